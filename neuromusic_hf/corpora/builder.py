@@ -1,0 +1,201 @@
+"""`MidiCorpusBuilder`: the `GeneratorBasedBuilder` under every corpus. Subclass it to add one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import datasets
+import symusic
+from datasets import Features, List, Value
+from datasets.fingerprint import Hasher
+
+from .midi_feature import PLAIN_MIDI
+from .sanity import RefusedFile, SanityLimits, inspect_midi
+from .splits import DEFAULT_SPLIT_SHARES, SPLIT_NAMES
+
+ROWS_SPLIT = "files"
+FACT_FEATURES = {
+    "duration": Value("float32"),
+    "num_notes": Value("int32"),
+    "instruments": List(Value("string")),
+    "content_hash": Value("string"),
+}
+HELPER_FEATURES = {
+    "official_split": Value("string"),
+    "refused_reason": Value("string"),
+    "refused_detail": Value("string"),
+}
+OTHER_EXTENSION = "other_extension"
+
+
+@dataclass
+class Piece:
+    """One file before it is parsed.
+
+    Args:
+        path (`str`):
+            Path or name inside the corpus; it names the piece in the rows and in the quarantine report.
+        data (`bytes`, *optional*):
+            The MIDI file.
+        refused ([`RefusedFile`], *optional*):
+            Why there is no `data`.
+        split (`str`, *optional*):
+            The official split; `None` has it assigned by content hash.
+        metadata (`dict`, *optional*):
+            Values of the builder's `METADATA` columns; missing ones are null.
+    """
+
+    path: str
+    data: bytes | None = None
+    refused: RefusedFile | None = None
+    split: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class MidiCorpusConfig(datasets.BuilderConfig):
+    """Configuration of a corpus.
+
+    Args:
+        limits ([`SanityLimits`], *optional*, defaults to `SanityLimits()`):
+            What a file may be.
+        max_pieces (`int`, *optional*):
+            Reads only the first pieces of the corpus, for trials.
+        fingerprint (`str`, *optional*):
+            Changes when the source changes, so that the cache does too. Filled in by the builder.
+    """
+
+    limits: SanityLimits | None = None
+    max_pieces: int | None = None
+    fingerprint: str | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.limits = self.limits or SanityLimits()
+        if self.max_pieces is not None and self.max_pieces < 1:
+            raise ValueError(f"max_pieces must be at least 1, got {self.max_pieces}.")
+
+
+class MidiCorpusBuilder(datasets.GeneratorBasedBuilder):
+    """Base class of the corpora. A new corpus overrides [`list_pieces`] and [`read_pieces`], and nothing else of ours:
+
+    ```py
+    >>> class Scales(MidiCorpusBuilder):
+    ...     METADATA = {"title": Value("string")}
+    ...
+    ...     def list_pieces(self):
+    ...         return ["c_major", "d_major"]
+    ...
+    ...     def read_pieces(self, pieces):
+    ...         for name in pieces:
+    ...             yield Piece(path=name, data=write_scale(name), metadata={"title": name})
+    >>> corpus = load_corpus(Scales)
+    ```
+
+    The builder makes one native split, [`ROWS_SPLIT`], with a row for every file: accepted ones with their MIDI bytes,
+    refused ones with a reason instead. [`load_corpus`] makes train, validation and test of it.
+
+    Attributes:
+        METADATA (`dict[str, Value]`): more columns, filled from [`Piece.metadata`].
+        SPLIT_SHARES (`tuple[float, float, float]`): default shares of train, validation and test.
+        DEFAULT_LIMITS (`SanityLimits`): limits if none are given.
+    """
+
+    BUILDER_CONFIG_CLASS = MidiCorpusConfig
+    VERSION = datasets.Version("1.0.0")
+    DEFAULT_WRITER_BATCH_SIZE = 256
+    METADATA: ClassVar[dict[str, Value]] = {}
+    SPLIT_SHARES: ClassVar[tuple[float, float, float]] = DEFAULT_SPLIT_SHARES
+    DEFAULT_LIMITS: ClassVar[SanityLimits] = SanityLimits()
+
+    def __init__(self, cache_dir=None, *, data_dir=None, limits=None, hash=None, **kwargs):
+        kwargs.setdefault("fingerprint", self.source_fingerprint(data_dir))
+        kwargs.setdefault("dataset_name", f"neuromusic_{type(self).__name__}")
+        super().__init__(
+            cache_dir,
+            data_dir=None if data_dir is None else str(data_dir),
+            limits=limits or self.DEFAULT_LIMITS,
+            hash=hash or self._code_hash(),
+            **kwargs,
+        )
+
+    @classmethod
+    def source_fingerprint(cls, data_dir: str | None) -> str:
+        """Give a string that changes when what the corpus is read from changes; it is part of the cache key."""
+        return "" if data_dir is None else str(data_dir)
+
+    def list_pieces(self) -> list:
+        """List what there is to read, in a fixed order; any picklable items. It is cut into shares for `num_proc`."""
+        raise NotImplementedError(f"{type(self).__name__} must define list_pieces().")
+
+    def read_pieces(self, pieces: list) -> Iterator[Piece]:
+        """Read items of [`list_pieces`], in order, one [`Piece`] each."""
+        raise NotImplementedError(f"{type(self).__name__} must define read_pieces().")
+
+    @classmethod
+    def _code_hash(cls) -> str:
+        """Part of the cache key: the code of the builder and the version of the MIDI reader."""
+        sources = [_source(parent) for parent in cls.__mro__ if issubclass(parent, MidiCorpusBuilder)]
+        return Hasher.hash([sources, _source(inspect_midi), symusic.__version__])
+
+    def _info(self) -> datasets.DatasetInfo:
+        columns = {"midi": PLAIN_MIDI, **FACT_FEATURES, **self.METADATA, **HELPER_FEATURES}
+        return datasets.DatasetInfo(features=Features(columns))
+
+    def _split_generators(self, dl_manager) -> list[datasets.SplitGenerator]:
+        pieces = self.list_pieces()[: self.config.max_pieces]
+        if not pieces:
+            raise ValueError(f"The corpus {self._described()} has no pieces.")
+        return [datasets.SplitGenerator(name=ROWS_SPLIT, gen_kwargs={"pieces": pieces})]
+
+    def _generate_examples(self, pieces: list) -> Iterator[tuple[int, dict]]:
+        for key, piece in enumerate(self.read_pieces(pieces)):
+            yield key, self._row(piece)
+
+    def _row(self, piece: Piece) -> dict:
+        unknown = set(piece.metadata) - set(self.METADATA)
+        if unknown or piece.split not in (None, *SPLIT_NAMES):
+            raise ValueError(
+                f"'{piece.path}': split is {piece.split!r} (must be None or one of {SPLIT_NAMES}), metadata columns "
+                f"not in {type(self).__name__}.METADATA: {sorted(unknown) or 'none'}."
+            )
+        row = dict.fromkeys(self.info.features)
+        row.update(piece.metadata, official_split=piece.split)
+        row.update(inspect_row(piece.path, piece.refused or piece.data, self.config.limits))
+        return row
+
+    def _described(self) -> str:
+        return f"{type(self).__name__}" + (f" at '{self.config.data_dir}'" if self.config.data_dir else "")
+
+
+def inspect_row(path: str | None, data: bytes | RefusedFile | None, limits: SanityLimits) -> dict[str, Any]:
+    """Make the columns of a row that come from the file itself.
+
+    Args:
+        path (`str`, *optional*): names the file.
+        data (`bytes` or `RefusedFile`, *optional*): the file, or why it could not be read.
+        limits ([`SanityLimits`]): what a file may be.
+
+    Returns:
+        `dict` with `midi`, the facts (null if refused), `refused_reason` and `refused_detail` (null if accepted).
+    """
+    try:
+        if isinstance(data, RefusedFile):
+            raise data
+        facts = inspect_midi(data or b"", limits)
+    except RefusedFile as refused:
+        nothing = dict.fromkeys(FACT_FEATURES)
+        midi = {"bytes": None, "path": path}
+        return {"midi": midi, **nothing, "refused_reason": refused.reason, "refused_detail": refused.detail}
+    found = {name: getattr(facts, name) for name in FACT_FEATURES}
+    return {"midi": {"bytes": facts.data, "path": path}, **found, "refused_reason": None, "refused_detail": None}
+
+
+def _source(code) -> str:
+    try:
+        return inspect.getsource(inspect.getmodule(code) or code)
+    except (OSError, TypeError):  # defined in an interactive session
+        return f"{code.__module__}.{code.__qualname__}"

@@ -1,0 +1,137 @@
+"""The embedded corpora: Bach and folk tunes that come in the music21 wheel. No network."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.metadata
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import symusic
+from datasets import Value
+
+from .builder import MidiCorpusBuilder, Piece
+from .sanity import RefusedFile
+
+FOLK_COLLECTIONS = {
+    "airdsAirs": "Aird's Airs",
+    "oneills1850": "O'Neill's Music of Ireland",
+    "ryansMammoth": "Ryan's Mammoth Collection",
+}
+TUNE_START = re.compile(r"^(?=X:)", re.MULTILINE)
+
+
+class EmbeddedCorpus(MidiCorpusBuilder):
+    """Base of the corpora in the music21 wheel."""
+
+    METADATA = {"title": Value("string"), "composer": Value("string"), "collection": Value("string")}
+
+    @classmethod
+    def source_fingerprint(cls, data_dir: str | None) -> str:
+        if data_dir is not None:
+            raise ValueError(f"{cls.__name__} comes in the music21 package; it takes no data_dir (got '{data_dir}').")
+        return f"music21 {importlib.metadata.version('music21')}"
+
+    def _folder(self) -> Path:
+        # Found without importing music21, which takes a second.
+        return Path(str(importlib.metadata.distribution("music21").locate_file("music21/corpus")))
+
+
+class BachCorpus(EmbeddedCorpus):
+    """408 works of Johann Sebastian Bach, mostly four-part chorales, converted from MusicXML by music21."""
+
+    def list_pieces(self) -> list[str]:
+        return sorted(path.name for path in (self._folder() / "bach").glob("*.mxl"))
+
+    def read_pieces(self, pieces: list[str]) -> Iterator[Piece]:
+        for name in pieces:
+            yield self._convert(f"bach/{name}")
+
+    def _convert(self, name: str) -> Piece:
+        from music21 import converter
+        from music21.exceptions21 import Music21Exception
+        from music21.midi.translate import music21ObjectToMidiFile
+
+        metadata = {"composer": "Johann Sebastian Bach", "collection": "music21 Bach"}
+        try:
+            # forceSource and storePickle keep music21 away from its cache of pickles.
+            score = converter.parse(self._folder() / name, forceSource=True, storePickle=False)
+            data = music21ObjectToMidiFile(score).writestr()
+        except (Music21Exception, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            refused = RefusedFile("unreadable", f"{type(error).__name__}: {error}")
+            return Piece(name, refused=refused, metadata=metadata)
+        metadata["title"] = _title(score.metadata) or Path(name).stem
+        return Piece(name, data, metadata=metadata)
+
+
+class FolkCorpus(EmbeddedCorpus):
+    """4,248 public-domain tunes in ABC: Aird's Airs, O'Neill's Music of Ireland, Ryan's Mammoth Collection.
+
+    music21's Essen and Palestrina collections are left out for their licence.
+    """
+
+    def list_pieces(self) -> list[tuple[str, int]]:
+        tunes = []
+        for collection in FOLK_COLLECTIONS:
+            for path in sorted((self._folder() / collection).glob("*.abc")):
+                tunes += [(f"{collection}/{path.name}", number) for number in range(len(_tunes(path)))]
+        return tunes
+
+    def read_pieces(self, pieces: list[tuple[str, int]]) -> Iterator[Piece]:
+        open_file, tunes = None, []
+        for file, number in pieces:
+            if file != open_file:
+                open_file, tunes = file, _tunes(self._folder() / file)
+            yield _read_tune(file, tunes[number])
+
+
+def _title(metadata) -> str | None:
+    titles = [] if metadata is None else [metadata.title, metadata.movementName]
+    return next((title for title in titles if title and not title.endswith((".mxl", ".xml"))), None)
+
+
+def _tunes(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return [tune for tune in TUNE_START.split(text) if tune.startswith("X:")]
+
+
+def _read_tune(file: str, tune: str) -> Piece:
+    number = _field(tune, "X")
+    collection = FOLK_COLLECTIONS[file.split("/")[0]]
+    metadata = {"title": _field(tune, "T"), "composer": _field(tune, "C"), "collection": collection}
+    path = f"{file}#{number}"
+    try:
+        with silenced():
+            data = symusic.Score.from_abc(tune).dumps_midi()
+    except (RuntimeError, ValueError) as error:
+        return Piece(path, refused=RefusedFile("unreadable", str(error)), metadata=metadata)
+    return Piece(path, data, metadata=metadata)
+
+
+def _field(tune: str, name: str) -> str | None:
+    found = re.search(rf"^{name}:[ \t]*(\S.*?)\s*$", tune, re.MULTILINE)
+    return found and found.group(1)
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Keep what C code prints to stdout and stderr from the user, for the time of the `with` block."""
+    libc = ctypes.CDLL(None) if os.name == "posix" else ctypes.cdll.msvcrt
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    with open(os.devnull, "wb") as nowhere:
+        saved = {fd: os.dup(fd) for fd in (1, 2)}
+        try:
+            for fd in saved:
+                os.dup2(nowhere.fileno(), fd)
+            yield
+        finally:
+            libc.fflush(None)
+            for fd, copy in saved.items():
+                os.dup2(copy, fd)
+                os.close(copy)

@@ -1,0 +1,64 @@
+"""A corpus from any folder, zip or tar of MIDI files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from .builder import OTHER_EXTENSION, MidiCorpusBuilder, Piece
+from .sanity import RefusedFile
+from .sources import Entry, is_midi_name, list_source, read_source, source_fingerprint
+
+
+class FolderCorpus(MidiCorpusBuilder):
+    """MIDI files under `data_dir`: a folder (recursive), a zip or a tar, read in place.
+
+    Files are `.mid`, `.midi`, `.kar`, `.rmi`, `.smf` or `.midi2`, in any case. Others are counted by extension in the
+    quarantine report. A subclass may add columns and official splits by overriding [`describe`], and pick files by
+    overriding [`is_candidate`].
+    """
+
+    @classmethod
+    def source_fingerprint(cls, data_dir: str | None) -> str:
+        if data_dir is None:
+            raise ValueError(f"{cls.__name__} needs data_dir: the path of a folder, a zip or a tar of MIDI files.")
+        return source_fingerprint(data_dir)
+
+    @property
+    def source(self) -> str:
+        """Path of the folder or archive that is read."""
+        return self.config.data_dir
+
+    def is_candidate(self, name: str) -> bool:
+        """Whether a file of this name (path inside the source) belongs to the corpus."""
+        return is_midi_name(name)
+
+    def describe(self, name: str) -> tuple[str | None, dict[str, Any]]:
+        """Give the official split, or `None`, and the `METADATA` values of a file."""
+        return None, {}
+
+    def list_pieces(self) -> list[Entry]:
+        entries = list_source(self.source)
+        if not any(self.is_candidate(entry.name) for entry in entries):
+            raise ValueError(
+                f"There is no MIDI file in '{self.source}': {len(entries)} files, none of which ends in .mid, .midi "
+                "or .kar and belongs to the corpus."
+            )
+        return sorted(entries, key=lambda entry: not self.is_candidate(entry.name))
+
+    def read_pieces(self, pieces: list[Entry]) -> Iterator[Piece]:
+        candidates = (entry for entry in pieces if self.is_candidate(entry.name))
+        for entry, data in read_source(self.source, candidates, self.config.limits):
+            split, metadata = self.describe(entry.name)
+            refused = data if isinstance(data, RefusedFile) else None
+            yield Piece(printable(entry.name), None if refused else data, refused, split, metadata)
+        for entry in pieces:
+            if not self.is_candidate(entry.name):
+                extension = os.path.splitext(entry.name)[1].lower() or "(none)"
+                yield Piece(printable(entry.name), refused=RefusedFile(OTHER_EXTENSION, printable(extension)))
+
+
+def printable(name: str) -> str:
+    """Replace what is not UTF-8 in a file name, so that Arrow can store it."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

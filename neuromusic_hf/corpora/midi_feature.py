@@ -1,0 +1,175 @@
+"""The `Midi` feature: a column of MIDI files that decodes to `symusic.Score`."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import InitVar, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import symusic
+from datasets.features import Value
+from datasets.features.features import register_feature
+from datasets.table import array_cast
+from datasets.utils.file_utils import xopen
+
+SCORE_TYPES = (symusic.core.ScoreTick, symusic.core.ScoreQuarter, symusic.core.ScoreSecond)
+
+PLAIN_MIDI = {"bytes": Value("binary"), "path": Value("string")}
+
+
+@dataclass(eq=False)
+class Midi:
+    """MIDI [`Feature`] that holds the bytes of a MIDI file and decodes them to a [`symusic.Score`] in ticks.
+
+    Input: a `str` or `pathlib.Path` (path of a MIDI file), `bytes`, a `dict` with the keys `bytes` and `path`,
+    or a `symusic.Score`. A path is read when it is stored, so that a dataset never depends on other files.
+    Output: a `symusic.Score`, or the `dict` where `decode=False`.
+
+    The two dataclass fields are those of the stored struct, so the serialised form of this feature (in Arrow and
+    Parquet metadata, `dataset_info.json`, dataset cards) is a plain struct, which loads where this package is
+    absent. Turn such a column back with `dataset.cast_column("midi", Midi())`; [`load_corpus`] does so. A `map` that
+    keeps the column needs the same (or `features=`) when `datasets` answers it from its cache.
+
+    Args:
+        decode (`bool`, *optional*, defaults to `True`):
+            Whether reading a row gives a `symusic.Score` (`True`) or the `{"bytes", "path"}` dictionary (`False`).
+
+    Example:
+
+    ```py
+    >>> from datasets import Dataset, Features
+    >>> from neuromusic_hf.corpora import Midi
+    >>> dataset = Dataset.from_dict({"midi": ["song.mid"]}, features=Features({"midi": Midi()}))
+    >>> dataset[0]["midi"].note_num()
+    218
+    ```
+    """
+
+    decode: InitVar[bool] = True
+    bytes: Value = field(default_factory=lambda: Value("binary"), init=False, repr=False)
+    path: Value = field(default_factory=lambda: Value("string"), init=False, repr=False)
+    # Automatically constructed
+    dtype: ClassVar[str] = "symusic.Score"
+    pa_type: ClassVar[Any] = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+
+    def __post_init__(self, decode: bool):
+        self.decode = decode
+
+    def __repr__(self) -> str:
+        return f"Midi(decode={self.decode})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Midi) and self.decode == other.decode
+
+    def __hash__(self) -> int:
+        return hash((Midi, self.decode))
+
+    def __call__(self) -> pa.DataType:
+        return self.pa_type
+
+    def encode_example(self, value: Any) -> dict:
+        """Encode a value into the stored `{"bytes", "path"}` form.
+
+        Args:
+            value (`str`, `pathlib.Path`, `bytes`, `bytearray`, `dict` or `symusic.Score`):
+                The file of a path without bytes is read (also `hf://` and `https://`).
+
+        Returns:
+            `dict` with the keys `bytes` and `path`.
+
+        Raises:
+            ValueError: if a `dict` has neither bytes nor a path.
+            OSError: if the file of a path cannot be read.
+            TypeError: if the value is of another type.
+        """
+        if isinstance(value, str | Path):
+            return {"bytes": _read_path(str(value)), "path": str(value)}
+        if isinstance(value, (bytes_type, bytearray)):
+            return {"bytes": bytes_type(value), "path": None}
+        if isinstance(value, SCORE_TYPES):
+            return {"bytes": value.to("tick").dumps_midi(), "path": None}
+        if isinstance(value, dict):
+            data, path = value.get("bytes"), value.get("path")
+            if data is None and path is None:
+                raise ValueError(f"A MIDI value needs 'bytes' or 'path', but both are missing or None in {value}.")
+            return {"bytes": _read_path(path) if data is None else data, "path": path}
+        raise TypeError(
+            f"Cannot store a {type(value).__name__} as MIDI: pass a path, bytes, a dict with 'bytes' and 'path', "
+            "or a symusic.Score."
+        )
+
+    def decode_example(self, value: dict, token_per_repo_id: dict | None = None) -> symusic.Score:
+        """Decode a stored value into a score.
+
+        Args:
+            value (`dict`):
+                The stored `{"bytes", "path"}`. The bytes win; a path without bytes is opened (local or remote).
+            token_per_repo_id (`dict`, *optional*):
+                Hub tokens for files of private repositories, by repository id.
+
+        Returns:
+            `symusic.Score` with times in ticks.
+
+        Raises:
+            RuntimeError: if decoding is disabled, or the bytes are not a MIDI file symusic can read.
+            ValueError: if there are neither bytes nor a path.
+        """
+        if not self.decode:
+            raise RuntimeError("Decoding is disabled for this feature. Please use Midi(decode=True) instead.")
+        if not isinstance(value, dict):
+            return value
+        data, path = value["bytes"], value["path"]
+        if data is None and path is None:
+            raise ValueError(f"A MIDI value needs 'bytes' or 'path', but both are None in {value}.")
+        if data is None:
+            data = _read_path(path)
+        try:
+            return symusic.Score.from_midi(data)
+        except RuntimeError as error:
+            raise RuntimeError(f"Cannot read the MIDI file {path or '(bytes without a path)'}: {error}") from error
+
+    def flatten(self) -> dict[str, Value]:
+        """Give the plain columns this feature flattens into; an error in the decodable state, as `Audio` does."""
+        if self.decode:
+            raise ValueError("Cannot flatten a decoded Midi feature. Cast the column to Midi(decode=False) first.")
+        return {"bytes": Value("binary"), "path": Value("string")}
+
+    def cast_storage(self, storage: pa.Array) -> pa.StructArray:
+        """Cast an Arrow array to the storage type.
+
+        Args:
+            storage (`pa.Array`):
+                Strings (paths), binary (MIDI bytes), or structs with `bytes`, `path` or both, in any order.
+
+        Returns:
+            `pa.StructArray` of type `pa.struct({"bytes": pa.binary(), "path": pa.string()})`.
+        """
+        kind = storage.type
+        nothing = pa.nulls(len(storage))
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            data, path = nothing, storage
+        elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            data, path = storage, nothing
+        elif pa.types.is_struct(kind):
+            data = storage.field("bytes") if kind.get_field_index("bytes") >= 0 else nothing
+            path = storage.field("path") if kind.get_field_index("path") >= 0 else nothing
+        else:
+            return array_cast(storage, self.pa_type)
+        children = [array_cast(data, pa.binary()), array_cast(path, pa.string())]
+        return pa.StructArray.from_arrays(children, ["bytes", "path"], mask=storage.is_null())
+
+
+# Inside the class, `bytes` is the dataclass field.
+bytes_type = bytes
+
+
+def _read_path(path: str) -> bytes:
+    with xopen(path, "rb") as file:
+        return file.read()
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", UserWarning)  # "register_feature is experimental", at every import
+    register_feature(Midi, "Midi")

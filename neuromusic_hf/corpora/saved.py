@@ -1,0 +1,151 @@
+"""Corpora that are datasets already: Parquet files, `save_to_disk` folders, datasets on the Hub."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import datasets
+from datasets import Dataset, DatasetDict, Features, IterableDataset, concatenate_datasets
+from datasets.exceptions import DatasetNotFoundError
+from datasets.utils.file_utils import xopen
+
+from .builder import FACT_FEATURES, HELPER_FEATURES, inspect_row
+from .midi_feature import PLAIN_MIDI, Midi
+from .sanity import RefusedFile, SanityLimits
+from .splits import SPLIT_NAMES
+
+SPLIT_ALIASES = {"val": "validation", "valid": "validation", "dev": "validation", "eval": "validation"}
+
+
+def is_saved(path: str | Path) -> bool:
+    """Whether a local path is a Parquet file, a folder of Parquet files or a `save_to_disk` folder."""
+    path = Path(path)
+    if path.is_file():
+        return path.suffix.lower() == ".parquet"
+    return path.is_dir() and (_is_save_to_disk(path) or next(path.rglob("*.parquet"), None) is not None)
+
+
+def saved_rows(
+    name: str,
+    limits: SanityLimits | None,
+    cache_dir: str | None,
+    num_proc: int | None,
+    streaming: bool,
+    **load_kwargs: Any,
+) -> tuple[Dataset | IterableDataset, list[str]]:
+    """Open a saved corpus in the form the builders make: one row per file, with facts, split and refusal.
+
+    Rows that lack our columns are inspected; rows that have them are inspected only if `limits` are given.
+
+    Args:
+        name (`str`): local path or Hub dataset id.
+        limits ([`SanityLimits`], *optional*): what a file may be.
+        cache_dir (`str`, *optional*): cache of `datasets`.
+        num_proc (`int`, *optional*): processes for the inspection.
+        streaming (`bool`): whether rows come as an `IterableDataset`.
+        **load_kwargs: passed to `datasets.load_dataset`, such as `revision`.
+
+    Returns:
+        The rows, and the splits that the corpus lacks although it has others (to be carved out of train).
+
+    Raises:
+        ValueError: if there is no such dataset, no MIDI column or more than one, or a split of another name.
+    """
+    native = _open(name, cache_dir, streaming, load_kwargs)
+    official = {split: _official_name(split, name) if len(native) > 1 else None for split in native}
+    parts = []
+    for split, rows in native.items():
+        rows = _rename_midi(rows, name)
+        inspected = limits is None and set(FACT_FEATURES) <= set(rows.features)
+        complete = _with_helpers if inspected else _with_facts
+        parts.append(complete(rows, official[split], limits or SanityLimits(), num_proc))
+    missing = [split for split in SPLIT_NAMES if split not in official.values()] if len(native) > 1 else []
+    return concatenate_datasets(parts), missing
+
+
+def _is_save_to_disk(path: Path) -> bool:
+    return (path / "dataset_dict.json").is_file() or (path / "state.json").is_file()
+
+
+def _open(
+    name: str, cache_dir: str | None, streaming: bool, load_kwargs: dict
+) -> dict[str, Dataset | IterableDataset]:
+    if os.path.isdir(name) and _is_save_to_disk(Path(name)):
+        loaded = datasets.load_from_disk(name)
+        loaded = loaded if isinstance(loaded, DatasetDict) else DatasetDict(train=loaded)
+        return {split: rows.to_iterable_dataset() for split, rows in loaded.items()} if streaming else dict(loaded)
+    where = {"path": "parquet", "data_files": name} if os.path.isfile(name) else {"path": name}
+    try:
+        return dict(datasets.load_dataset(**where, cache_dir=cache_dir, streaming=streaming, **load_kwargs))
+    except (DatasetNotFoundError, ConnectionError) as error:
+        raise ValueError(
+            f"'{name}' is no local path and cannot be loaded from the Hub: {error} Check the spelling; a private "
+            "dataset needs `hf auth login`."
+        ) from error
+
+
+def _official_name(split: str, name: str) -> str:
+    split = SPLIT_ALIASES.get(split, split)
+    if split not in SPLIT_NAMES:
+        raise ValueError(
+            f"The dataset '{name}' has a split '{split}'; only {', '.join(SPLIT_NAMES)} are understood. Save those "
+            "splits under these names, or all rows as one split."
+        )
+    return split
+
+
+def _rename_midi(rows: Dataset | IterableDataset, name: str) -> Dataset | IterableDataset:
+    """Call the MIDI column `midi`, and have it undecoded: a plain struct."""
+    found = [column for column, feature in rows.features.items() if _is_midi(feature)]
+    if "midi" in found:
+        found = ["midi"]
+    if len(found) != 1:
+        raise ValueError(
+            f"The dataset '{name}' needs one column of MIDI files (a struct of bytes and path, best named 'midi'), "
+            f"found {found or 'none'} among its columns {list(rows.features)}."
+        )
+    rows = rows if found == ["midi"] else rows.rename_column(found[0], "midi")
+    return rows.cast_column("midi", PLAIN_MIDI)
+
+
+def _is_midi(feature: Any) -> bool:
+    return isinstance(feature, Midi) or (isinstance(feature, dict) and set(feature) == {"bytes", "path"})
+
+
+def _with_helpers(
+    rows: Dataset | IterableDataset, official: str | None, limits: SanityLimits, num_proc: int | None
+) -> Dataset | IterableDataset:
+    helpers = {"official_split": official, "refused_reason": None, "refused_detail": None}
+    if isinstance(rows, IterableDataset):
+        return rows.map(lambda row: helpers, features=Features({**rows.features, **HELPER_FEATURES}))
+    rows = rows.remove_columns([column for column in helpers if column in rows.column_names])
+    for column, value in helpers.items():
+        rows = rows.add_column(column, [value] * len(rows), feature=HELPER_FEATURES[column])
+    return rows
+
+
+def _with_facts(
+    rows: Dataset | IterableDataset, official: str | None, limits: SanityLimits, num_proc: int | None
+) -> Dataset | IterableDataset:
+    options: dict[str, Any] = {
+        "fn_kwargs": {"official": official, "limits": limits},
+        "features": Features({**rows.features, **FACT_FEATURES, **HELPER_FEATURES}),
+        "with_indices": True,
+    }
+    if isinstance(rows, Dataset):
+        options.update(num_proc=num_proc, desc="Inspecting MIDI")
+    return rows.map(_inspect, **options)
+
+
+def _inspect(row: dict, index: int, official: str | None, limits: SanityLimits) -> dict[str, Any]:
+    midi = row["midi"] or {"bytes": None, "path": None}
+    path, data = midi["path"] or f"row {index}", midi["bytes"]
+    if data is None and midi["path"]:
+        try:
+            with xopen(midi["path"], "rb") as file:
+                data = file.read()
+        except OSError as error:
+            data = RefusedFile("missing", f"{type(error).__name__}: {error}")
+    return {**inspect_row(path, data, limits), "official_split": official}

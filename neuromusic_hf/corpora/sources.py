@@ -1,0 +1,196 @@
+"""List and read the files of a folder, a zip or a tar, without ever unpacking to disk."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import lzma
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from .sanity import RefusedFile, SanityLimits, check_size
+
+MIDI_EXTENSIONS = (".mid", ".midi", ".kar", ".rmi", ".smf", ".midi2")
+DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
+# ... and what zipfile raises for members it cannot open: encrypted (RuntimeError), unknown compression.
+UNREADABLE_MEMBER = (*DAMAGED, RuntimeError, NotImplementedError)
+
+
+class Entry(NamedTuple):
+    """One file of a source.
+
+    Args:
+        name (`str`): path inside the source, with `/`.
+        index (`int`): position in the listing of the source; tells two members of one name apart.
+    """
+
+    name: str
+    index: int
+
+
+class SourceError(ValueError):
+    """A folder or archive that cannot be used at all."""
+
+
+def is_archive(path: str | Path) -> bool:
+    """Whether the path is a zip or tar file (by content, not by name)."""
+    return os.path.isfile(path) and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
+
+
+def is_midi_name(name: str) -> bool:
+    """Whether the file name ends like a MIDI file, in any case."""
+    return name.lower().endswith(MIDI_EXTENSIONS)
+
+
+def list_source(path: str | Path) -> list[Entry]:
+    """List all files of a folder (recursive, sorted), zip or tar (in archive order).
+
+    Raises:
+        SourceError: if the path does not exist, or is neither a folder nor a readable zip or tar.
+    """
+    if os.path.isdir(path):
+        return [Entry(name, index) for index, name in enumerate(_walk(path))]
+    with _open(path) as archive:
+        return [Entry(_name(member), index) for index, member in enumerate(_members(archive)) if not _is_dir(member)]
+
+
+def read_source(
+    path: str | Path, entries: Iterable[Entry], limits: SanityLimits
+) -> Iterator[tuple[Entry, bytes | RefusedFile]]:
+    """Read entries, in the order of the listing; the archive is opened once.
+
+    Args:
+        path (`str` or `Path`):
+            The folder, zip or tar.
+        entries (`Iterable[Entry]`):
+            What [`list_source`] gave, or a part of it.
+        limits ([`SanityLimits`]):
+            A file above `max_file_bytes` is refused without being unpacked.
+
+    Yields:
+        The entry with its bytes, or with a [`RefusedFile`]: `unsafe_path` (a link, or a member name that is absolute
+        or has `..`), `too_large`, `unreadable` (damaged member), `missing`.
+    """
+    if os.path.isdir(path):
+        for entry in entries:
+            yield entry, _attempt(_read_file, os.path.join(path, entry.name), limits)
+        return
+    wanted = {entry.index: entry for entry in entries}
+    with _open(path) as archive:
+        for index, member in enumerate(_members(archive)):
+            if index in wanted:
+                yield wanted.pop(index), _attempt(_read_member, archive, member, limits)
+            if not wanted:
+                return
+    for entry in wanted.values():
+        yield entry, RefusedFile("missing", "the archive ends before this member")
+
+
+def read_named(path: str | Path, suffix: str) -> list[tuple[str, bytes]]:
+    """Read every file whose name ends with `suffix` (a metadata file: csv, json)."""
+    found = [entry for entry in list_source(path) if entry.name.lower().endswith(suffix)]
+    pieces = [(entry.name, data) for entry, data in read_source(path, found, SanityLimits())]
+    return [(name, data) for name, data in pieces if isinstance(data, bytes)]
+
+
+def source_fingerprint(path: str | Path) -> str:
+    """Hash what tells that a source has changed: names, sizes and times of its files; of an archive, its own.
+
+    Raises:
+        SourceError: if the path does not exist.
+    """
+    digest = hashlib.sha256()
+    if os.path.isdir(path):
+        for name in _walk(path):
+            digest.update(f"{name}\0{_stat(os.path.join(path, name))}\n".encode("utf-8", "surrogateescape"))
+    elif os.path.exists(path):
+        digest.update(_stat(path).encode())
+    else:
+        raise SourceError(f"There is no file or folder at '{path}'.")
+    return digest.hexdigest()[:32]
+
+
+def _stat(path: str | Path) -> str:
+    try:
+        status = os.lstat(path)
+    except OSError as error:
+        return f"error {error.errno}"
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def _walk(path: str | Path) -> list[str]:
+    names = []
+    for folder, _, files in os.walk(path):
+        relative = os.path.relpath(folder, path)
+        names += [PurePosixPath(*Path(relative).parts, file).as_posix() for file in files]
+    return sorted(names)
+
+
+@contextlib.contextmanager
+def _open(path: str | Path) -> Iterator[zipfile.ZipFile | tarfile.TarFile]:
+    if not os.path.exists(path):
+        raise SourceError(f"There is no file or folder at '{path}'.")
+    try:
+        archive = zipfile.ZipFile(path) if zipfile.is_zipfile(path) else tarfile.open(path)
+    except DAMAGED as error:
+        raise SourceError(f"Cannot open '{path}' as a zip or tar: {error}") from error
+    with archive:
+        yield archive
+
+
+def _members(archive: zipfile.ZipFile | tarfile.TarFile) -> Iterable[zipfile.ZipInfo | tarfile.TarInfo]:
+    return archive.infolist() if isinstance(archive, zipfile.ZipFile) else archive
+
+
+def _name(member: zipfile.ZipInfo | tarfile.TarInfo) -> str:
+    return member.filename if isinstance(member, zipfile.ZipInfo) else member.name
+
+
+def _is_dir(member: zipfile.ZipInfo | tarfile.TarInfo) -> bool:
+    return member.is_dir() if isinstance(member, zipfile.ZipInfo) else member.isdir()
+
+
+def _attempt(read, *args) -> bytes | RefusedFile:
+    try:
+        return read(*args)
+    except RefusedFile as refused:
+        return refused
+    except UNREADABLE_MEMBER as error:
+        return RefusedFile("unreadable", f"{type(error).__name__}: {error}")
+
+
+def _read_file(path: str, limits: SanityLimits) -> bytes:
+    if os.path.islink(path) and not os.path.exists(path):
+        raise RefusedFile("missing", f"a link to '{os.readlink(path)}', where there is nothing")
+    if not os.path.isfile(path):
+        raise RefusedFile("missing" if not os.path.exists(path) else "unreadable", "not a regular file")
+    check_size(os.path.getsize(path), limits)
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _read_member(
+    archive: zipfile.ZipFile | tarfile.TarFile, member: zipfile.ZipInfo | tarfile.TarInfo, limits: SanityLimits
+) -> bytes:
+    name = _name(member)
+    parts = name.replace("\\", "/").split("/")
+    if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
+        raise RefusedFile("unsafe_path", f"the member name '{name}' leads out of its folder")
+    if isinstance(member, tarfile.TarInfo):
+        if not member.isreg():
+            raise RefusedFile("unsafe_path", f"not a file but a link to '{member.linkname}' or a device")
+        check_size(member.size, limits)
+        return archive.extractfile(member).read()
+    if (member.external_attr >> 16) & 0o170000 == 0o120000:
+        raise RefusedFile("unsafe_path", "not a file but a symbolic link")
+    check_size(member.file_size, limits)
+    # The declared size may lie: never unpack more than one byte beyond the limit.
+    with archive.open(member) as file:
+        data = file.read(-1 if limits.max_file_bytes is None else limits.max_file_bytes + 1)
+    check_size(len(data), limits)
+    return data

@@ -1,0 +1,70 @@
+"""The music of a continuation: what of a continued piece is new."""
+
+from collections import Counter
+
+import numpy as np
+from miditok.utils import get_bars_ticks
+from symusic import Note, Score, Tempo, TimeSignature, Track
+from symusic.core import ScoreTick
+
+
+def new_music(full: ScoreTick, prompt: ScoreTick, *, from_zero: bool = True) -> ScoreTick:
+    """
+    Returns the notes of `full` that are not in `prompt`.
+
+    Args:
+        full ([`symusic.Score`]): a prompt and what follows, in ticks.
+        prompt ([`symusic.Score`]): the prompt alone, in the same ticks.
+        from_zero (`bool`, *optional*, defaults to `True`):
+            Move the music to begin at tick 0 with the bar of its first note; otherwise it stays where it is in `full`.
+
+    Returns:
+        [`symusic.Score`] with the tempo and time signature in force, and without tracks that have no new note.
+    """
+    known = Counter(_notes(prompt))
+    tracks = [(track, _unknown(track, known)) for track in full.tracks]
+    tracks = [(track, notes) for track, notes in tracks if notes]
+    onset = min((note.time for _, notes in tracks for note in notes), default=full.end())
+    start = _bar_start(full, onset) if from_zero else 0
+    new = Score(full.tpq)
+    for track, notes in tracks:
+        copy = Track(name=track.name, program=track.program, is_drum=track.is_drum)
+        for note in notes:
+            copy.notes.append(Note(note.time - start, note.duration, note.pitch, note.velocity))
+        new.tracks.append(copy)
+    for tempo in _from(full.tempos, start):
+        new.tempos.append(Tempo(max(0, tempo.time - start), tempo.qpm))
+    for signature in _from(full.time_signatures, start):
+        time = max(0, signature.time - start)
+        new.time_signatures.append(TimeSignature(time, signature.numerator, signature.denominator))
+    return new
+
+
+def _notes(score: ScoreTick):
+    return ((track.program, track.is_drum, *_key(note)) for track in score.tracks for note in track.notes)
+
+
+def _key(note) -> tuple:
+    return note.time, note.duration, note.pitch, note.velocity
+
+
+def _unknown(track, known: Counter) -> list:
+    unknown = []
+    for note in track.notes:
+        key = (track.program, track.is_drum, *_key(note))
+        if known[key]:
+            known[key] -= 1
+        else:
+            unknown.append(note)
+    return unknown
+
+
+def _bar_start(score: ScoreTick, tick: int) -> int:
+    bars = get_bars_ticks(score)
+    return int(bars[max(0, np.searchsorted(bars, tick, side="right") - 1)]) if len(bars) else 0
+
+
+def _from(events, start: int) -> list:
+    """The event in force at `start`, and those after it."""
+    before = [event for event in events if event.time <= start]
+    return before[-1:] + [event for event in events if event.time > start]

@@ -1,0 +1,120 @@
+"""Builds a causal language model for the vocabulary of a processor."""
+
+import importlib
+
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from ..tokenization import MidiProcessor
+
+GPT2_DEFAULTS = {"activation_function": "gelu_pytorch_tanh", "attn_pdrop": 0.0}
+"""Same functions and expressiveness as transformers' defaults, several times faster: `gelu_new` is the same tanh
+approximation in five kernels, and dropout on attention weights rules out fused attention."""
+
+GPT2_NAMES = {"intermediate_size": "n_inner"}
+"""Names used across models here that GPT2Config does not translate itself."""
+
+
+def build_model(
+    name: str,
+    processor: MidiProcessor,
+    *,
+    context_length: int | None = None,
+    trust_remote_code: bool = False,
+    **sizes,
+) -> PreTrainedModel:
+    """
+    Creates a randomly initialised model for `processor`, or loads a pretrained one.
+
+    Args:
+        name (`str`):
+            `"gpt2"`, `"llama"` or another model type of transformers (a new model); the import path of a
+            `PreTrainedModel` class (`"my_package.my_module.MyForCausalLM"`, a new model); or a folder or Hub id with
+            weights (`"user/model"`, `"runs/quickstart"`; they are loaded, and `sizes` override their config).
+        processor ([`MidiProcessor`]):
+            Gives the vocabulary size and the ids of PAD, BOS and EOS.
+        context_length (`int`, *optional*):
+            Tokens a new model can read (`max_position_embeddings`), or a loaded one must be able to.
+        trust_remote_code (`bool`, *optional*, defaults to `False`):
+            Run code that a Hub repository ships.
+        sizes:
+            Arguments of the model's config, by their common names: `hidden_size`, `num_hidden_layers`,
+            `num_attention_heads`, `intermediate_size`, or any of its own.
+
+    Returns:
+        [`~transformers.PreTrainedModel`] with the special tokens set in `config` and `generation_config`.
+
+    Raises:
+        `ValueError`: there is no such model, the config has no such argument, or loaded weights have another
+            vocabulary or too short a context.
+    """
+    new_sizes = sizes if context_length is None else {"max_position_embeddings": context_length, **sizes}
+    if name in CONFIG_MAPPING:
+        config = AutoConfig.for_model(name, **_config_arguments(name, processor, new_sizes))
+        _check_known(CONFIG_MAPPING[name], sizes)
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
+    elif (model_class := _imported_class(name)) is not None:
+        _check_known(model_class.config_class, sizes)
+        model_type = model_class.config_class.model_type
+        model = model_class(model_class.config_class(**_config_arguments(model_type, processor, new_sizes)))
+    else:
+        model = _load_pretrained(name, processor, context_length or 0, trust_remote_code, sizes)
+    model.generation_config = GenerationConfig.from_model_config(model.config)
+    model.generation_config.update(**_special_token_ids(processor))
+    return model
+
+
+def _config_arguments(model_type: str, processor: MidiProcessor, sizes: dict) -> dict:
+    arguments = {"vocab_size": processor.vocab_size, **_special_token_ids(processor)}
+    if model_type == "gpt2":
+        arguments |= GPT2_DEFAULTS
+        sizes = {GPT2_NAMES.get(key, key): value for key, value in sizes.items()}
+    return arguments | sizes
+
+
+def _special_token_ids(processor: MidiProcessor) -> dict[str, int]:
+    return {f"{role}_token_id": getattr(processor.tokenizer, f"{role}_token_id") for role in ("pad", "bos", "eos")}
+
+
+def _check_known(config_class, sizes: dict):
+    config = config_class()
+    names = set(GPT2_NAMES) if config.model_type == "gpt2" else set()
+    unknown = [key for key in sizes if key not in names and not hasattr(config, key)]
+    if unknown:
+        raise ValueError(f"{config_class.__name__} has no {', '.join(unknown)}; it has {', '.join(config.to_dict())}.")
+
+
+def _imported_class(name: str) -> type[PreTrainedModel] | None:
+    module_name, _, class_name = name.rpartition(".")
+    if not module_name or not all(part.isidentifier() for part in name.split(".")):
+        return None
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"Cannot import the model class {name!r}: {error}.") from error
+    if not (isinstance(found, type) and issubclass(found, PreTrainedModel)):
+        raise ValueError(f"{name!r} is not a subclass of transformers.PreTrainedModel.")
+    return found
+
+
+def _load_pretrained(
+    name: str, processor: MidiProcessor, context_length: int, trust_remote_code: bool, sizes: dict
+) -> PreTrainedModel:
+    try:
+        model = AutoModelForCausalLM.from_pretrained(name, trust_remote_code=trust_remote_code, **sizes)
+    except OSError as error:
+        raise ValueError(
+            f"No model {name!r}: give gpt2, llama or another model type of transformers, the import path of a model "
+            f"class, or a folder or Hub id with weights ({error})."
+        ) from error
+    if model.config.vocab_size != processor.vocab_size:
+        raise ValueError(
+            f"{name!r} has {model.config.vocab_size} ids and the processor {processor.vocab_size}: load the processor "
+            f"that was saved with the weights."
+        )
+    longest = getattr(model.config, "max_position_embeddings", context_length)
+    if longest < context_length:
+        raise ValueError(f"{name!r} reads {longest} tokens at most: set context_length to {longest} or less.")
+    for key, value in _special_token_ids(processor).items():
+        setattr(model.config, key, value)
+    return model

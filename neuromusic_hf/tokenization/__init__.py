@@ -1,0 +1,21 @@
+"""Music as tokens: the processor, its vocabularies, and corpora of tokens ready to train on."""
+
+from .augmentation import Augmentation, Variant
+from .blocks import BlockCollator, make_blocks
+from .midi_input import load_score
+from .music_tokenizer import FIELD_SETTINGS, create_music_tokenizer
+from .processing_midi import MidiProcessor
+from .token_dataset import TOKEN_FEATURES, tokenize_corpus
+
+__all__ = [
+    "FIELD_SETTINGS",
+    "TOKEN_FEATURES",
+    "Augmentation",
+    "BlockCollator",
+    "MidiProcessor",
+    "Variant",
+    "create_music_tokenizer",
+    "load_score",
+    "make_blocks",
+    "tokenize_corpus",
+]

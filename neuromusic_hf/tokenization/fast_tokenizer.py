@@ -1,0 +1,120 @@
+"""A plain Hugging Face fast tokenizer with the ids of a miditok tokenizer, over token text (`Bar_None Pitch_60`).
+
+It works where this package is not installed: every token of miditok's base vocabulary is a word, and words are
+separated by blanks. A trained miditok tokenizer runs its model over one character per base token; here the same model
+runs behind a normalizer that turns words into such characters, and a decoder that turns them back.
+"""
+
+import hashlib
+import json
+
+import tokenizers
+from miditok import MusicTokenizer
+from miditok.constants import UNIGRAM_SPECIAL_TOKEN_SUFFIX
+from tokenizers import AddedToken, Regex, decoders, normalizers, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+# Supplementary Private Use Area-A: no text, no white space, and room for 65,534 base tokens.
+FIRST_PRIVATE_CHARACTER = 0xF0000
+
+
+def to_fast_tokenizer(music_tokenizer: MusicTokenizer) -> PreTrainedTokenizerFast:
+    """
+    Builds the fast tokenizer of `music_tokenizer`.
+
+    Token text in, the ids miditok would give out, and back: `decode(ids)` gives miditok's base tokens, blank
+    separated. Text to ids equals miditok's own encoding for untrained tokenizers and for trained ones whose
+    `encode_ids_split` is `"no"`; with another split (which depends on bar lines in ticks) the ids are valid and decode
+    to the same text, but may be grouped differently.
+
+    Returns:
+        `PreTrainedTokenizerFast` with `pad_token`, `bos_token` and `eos_token` set to miditok's.
+    """
+    backend = _trained_backend(music_tokenizer) if music_tokenizer.is_trained else _word_backend(music_tokenizer)
+    special_tokens = list(_special_pieces(music_tokenizer).values())
+    backend.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in special_tokens])
+    roles = {f"{role}_token": f"{role.upper()}_None" for role in ("pad", "bos", "eos")}
+    others = [token for token in special_tokens if token not in roles.values()]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        **roles,
+        **({"extra_special_tokens": others} if others else {}),
+        clean_up_tokenization_spaces=False,
+        model_input_names=["input_ids", "attention_mask"],
+        padding_side="right",
+    )
+
+
+def vocabulary_hash(vocabulary: dict[str, int]) -> str:
+    """SHA-256 (hex) of a `{token: id}` mapping, independent of its order."""
+    text = json.dumps(sorted(vocabulary.items(), key=lambda item: (item[1], item[0])), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _word_backend(music_tokenizer: MusicTokenizer) -> tokenizers.Tokenizer:
+    # No unk_token: a word outside the vocabulary raises in place of becoming silence.
+    backend = tokenizers.Tokenizer(tokenizers.models.WordLevel(dict(music_tokenizer.vocab)))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return backend
+
+
+def _trained_backend(music_tokenizer: MusicTokenizer) -> tokenizers.Tokenizer:
+    characters = _private_characters(music_tokenizer)
+    saved = json.loads(music_tokenizer._model.to_str())
+    saved["model"] = _translated_model(saved["model"], music_tokenizer, characters)
+    saved["added_tokens"] = []
+    backend = tokenizers.Tokenizer.from_str(json.dumps(saved))
+
+    longest_first = sorted(characters, key=len, reverse=True)
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.Replace(token, characters[token]) for token in longest_first]
+        + [normalizers.Replace(Regex(r"\s+"), "")]
+    )
+    if saved["pre_tokenizer"] is not None:
+        time_tokens = [text for token, text in characters.items() if token.startswith(("Bar_", "TimeShift_"))]
+        split = pre_tokenizers.Split(Regex("|".join(time_tokens)), "merged_with_next")
+        backend.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.Metaspace(prepend_scheme="always")])
+    backend.decoder = decoders.Sequence(
+        [decoders.Replace("▁", ""), decoders.Fuse()]
+        + [decoders.Replace(character, f"{token} ") for token, character in characters.items()]
+        + [decoders.Strip(" ", 0, 1)]
+    )
+    return backend
+
+
+def _special_pieces(music_tokenizer: MusicTokenizer) -> dict[str, str]:
+    # miditok's name of the piece that carries a special token's id, to the token's text: with Unigram a special token
+    # has a piece of its own beside its entry in the alphabet.
+    tokens = music_tokenizer.special_tokens
+    suffix = UNIGRAM_SPECIAL_TOKEN_SUFFIX if music_tokenizer._model_name == "Unigram" else ""
+    return {token + suffix: token for token in tokens if not token.endswith(UNIGRAM_SPECIAL_TOKEN_SUFFIX)}
+
+
+def _private_characters(music_tokenizer: MusicTokenizer) -> dict[str, str]:
+    special = _special_pieces(music_tokenizer)
+    return {
+        token: chr(FIRST_PRIVATE_CHARACTER + index)
+        for token, index in music_tokenizer.vocab.items()
+        if token not in special
+    }
+
+
+def _translated_model(model: dict, music_tokenizer: MusicTokenizer, characters: dict[str, str]) -> dict:
+    token_of_byte = music_tokenizer._vocab_base_byte_to_token
+    special = _special_pieces(music_tokenizer)
+
+    def translate(piece: str) -> str:
+        if token_of_byte.get(piece) in special:
+            return special[token_of_byte[piece]]
+        return "".join(characters.get(token_of_byte.get(byte), byte) for byte in piece)
+
+    translated = dict(model)
+    if model["type"] == "Unigram":
+        translated["vocab"] = [[translate(piece), score] for piece, score in model["vocab"]]
+    else:
+        translated["vocab"] = {translate(piece): index for piece, index in model["vocab"].items()}
+    if "merges" in model:
+        translated["merges"] = [[translate(left), translate(right)] for left, right in model["merges"]]
+    if model.get("unk_token") is not None:
+        translated["unk_token"] = translate(model["unk_token"])
+    return translated

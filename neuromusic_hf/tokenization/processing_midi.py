@@ -1,0 +1,246 @@
+"""`MidiProcessor`: MIDI in, token ids out, and back."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset
+from miditok import MusicTokenizer, TokSequence
+from symusic import Score, Tempo
+from symusic.core import ScoreTick
+from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
+
+from .fast_tokenizer import to_fast_tokenizer, vocabulary_hash
+from .midi_input import load_score
+from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, music_tokenizer_to_dict
+from .vocabulary_training import train_music_tokenizer
+
+MidiInput = str | Path | bytes | dict | ScoreTick
+
+
+class MidiProcessor(ProcessorMixin):
+    r"""
+    Turns MIDI into the ids a causal language model reads, and ids back into a [`symusic.Score`].
+
+    It wraps a miditok tokenizer (which knows music) and a plain fast tokenizer with the same ids (which any Hugging
+    Face tool loads, over miditok's token text). Both are saved beside the model's weights.
+
+    Args:
+        tokenizer ([`~transformers.PreTrainedTokenizerFast`]):
+            The plain tokenizer: ids to and from token text such as `"Bar_None Position_0 Pitch_60"`, and padding.
+        miditok (`dict`):
+            What rebuilds the miditok tokenizer: class, whole config, versions, trained model.
+        vocabulary_hash (`str`, *optional*):
+            SHA-256 of the vocabulary the ids belong to. Checked where given.
+
+    Raises:
+        `ValueError`: the installed miditok, or `tokenizer`, has another vocabulary than `vocabulary_hash`.
+
+    Example:
+
+    ```py
+    >>> from neuromusic_hf import MidiProcessor
+    >>> processor = MidiProcessor.from_tokenization("REMI")
+    >>> batch = processor(["song.mid", "other.mid"], padding=True, return_tensors="pt")
+    >>> score = processor.decode(batch["input_ids"][0])
+    >>> score.dump_midi("back.mid")
+    ```
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, miditok: dict, vocabulary_hash: str | None = None):
+        super().__init__(tokenizer)
+        self.music_tokenizer = music_tokenizer_from_dict(miditok)
+        self.miditok = miditok
+        self.vocabulary_hash = vocabulary_hash
+        self._check_vocabulary()
+
+    @classmethod
+    def from_tokenization(cls, name: str = "REMI", **settings) -> "MidiProcessor":
+        """
+        Creates a processor with an untrained vocabulary.
+
+        Args:
+            name (`str`, *optional*, defaults to `"REMI"`):
+                `"REMI"`, `"TSD"`, `"Structured"`, another single-stream class of miditok, or the import path of a
+                subclass of `miditok.MusicTokenizer`.
+            settings:
+                Arguments of `miditok.TokenizerConfig` that replace the project's
+                (`neuromusic_hf.tokenization.FIELD_SETTINGS`).
+
+        Raises:
+            `ValueError`: the name is unknown, or the tokenizer does not write one sequence of ids.
+        """
+        return cls.from_music_tokenizer(create_music_tokenizer(name, **settings))
+
+    @classmethod
+    def from_music_tokenizer(cls, music_tokenizer: MusicTokenizer) -> "MidiProcessor":
+        """Wraps a miditok tokenizer that exists already, trained or not."""
+        tokenizer = to_fast_tokenizer(music_tokenizer)
+        return cls(tokenizer, music_tokenizer_to_dict(music_tokenizer), vocabulary_hash(tokenizer.get_vocab()))
+
+    def train_new_from_corpus(
+        self, corpus: Dataset, vocab_size: int, model: str = "BPE", max_tokens: int = 2_000_000, seed: int = 0
+    ) -> "MidiProcessor":
+        """
+        Learns a vocabulary of token groups and returns a processor that uses it; `self` stays as it is.
+
+        Args:
+            corpus ([`~datasets.Dataset`]):
+                Pieces with a `midi` column; give the train split.
+            vocab_size (`int`):
+                Number of ids wanted, base tokens included.
+            model (`str`, *optional*, defaults to `"BPE"`):
+                `"BPE"`, `"Unigram"` or `"WordPiece"`.
+            max_tokens (`int`, *optional*, defaults to 2,000,000):
+                Base tokens to learn from. Pieces are taken in a random order until they hold so many, which bounds
+                memory whatever the size of the corpus.
+            seed (`int`, *optional*, defaults to 0):
+                Of that order.
+
+        Raises:
+            `ValueError`: `vocab_size` leaves no room beside the base tokens, or `model` is unknown.
+        """
+        trained = train_music_tokenizer(self.music_tokenizer, corpus, vocab_size, model, max_tokens, seed)
+        return self.from_music_tokenizer(trained)
+
+    def __call__(
+        self,
+        midi: MidiInput | list[MidiInput],
+        *,
+        add_bos: bool = True,
+        add_eos: bool = False,
+        max_length: int | None = None,
+        padding: bool | str = False,
+        padding_side: str | None = None,
+        return_tensors: str | None = None,
+    ) -> BatchEncoding:
+        """
+        Encodes one piece or a list of pieces.
+
+        Args:
+            midi (path, `bytes`, [`symusic.Score`], `{"bytes", "path"}`, or a list of them):
+                The music.
+            add_bos (`bool`, *optional*, defaults to `True`): begin with BOS.
+            add_eos (`bool`, *optional*, defaults to `False`): end with EOS.
+            max_length (`int`, *optional*):
+                Keep the first `max_length` tokens of each piece, BOS and EOS counted.
+            padding (`bool` or `str`, *optional*, defaults to `False`):
+                As for any tokenizer: `True` pads to the longest, `"max_length"` to `max_length`.
+            padding_side (`str`, *optional*):
+                `"left"` for generation, `"right"` otherwise.
+            return_tensors (`str`, *optional*): `"pt"` or `"np"`; lists by default.
+
+        Returns:
+            `BatchEncoding` with `input_ids` and `attention_mask`: lists of ids, of shape `(length,)` for one piece and
+            `(batch, length)` for a list; as tensors, always `(batch, length)`.
+
+        Raises:
+            `RuntimeError`: a file is not readable MIDI.
+        """
+        single = not isinstance(midi, (list, tuple))
+        pieces = [self.encode(piece, add_bos=add_bos, add_eos=add_eos) for piece in ([midi] if single else midi)]
+        batch = {"input_ids": [ids[:max_length] for ids in pieces]}
+        batch["attention_mask"] = [[1] * len(ids) for ids in batch["input_ids"]]
+        if single and return_tensors is None:
+            batch = {name: rows[0] for name, rows in batch.items()}
+        return self.tokenizer.pad(
+            batch, padding=padding, max_length=max_length, padding_side=padding_side, return_tensors=return_tensors
+        )
+
+    def encode(self, midi: MidiInput, *, add_bos: bool = True, add_eos: bool = False) -> list[int]:
+        """Encodes one piece into a list of ids: miditok's own, between BOS and EOS where asked for."""
+        ids, _ = self.encode_score(load_score(midi))
+        begin = [self.tokenizer.bos_token_id] if add_bos else []
+        end = [self.tokenizer.eos_token_id] if add_eos else []
+        return begin + ids + end
+
+    def encode_score(self, score: ScoreTick) -> tuple[list[int], int]:
+        """
+        Encodes a score in ticks.
+
+        Returns:
+            `tuple[list[int], int]`: miditok's ids, and the number of notes they stand for (fewer than the score has
+            where miditok merges duplicates or drops pitches out of range).
+        """
+        quantised = self.music_tokenizer.preprocess_score(score)
+        if quantised.note_num() == 0:
+            return [], 0
+        return self.music_tokenizer.encode(quantised, no_preprocess_score=True).ids, quantised.note_num()
+
+    def decode(self, token_ids, *, default_tempo: float | None = None) -> ScoreTick | list[ScoreTick]:
+        """
+        Decodes ids into music. Special tokens are left out, an unfinished note at the end is dropped.
+
+        Args:
+            token_ids (list, array or tensor of shape `(length,)`, or `(batch, length)`):
+                Ids, PAD, BOS and EOS allowed.
+            default_tempo (`float`, *optional*):
+                Speed in quarter notes a minute for tokenizers that write no tempo (Structured); 120 if not given.
+
+        Returns:
+            [`symusic.Score`] in ticks, or a list of them for a batch.
+        """
+        rows = token_ids.tolist() if hasattr(token_ids, "tolist") else list(token_ids)
+        if rows and isinstance(rows[0], Iterable):
+            return [self.decode(row, default_tempo=default_tempo) for row in rows]
+        special = set(self.tokenizer.all_special_ids)
+        sequence = TokSequence(
+            ids=[int(index) for index in rows if index not in special],
+            are_ids_encoded=self.music_tokenizer.is_trained,
+        )
+        score = self.music_tokenizer.decode(sequence) if sequence.ids else Score(self.music_tokenizer.time_division)
+        if default_tempo is not None and not self.music_tokenizer.config.use_tempos:
+            score.tempos = [Tempo(0, default_tempo)]
+        return score
+
+    def batch_decode(self, sequences, *, default_tempo: float | None = None) -> list[ScoreTick]:
+        """Decodes each row of `sequences`, as [`MidiProcessor.decode`]."""
+        return [self.decode(np.asarray(row), default_tempo=default_tempo) for row in sequences]
+
+    def pad(self, *args, **kwargs) -> BatchEncoding:
+        """Pads encoded pieces, as the tokenizer's `pad`."""
+        return self.tokenizer.pad(*args, **kwargs)
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, special tokens included."""
+        return len(self.tokenizer)
+
+    @property
+    def tokenization(self) -> str:
+        """Class of the miditok tokenizer: its name in miditok, or an import path."""
+        return self.miditok["class"]
+
+    def to_dict(self) -> dict:
+        """What `processor_config.json` holds."""
+        return {
+            "processor_class": type(self).__name__,
+            "vocabulary_hash": self.vocabulary_hash,
+            "miditok": self.miditok,
+        }
+
+    def to_json_string(self) -> str:
+        """`to_dict` as JSON, its keys in their order: miditok numbers chords as its config lists them."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+    def _check_vocabulary(self):
+        if self.vocabulary_hash is None:
+            return
+        rebuilt = vocabulary_hash(to_fast_tokenizer(self.music_tokenizer).get_vocab())
+        if rebuilt != self.vocabulary_hash:
+            raise ValueError(
+                f"The vocabulary that {self.tokenization} builds here (hash {rebuilt[:12]}) is not the one this "
+                f"processor was saved with (hash {self.vocabulary_hash[:12]}): its ids would mean other tokens. It "
+                f"was saved with miditok {self.miditok.get('miditok_version')}; install that version, or retrain."
+            )
+        if vocabulary_hash(self.tokenizer.get_vocab()) != self.vocabulary_hash:
+            raise ValueError(
+                "tokenizer.json and processor_config.json hold different vocabularies (hashes "
+                f"{vocabulary_hash(self.tokenizer.get_vocab())[:12]} and {self.vocabulary_hash[:12]}): they come from "
+                "different bundles. Take both files from one save_pretrained."
+            )
+
+
+# AutoProcessor finds a class by its name among the registered ones; the key only has to be unique.
+AutoProcessor.register(MidiProcessor, MidiProcessor, exist_ok=True)

@@ -1,0 +1,112 @@
+"""A corpus of MIDI as a dataset of tokens: every piece is tokenised once, in parallel, and cached."""
+
+import json
+from importlib.metadata import version
+
+from datasets import Dataset, DatasetDict, Features, List, Value
+from datasets.fingerprint import Hasher
+
+from .augmentation import Augmentation
+from .processing_midi import MidiProcessor
+
+TOKEN_FEATURES = Features(
+    {
+        "input_ids": List(Value("int32")),
+        "num_notes": Value("int32"),
+        "content_hash": Value("string"),
+        "pitch_shift": Value("int8"),
+        "velocity_shift": Value("int16"),
+        "tempo_factor": Value("float32"),
+    }
+)
+"""Columns of a tokenised corpus. `input_ids` runs from BOS to EOS, `num_notes` counts the notes it stands for, and the
+last three columns say which variant of the piece it is."""
+
+
+def tokenize_corpus(
+    corpus: DatasetDict,
+    processor: MidiProcessor,
+    *,
+    augmentation: Augmentation | None = None,
+    num_proc: int | None = None,
+) -> DatasetDict:
+    """
+    Tokenises every piece of a corpus.
+
+    The result is cached by what it depends on: the corpus, the processor's vocabulary and config, the augmentation and
+    the versions of miditok and symusic. Only the `train` split is augmented.
+
+    Args:
+        corpus ([`~datasets.DatasetDict`]):
+            Splits with the columns `midi` and `content_hash`, as from [`load_corpus`].
+        processor ([`MidiProcessor`]):
+            The tokenizer.
+        augmentation ([`Augmentation`], *optional*):
+            Variants of the training pieces.
+        num_proc (`int`, *optional*):
+            Processes.
+
+    Returns:
+        [`~datasets.DatasetDict`] with the columns of `TOKEN_FEATURES`. A piece of which the tokenizer keeps no note
+        stays, with `num_notes` 0 and `input_ids` that hold BOS and EOS alone.
+    """
+    none = Augmentation()
+    variants = {split: augmentation or none if split == "train" else none for split in corpus}
+    return DatasetDict(
+        {
+            split: _tokenize_split(pieces, processor, variants[split], num_proc, split)
+            for split, pieces in corpus.items()
+        }
+    )
+
+
+class TokenizePieces:
+    """The function of the map: one row of MIDI to one row of tokens per variant."""
+
+    def __init__(self, processor: MidiProcessor, augmentation: Augmentation):
+        self.processor = processor
+        self.augmentation = augmentation
+
+    def __call__(self, rows: dict[str, list]) -> dict[str, list]:
+        result = {name: [] for name in TOKEN_FEATURES}
+        for score, content_hash in zip(rows["midi"], rows["content_hash"], strict=True):
+            for row in self.tokenize(score, content_hash):
+                for name, value in row.items():
+                    result[name].append(value)
+        return result
+
+    def tokenize(self, score, content_hash: str):
+        """Yields the rows of one piece."""
+        tokenizer = self.processor.tokenizer
+        pitch_range = self.processor.music_tokenizer.config.pitch_range
+        for variant in self.augmentation.draw(score, content_hash, pitch_range):
+            ids, num_notes = self.processor.encode_score(variant.apply(score))
+            yield {
+                "input_ids": [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id],
+                "num_notes": num_notes,
+                "content_hash": content_hash,
+                **vars(variant),
+            }
+
+
+def _tokenize_split(
+    pieces: Dataset, processor: MidiProcessor, augmentation: Augmentation, num_proc: int | None, split: str
+) -> Dataset:
+    fingerprint = Hasher.hash(
+        [
+            pieces._fingerprint,
+            json.dumps(processor.miditok),
+            vars(augmentation),
+            *(version(package) for package in ("miditok", "symusic", "tokenizers")),
+        ]
+    )
+    return pieces.select_columns(["midi", "content_hash"]).map(
+        TokenizePieces(processor, augmentation),
+        batched=True,
+        batch_size=16,
+        remove_columns=["midi", "content_hash"],
+        features=TOKEN_FEATURES,
+        num_proc=num_proc if num_proc and len(pieces) >= 2 * num_proc else None,
+        new_fingerprint=fingerprint,
+        desc=f"Tokenising {split}",
+    )

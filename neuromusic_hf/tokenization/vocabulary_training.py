@@ -1,0 +1,68 @@
+"""Learning a vocabulary of token groups (BPE, Unigram, WordPiece) from a bounded sample of a corpus."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from datasets import Dataset
+from miditok import MusicTokenizer
+
+from .midi_input import load_score
+from .music_tokenizer import music_tokenizer_from_dict, music_tokenizer_to_dict
+
+VOCABULARY_MODELS = ("BPE", "Unigram", "WordPiece")
+
+
+class BarStrings:
+    """
+    Iterates over sampled pieces as lists of strings, one string a bar and one character a base token.
+
+    Learning from bars keeps groups inside a bar and the learning fast; memory holds one piece at a time, and what the
+    trainer keeps is bounded by `max_tokens`.
+    """
+
+    def __init__(self, music_tokenizer: MusicTokenizer, corpus: Dataset, max_tokens: int, seed: int):
+        self.music_tokenizer = music_tokenizer
+        self.corpus = corpus
+        self.order = np.random.default_rng(seed).permutation(len(corpus))
+        self.max_tokens = max_tokens
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        seen = 0
+        for index in self.order:
+            sequence = self.music_tokenizer.encode(load_score(self.corpus[int(index)]["midi"]), encode_ids=False)
+            seen += len(sequence.ids)
+            self.music_tokenizer.complete_sequence(sequence)
+            bars = sequence.split_per_bars()
+            yield [self.music_tokenizer._ids_to_bytes(bar.ids, as_one_str=True) for bar in bars if bar.ids]
+            if seen >= self.max_tokens:
+                return
+
+
+def train_music_tokenizer(
+    music_tokenizer: MusicTokenizer, corpus: Dataset, vocab_size: int, model: str, max_tokens: int, seed: int
+) -> MusicTokenizer:
+    """
+    Returns a trained copy of `music_tokenizer`; arguments as in [`MidiProcessor.train_new_from_corpus`].
+
+    Raises:
+        `ValueError`: `vocab_size` leaves no room beside the base tokens, or `model` is unknown.
+    """
+    if model not in VOCABULARY_MODELS:
+        raise ValueError(f"No vocabulary model {model!r}: choose one of {', '.join(VOCABULARY_MODELS)}.")
+    if vocab_size <= len(music_tokenizer.vocab):
+        raise ValueError(
+            f"vocab_size={vocab_size} leaves nothing to learn: {type(music_tokenizer).__name__} has "
+            f"{len(music_tokenizer.vocab)} base tokens already."
+        )
+    untrained = {key: value for key, value in music_tokenizer_to_dict(music_tokenizer).items() if key[0] != "_"}
+    options = {}
+    if model == "WordPiece":
+        # WordPiece takes time quadratic in the length of a word, and gives up on words over a limit: one word a bar.
+        untrained["config"]["encode_ids_split"] = "bar"
+        options["max_input_chars_per_word"] = 100_000
+    trained = music_tokenizer_from_dict(untrained)
+    trained.train(vocab_size, model=model, iterator=BarStrings(trained, corpus, max_tokens, seed), **options)
+    return trained

@@ -1,0 +1,188 @@
+"""The steps of a training run between its arguments and the Trainer, and what it leaves behind."""
+
+import json
+import logging
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import datasets
+import pyarrow.compute
+import torch
+import yaml
+from datasets import Dataset, DatasetDict
+from datasets.fingerprint import Hasher
+from transformers import Trainer, TrainerCallback
+
+from ..tokenization import BlockCollator, MidiProcessor, make_blocks
+from .arguments import DataArguments, ModelArguments, RunArguments
+from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
+
+logger = logging.getLogger(__name__)
+
+RECIPE_NAME = "recipe.yaml"
+RUN_NAME = "run.json"
+RECORDED_PACKAGES = ("torch", "transformers", "accelerate", "datasets", "tokenizers", "miditok", "symusic")
+
+
+def prepare_processor(
+    model_args: ModelArguments, train: Dataset, resume_from_checkpoint: str | None = None, seed: int = 0
+) -> MidiProcessor:
+    """
+    Creates or loads the processor of a run. A vocabulary is learned once and cached; a resumed run takes the
+    processor of its checkpoint.
+
+    Args:
+        model_args ([`ModelArguments`]): tokenization, its config, and the vocabulary to learn.
+        train ([`~datasets.Dataset`]): pieces to learn a vocabulary from.
+        resume_from_checkpoint (`str`, *optional*): folder of a checkpoint.
+        seed (`int`, *optional*, defaults to 0): of the sample a vocabulary is learned from.
+
+    Raises:
+        `ValueError`: a saved processor is asked to change.
+    """
+    source = resume_from_checkpoint or model_args.tokenization
+    if resume_from_checkpoint or os.path.isdir(source) or "/" in source:
+        if not resume_from_checkpoint and (model_args.tokenization_config or model_args.vocab_size):
+            raise ValueError(
+                f"{source!r} is a saved processor: tokenization_config and vocab_size cannot change it; drop them."
+            )
+        return MidiProcessor.from_pretrained(source)
+    processor = MidiProcessor.from_tokenization(source, **model_args.tokenization_config)
+    if model_args.vocab_size is None:
+        return processor
+    wanted = [json.dumps(processor.miditok), model_args.vocabulary_model, model_args.vocab_size, train._fingerprint]
+    cached = Path(datasets.config.HF_DATASETS_CACHE, "neuromusic_vocabularies", Hasher.hash([*wanted, seed]))
+    if not cached.is_dir():
+        trained = processor.train_new_from_corpus(
+            train, model_args.vocab_size, model=model_args.vocabulary_model, seed=seed
+        )
+        partial = cached.with_name(f"{cached.name}.{os.getpid()}.incomplete")
+        trained.save_pretrained(partial)
+        partial.rename(cached)
+    return MidiProcessor.from_pretrained(cached)
+
+
+@dataclass
+class TrainingBlocks:
+    """The splits of a run as blocks, and the facts about them that the run record keeps."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+    tokens_per_note: dict[str, float]
+    facts: dict[str, dict]
+
+    @classmethod
+    def from_tokens(cls, tokens: DatasetDict, data_args: DataArguments, seed: int) -> "TrainingBlocks":
+        """Cuts each split into blocks of `data_args.context_length` tokens; evaluation splits to `max_eval_blocks`."""
+        blocks = {
+            split: make_blocks(pieces, data_args.context_length, seed=seed) for split, pieces in tokens.items()
+        }
+        facts = {
+            split: split_facts(tokens[split], len(blocks[split]), data_args.context_length) for split in blocks
+        }
+        limit = data_args.max_eval_blocks
+        for split in ("validation", "test"):
+            if limit is not None and len(blocks[split]) > limit:
+                blocks[split] = blocks[split].select(range(limit))
+        ratios = {split: tokens_per_note(pieces) for split, pieces in tokens.items()}
+        return cls(**blocks, tokens_per_note=ratios, facts=facts)
+
+
+def split_facts(tokens: Dataset, num_blocks: int, block_size: int) -> dict:
+    """Pieces, tokens, notes, blocks and the share of padding of a split; pieces without notes by content hash."""
+    num_notes = tokens.data.column("num_notes").to_numpy()
+    lengths = pyarrow.compute.list_value_length(tokens.data.column("input_ids")).to_numpy()
+    num_tokens = int(lengths[num_notes > 0].sum())
+    empty = tokens.select((num_notes == 0).nonzero()[0])
+    if len(empty):
+        logger.warning("%d pieces hold no note the tokenizer keeps and are left out; run.json names them.", len(empty))
+    return {
+        "pieces": int((num_notes > 0).sum()),
+        "notes": int(num_notes.sum()),
+        "tokens": num_tokens,
+        "blocks": num_blocks,
+        "padding_share": 1 - num_tokens / (num_blocks * block_size),
+        "left_out": {"no_notes_in_vocabulary": empty["content_hash"][:]},
+    }
+
+
+def create_trainer(
+    model, processor: MidiProcessor, blocks: TrainingBlocks, data_args: DataArguments, args: RunArguments, recipe: dict
+) -> Trainer:
+    """The Trainer of a run: evaluates on validation, and saves processor and recipe in every checkpoint."""
+    return Trainer(
+        model=model,
+        args=args,
+        train_dataset=blocks.train,
+        eval_dataset=blocks.validation,
+        processing_class=processor,
+        data_collator=BlockCollator(processor.tokenizer.pad_token_id, data_args.context_length),
+        compute_metrics=LanguageModelingMetrics(blocks.tokens_per_note["validation"]),
+        preprocess_logits_for_metrics=row_statistics,
+        callbacks=[RecipeInCheckpoint(recipe)],
+    )
+
+
+def evaluate_test_split(trainer: Trainer, blocks: TrainingBlocks) -> dict[str, float]:
+    """Evaluates on the test split; keys begin with `test_`."""
+    trainer.compute_metrics = LanguageModelingMetrics(blocks.tokens_per_note["test"])
+    return trainer.evaluate(blocks.test, metric_key_prefix="test")
+
+
+class RecipeInCheckpoint(TrainerCallback):
+    """Writes the resolved recipe into every checkpoint."""
+
+    def __init__(self, recipe: dict):
+        self.recipe = recipe
+
+    def on_save(self, args, state, control, **kwargs):
+        """Called by the Trainer once a checkpoint is on disk."""
+        if state.is_world_process_zero:
+            write_recipe(self.recipe, Path(args.output_dir, f"checkpoint-{state.global_step}"))
+
+
+def write_recipe(recipe: dict, folder: Path):
+    """Writes the resolved recipe as `recipe.yaml`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECIPE_NAME).write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+
+
+def save_bundle(trainer: Trainer, recipe: dict, facts: dict, metrics: dict):
+    """
+    Saves model, processor, recipe and run record in the output folder of a run, as one Hugging Face repository.
+
+    Args:
+        trainer ([`~transformers.Trainer`]): after training.
+        recipe (`dict`): from [`resolved_recipe`].
+        facts (`dict`): of the splits.
+        metrics (`dict`): of the run.
+    """
+    trainer.save_model()
+    if not trainer.is_world_process_zero():
+        return
+    folder = Path(trainer.args.output_dir)
+    # A pickle of the arguments, which recipe.yaml holds in the open; checkpoints keep theirs, to resume from.
+    (folder / "training_args.bin").unlink(missing_ok=True)
+    write_recipe(recipe, folder)
+    record = {
+        "model": type(trainer.accelerator.unwrap_model(trainer.model)).__name__,
+        "parameters": trainer.model.num_parameters(),
+        "optimizer_steps": trainer.state.global_step,
+        "processes": trainer.args.world_size,
+        "hardware": hardware(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_PACKAGES}},
+        "splits": facts,
+        "metrics": metrics,
+    }
+    (folder / RUN_NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def hardware() -> dict:
+    """What a run ran on."""
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    cpu = torch.cpu.get_capabilities().get("cpu_name") if hasattr(torch.cpu, "get_capabilities") else None
+    return {"cpu": cpu or platform.processor(), "cpu_cores": os.cpu_count(), "gpus": gpus}

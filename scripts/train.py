@@ -1,0 +1,59 @@
+"""Trains a language model of music from a recipe.
+
+    accelerate launch --config_file accelerate_configs/cpu.yaml scripts/train.py recipes/quickstart.yaml
+
+Recipes can be combined, and options override them:
+
+    accelerate launch --config_file accelerate_configs/single_gpu.yaml scripts/train.py \
+        recipes/maestro.yaml recipes/models/llama.yaml --tokenization TSD --output_dir runs/maestro-llama-tsd
+"""
+
+import logging
+import sys
+
+from transformers import set_seed
+
+from neuromusic_hf import build_model, load_corpus
+from neuromusic_hf.tokenization import tokenize_corpus
+from neuromusic_hf.training import (
+    TrainingBlocks,
+    create_trainer,
+    evaluate_test_split,
+    parse_recipe,
+    prepare_processor,
+    resolved_recipe,
+    save_bundle,
+)
+
+
+def main():
+    model_args, data_args, args = parse_recipe(sys.argv[1:])
+    recipe = resolved_recipe(model_args, data_args, args)
+    logging.basicConfig(level=logging.INFO if args.process_index == 0 else logging.ERROR, format="%(message)s")
+    set_seed(args.seed)
+
+    with args.main_process_first(desc="corpus"):
+        corpus = load_corpus(**data_args.corpus_arguments)
+        processor = prepare_processor(model_args, corpus["train"], args.resume_from_checkpoint, args.seed)
+        augmentation = data_args.augmentation(args.seed)
+        tokens = tokenize_corpus(corpus, processor, augmentation=augmentation, num_proc=data_args.num_proc)
+        blocks = TrainingBlocks.from_tokens(tokens, data_args, args.seed)
+
+    model = build_model(
+        model_args.model,
+        processor,
+        context_length=data_args.context_length,
+        trust_remote_code=model_args.trust_remote_code,
+        **model_args.sizes,
+    )
+    trainer = create_trainer(model, processor, blocks, data_args, args, recipe)
+    metrics = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint).metrics
+    metrics |= trainer.evaluate()
+    if args.do_test:
+        metrics |= evaluate_test_split(trainer, blocks)
+    save_bundle(trainer, recipe, blocks.facts, metrics)
+    trainer.accelerator.end_training()
+
+
+if __name__ == "__main__":
+    main()

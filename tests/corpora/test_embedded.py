@@ -1,0 +1,88 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from neuromusic_hf.corpora import BachCorpus, FolkCorpus, Midi, load_corpus
+from neuromusic_hf.corpora.embedded import _tunes, silenced
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    import socket
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("an embedded corpus must not use the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def rows_of(corpus):
+    return [row for rows in corpus.cast_column("midi", Midi(decode=False)).values() for row in rows]
+
+
+def test_all_works_and_tunes_are_listed(cache_dir):
+    assert len(BachCorpus(str(cache_dir)).list_pieces()) == 408
+    tunes = FolkCorpus(str(cache_dir)).list_pieces()
+    assert len(tunes) == len(set(tunes)) == 4248
+    assert {file.split("/")[0] for file, _ in tunes} == {"airdsAirs", "oneills1850", "ryansMammoth"}
+
+
+def test_folk_tunes_have_titles_and_notes(cache_dir, no_network):
+    corpus = load_corpus("folk", cache_dir=cache_dir, max_pieces=200, num_proc=2)
+    rows = rows_of(corpus)
+    assert len(rows) == 200 and corpus.quarantine.refused == {}
+    assert all(row["title"] and row["num_notes"] >= 16 and row["duration"] > 4 for row in rows)
+    first = next(row for row in rows if row["midi"]["path"] == "airdsAirs/book1.abc#0001")
+    assert (first["title"], first["collection"]) == ("The Ranting Highlandman.", "Aird's Airs")
+
+
+def test_bach_works_are_four_voices_with_a_title(cache_dir, no_network):
+    corpus = load_corpus("bach", cache_dir=cache_dir, max_pieces=6, split_shares=(0.4, 0.3, 0.3))
+    rows = rows_of(corpus)
+    assert len(rows) == 6
+    assert {row["composer"] for row in rows} == {"Johann Sebastian Bach"}
+    assert all(row["title"] and row["num_notes"] > 100 for row in rows)
+    assert len(next(iter(corpus["train"]))["midi"].tracks) >= 4
+
+
+def test_embedded_corpora_join_and_take_no_data_dir(cache_dir):
+    limit = {"cache_dir": cache_dir, "max_pieces": 4, "split_shares": (0.34, 0.33, 0.33)}
+    try:
+        corpus = load_corpus("bach+folk", **limit)
+    except ValueError as error:  # so few pieces may leave a split empty
+        assert "8 accepted pieces" in str(error)
+    else:
+        assert sum(corpus.num_rows.values()) == 8
+    with pytest.raises(ValueError, match="takes no data_dir"):
+        load_corpus("folk", data_dir="somewhere", cache_dir=cache_dir)
+
+
+def test_notation_complaints_do_not_reach_the_user(tmp_path):
+    tune = "X:1\nT:Untidy\nM:4/4\nL:1/8\nK:C\nCDEF GABc`|CDEF GABc:|\n"
+    code = (
+        "import sys\nfrom neuromusic_hf.corpora.embedded import _read_tune\n"
+        "piece = _read_tune('airdsAirs/untidy.abc', sys.argv[1])\n"
+        "print('notes', len(piece.data) > 100, flush=True)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    noisy = f"import symusic, sys; symusic.Score.from_abc({tune!r})"
+    command = [sys.executable, "-c"]
+    loud = subprocess.run([*command, noisy], capture_output=True, text=True, check=True)
+    assert "Warning" in loud.stdout + loud.stderr
+    quiet = subprocess.run([*command, code, tune], capture_output=True, text=True, check=True, env=environment)
+    assert quiet.stdout == "notes True\n" and "Warning in" not in quiet.stderr
+
+
+def test_output_comes_back_after_silence_even_after_an_error(capfd):
+    with pytest.raises(KeyError), silenced():
+        os.write(1, b"hidden")
+        raise KeyError
+    os.write(1, b"shown")
+    assert capfd.readouterr().out == "shown"
+
+
+def test_tunes_are_cut_at_their_numbers(tmp_path):
+    (tmp_path / "book.abc").write_text("% a header\n\nX:1\nT:One\nK:C\nCDE|\n\nX:2\nT:Two\nK:C\nEDC|\n")
+    assert [tune.splitlines()[1] for tune in _tunes(tmp_path / "book.abc")] == ["T:One", "T:Two"]

@@ -1,0 +1,158 @@
+import copy
+import pickle
+import subprocess
+import sys
+
+import datasets
+import pyarrow as pa
+import pytest
+import symusic
+from datasets import Dataset, Features, Value
+
+from neuromusic_hf.corpora import Midi
+
+PLAIN = {"bytes": Value("binary"), "path": Value("string")}
+
+LOAD_WITHOUT_PACKAGE = """
+import sys
+import datasets
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("neuromusic_hf"):
+            raise ImportError("this process must not import neuromusic_hf")
+
+sys.meta_path.insert(0, Refuse())
+kind, path = sys.argv[1:]
+if kind == "parquet":
+    rows = datasets.load_dataset("parquet", data_files=path, split="train", cache_dir=path + ".cache")
+elif kind == "stream":
+    rows = datasets.load_dataset("parquet", data_files=path, split="train", streaming=True)
+elif kind == "disk":
+    rows = datasets.load_from_disk(path)
+else:
+    rows = datasets.Dataset.from_file(path)
+row = next(iter(rows))
+assert row["midi"]["bytes"][:4] == b"MThd", row
+assert "neuromusic_hf" not in sys.modules
+print(sorted(row["midi"]))
+"""
+
+
+@pytest.fixture
+def dataset(make_score, make_midi):
+    rows = {"midi": [make_score(1), make_midi(2), {"bytes": make_midi(3), "path": "three.mid"}], "n": [1, 2, 3]}
+    return Dataset.from_dict(rows, features=Features({"midi": Midi(), "n": Value("int32")}))
+
+
+def test_every_kind_of_value_decodes_to_the_same_score(make_score, tmp_path):
+    score = make_score(5)
+    path = tmp_path / "five.mid"
+    path.write_bytes(score.dumps_midi())
+    values = [score, score.to("second"), score.to("quarter"), path, str(path), path.read_bytes(), {"path": str(path)}]
+    rows = Dataset.from_dict({"midi": values[:1]}, features=Features({"midi": Midi()}))
+    expected = rows[0]["midi"]
+    assert expected.note_num() == score.note_num()
+    for value in values:
+        decoded = Midi().decode_example(Midi().encode_example(value))
+        assert decoded.tracks[0].notes == expected.tracks[0].notes, value
+
+
+@pytest.mark.parametrize("value, error", [({"bytes": None, "path": None}, ValueError), (3, TypeError)])
+def test_a_value_that_is_no_midi_is_refused(value, error):
+    with pytest.raises(error):
+        Midi().encode_example(value)
+
+
+def test_undecodable_bytes_name_the_file():
+    with pytest.raises(RuntimeError, match="broken.mid"):
+        Midi().decode_example({"bytes": b"MThd....", "path": "broken.mid"})
+
+
+def test_the_serialised_form_is_a_plain_struct():
+    features = Features({"midi": Midi(decode=False), "nested": datasets.List(Midi())})
+    plain = Features({"midi": PLAIN, "nested": datasets.List(PLAIN)})
+    assert features.to_dict() == plain.to_dict()
+    assert Features.from_dict(features.to_dict()) == plain
+    assert features.arrow_schema == plain.arrow_schema
+    assert features._to_yaml_list() == plain._to_yaml_list()
+
+
+def test_the_decode_flag_survives_copies_and_counts_in_equality():
+    for feature in (Midi(), Midi(decode=False)):
+        copies = [copy.copy(feature), copy.deepcopy(feature), pickle.loads(pickle.dumps(feature))]
+        for copied in copies:
+            assert copied == feature and hash(copied) == hash(feature) and copied.decode == feature.decode
+    assert Midi() != Midi(decode=False)
+
+
+def test_without_decoding_a_row_is_bytes_and_path(dataset):
+    row = dataset.cast_column("midi", Midi(decode=False))[2]["midi"]
+    assert row["bytes"][:4] == b"MThd" and row["path"] == "three.mid"
+
+
+@pytest.mark.parametrize("kind", ["parquet", "stream", "disk", "arrow"])
+def test_what_is_saved_loads_where_the_package_is_absent(dataset, tmp_path, kind):
+    path = tmp_path / "saved"
+    if kind in ("parquet", "stream"):
+        path = path.with_suffix(".parquet")
+        dataset.to_parquet(path)
+    elif kind == "disk":
+        dataset.save_to_disk(path)
+    else:
+        mapped = dataset.map(lambda row: {"more": 1}, cache_file_name=str(path.with_suffix(".arrow")))
+        assert mapped[0]["more"] == 1
+        path = path.with_suffix(".arrow")
+    command = [sys.executable, "-c", LOAD_WITHOUT_PACKAGE, kind, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "['bytes', 'path']"
+
+
+def test_paths_are_read_so_the_files_may_go(make_midi, tmp_path):
+    file = tmp_path / "one.mid"
+    file.write_bytes(make_midi(1))
+    dataset = Dataset.from_dict({"midi": [str(file), None]}, features=Features({"midi": Midi()}))
+    expected = file.read_bytes()
+    file.unlink()
+    dataset.to_parquet(tmp_path / "one.parquet")
+    loaded = Dataset.from_parquet(str(tmp_path / "one.parquet"), cache_dir=str(tmp_path / "cache"))
+    assert loaded.features["midi"] == PLAIN
+    assert loaded[0]["midi"] == {"bytes": expected, "path": str(file)}
+    assert loaded[1]["midi"] is None
+    assert isinstance(loaded.cast_column("midi", Midi())[0]["midi"], symusic.core.ScoreTick)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(["a.mid", None]),
+        pa.array([b"MThd", None]),
+        pa.array([b"MThd", None], pa.large_binary()),
+        pa.array([{"path": "a.mid"}, None]),
+        pa.array([{"path": "a.mid", "bytes": b"MThd"}, None]),
+    ],
+)
+def test_storage_casts_to_bytes_and_path_and_keeps_nulls(column):
+    cast = Midi().cast_storage(column)
+    assert cast.type == Midi.pa_type
+    first, second = cast.to_pylist()
+    assert first["bytes"] in (b"MThd", None) and first["path"] in ("a.mid", None) and any(first.values())
+    assert second is None
+
+
+def test_iterable_datasets_decode(dataset):
+    stream = dataset.to_iterable_dataset()
+    assert isinstance(next(iter(stream))["midi"], symusic.core.ScoreTick)
+    assert next(iter(stream.decode(False)))["midi"]["bytes"][:4] == b"MThd"
+
+
+def test_a_path_without_a_file_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent.mid"):
+        Midi().encode_example(tmp_path / "absent.mid")
+
+
+def test_flatten_needs_decoding_off(dataset):
+    with pytest.raises(ValueError, match="decode=False"):
+        dataset.flatten()
+    assert "midi.bytes" in dataset.cast_column("midi", Midi(decode=False)).flatten().column_names
