@@ -11,6 +11,7 @@ import logging
 import torch
 from tqdm import tqdm
 from transformers import AutoModelForCausalLM
+from transformers.utils import logging as transformers_logging
 
 from neuromusic_hf import MidiProcessor
 from neuromusic_hf.generation import (
@@ -35,7 +36,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--temperature", type=float, default=1.0, help="0 always takes the likeliest token")
     parser.add_argument("--top_k", type=int, default=0, help="sample among the k likeliest tokens; 0 for all")
-    parser.add_argument("--top_p", type=float, default=1.0, help="sample among the likeliest tokens of this total share")
+    parser.add_argument("--top_p", type=float, default=1.0, help="sample among the likeliest of this total share")
     parser.add_argument("--audio", type=int, default=0, help="render so many pieces to WAV")
     parser.add_argument("--soundfont", help="SoundFont 2 file for the audio")
     parser.add_argument("--no_pictures", action="store_true", help="write no piano rolls")
@@ -49,6 +50,7 @@ def parse_arguments() -> argparse.Namespace:
 def main():
     args = parse_arguments()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    transformers_logging.set_verbosity_error()
     processor = MidiProcessor.from_pretrained(args.model)
     model = AutoModelForCausalLM.from_pretrained(args.model, trust_remote_code=args.trust_remote_code).eval()
     if torch.accelerator.is_available():

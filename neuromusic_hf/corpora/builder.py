@@ -14,6 +14,7 @@ from datasets.fingerprint import Hasher
 
 from .midi_feature import PLAIN_MIDI
 from .sanity import RefusedFile, SanityLimits, inspect_midi
+from .sources import source_fingerprint
 from .splits import DEFAULT_SPLIT_SHARES, SPLIT_NAMES
 
 ROWS_SPLIT = "files"
@@ -28,7 +29,7 @@ HELPER_FEATURES = {
     "refused_reason": Value("string"),
     "refused_detail": Value("string"),
 }
-OTHER_EXTENSION = "other_extension"
+IGNORED = "ignored"
 
 
 @dataclass
@@ -124,8 +125,11 @@ class MidiCorpusBuilder(datasets.GeneratorBasedBuilder):
 
     @classmethod
     def source_fingerprint(cls, data_dir: str | None) -> str:
-        """Give a string that changes when what the corpus is read from changes; it is part of the cache key."""
-        return "" if data_dir is None else str(data_dir)
+        """Give a string that changes when what the corpus is read from changes; it is part of the cache key.
+
+        Here: names, sizes and times of the files in `data_dir`. Override it for a corpus that is read from elsewhere.
+        """
+        return "" if data_dir is None else source_fingerprint(data_dir)
 
     def list_pieces(self) -> list:
         """List what there is to read, in a fixed order; any picklable items. It is cut into shares for `num_proc`."""

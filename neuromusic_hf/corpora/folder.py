@@ -6,24 +6,24 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from .builder import OTHER_EXTENSION, MidiCorpusBuilder, Piece
+from .builder import IGNORED, MidiCorpusBuilder, Piece
 from .sanity import RefusedFile
-from .sources import Entry, is_midi_name, list_source, read_source, source_fingerprint
+from .sources import Entry, is_midi_name, list_source, read_source
 
 
 class FolderCorpus(MidiCorpusBuilder):
     """MIDI files under `data_dir`: a folder (recursive), a zip or a tar, read in place.
 
     Files are `.mid`, `.midi`, `.kar`, `.rmi`, `.smf` or `.midi2`, in any case. Others are counted by extension in the
-    quarantine report. A subclass may add columns and official splits by overriding [`describe`], and pick files by
-    overriding [`is_candidate`].
+    quarantine report. Links to files are followed, links to folders are not. A subclass may add columns and official
+    splits by overriding [`describe`], and pick files by overriding [`is_candidate`].
     """
 
     @classmethod
     def source_fingerprint(cls, data_dir: str | None) -> str:
         if data_dir is None:
             raise ValueError(f"{cls.__name__} needs data_dir: the path of a folder, a zip or a tar of MIDI files.")
-        return source_fingerprint(data_dir)
+        return super().source_fingerprint(data_dir)
 
     @property
     def source(self) -> str:
@@ -56,7 +56,7 @@ class FolderCorpus(MidiCorpusBuilder):
         for entry in pieces:
             if not self.is_candidate(entry.name):
                 extension = os.path.splitext(entry.name)[1].lower() or "(none)"
-                yield Piece(printable(entry.name), refused=RefusedFile(OTHER_EXTENSION, printable(extension)))
+                yield Piece(printable(entry.name), refused=RefusedFile(IGNORED, printable(extension)))
 
 
 def printable(name: str) -> str:

@@ -8,7 +8,7 @@ import os
 import huggingface_hub
 
 from .folder import FolderCorpus
-from .sources import is_midi_name, source_fingerprint
+from .sources import is_midi_name
 
 REPO_ID = "projectlosangeles/Los-Angeles-MIDI-Dataset"
 FILE_NAME = "Los-Angeles-MIDI-Dataset-Ver-3-1-CC-BY-NC-SA.zip"
@@ -25,7 +25,7 @@ class LamdCorpus(FolderCorpus):
 
     @classmethod
     def source_fingerprint(cls, data_dir: str | None) -> str:
-        return FILE_NAME if data_dir is None else source_fingerprint(data_dir)
+        return FILE_NAME if data_dir is None else super().source_fingerprint(data_dir)
 
     @functools.cached_property
     def source(self) -> str:

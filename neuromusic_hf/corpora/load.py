@@ -13,7 +13,7 @@ import datasets
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 from datasets.fingerprint import Hasher
 
-from .builder import HELPER_FEATURES, OTHER_EXTENSION, ROWS_SPLIT, MidiCorpusBuilder
+from .builder import HELPER_FEATURES, IGNORED, ROWS_SPLIT, MidiCorpusBuilder
 from .embedded import BachCorpus, FolkCorpus
 from .folder import FolderCorpus
 from .lamd import LamdCorpus
@@ -124,7 +124,7 @@ def load_corpus(
     shares = None if split_shares is None else check_shares(split_shares)
     if len(names) > 1:  # one cut for all, or the same music could fall on two sides
         shares = shares or DEFAULT_SPLIT_SHARES
-    cache_dir = None if cache_dir is None else str(cache_dir)
+    cache_dir = None if cache_dir is None else os.path.expanduser(cache_dir)
     how = _How(data_dir, limits, cache_dir, num_proc, streaming, builder_kwargs)
     opened = [_open(name, how, shares) for name in names]
     if streaming:
@@ -254,7 +254,7 @@ def _stream(opened: list[_Rows]) -> IterableDatasetDict:
 def _belongs(row: dict, split: str, part: str, shares: tuple[float, float, float], carved: tuple[str, ...]) -> bool:
     if row["refused_reason"] is None:
         return assign_split(row["content_hash"], row["official_split"], shares, carved) == split
-    if split == SPLIT_NAMES[0] and row["refused_reason"] != OTHER_EXTENSION:
+    if split == SPLIT_NAMES[0] and row["refused_reason"] != IGNORED:
         logger.warning(
             "Corpus '%s': refused %s (%s: %s)", part, row["midi"]["path"], row["refused_reason"], row["refused_detail"]
         )

@@ -14,7 +14,7 @@ from .builder import Piece
 from .download import fetch
 from .folder import FolderCorpus
 from .sanity import RefusedFile
-from .sources import Entry, SourceError, is_midi_name, read_named, source_fingerprint
+from .sources import Entry, SourceError, is_midi_name, read_named
 
 URL = "https://storage.googleapis.com/magentadata/datasets/maestro/v2.0.0/maestro-v2.0.0-midi.zip"
 SHA256 = "ec2cc9d94886c6b376db1eaa2b8ad1ce62ff9f0a28b3744782b13163295dadf3"
@@ -36,7 +36,7 @@ class MaestroCorpus(FolderCorpus):
 
     @classmethod
     def source_fingerprint(cls, data_dir: str | None) -> str:
-        return cls.SHA256 if data_dir is None else source_fingerprint(data_dir)
+        return cls.SHA256 if data_dir is None else super().source_fingerprint(data_dir)
 
     @property
     def source(self) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from .builder import OTHER_EXTENSION
+from .builder import IGNORED
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class QuarantineReport:
         corpus (`str`): name or path of the corpus.
         accepted (`int`): files that became rows.
         refused (`dict[str, int]`): refused files by reason.
-        ignored (`dict[str, int]`): files that are not MIDI by their name, by extension.
+        ignored (`dict[str, int]`): files that do not belong to the corpus by their name, by extension.
         files (`list[dict[str, str]]`): the refused files, each with `path`, `reason` and `detail`.
     """
 
@@ -71,8 +71,8 @@ def report_of(corpus: str, table: pa.Table) -> QuarantineReport:
     paths = [path for chunk in refused_rows["midi"].chunks for path in chunk.field("path").to_pylist()]
     reasons, details = refused_rows["refused_reason"].to_pylist(), refused_rows["refused_detail"].to_pylist()
     rows = sorted(zip(paths, reasons, details, strict=True), key=lambda row: (str(row[0]), row[1]))
-    ignored = Counter(detail for _, reason, detail in rows if reason == OTHER_EXTENSION)
-    files = [dict(zip(("path", "reason", "detail"), row, strict=True)) for row in rows if row[1] != OTHER_EXTENSION]
+    ignored = Counter(detail for _, reason, detail in rows if reason == IGNORED)
+    files = [dict(zip(("path", "reason", "detail"), row, strict=True)) for row in rows if row[1] != IGNORED]
     refused = Counter(file["reason"] for file in files)
     return QuarantineReport(
         corpus, len(table) - len(rows), dict(refused.most_common()), dict(ignored.most_common()), files

@@ -51,7 +51,7 @@ def list_source(path: str | Path) -> list[Entry]:
     """List all files of a folder (recursive, sorted), zip or tar (in archive order).
 
     Raises:
-        SourceError: if the path does not exist, or is neither a folder nor a readable zip or tar.
+        SourceError: if the path does not exist, or is neither a folder nor a whole zip or tar.
     """
     if os.path.isdir(path):
         return [Entry(name, index) for index, name in enumerate(_walk(path))]
@@ -139,8 +139,11 @@ def _open(path: str | Path) -> Iterator[zipfile.ZipFile | tarfile.TarFile]:
         archive = zipfile.ZipFile(path) if zipfile.is_zipfile(path) else tarfile.open(path)
     except DAMAGED as error:
         raise SourceError(f"Cannot open '{path}' as a zip or tar: {error}") from error
-    with archive:
-        yield archive
+    try:
+        with archive:
+            yield archive
+    except DAMAGED as error:
+        raise SourceError(f"The archive '{path}' is damaged or incomplete: {type(error).__name__}: {error}") from error
 
 
 def _members(archive: zipfile.ZipFile | tarfile.TarFile) -> Iterable[zipfile.ZipInfo | tarfile.TarInfo]:

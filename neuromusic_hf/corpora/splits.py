@@ -31,7 +31,7 @@ def split_of(
 
     Args:
         content_hash (`str`):
-            Hexadecimal digits; the first 15 are read as a uniform number between 0 and 1.
+            At least 15 hexadecimal digits, of which the first 15 are read as a uniform number between 0 and 1.
         shares (`Sequence[float]`, *optional*, defaults to `(0.8, 0.1, 0.1)`):
             Shares of train, validation and test.
         among (`Sequence[str]`, *optional*, defaults to all three):
@@ -61,7 +61,8 @@ def assign_split(content_hash: str, official: str | None, shares: Sequence[float
     if official is None:
         return split_of(content_hash, shares)
     if official == "train" and carved:
-        return split_of(content_hash, shares, among=("train", *carved))
+        # Other digits than the ones that may have put the piece into train.
+        return split_of(content_hash[15:], shares, among=("train", *carved))
     return official
 
 

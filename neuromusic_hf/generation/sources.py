@@ -68,5 +68,5 @@ def _from_file(path: Path) -> PieceSource:
 def _from_corpus(name: str, split: str, data_dir: str | None, num_proc: int | None) -> Iterator[PieceSource]:
     pieces = load_corpus(name, data_dir=data_dir, num_proc=num_proc)[split]
     for row in pieces.cast_column("midi", Midi(decode=False)):
-        path = row["midi"]["path"] or row["content_hash"][:12]
-        yield PieceSource(Path(path).stem, row["midi"]["bytes"])
+        name = row.get("title") or Path(row["midi"]["path"] or row["content_hash"][:12]).stem
+        yield PieceSource(name, row["midi"]["bytes"])

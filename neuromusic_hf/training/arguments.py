@@ -189,25 +189,23 @@ def parse_recipe(arguments: list[str]) -> tuple[ModelArguments, DataArguments, R
 
 
 def resolved_recipe(model_args: ModelArguments, data_args: DataArguments, args: RunArguments) -> dict:
-    """Every value of a run that is not a default, as a recipe: [`parse_recipe`] on it gives the same arguments."""
-    recipe = {}
-    for group in (model_args, data_args, args):
-        defaults = _defaults(type(group), args.output_dir)
-        for item in fields(group):
-            value = getattr(group, item.name)
-            if item.init and value != getattr(defaults, item.name) and item.name not in LEFT_OUT_FIELDS:
-                recipe[item.name] = value.value if hasattr(value, "value") else value
-    recipe["output_dir"] = args.output_dir
-    recipe["bf16"] = args.bf16
-    return {key: value for key, value in recipe.items() if _is_plain(value)}
-
-
-def _defaults(group: type, output_dir: str):
-    return group(output_dir=output_dir) if issubclass(group, TrainingArguments) else group()
+    """
+    Every value of model and data, and every one of the training that is not a default: a recipe that gives the same
+    run. Secrets and facts of the machine are left out.
+    """
+    recipe = {name: value for group in (model_args, data_args) for name, value in vars(group).items()}
+    defaults = RunArguments(output_dir=args.output_dir)
+    always = ("output_dir", "seed", "bf16")
+    for item in fields(args):
+        value = getattr(args, item.name)
+        changed = item.init and value != getattr(defaults, item.name)
+        if item.name in always or (changed and item.name not in LEFT_OUT_FIELDS):
+            recipe[item.name] = value.value if hasattr(value, "value") else value
+    return {key: value for key, value in recipe.items() if value not in (None, {}) and _is_plain(value)}
 
 
 def _is_plain(value) -> bool:
-    return isinstance(value, (str, int, float, bool, list, dict, type(None)))
+    return isinstance(value, (str, int, float, bool, list, dict))
 
 
 def _recipe_options(path: Path, known: set[str]) -> list[str]:

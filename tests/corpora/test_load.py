@@ -213,6 +213,24 @@ class Scales(MidiCorpusBuilder):
             )
 
 
+class ByFolder(FolderCorpus):
+    METADATA = {"composer": Value("string")}
+
+    def is_candidate(self, name):
+        return name.endswith(".kar") and super().is_candidate(name)
+
+    def describe(self, name):
+        composer = name.split("/")[0]
+        return {"composer 0": "test", "composer 1": "validation"}.get(composer, "train"), {"composer": composer}
+
+
+def test_a_folder_layout_of_the_user_gives_splits_and_columns(midi_folder, cache_dir):
+    corpus = load_corpus(ByFolder, midi_folder, cache_dir=cache_dir)
+    assert corpus.num_rows == {"train": 10, "validation": 5, "test": 5}
+    assert set(corpus["test"]["composer"]) == {"composer 0"}
+    assert corpus.quarantine.ignored == {".mid": 20, ".midi": 20}
+
+
 class WrongColumn(Scales):
     def read_pieces(self, pieces):
         yield Piece("one", b"", metadata={"kye": "c"})
@@ -229,6 +247,15 @@ def test_a_misspelt_metadata_column_is_an_error(cache_dir):
     with pytest.raises(Exception, match="generating the dataset") as caught:
         load_corpus(WrongColumn, cache_dir=cache_dir)
     assert "kye" in str(caught.value.__cause__)
+
+
+def test_a_builder_of_the_user_reads_a_changed_data_dir_again(midi_folder, cache_dir, parsed):
+    load_corpus(Scales, midi_folder, cache_dir=cache_dir, split_shares=SHARES)
+    load_corpus(Scales, midi_folder, cache_dir=cache_dir, split_shares=SHARES)
+    assert len(parsed) == 40
+    (midi_folder / "new.csv").write_text("title")
+    load_corpus(Scales, midi_folder, cache_dir=cache_dir, split_shares=SHARES)
+    assert len(parsed) == 80
 
 
 def test_max_pieces_reads_only_the_first(cache_dir, parsed):

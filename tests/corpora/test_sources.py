@@ -1,3 +1,4 @@
+import random
 import tarfile
 
 import pytest
@@ -79,6 +80,13 @@ def test_two_members_of_one_name_are_both_read(make_zip, make_midi):
 def test_a_dangling_link_in_a_folder_is_missing(tmp_path):
     (tmp_path / "link.mid").symlink_to(tmp_path / "nowhere.mid")
     assert read_all(tmp_path)["link.mid"].reason == "missing"
+
+
+def test_a_truncated_tar_is_an_error_that_says_so(make_tar):
+    path = make_tar([("a.mid", random.Random(0).randbytes(200_000))])
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(SourceError, match="damaged or incomplete"):
+        list_source(path)
 
 
 def test_what_is_neither_folder_nor_archive_is_an_error(tmp_path):

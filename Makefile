@@ -1,0 +1,26 @@
+# make quickstart   set up and run the main job on the embedded corpus
+# make test         set up, lint and test
+PYTHON ?= python3
+BIN := .venv/bin
+PROMPTS := --limit 8 --prompt_length 256 --continue_length 256 --batch_size 8 --audio 2
+
+.PHONY: quickstart test lint clean
+
+quickstart: .venv/ready-audio
+	$(BIN)/accelerate launch --config_file accelerate_configs/cpu.yaml scripts/train.py recipes/quickstart.yaml
+	$(BIN)/python scripts/continue_midi.py runs/quickstart bach+folk $(PROMPTS) --output runs/quickstart/continuations
+	@echo "The model is in runs/quickstart, its continuations in runs/quickstart/continuations."
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: .venv/ready-dev
+	$(BIN)/ruff check .
+
+.venv/ready-%: setup.cfg setup.py constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[$*]"
+	touch $@
+
+clean:
+	rm -rf .venv runs

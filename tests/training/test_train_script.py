@@ -1,0 +1,170 @@
+"""scripts/train.py as a user runs it: what it saves, resuming, two processes, trackers, the test split."""
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+from neuromusic_hf import MidiProcessor
+
+REPOSITORY = Path(__file__).parents[2]
+SCRIPT = str(REPOSITORY / "scripts" / "train.py")
+
+
+@pytest.fixture
+def options(midi_folder, tmp_path):
+    def make(name="run", **changed):
+        values = {
+            "corpus": midi_folder,
+            "split_shares": "0.6 0.2 0.2",
+            "model": "gpt2",
+            "hidden_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 64,
+            "context_length": 64,
+            "output_dir": tmp_path / name,
+            "max_steps": 2,
+            "per_device_train_batch_size": 4,
+            "per_device_eval_batch_size": 4,
+            "max_eval_blocks": 8,
+            "learning_rate": "1e-2",
+            "logging_steps": 1,
+            "eval_steps": 2,
+            "save_steps": 2,
+            "bf16": False,
+            **changed,
+        }
+        return [part for key, value in values.items() for part in (f"--{key}", *str(value).split(" "))]
+
+    return make
+
+
+@pytest.fixture
+def train(monkeypatch, tmp_path):
+    def run(arguments):
+        monkeypatch.setattr(sys, "argv", [SCRIPT, *arguments])
+        runpy.run_path(SCRIPT, run_name="__main__")
+
+    return run
+
+
+def run_record(folder: Path) -> dict:
+    return json.loads((folder / "run.json").read_text())
+
+
+def test_a_run_leaves_a_bundle_and_every_checkpoint_is_one(train, options, tmp_path):
+    train(options())
+    expected = {
+        "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+        "processor_config.json", "recipe.yaml",
+    }  # fmt: skip
+    for folder in (tmp_path / "run", tmp_path / "run" / "checkpoint-2"):
+        assert expected <= {path.name for path in folder.iterdir()}
+        model = AutoModelForCausalLM.from_pretrained(folder)
+        assert model.config.vocab_size == MidiProcessor.from_pretrained(folder).vocab_size
+    assert not list((tmp_path / "run").glob("*.bin")), "the bundle holds no pickle"
+    assert yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["hidden_size"] == 32
+
+
+def test_the_run_record_counts_the_corpus(train, options, tmp_path):
+    train(options())
+    record = run_record(tmp_path / "run")
+    splits = record["splits"]
+    assert sum(split["pieces"] for split in splits.values()) == 40
+    assert sum(split["notes"] for split in splits.values()) > 0
+    for split in splits.values():
+        assert split["padding_share"] == pytest.approx(1 - split["tokens"] / (64 * split["blocks"]))
+        assert 0 <= split["padding_share"] < 0.02
+    metrics = record["metrics"]
+    assert {"eval_loss", "eval_perplexity", "eval_token_accuracy", "eval_nats_per_note"} <= set(metrics)
+    per_note = splits["validation"]["tokens"] / splits["validation"]["notes"]
+    assert metrics["eval_nats_per_note"] == pytest.approx(metrics["eval_loss"] * per_note)
+
+
+def test_the_test_split_is_touched_only_when_asked_for(train, options, tmp_path):
+    train(options())
+    assert not [name for name in run_record(tmp_path / "run")["metrics"] if name.startswith("test_")]
+    train([*options("tested"), "--do_test"])
+    metrics = run_record(tmp_path / "tested")["metrics"]
+    assert metrics["test_nats_per_note"] > 0
+
+
+def test_training_lowers_the_loss(train, options, tmp_path):
+    train(options("short", max_steps=1, eval_steps=1, save_steps=1))
+    train(options("long", max_steps=40, eval_steps=40, save_steps=40))
+    short, long = (run_record(tmp_path / name)["metrics"]["eval_loss"] for name in ("short", "long"))
+    assert long < short - 0.5
+
+
+@pytest.mark.parametrize("model", ["gpt2", "llama"])
+def test_resume_equals_an_unbroken_run(train, options, tmp_path, model):
+    train(options("unbroken", model=model, max_steps=4))
+    broken = options("broken", model=model, max_steps=4)
+    train([*broken, "--lr_scheduler_kwargs", "{}"])
+    whole = tmp_path / "broken" / "checkpoint-4"
+    for path in sorted(whole.iterdir()):
+        path.unlink()
+    whole.rmdir()
+    (tmp_path / "broken" / "model.safetensors").unlink()
+    train([*broken, "--resume_from_checkpoint", "last"])
+    unbroken, resumed = (load_file(tmp_path / name / "model.safetensors") for name in ("unbroken", "broken"))
+    for name, weight in unbroken.items():
+        torch.testing.assert_close(resumed[name], weight, rtol=0, atol=0, msg=name)
+
+
+def test_a_learned_vocabulary_is_in_the_bundle_and_learned_once(train, options, tmp_path, monkeypatch):
+    train(options(vocab_size=700))
+    processor = MidiProcessor.from_pretrained(tmp_path / "run")
+    assert processor.vocab_size == 700 and processor.music_tokenizer.is_trained
+
+    def learn_again(*args, **kwargs):
+        raise AssertionError("the vocabulary is learned a second time")
+
+    monkeypatch.setattr(MidiProcessor, "train_new_from_corpus", learn_again)
+    train(options("again", vocab_size=700))
+
+
+def test_a_trained_bundle_is_trained_further(train, options, tmp_path):
+    train(options())
+    bundle = str(tmp_path / "run")
+    sizes = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+    arguments = options("further", model=bundle, tokenization=bundle, max_steps=1, learning_rate="0.0")
+    for size in sizes:
+        place = arguments.index(f"--{size}")
+        del arguments[place : place + 2]
+    train(arguments)
+    before, after = (load_file(tmp_path / name / "model.safetensors") for name in ("run", "further"))
+    assert all(torch.equal(after[name], weight) for name, weight in before.items())
+
+
+def test_wandb_offline_records_the_metrics(train, options, tmp_path, monkeypatch):
+    wandb = pytest.importorskip("wandb", reason="wandb is not installed")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    train(options(report_to="wandb", run_name="a_test"))
+    wandb.finish()
+    assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
+
+
+def test_two_processes_train_as_one(train, options, tmp_path):
+    changed = {"model_config": '{"resid_pdrop":0,"embd_pdrop":0}', "learning_rate": "1e-3"}
+    train(options("one", **changed))
+    # `accelerate launch` starts several processes on CPUs through MPI only; torchrun does what it does on GPUs.
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    command = [*launch, SCRIPT, *options("two", per_device_train_batch_size=2, ddp_backend="gloo", **changed)]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    one, two = run_record(tmp_path / "one"), run_record(tmp_path / "two")
+    assert (two["processes"], two["optimizer_steps"]) == (2, 2)
+    assert two["splits"] == one["splits"]
+    assert two["metrics"]["eval_nats_per_note"] == pytest.approx(one["metrics"]["eval_nats_per_note"], rel=1e-4)
