@@ -6,11 +6,7 @@ from tokenization.sample_scores import note_list, random_score
 
 from neuromusic_hf import MidiProcessor
 from neuromusic_hf.tokenization import FIELD_SETTINGS, create_music_tokenizer
-from neuromusic_hf.tokenization.music_tokenizer import (
-    music_tokenizer_class,
-    music_tokenizer_from_dict,
-    music_tokenizer_to_dict,
-)
+from neuromusic_hf.tokenization.music_tokenizer import music_tokenizer_from_dict, music_tokenizer_to_dict
 
 OWN_TOKENIZER = """
 from miditok import TSD
@@ -42,7 +38,7 @@ def test_every_field_setting_is_in_force_unless_the_tokenizer_cannot_have_it(pro
             found = getattr(config, key)
             if key == "special_tokens":
                 found = [token.removesuffix("_None") for token in found]
-            assert found == value, key
+            assert found == (list(value) if isinstance(value, tuple) else value), key
     config = processors["Structured"].music_tokenizer.config
     assert config.num_velocities == 16 and config.use_programs and config.remove_duplicated_notes
     assert not config.use_tempos and not config.use_time_signatures and not config.use_chords
@@ -71,15 +67,10 @@ def test_a_class_that_is_no_tokenizer_is_refused(own_module):
             MidiProcessor.from_tokenization(name)
 
 
-@pytest.mark.parametrize("name", ["Octuple", "CPWord", "MuMIDI", "MMM"])
+@pytest.mark.parametrize("name", ["Octuple", "CPWord", "MuMIDI"])
 def test_tokenizers_of_several_vocabularies_are_refused(name):
-    tokenizer_class = music_tokenizer_class(name)
-    try:
-        accepted = create_music_tokenizer(name)
-    except ValueError as error:
-        assert "one sequence of ids" in str(error)
-    else:
-        assert name == "MMM" and isinstance(accepted, tokenizer_class)
+    with pytest.raises(ValueError, match="one sequence of ids"):
+        create_music_tokenizer(name)
 
 
 @pytest.mark.parametrize("name", ["REMI", "TSD", "Structured"])

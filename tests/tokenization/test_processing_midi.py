@@ -26,7 +26,7 @@ from transformers import AutoTokenizer
 for case in json.load(open(sys.argv[1])):
     tokenizer = AutoTokenizer.from_pretrained(case["folder"])
     special = [tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id]
-    assert special == [0, 1, 2] == tokenizer.all_special_ids, special
+    assert special == [0, 1, 2] == sorted(tokenizer.all_special_ids), special
     text = tokenizer.decode(case["ids"], skip_special_tokens=True)
     assert text == case["text"], (case["folder"], text[:300], case["text"][:300])
     assert tokenizer.decode([1, *case["ids"]]).split()[0] == "BOS_None"
@@ -56,7 +56,7 @@ def pieces():
 
 def test_ids_are_those_of_miditok(processor, score):
     expected = processor.music_tokenizer(score).ids
-    assert len(expected) > 50
+    assert len(expected) > 30
     pad, bos, eos = 0, 1, 2
     assert processor.encode(score, add_bos=False) == expected
     assert processor.encode(score) == [bos, *expected]
@@ -121,10 +121,10 @@ def test_max_length_keeps_the_first_tokens(processor, pieces):
     rows = processor(pieces, add_eos=True)["input_ids"]
     cut = processor(pieces, add_eos=True, max_length=70)
     assert cut["input_ids"] == [row[:70] for row in rows]
-    assert min(map(len, rows)) < 200 and max(map(len, rows)) > 200
-    fixed = processor(pieces, add_eos=True, max_length=200, padding="max_length", return_tensors="pt")
-    assert fixed["input_ids"].shape == (3, 200)
-    assert fixed["attention_mask"].sum(1).tolist() == [min(200, len(row)) for row in rows]
+    assert min(map(len, rows)) < 120 and max(map(len, rows)) > 120
+    fixed = processor(pieces, add_eos=True, max_length=120, padding="max_length", return_tensors="pt")
+    assert fixed["input_ids"].shape == (3, 120)
+    assert fixed["attention_mask"].sum(1).tolist() == [min(120, len(row)) for row in rows]
 
 
 def test_pad_pads_what_was_encoded_before(processor, pieces):
