@@ -40,12 +40,27 @@ class FreshRun:
     peak_memory_mib: list[float]
 
 
-def run_fresh(script: str, task: dict, environment: dict[str, str]) -> FreshRun:
+class Stopwatch:
+    """Takes wall seconds, and processor seconds of this process and of its children that have ended."""
+
+    def __init__(self):
+        self._last = self._now()
+
+    def lap(self) -> dict[str, float]:
+        """`seconds` and `cpu_seconds` since the last lap, or the start."""
+        before, self._last = self._last, self._now()
+        return {"seconds": self._last[0] - before[0], "cpu_seconds": self._last[1] - before[1]}
+
+    def _now(self) -> tuple[float, float]:
+        return time.perf_counter(), sum(os.times()[:4])
+
+
+def run_fresh(script: str | Path, task: dict, environment: dict[str, str]) -> FreshRun:
     """
     Runs a task of a benchmark in a new Python process.
 
     Args:
-        script (`str`): `__file__` of the benchmark; it hands `--task` to [`answer_task`].
+        script (`str` or `Path`): it hands `--task` to [`answer_task`].
         task (`dict`): JSON values.
         environment (`dict[str, str]`): variables set beside those of this process.
 
@@ -53,7 +68,7 @@ def run_fresh(script: str, task: dict, environment: dict[str, str]) -> FreshRun:
         `RuntimeError`: the process failed; what it wrote is on stderr.
     """
     start = time.perf_counter()
-    command = [sys.executable, script, "--task", json.dumps(task)]
+    command = [sys.executable, str(script), "--task", json.dumps(task)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
     peaks = {}
     while True:

@@ -61,12 +61,14 @@ def measure(size: str, model: str, args: argparse.Namespace, cache: str) -> dict
     """All runs of one model at one size, and their figures."""
     task = {"size": size, "model": model, "steps": args.steps, "max_pieces": args.max_pieces, "folder": cache}
     environment = {"HF_HOME": cache, "HF_DATASETS_CACHE": f"{cache}/datasets", "HF_HUB_OFFLINE": "1"}
+    environment["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
     runs = {DEFAULTS: [], OURS: [], TRAINER: []}
     for repetition, name in alternating(list(runs), args.repetitions):
         run = run_fresh(__file__, {"name": name, **task}, environment)
         runs[name].append(run)
         speed = spread(run.result["tokens_per_second"])["median"]
-        print(f"{model} {size}, repetition {repetition + 1} of {args.repetitions}: {name} {speed:.0f} tokens/s", flush=True)
+        done = f"repetition {repetition + 1} of {args.repetitions}"
+        print(f"{model} {size}, {done}: {name} {speed:.0f} tokens/s", flush=True)
     figures = {name: figures_of(row) for name, row in runs.items()}
     speeds = {name: figures[name]["tokens_per_second"]["median"] for name in runs}
     waits = [run.result["loader_seconds"] / run.result["step_seconds"] for run in runs[TRAINER]]
@@ -75,7 +77,10 @@ def measure(size: str, model: str, args: argparse.Namespace, cache: str) -> dict
         "sizes": MODELS[size][model],
         "batch": BATCHES[size],
         **figures,
-        "ratios": {"ours_to_defaults": speeds[OURS] / speeds[DEFAULTS], "trainer_to_ours": speeds[TRAINER] / speeds[OURS]},
+        "ratios": {
+            "ours_to_defaults": speeds[OURS] / speeds[DEFAULTS],
+            "trainer_to_ours": speeds[TRAINER] / speeds[OURS],
+        },
     }
 
 
@@ -112,7 +117,10 @@ def run_task(name: str, size: str, model: str, steps: int, max_pieces: int, fold
         network = default_model(model, processor.vocab_size, length, MODELS[size][model])
     else:
         network = build_model(model, processor, context_length=length, **MODELS[size][model])
-    timed = train(network, processor, args, length, max_pieces) if name == TRAINER else step(network, args, rows, length)
+    if name == TRAINER:
+        timed = train(network, processor, args, length, max_pieces)
+    else:
+        timed = step(network, args, rows, length)
     return {
         **timed,
         "parameters": network.num_parameters(),

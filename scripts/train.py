@@ -18,11 +18,13 @@ from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.training import (
     TrainingBlocks,
     create_trainer,
+    end_run,
     evaluate_test_split,
     parse_recipe,
     prepare_processor,
     resolved_recipe,
     save_bundle,
+    select_splits,
 )
 
 
@@ -33,7 +35,7 @@ def main():
     set_seed(args.seed)
 
     with args.main_process_first(desc="corpus"):
-        corpus = load_corpus(**data_args.corpus_arguments)
+        corpus = select_splits(load_corpus(**data_args.corpus_arguments), args)
         processor = prepare_processor(model_args, corpus["train"], args.resume_from_checkpoint, args.seed)
         augmentation = data_args.augmentation(args.seed)
         tokens = tokenize_corpus(corpus, processor, augmentation=augmentation, num_proc=data_args.num_proc)
@@ -52,7 +54,7 @@ def main():
     if args.do_test:
         metrics |= evaluate_test_split(trainer, blocks)
     save_bundle(trainer, recipe, blocks.facts, metrics)
-    trainer.accelerator.end_training()
+    end_run(trainer)
 
 
 if __name__ == "__main__":

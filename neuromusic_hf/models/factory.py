@@ -1,6 +1,7 @@
 """Builds a causal language model for the vocabulary of a processor."""
 
 import importlib
+import os
 
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
@@ -59,7 +60,8 @@ def build_model(
         model = model_class(model_class.config_class(**_config_arguments(model_type, processor, new_sizes)))
     else:
         model = _load_pretrained(name, processor, context_length or 0, trust_remote_code, sizes)
-    model.generation_config = GenerationConfig.from_model_config(model.config)
+    if getattr(model, "generation_config", None) is None:
+        model.generation_config = GenerationConfig.from_model_config(model.config)
     model.generation_config.update(**_special_token_ids(processor))
     return model
 
@@ -68,8 +70,12 @@ def _config_arguments(model_type: str, processor: MidiProcessor, sizes: dict) ->
     arguments = {"vocab_size": processor.vocab_size, **_special_token_ids(processor)}
     if model_type == "gpt2":
         arguments |= GPT2_DEFAULTS
-        sizes = {GPT2_NAMES.get(key, key): value for key, value in sizes.items()}
-    return arguments | sizes
+    return arguments | _own_names(model_type, sizes)
+
+
+def _own_names(model_type: str, sizes: dict) -> dict:
+    names = GPT2_NAMES if model_type == "gpt2" else {}
+    return {names.get(key, key): value for key, value in sizes.items()}
 
 
 def _special_token_ids(processor: MidiProcessor) -> dict[str, int]:
@@ -86,7 +92,7 @@ def _check_known(config_class, sizes: dict):
 
 def _imported_class(name: str) -> type[PreTrainedModel] | None:
     module_name, _, class_name = name.rpartition(".")
-    if not module_name or not all(part.isidentifier() for part in name.split(".")):
+    if not module_name or os.path.isdir(name) or not all(part.isidentifier() for part in name.split(".")):
         return None
     try:
         found = getattr(importlib.import_module(module_name), class_name)
@@ -101,6 +107,9 @@ def _load_pretrained(
     name: str, processor: MidiProcessor, context_length: int, trust_remote_code: bool, sizes: dict
 ) -> PreTrainedModel:
     try:
+        config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+        _check_known(type(config), sizes)
+        sizes = _own_names(config.model_type, sizes)
         model = AutoModelForCausalLM.from_pretrained(name, trust_remote_code=trust_remote_code, **sizes)
     except OSError as error:
         raise ValueError(

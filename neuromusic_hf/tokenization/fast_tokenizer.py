@@ -76,6 +76,7 @@ def _trained_backend(music_tokenizer: MusicTokenizer) -> tokenizers.Tokenizer:
         backend.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.Metaspace(prepend_scheme="always")])
     backend.decoder = decoders.Sequence(
         [decoders.Replace("▁", ""), decoders.Fuse()]
+        + [decoders.Replace(token, f"{token} ") for token in _special_pieces(music_tokenizer).values()]
         + [decoders.Replace(character, f"{token} ") for token, character in characters.items()]
         + [decoders.Strip(" ", 0, 1)]
     )

@@ -2,7 +2,15 @@
 
 from .arguments import DataArguments, ModelArguments, RunArguments, parse_recipe, resolved_recipe
 from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
-from .run import TrainingBlocks, create_trainer, evaluate_test_split, prepare_processor, save_bundle
+from .run import (
+    TrainingBlocks,
+    create_trainer,
+    end_run,
+    evaluate_test_split,
+    prepare_processor,
+    save_bundle,
+    select_splits,
+)
 
 __all__ = [
     "DataArguments",
@@ -11,11 +19,13 @@ __all__ = [
     "RunArguments",
     "TrainingBlocks",
     "create_trainer",
+    "end_run",
     "parse_recipe",
     "prepare_processor",
     "resolved_recipe",
     "row_statistics",
     "save_bundle",
+    "select_splits",
     "evaluate_test_split",
     "tokens_per_note",
 ]

@@ -27,6 +27,11 @@ RUN_NAME = "run.json"
 RECORDED_PACKAGES = ("torch", "transformers", "accelerate", "datasets", "tokenizers", "miditok", "symusic")
 
 
+def select_splits(corpus: DatasetDict, args: RunArguments) -> DatasetDict:
+    """Leaves the test split alone unless the run is to be tested."""
+    return DatasetDict({split: pieces for split, pieces in corpus.items() if split != "test" or args.do_test})
+
+
 def prepare_processor(
     model_args: ModelArguments, train: Dataset, resume_from_checkpoint: str | None = None, seed: int = 0
 ) -> MidiProcessor:
@@ -69,9 +74,7 @@ def prepare_processor(
 class TrainingBlocks:
     """The splits of a run as blocks, and the facts about them that the run record keeps."""
 
-    train: Dataset
-    validation: Dataset
-    test: Dataset
+    splits: dict[str, Dataset]
     tokens_per_note: dict[str, float]
     facts: dict[str, dict]
 
@@ -85,11 +88,11 @@ class TrainingBlocks:
             split: split_facts(tokens[split], len(blocks[split]), data_args.context_length) for split in blocks
         }
         limit = data_args.max_eval_blocks
-        for split in ("validation", "test"):
-            if limit is not None and len(blocks[split]) > limit:
+        for split in blocks:
+            if split != "train" and limit is not None and len(blocks[split]) > limit:
                 blocks[split] = blocks[split].select(range(limit))
         ratios = {split: tokens_per_note(pieces) for split, pieces in tokens.items()}
-        return cls(**blocks, tokens_per_note=ratios, facts=facts)
+        return cls(blocks, tokens_per_note=ratios, facts=facts)
 
 
 def split_facts(tokens: Dataset, num_blocks: int, block_size: int) -> dict:
@@ -117,8 +120,8 @@ def create_trainer(
     return Trainer(
         model=model,
         args=args,
-        train_dataset=blocks.train,
-        eval_dataset=blocks.validation,
+        train_dataset=blocks.splits["train"],
+        eval_dataset=blocks.splits["validation"],
         processing_class=processor,
         data_collator=BlockCollator(processor.tokenizer.pad_token_id, data_args.context_length),
         compute_metrics=LanguageModelingMetrics(blocks.tokens_per_note["validation"]),
@@ -130,7 +133,7 @@ def create_trainer(
 def evaluate_test_split(trainer: Trainer, blocks: TrainingBlocks) -> dict[str, float]:
     """Evaluates on the test split; keys begin with `test_`."""
     trainer.compute_metrics = LanguageModelingMetrics(blocks.tokens_per_note["test"])
-    return trainer.evaluate(blocks.test, metric_key_prefix="test")
+    return trainer.evaluate(blocks.splits["test"], metric_key_prefix="test")
 
 
 class RecipeInCheckpoint(TrainerCallback):
@@ -179,6 +182,18 @@ def save_bundle(trainer: Trainer, recipe: dict, facts: dict, metrics: dict):
         "metrics": metrics,
     }
     (folder / RUN_NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def end_run(trainer: Trainer):
+    """
+    Ends trackers and, in a distributed run, the process group.
+
+    The distributed wrapper of the model goes first: where it is the last to hold the group, its destructor waits for a
+    communication thread that waits for the interpreter lock the destructor holds (seen as a hang at exit with gloo).
+    """
+    trainer.model_wrapped = trainer.model
+    trainer.accelerator.free_memory()
+    trainer.accelerator.end_training()
 
 
 def hardware() -> dict:

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from conftest import make_score
+from music import make_score
 from transformers import set_seed
 
 from neuromusic_hf import MidiProcessor, build_model

@@ -128,7 +128,7 @@ def meter_list(score):
 
 
 def clip_gaps(notes, longest):
-    """The notes of `note_list` with every silence between successive onsets, and before the first, at most `longest`."""
+    """The notes of `note_list`, their onsets `longest` apart at most, and the first one no later than that."""
     moved, previous, now = {}, Fraction(0), Fraction(0)
     for onset in sorted({note[0] for note in notes}):
         now += min(onset - previous, longest)

@@ -1,6 +1,6 @@
 import pytest
-from tokenization.sample_scores import note_list, random_score, tempo_list
 from symusic import Note, Score, Tempo, Track
+from tokenization.sample_scores import note_list, random_score, tempo_list
 
 from neuromusic_hf.tokenization import load_score
 

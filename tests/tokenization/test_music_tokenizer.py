@@ -55,7 +55,9 @@ def test_the_special_tokens_come_first(processor):
     assert list(processor.music_tokenizer.vocab)[:3] == ["PAD_None", "BOS_None", "EOS_None"]
 
 
-@pytest.mark.parametrize("name", ["NoSuchTokenizer", "no_such_module.Tokenizer", "miditok.NoSuchTokenizer", "", "remi"])
+@pytest.mark.parametrize(
+    "name", ["NoSuchTokenizer", "no_such_module.Tokenizer", "miditok.NoSuchTokenizer", "", "remi"]
+)
 def test_an_unknown_name_is_an_error_that_names_it(name):
     with pytest.raises(ValueError, match=f"No tokenization '{name}'.*REMI, TSD or Structured"):
         MidiProcessor.from_tokenization(name)

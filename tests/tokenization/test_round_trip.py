@@ -7,8 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from tokenization.sample_scores import build_score, clip_gaps, meter_list, note_list, random_score, tempo_list
 from symusic import Score
+from tokenization.sample_scores import build_score, clip_gaps, meter_list, note_list, random_score, tempo_list
 
 from neuromusic_hf import load_corpus
 
@@ -44,7 +44,9 @@ def test_scores_made_to_be_hard_survive(processor, score):
     assert assert_round_trip(processor, score)
 
 
-@pytest.mark.parametrize("name, count", [("lieder-cc0.zip", 20), ("lamd-sample.zip", 20), ("maestro-v2.0.0-midi.zip", 2)])
+@pytest.mark.parametrize(
+    "name, count", [("lieder-cc0.zip", 20), ("lamd-sample.zip", 20), ("maestro-v2.0.0-midi.zip", 2)]
+)
 def test_real_files_survive(processors, name, count):
     for member, score in sample_of_zip(name, count):
         for tokenization, processor in processors.items():
@@ -63,7 +65,9 @@ def test_music_on_the_grid_comes_back_as_it_was(processor):
     """Not compared with miditok's own quantisation but with the input: nothing is left to quantise."""
     velocities = processor.music_tokenizer.velocities.tolist()
     rng = random.Random(0)
-    melody = [(Fraction(i, 8), Fraction(rng.randint(1, 32), 8), 40 + i % 41, rng.choice(velocities)) for i in range(200)]
+    melody = [
+        (Fraction(i, 8), Fraction(rng.randint(1, 32), 8), 40 + i % 41, rng.choice(velocities)) for i in range(200)
+    ]
     score = build_score(480, [(0, melody), (-1, melody)], ((0, 90), (7.5, 60), (12, 300)), ((0, 3, 4), (9, 5, 4)))
     decoded = processor.decode(processor.encode(score))
     assert note_list(decoded) == note_list(score)
@@ -92,3 +96,12 @@ def test_tempo_between_the_steps_goes_to_the_nearest_of_five(processors):
         tempos = tempo_list(processors[name].decode(processors[name].encode(score)))
         # miditok takes the nearest in microseconds per quarter note
         assert tempos == [(0, 115), (4, 120), (8, 20), (9, 300)]
+
+
+@pytest.mark.xfail(strict=True, reason="miditok 3.1 picks the grid before it drops meters that never come into force")
+def test_a_meter_that_another_replaces_at_once_leaves_no_trace(processors):
+    """Found by fuzzing; in none of the 2,936 files of the Lieder and the LAMD sample."""
+    notes = [(0, [(step * 11 / 16, 1, 60, 64) for step in range(40)])]
+    for meters in (((0, 6, 8), (0, 4, 4)), ((0, 4, 4), (1, 6, 8), (2, 3, 4))):
+        for name in ("REMI", "TSD"):
+            assert_round_trip(processors[name], build_score(480, notes, meters=meters))

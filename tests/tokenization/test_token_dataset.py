@@ -4,7 +4,7 @@ import sys
 
 import pytest
 from datasets import Dataset, DatasetDict, Features, Value
-from tokenization.sample_scores import DRUMS, build_score, note_list, tempo_list
+from tokenization.sample_scores import DRUMS, build_score, note_list, random_score, tempo_list
 
 from neuromusic_hf import MidiProcessor, load_corpus
 from neuromusic_hf.corpora import Midi
@@ -99,8 +99,6 @@ def test_a_trained_vocabulary_is_tokenised_apart(processors, trained_processors,
 
 
 def test_two_processes_give_what_one_gives(processors, tmp_path, no_tokenizer):
-    from tokenization.sample_scores import random_score
-
     for seed in range(30):
         random_score(seed, notes=15).dump_midi(tmp_path / f"{seed}.mid")
     how = Augmentation(variants=1)
@@ -119,8 +117,6 @@ def test_two_processes_give_what_one_gives(processors, tmp_path, no_tokenizer):
 
 
 def test_a_second_start_reads_the_cache(processors, tmp_path):
-    from tokenization.sample_scores import random_score
-
     folder, cache = tmp_path / "midi", tmp_path / "cache"
     folder.mkdir()
     for seed in range(20):

@@ -76,7 +76,7 @@ def test_a_run_leaves_a_bundle_and_every_checkpoint_is_one(train, options, tmp_p
 
 
 def test_the_run_record_counts_the_corpus(train, options, tmp_path):
-    train(options())
+    train([*options(), "--do_test"])
     record = run_record(tmp_path / "run")
     splits = record["splits"]
     assert sum(split["pieces"] for split in splits.values()) == 40
@@ -92,7 +92,9 @@ def test_the_run_record_counts_the_corpus(train, options, tmp_path):
 
 def test_the_test_split_is_touched_only_when_asked_for(train, options, tmp_path):
     train(options())
-    assert not [name for name in run_record(tmp_path / "run")["metrics"] if name.startswith("test_")]
+    record = run_record(tmp_path / "run")
+    assert set(record["splits"]) == {"train", "validation"}
+    assert not [name for name in record["metrics"] if name.startswith("test_")]
     train([*options("tested"), "--do_test"])
     metrics = run_record(tmp_path / "tested")["metrics"]
     assert metrics["test_nats_per_note"] > 0
