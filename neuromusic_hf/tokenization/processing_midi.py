@@ -180,10 +180,16 @@ class MidiProcessor(ProcessorMixin):
 
         Returns:
             [`symusic.Score`] in ticks, or a list of them for a batch.
+
+        Raises:
+            `ValueError`: an id is outside the vocabulary.
         """
         rows = token_ids.tolist() if hasattr(token_ids, "tolist") else list(token_ids)
-        if rows and isinstance(rows[0], Iterable):
+        if getattr(token_ids, "ndim", 1) == 2 or (rows and isinstance(rows[0], Iterable)):
             return [self.decode(row, default_tempo=default_tempo) for row in rows]
+        outside = [index for index in rows if not 0 <= index < self.vocab_size]
+        if outside:
+            raise ValueError(f"{outside[0]} is no id of this vocabulary (0 to {self.vocab_size - 1}).")
         special = set(self.tokenizer.all_special_ids)
         sequence = TokSequence(
             ids=[int(index) for index in rows if index not in special],

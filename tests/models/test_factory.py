@@ -85,6 +85,14 @@ def test_special_tokens_are_set_in_both_configs(family, tokenization, tmp_path):
         assert found.config.vocab_size == processor.vocab_size
 
 
+def test_special_tokens_are_set_where_a_saved_model_has_others(remi, tmp_path):
+    config = GPT2Config(vocab_size=remi.vocab_size, n_embd=32, n_layer=1, n_head=2, bos_token_id=9, eos_token_id=9)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    model = build_model(str(tmp_path), remi)
+    for config in (model.config, model.generation_config):
+        assert (config.pad_token_id, config.bos_token_id, config.eos_token_id) == (0, 1, 2)
+
+
 def test_generation_ends_at_eos_and_pads_with_pad(family, tiny_model):
     model = tiny_model(family)
     original = model.forward
@@ -211,10 +219,10 @@ def test_a_saved_model_keeps_its_own_way_to_generate(tiny_model, remi, tmp_path)
     assert (loaded.pad_token_id, loaded.bos_token_id, loaded.eos_token_id) == (0, 1, 2)
 
 
-def test_saved_weights_of_another_vocabulary_are_refused(family, tiny_model, tmp_path):
+def test_saved_weights_of_another_vocabulary_are_refused(family, tiny_model, remi, tmp_path):
     tiny_model(family).save_pretrained(tmp_path)
     other = MidiProcessor.from_tokenization("TSD")
-    with pytest.raises(ValueError, match=f"544 ids and the processor {other.vocab_size}"):
+    with pytest.raises(ValueError, match=f"{remi.vocab_size} ids and the processor {other.vocab_size}"):
         build_model(str(tmp_path), other)
 
 

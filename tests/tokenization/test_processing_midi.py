@@ -311,3 +311,18 @@ def test_the_repr_and_json_hold_plain_values(processor):
     assert saved["miditok"]["class"] == processor.tokenization
     assert len(saved["vocabulary_hash"]) == 64
     assert {"miditok_version", "symusic_version", "config"} <= set(saved["miditok"])
+
+
+@pytest.mark.parametrize("outside", [-100, 544, 10_000])
+def test_an_id_outside_the_vocabulary_is_named(outside):
+    processor = MidiProcessor.from_tokenization("REMI")
+    assert processor.vocab_size == 544
+    with pytest.raises(ValueError, match=f"{outside} is no id.*543"):
+        processor.decode([1, 3, outside])
+
+
+def test_a_batch_of_empty_rows_is_a_batch():
+    processor = MidiProcessor.from_tokenization("REMI")
+    scores = processor.decode(np.empty((2, 0), dtype=int))
+    assert [score.note_num() for score in scores] == [0, 0]
+    assert processor.decode(np.empty((0, 7), dtype=int)) == []

@@ -92,11 +92,11 @@ def test_max_tokens_bounds_what_is_read(processors, corpus, monkeypatch):
     assert len(read) == len(corpus["train"])
 
 
-@pytest.mark.parametrize("size", [0, 511])
-def test_a_vocabulary_without_room_to_learn_is_an_error(processors, corpus, size):
-    assert processors["TSD"].vocab_size == 511
-    with pytest.raises(ValueError, match=f"vocab_size={size} leaves nothing to learn: TSD has 511"):
-        processors["TSD"].train_new_from_corpus(corpus["train"], size)
+def test_a_vocabulary_without_room_to_learn_is_an_error(processors, corpus):
+    base = processors["TSD"].vocab_size
+    for size in (0, base):
+        with pytest.raises(ValueError, match=f"vocab_size={size} leaves nothing to learn: TSD has {base}"):
+            processors["TSD"].train_new_from_corpus(corpus["train"], size)
 
 
 def test_an_unknown_model_is_an_error_that_names_the_choices(processors, corpus):
