@@ -34,7 +34,8 @@ def find_pieces(
     sources: list[str], *, split: str = "test", data_dir: str | None = None, num_proc: int | None = None
 ) -> Iterator[PieceSource]:
     """
-    Yields the pieces that `sources` name.
+    Yields the pieces that `sources` name: files in order of their names, those of a corpus in a fixed random order, so
+    that the first ones are a fair sample.
 
     Args:
         sources (`list[str]`):
@@ -67,6 +68,6 @@ def _from_file(path: Path) -> PieceSource:
 
 def _from_corpus(name: str, split: str, data_dir: str | None, num_proc: int | None) -> Iterator[PieceSource]:
     pieces = load_corpus(name, data_dir=data_dir, num_proc=num_proc)[split]
-    for row in pieces.cast_column("midi", Midi(decode=False)):
+    for row in pieces.cast_column("midi", Midi(decode=False)).shuffle(seed=0):
         name = row.get("title") or Path(row["midi"]["path"] or row["content_hash"][:12]).stem
         yield PieceSource(name, row["midi"]["bytes"])
