@@ -5,6 +5,7 @@ import gc
 import json
 from importlib.metadata import version
 
+import numpy as np
 from datasets import Dataset, DatasetDict, Features, List, Value
 from datasets.fingerprint import Hasher
 
@@ -49,7 +50,8 @@ def tokenize_corpus(
             Processes.
 
     Returns:
-        [`~datasets.DatasetDict`] with the columns of `TOKEN_FEATURES`. A piece of which the tokenizer keeps no note
+        [`~datasets.DatasetDict`] with the columns of `TOKEN_FEATURES`. `content_hash` names the piece: rows are in the
+        order of [`evenly_mixed`] where the corpus has a column `num_notes`. A piece of which the tokenizer keeps no note
         stays, with `num_notes` 0 and `input_ids` that hold BOS and EOS alone.
     """
     none = Augmentation()
@@ -92,6 +94,22 @@ class TokenizePieces:
             }
 
 
+def evenly_mixed(num_notes: np.ndarray) -> np.ndarray:
+    """
+    An order in which every stretch holds long and short pieces alike, so that processes that take a stretch each end
+    together: ranks by length, spread by multiples of the golden ratio.
+
+    Args:
+        num_notes (`np.ndarray` of shape `(pieces,)`): notes of each piece.
+
+    Returns:
+        `np.ndarray` of shape `(pieces,)`: indices of the pieces.
+    """
+    by_length = np.argsort(num_notes, kind="stable")
+    golden_ratio = (1 + 5**0.5) / 2
+    return by_length[np.argsort(np.arange(len(num_notes)) * golden_ratio % 1, kind="stable")]
+
+
 @contextlib.contextmanager
 def collector_paused():
     """
@@ -118,6 +136,8 @@ def _tokenize_split(
             *(version(package) for package in ("miditok", "symusic", "tokenizers")),
         ]
     )
+    if "num_notes" in pieces.column_names:
+        pieces = pieces.select(evenly_mixed(np.asarray(pieces["num_notes"][:])))
     return pieces.select_columns(["midi", "content_hash"]).map(
         TokenizePieces(processor, augmentation),
         batched=True,

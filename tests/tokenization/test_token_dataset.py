@@ -2,6 +2,7 @@ import random
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from datasets import Dataset, DatasetDict, Features, Value
 from tokenization.sample_scores import DRUMS, build_score, note_list, random_score, tempo_list
@@ -9,6 +10,7 @@ from tokenization.sample_scores import DRUMS, build_score, note_list, random_sco
 from neuromusic_hf import MidiProcessor, load_corpus
 from neuromusic_hf.corpora import Midi
 from neuromusic_hf.tokenization import TOKEN_FEATURES, Augmentation, Variant, tokenize_corpus
+from neuromusic_hf.tokenization.token_dataset import evenly_mixed
 
 SECOND_START = """
 import sys
@@ -54,11 +56,22 @@ def test_every_piece_is_a_row_of_the_ids_the_processor_gives(processor, corpus):
     assert set(tokens) == {"train", "validation", "test"}
     for split, pieces in corpus.items():
         assert tokens[split].features == TOKEN_FEATURES
-        assert tokens[split]["content_hash"][:] == pieces["content_hash"][:]
-        for piece, row in zip(pieces, tokens[split], strict=True):
-            assert row["input_ids"] == processor.encode(piece["midi"], add_eos=True)
+        scores = dict(zip(pieces["content_hash"], pieces["midi"], strict=True))
+        assert sorted(tokens[split]["content_hash"]) == sorted(pieces["content_hash"])
+        for row in tokens[split]:
+            assert row["input_ids"] == processor.encode(scores[row["content_hash"]], add_eos=True)
             assert row["num_notes"] == processor.decode(row["input_ids"]).note_num()
             assert (row["pitch_shift"], row["velocity_shift"], row["tempo_factor"]) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("processes", [2, 3, 8, 16])
+def test_processes_that_take_a_stretch_each_have_as_much_to_do(processes):
+    num_notes = np.sort(np.random.default_rng(0).lognormal(8, 1, 1000).astype(int))
+    order = evenly_mixed(num_notes)
+    assert sorted(order) == list(range(1000))
+    shares = [stretch.sum() / num_notes.sum() for stretch in np.array_split(num_notes[order], processes)]
+    in_a_row = [stretch.sum() / num_notes.sum() for stretch in np.array_split(num_notes, processes)]
+    assert max(shares) * processes < 1.15 < max(in_a_row) * processes
 
 
 def test_a_second_call_is_answered_from_the_cache(processor, corpus, no_tokenizer):
