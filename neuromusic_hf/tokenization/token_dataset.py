@@ -51,8 +51,8 @@ def tokenize_corpus(
 
     Returns:
         [`~datasets.DatasetDict`] with the columns of `TOKEN_FEATURES`. `content_hash` names the piece: rows are in the
-        order of [`evenly_mixed`] where the corpus has a column `num_notes`. A piece of which the tokenizer keeps no note
-        stays, with `num_notes` 0 and `input_ids` that hold BOS and EOS alone.
+        order of [`evenly_mixed`] where the corpus has a column `num_notes`. A piece of which the tokenizer keeps no
+        note stays, with `num_notes` 0 and `input_ids` that hold BOS and EOS alone.
     """
     none = Augmentation()
     variants = {split: augmentation or none if split == "train" else none for split in corpus}

@@ -66,12 +66,12 @@ def test_every_piece_is_a_row_of_the_ids_the_processor_gives(processor, corpus):
 
 @pytest.mark.parametrize("processes", [2, 3, 8, 16])
 def test_processes_that_take_a_stretch_each_have_as_much_to_do(processes):
-    num_notes = np.sort(np.random.default_rng(0).lognormal(8, 1, 1000).astype(int))
+    num_notes = np.sort(np.random.default_rng(0).lognormal(8, 0.8, 1000).astype(int))
     order = evenly_mixed(num_notes)
     assert sorted(order) == list(range(1000))
     shares = [stretch.sum() / num_notes.sum() for stretch in np.array_split(num_notes[order], processes)]
     in_a_row = [stretch.sum() / num_notes.sum() for stretch in np.array_split(num_notes, processes)]
-    assert max(shares) * processes < 1.15 < max(in_a_row) * processes
+    assert max(shares) * processes < 1.2 < max(in_a_row) * processes
 
 
 def test_a_second_call_is_answered_from_the_cache(processor, corpus, no_tokenizer):
