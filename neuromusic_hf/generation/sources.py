@@ -45,7 +45,8 @@ def find_pieces(
         num_proc (`int`, *optional*): processes that read a corpus.
 
     Raises:
-        `FileNotFoundError`: a folder holds no MIDI file, or a file does not exist.
+        `FileNotFoundError`: a MIDI file does not exist.
+        `ValueError`: a folder holds no MIDI file, or there is no such corpus.
     """
     for source in sources:
         path = Path(source)
