@@ -1,5 +1,6 @@
 """Causal language models sized to a vocabulary of music."""
 
 from .factory import build_model
+from .music_transformer import MusicTransformerConfig, MusicTransformerForCausalLM, MusicTransformerModel
 
-__all__ = ["build_model"]
+__all__ = ["MusicTransformerConfig", "MusicTransformerForCausalLM", "MusicTransformerModel", "build_model"]

@@ -3,7 +3,7 @@ import pytest
 from neuromusic_hf import MidiProcessor, build_model
 
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
-FAMILIES = ("gpt2", "llama")
+FAMILIES = ("gpt2", "llama", "music_transformer")
 
 
 @pytest.fixture(scope="session")

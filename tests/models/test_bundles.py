@@ -17,6 +17,7 @@ from neuromusic_hf.tokenization import BlockCollator
 
 CONTEXT = 96
 NEW_TOKENS = 6
+WITH_REMOTE_CODE = ("music_transformer",)
 
 FRESH_PROCESS = """
 import json, sys
@@ -32,16 +33,18 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
-for folder in sys.argv[1:]:
+trust_remote_code = sys.argv[1] == "trust"
+for folder in sys.argv[2:]:
     expected = load_file(Path(folder, "expected.safetensors"))
     case = json.loads(Path(folder, "expected.json").read_text())
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=trust_remote_code).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     with torch.no_grad():
         logits = model(expected["input_ids"]).logits
     torch.testing.assert_close(logits, expected["logits"], rtol=0, atol=1e-6)
     assert tokenizer(case["prompt"], return_tensors="pt").input_ids.tolist() == [case["prompt_ids"]]
 
-    generate = pipeline("text-generation", model=folder)
+    generate = pipeline("text-generation", model=folder, trust_remote_code=trust_remote_code)
     (found,) = generate(case["prompt"], max_new_tokens=case["new_tokens"], do_sample=False, return_full_text=False)
     assert found["generated_text"].split() == case["continuation"].split(), (folder, found, case["continuation"])
     prompts = [case["prompt"], "BOS_None"]
@@ -116,7 +119,8 @@ def test_bundles_work_without_this_package(family, processors, tmp_path):
         loaded = AutoProcessor.from_pretrained(folder)
         assert type(loaded) is MidiProcessor and loaded.to_dict() == processor.to_dict()
         assert loaded.encode(make_score(50)) == processor.encode(make_score(50))
-    command = [sys.executable, "-c", FRESH_PROCESS, *folders]
+    trust = "trust" if family in WITH_REMOTE_CODE else "do not"
+    command = [sys.executable, "-c", FRESH_PROCESS, trust, *folders]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("equal")
