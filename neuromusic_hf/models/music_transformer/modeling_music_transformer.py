@@ -99,6 +99,7 @@ class MusicTransformerAttention(nn.Module):
         self.k_proj = nn.Linear(config.hidden_size, config.hidden_size)
         self.v_proj = nn.Linear(config.hidden_size, config.hidden_size)
         self.o_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.o_proj.adds_to_residual = True
         self.relative_positions = MusicTransformerRelativePositions(config)
 
     def forward(
@@ -116,9 +117,9 @@ class MusicTransformerAttention(nn.Module):
 
         offset = 0
         if past_key_values is not None:
-            # Read before the update, which moves it. A static cache has it as a tensor, to be compiled.
-            offset = past_key_values.get_seq_length(self.layer_idx)
             key, value = past_key_values.update(key, value, self.layer_idx)
+            # A static cache has it as a tensor, which every update moves in place: a difference is one of our own.
+            offset = past_key_values.get_seq_length(self.layer_idx) - query.shape[2]
 
         dropout = self.config.attention_dropout if self.training else 0.0
         if self._attends_in_blocks(query, offset, dropout):
@@ -166,6 +167,7 @@ class MusicTransformerMLP(nn.Module):
         super().__init__()
         self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size)
         self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.down_proj.adds_to_residual = True
         self.act_fn = ACT2FN[config.hidden_act]
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
@@ -224,12 +226,10 @@ class MusicTransformerPreTrainedModel(PreTrainedModel):
         std = self.config.initializer_range
         if isinstance(module, MusicTransformerRelativePositions):
             init.normal_(module.weight, mean=0.0, std=std)
-        # What is added to the residual stream is scaled down by its number of additions (GPT-2, section 2.3).
-        residual_std = std / math.sqrt(2 * self.config.num_hidden_layers)
-        if isinstance(module, MusicTransformerAttention):
-            init.normal_(module.o_proj.weight, mean=0.0, std=residual_std)
-        if isinstance(module, MusicTransformerMLP):
-            init.normal_(module.down_proj.weight, mean=0.0, std=residual_std)
+        # What is added to the residual stream is scaled down by its number of additions (GPT-2, section 2.3). Known by
+        # a mark on the layer: in code that is not its own, transformers skips modules without parameters of their own.
+        if getattr(module, "adds_to_residual", False):
+            init.normal_(module.weight, mean=0.0, std=std / math.sqrt(2 * self.config.num_hidden_layers))
 
 
 class MusicTransformerModel(MusicTransformerPreTrainedModel):
@@ -274,10 +274,12 @@ class MusicTransformerModel(MusicTransformerPreTrainedModel):
                 Whether to return `past_key_values`.
 
         Raises:
-            `ValueError`: not exactly one of `input_ids` and `inputs_embeds` is given.
+            `ValueError`: not exactly one of `input_ids` and `inputs_embeds` is given, or a paged cache is.
         """
         if (input_ids is None) ^ (inputs_embeds is not None):
             raise ValueError("You must specify exactly one of input_ids or inputs_embeds")
+        if kwargs.get("cache") is not None:
+            raise ValueError("A paged cache hides the distances of its keys: call generate, not generate_batch.")
         if inputs_embeds is None:
             inputs_embeds = self.embed_tokens(input_ids)
         if use_cache and past_key_values is None:

@@ -211,5 +211,6 @@ class _Block:
         mask = attention_mask[rows, :, self.positions, : self.visible]
         if mask.dtype != torch.bool:
             return mask.to(dtype)
-        # A row without any real key gets finite weights: they count for nothing, but nan would spread.
-        return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
+        # A row without any real key gets finite weights: they count for nothing, but nan would spread. Half of the
+        # lowest number, so that float16 does not overflow where scores are added to it.
+        return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min / 2)
