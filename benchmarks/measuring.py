@@ -97,12 +97,12 @@ def _note_peaks(pid: int, peaks: dict[int, float]):
         return
     for process in family:
         try:
-            peaks[process.pid] = max(peaks.get(process.pid, 0.0), _peak_memory(process) / MIB)
+            peaks[process.pid] = max(peaks.get(process.pid, 0.0), peak_memory(process) / MIB)
         except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
             continue
 
 
-def _peak_memory(process: psutil.Process) -> int:
+def peak_memory(process: psutil.Process) -> int:
     """Peak resident memory so far in bytes: Linux keeps it (`VmHWM`); elsewhere what is resident now stands in."""
     status = Path(f"/proc/{process.pid}/status")
     lines = status.read_text().splitlines() if status.exists() else []
@@ -110,10 +110,16 @@ def _peak_memory(process: psutil.Process) -> int:
     return kept[0] if kept else process.memory_info().rss
 
 
-def alternating(names: list[str], repetitions: int) -> list[tuple[int, str]]:
+def alternating(names: list, repetitions: int) -> list[tuple]:
     """The order of the runs: every name once per repetition, backwards in every other one, as drift then cancels."""
     order = [names if repetition % 2 == 0 else names[::-1] for repetition in range(repetitions)]
     return [(repetition, name) for repetition, row in enumerate(order) for name in row]
+
+
+def synchronize():
+    """Waits for the accelerator, if there is one."""
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -121,18 +127,23 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
-def target(found: float, *, at_least: float | None = None, below: float | None = None) -> dict:
-    """A figure beside what the project asks of it."""
+def target(
+    found: float, *, at_least: float | None = None, at_most: float | None = None, below: float | None = None
+) -> dict:
+    """A figure beside what the project asks of it, one bound."""
     if at_least is not None:
         return {"found": found, "at_least": at_least, "met": found >= at_least}
+    if at_most is not None:
+        return {"found": found, "at_most": at_most, "met": found <= at_most}
     return {"found": found, "below": below, "met": found < below}
 
 
 def print_targets(targets: dict[str, dict]):
     """Prints each target with what was found."""
     for name, entry in targets.items():
-        bound = f"at least {entry['at_least']:g}" if "at_least" in entry else f"below {entry['below']:g}"
-        print(f"{name}: {entry['found']:.4g} ({bound}: {'met' if entry['met'] else 'NOT met'})")
+        [bound] = entry.keys() & {"at_least", "at_most", "below"}
+        asked = f"{bound.replace('_', ' ')} {entry[bound]:g}"
+        print(f"{name}: {entry['found']:.4g} ({asked}: {'met' if entry['met'] else 'NOT met'})")
 
 
 def save_result(path: Path, benchmark: str, figures: dict):

@@ -49,21 +49,26 @@ def relative_attention(
     Returns:
         `torch.Tensor` of shape `(batch, heads, queries, head_dim)`.
     """
+    block_size = min(BLOCK_SIZE, query.shape[2])
+    table = _distance_table(embeddings.to(query.dtype), block_size, num_keys=key.shape[2])
     query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
-    return attend_in_blocks(query, key, value, _distance_table(embeddings, query, key), attention_mask, scaling)
+    return attend_in_blocks(query, key, value, table, attention_mask, block_size, scaling)
 
 
-def _distance_table(embeddings: torch.Tensor, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+def _distance_table(embeddings: torch.Tensor, block_size: int, num_keys: int) -> torch.Tensor:
     """
-    Embeddings from the farthest distance to 0, then `block - 1` rows of zeros for the keys that come after a query
-    within its block: shape (heads or 1, keys + block - 1, head_dim).
+    Embeddings of the distances within reach of a block, the farthest first and 0 last, then rows of zeros for the keys
+    that come after a query of its block: shape (heads or 1, reach + block_size - 1, head_dim).
+
+    Out of reach are keys whose distance to all queries of a block has the last embedding. If there are any, the first
+    row of the table is that embedding.
     """
-    num_keys, num_distances = key.shape[2], embeddings.shape[1]
-    table = embeddings[:, :num_keys].to(query.dtype).flip(1)
-    if num_keys > num_distances:
-        far = table[:, :1].expand(-1, num_keys - num_distances, -1)
-        table = torch.cat([far, table], dim=1)
-    return functional.pad(table, (0, 0, 0, min(BLOCK_SIZE, query.shape[2]) - 1))
+    num_distances = embeddings.shape[1]
+    reach = min(num_keys, block_size + num_distances - 1)
+    table = embeddings[:, :reach].flip(1)
+    if reach > num_distances:
+        table = torch.cat([table[:, :1].expand(-1, reach - num_distances, -1), table], dim=1)
+    return functional.pad(table, (0, 0, 0, block_size - 1))
 
 
 @torch.library.custom_op("neuromusic_hf::relative_attention", mutates_args=())
@@ -73,12 +78,13 @@ def attend_in_blocks(
     value: torch.Tensor,
     table: torch.Tensor,
     attention_mask: torch.Tensor | None,
+    block_size: int,
     scaling: float,
 ) -> torch.Tensor:
     """Forward pass; `table` is that of [`relative_attention`]. A custom operator, which compilers leave whole."""
     query = query * scaling
     output = torch.empty_like(query)
-    for block in _blocks(query, key, table):
+    for block in _blocks(query, key, table, block_size):
         attended = torch.bmm(block.weights(query, key, table, attention_mask), block.keys_of(value))
         output[block.rows, :, block.positions] = block.by_head(attended)
     return output
@@ -92,6 +98,7 @@ def attend_in_blocks_backward(
     value: torch.Tensor,
     table: torch.Tensor,
     attention_mask: torch.Tensor | None,
+    block_size: int,
     scaling: float,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Gradients of query, key, value and table. What adds up over blocks does so in float32 or better."""
@@ -100,7 +107,7 @@ def attend_in_blocks_backward(
     grad_query = torch.empty_like(query)
     grad_key, grad_value = torch.zeros_like(key, dtype=wide), torch.zeros_like(value, dtype=wide)
     grad_table = torch.zeros_like(table, dtype=wide)
-    for block in _blocks(query, key, table):
+    for block in _blocks(query, key, table, block_size):
         q, grad = block.queries_of(query), block.queries_of(grad_output)
         weights = block.weights(query, key, table, attention_mask)
         seen = (block.rows, slice(None), slice(block.visible))
@@ -117,58 +124,61 @@ def attend_in_blocks_backward(
 
 
 @attend_in_blocks.register_fake
-def _(query, key, value, table, attention_mask, scaling):
+def _(query, key, value, table, attention_mask, block_size, scaling):
     return torch.empty_like(query)
 
 
 @attend_in_blocks_backward.register_fake
-def _(grad_output, query, key, value, table, attention_mask, scaling):
+def _(grad_output, query, key, value, table, attention_mask, block_size, scaling):
     return tuple(torch.empty_like(tensor) for tensor in (query, key, value, table))
 
 
 def _setup_context(ctx, inputs, output):
-    *tensors, ctx.scaling = inputs
+    *tensors, ctx.block_size, ctx.scaling = inputs
     ctx.save_for_backward(*tensors)
 
 
 def _backward(ctx, grad_output):
-    return *attend_in_blocks_backward(grad_output.contiguous(), *ctx.saved_tensors, ctx.scaling), None, None
+    gradients = attend_in_blocks_backward(grad_output.contiguous(), *ctx.saved_tensors, ctx.block_size, ctx.scaling)
+    return *gradients, None, None, None
 
 
 attend_in_blocks.register_autograd(_backward, setup_context=_setup_context)
 
 
-def _blocks(query: torch.Tensor, key: torch.Tensor, table: torch.Tensor) -> Iterator["_Block"]:
+def _blocks(query: torch.Tensor, key: torch.Tensor, table: torch.Tensor, block_size: int) -> Iterator["_Block"]:
     batch, heads, num_queries, _ = query.shape
     num_keys = key.shape[2]
-    size = table.shape[1] - num_keys + 1
+    reach = table.shape[1] - block_size + 1
     limit = SCORES_IN_MEMORY.get(query.device.type, SCORES_IN_MEMORY_ELSEWHERE)
-    num_rows = max(1, limit // (heads * size * num_keys))
+    num_rows = max(1, limit // (heads * block_size * num_keys))
     for row in range(0, batch, num_rows):
         rows = slice(row, min(row + num_rows, batch))
-        for start in range(0, num_queries, size):
-            stop = min(start + size, num_queries)
-            yield _Block(rows, slice(start, stop), heads, num_keys, num_keys - num_queries + stop)
+        for start in range(0, num_queries, block_size):
+            stop = min(start + block_size, num_queries)
+            yield _Block(rows, slice(start, stop), heads, num_keys - num_queries + stop, reach)
 
 
 @dataclass
 class _Block:
     """
-    Some rows of the batch, some queries, and the keys visible to the last of them.
+    Some rows of the batch, some queries, the keys `visible` to the last of them, and those of them in `reach` of the
+    table, which are the last ones.
 
-    Tensors of a block are of shape (rows * heads, ...). A row of `relative scores` holds a query's products with the
-    embeddings of `distances`: key `j` of query `i` (both counted within the block) is at column `size - 1 - i + j`.
+    Tensors of a block are of shape (rows * heads, ...). A row of relative scores holds a query's products with the
+    embeddings of `distances`: near key `j` of query `i`, both counted in the block, is at column `size - 1 - i + j`.
     """
 
     rows: slice
     positions: slice
     heads: int
-    num_keys: int
     visible: int
+    reach: int
 
     def __post_init__(self):
         self.size = self.positions.stop - self.positions.start
-        self.distances = slice(self.num_keys - self.visible, self.num_keys + self.size - 1)
+        self.num_near = min(self.visible, self.reach)
+        self.distances = slice(self.reach - self.num_near, self.reach + self.size - 1)
 
     def queries_of(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor[self.rows, :, self.positions].flatten(0, 1)
@@ -187,23 +197,26 @@ class _Block:
         """Attention weights of scaled queries: (rows * heads, queries, visible keys)."""
         q = self.queries_of(query)
         relative = torch.bmm(q, self.embeddings_of(table).transpose(1, 2))
-        relative[:, :, self.visible :] = float("-inf")
-        scores = torch.baddbmm(self.skewed(relative), q, self.keys_of(key).transpose(1, 2))
+        relative[:, :, self.num_near :] = float("-inf")
+        scores = torch.bmm(q, self.keys_of(key).transpose(1, 2))
+        scores[:, :, -self.num_near :] += self.skewed(relative)
+        scores[:, :, : -self.num_near] += relative[:, :, :1]
         if attention_mask is not None:
             self.by_head(scores).add_(self.additive(attention_mask, scores.dtype))
         return scores.softmax(-1)
 
     def skewed(self, relative: torch.Tensor) -> torch.Tensor:
-        """A view of relative scores aligned with the keys: (rows * heads, queries, visible keys)."""
+        """A view of relative scores aligned with the near keys: (rows * heads, queries, near keys)."""
         batch_stride, row_stride, _ = relative.stride()
         return relative.as_strided(
-            (len(relative), self.size, self.visible), (batch_stride, row_stride - 1, 1), self.size - 1
+            (len(relative), self.size, self.num_near), (batch_stride, row_stride - 1, 1), self.size - 1
         )
 
     def unskewed(self, scores: torch.Tensor) -> torch.Tensor:
-        """Scores by distance, from scores by key that are 0 after the query."""
-        relative = scores.new_zeros((len(scores), self.size, self.visible + self.size - 1))
-        self.skewed(relative).copy_(scores)
+        """Sums of scores by distance, from scores by key that are 0 after the query."""
+        relative = scores.new_zeros((len(scores), self.size, self.num_near + self.size - 1))
+        self.skewed(relative).copy_(scores[:, :, -self.num_near :])
+        relative[:, :, :1] += scores[:, :, : -self.num_near].sum(-1, keepdim=True)
         return relative
 
     def additive(self, attention_mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -117,11 +117,11 @@ def test_gradients_equal_finite_differences_in_float64(num_queries, kind, embedd
 def test_the_operators_keep_the_rules_of_torch(kind, dtype):
     mask = None if kind is None else make_mask((BATCH, 1, 5, 13), kind)
     query, key, value, embeddings = make_tensors(5, 13, BEYOND, dtype=dtype)
-    table = _distance_table(embeddings, query, key).detach().requires_grad_()
-    arguments = (query, key, value, table, mask, SCALING)
+    table = _distance_table(embeddings, block_size=4, num_keys=13).detach().requires_grad_()
+    arguments = (query, key, value, table, mask, 4, SCALING)
     torch.library.opcheck(attend_in_blocks, arguments)
     detached = [tensor.detach() for tensor in arguments[:4]]
-    torch.library.opcheck(attend_in_blocks_backward, (torch.ones_like(query), *detached, mask, SCALING))
+    torch.library.opcheck(attend_in_blocks_backward, (torch.ones_like(query), *detached, mask, 4, SCALING))
 
 
 @pytest.mark.parametrize("length", [13, 12])

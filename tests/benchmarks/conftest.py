@@ -1,0 +1,57 @@
+"""Runs the benchmarks as a user does, at tiny sizes. No times are judged."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BOUNDS = {"at_least": lambda found, bound: found >= bound, "at_most": lambda found, bound: found <= bound}
+BOUNDS["below"] = lambda found, bound: found < bound
+
+
+@pytest.fixture
+def run_benchmark(tmp_path):
+    """Runs a script and returns its result, in which what all results have is checked."""
+
+    def run(name: str, *options: str) -> dict:
+        output = tmp_path / "result.json"
+        command = [sys.executable, f"benchmarks/{name}.py", "--output", str(output), *options]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        result = json.loads(output.read_text())
+        assert result["benchmark"] == name
+        assert {"date", "machine", "versions"} <= set(result)
+        assert result["machine"]["cores"] and result["machine"]["memory_gib"]
+        assert str(tmp_path) not in json.dumps(result)
+        check_figures(result)
+        return result
+
+    return run
+
+
+def check_figures(figures):
+    """Medians lie between least and largest, and targets are met or not as their bounds say."""
+    if isinstance(figures, list):
+        figures = dict(enumerate(figures))
+    if not isinstance(figures, dict):
+        return
+    if "median" in figures:
+        assert 0 <= figures["min"] <= figures["median"] <= figures["max"]
+    if "met" in figures:
+        [bound] = BOUNDS.keys() & figures
+        assert figures["met"] == BOUNDS[bound](figures["found"], figures[bound])
+    for part in figures.values():
+        check_figures(part)
+
+
+@pytest.fixture
+def load_benchmark(monkeypatch):
+    """Imports a script by its name."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module
