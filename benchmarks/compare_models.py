@@ -124,7 +124,7 @@ def print_table(figures: dict[str, dict]):
 
 def plot_curves(figures: dict[str, dict], title: str, path: Path):
     """Nats per note of the validation split over tokens trained on: a line a model, a band from seed to seed."""
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
     for name, entry in sorted(figures.items(), key=lambda item: -item[1]["nats_per_note"]):
         runs = list(entry["runs"].values())
@@ -139,7 +139,7 @@ def plot_curves(figures: dict[str, dict], title: str, path: Path):
     axes.yaxis.set_major_formatter("{x:.3g}")
     axes.yaxis.set_minor_formatter("{x:.3g}")
     axes.grid(alpha=0.3, which="both")
-    axes.legend()
+    figure.legend(loc="outside right upper")
     figure.savefig(path, dpi=150)
     print(f"Written: {path}")
 

@@ -168,14 +168,7 @@ def set_relative_positions(model: MusicTransformerForCausalLM, on: bool):
         positions = layer.self_attn.relative_positions
         vars(positions).pop("forward", None)
         if not on:
-            positions.forward = lambda *_: NoScores()
-
-
-class NoScores:
-    """What the attention scales to no position bias."""
-
-    def __mul__(self, scaling: float) -> None:
-        return None
+            positions.forward = lambda *_: None
 
 
 def long_run(model: MusicTransformerForCausalLM, cache: str, marks: list[int]) -> dict[str, dict]:

@@ -6,7 +6,7 @@ from transformers import PreTrainedConfig
 class MusicTransformerConfig(PreTrainedConfig):
     r"""
     Configuration of a [`MusicTransformerModel`], a decoder with relative attention (Huang et al. 2018,
-    [Music Transformer](https://arxiv.org/abs/1809.04281)). The defaults give 57M parameters;
+    [Music Transformer](https://arxiv.org/abs/1809.04281)). The defaults give 58M parameters;
     those of the positions and of dropout are what learned best on the embedded corpus (benchmarks/README.md).
 
     Args:
@@ -27,7 +27,7 @@ class MusicTransformerConfig(PreTrainedConfig):
         max_relative_distance (`int`, *optional*, defaults to 64):
             Number of distances, in tokens, with an embedding: 0 to `max_relative_distance - 1`. Distances past it
             share the last.
-        shared_relative_embeddings (`bool`, *optional*, defaults to `True`):
+        shared_relative_embeddings (`bool`, *optional*, defaults to `False`):
             Whether the heads of a layer share one embedding per distance.
         sinusoidal_positions (`bool`, *optional*, defaults to `False`):
             Whether sinusoidal absolute positions (Vaswani et al. 2017, section 3.5) are added to the embeddings.
@@ -65,7 +65,7 @@ class MusicTransformerConfig(PreTrainedConfig):
     hidden_act: str = "gelu_pytorch_tanh"
     max_position_embeddings: int = 1024
     max_relative_distance: int = 64
-    shared_relative_embeddings: bool = True
+    shared_relative_embeddings: bool = False
     sinusoidal_positions: bool = False
     hidden_dropout: float = 0.0
     attention_dropout: float = 0.0

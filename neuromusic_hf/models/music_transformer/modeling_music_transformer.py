@@ -135,7 +135,7 @@ class MusicTransformerAttention(nn.Module):
                 attention_mask,
                 dropout=dropout,
                 scaling=self.scaling,
-                position_bias=self.relative_positions(query, offset, key.shape[2]) * self.scaling,
+                position_bias=self.relative_positions(query * self.scaling, offset, key.shape[2]),
                 **kwargs,
             )
         return self.o_proj(output.reshape(*input_shape, -1)), weights

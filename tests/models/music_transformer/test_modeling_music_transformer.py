@@ -200,9 +200,9 @@ def test_heads_have_embeddings_of_their_own_unless_they_share_them():
 @pytest.mark.parametrize(
     ("changes", "millions"),
     [
-        ({}, 57.2),
-        ({"max_relative_distance": 1024}, 57.9),
-        ({"max_relative_distance": 1024, "shared_relative_embeddings": False}, 66.6),
+        ({}, 57.7),
+        ({"max_relative_distance": 1024}, 66.6),
+        ({"max_relative_distance": 1024, "shared_relative_embeddings": True}, 57.9),
     ],
 )
 def test_number_of_parameters_of_the_full_size(changes, millions):
@@ -230,7 +230,7 @@ def test_a_width_that_the_heads_cannot_share_is_an_error():
 
 
 def test_a_config_survives_json(tmp_path):
-    changes = {"max_relative_distance": 9, "shared_relative_embeddings": False, "sinusoidal_positions": True}
+    changes = {"max_relative_distance": 9, "shared_relative_embeddings": True, "sinusoidal_positions": True}
     config = MusicTransformerConfig(hidden_size=48, attention_dropout=0.25, eos_token_id=[2, 7], **changes)
     config.save_pretrained(tmp_path)
     for loaded in (MusicTransformerConfig.from_pretrained(tmp_path), AutoConfig.from_pretrained(tmp_path)):
