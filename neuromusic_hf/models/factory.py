@@ -29,7 +29,7 @@ def build_model(
 
     Args:
         name (`str`):
-            `"gpt2"`, `"llama"` or another model type of transformers (a new model); the import path of a
+            `"gpt2"`, `"llama"`, `"music_transformer"` or another model type (a new model); the import path of a
             `PreTrainedModel` class (`"my_package.my_module.MyForCausalLM"`, a new model); or a folder or Hub id with
             weights (`"user/model"`, `"runs/quickstart"`; they are loaded, and `sizes` override their config).
         processor ([`MidiProcessor`]):
@@ -113,7 +113,7 @@ def _load_pretrained(
         model = AutoModelForCausalLM.from_pretrained(name, trust_remote_code=trust_remote_code, **sizes)
     except OSError as error:
         raise ValueError(
-            f"No model {name!r}: give gpt2, llama or another model type of transformers, the import path of a model "
+            f"No model {name!r}: give gpt2, llama, music_transformer or another model type, the import path of a model "
             f"class, or a folder or Hub id with weights ({error})."
         ) from error
     if model.config.vocab_size != processor.vocab_size:

@@ -24,8 +24,8 @@ class ModelArguments:
     model: str = field(
         default="gpt2",
         metadata={
-            "help": "gpt2, llama, another model type of transformers, the import path of a model class, or a folder "
-            "or Hub id with weights"
+            "help": "gpt2, llama, music_transformer, another model type of transformers, the import path of a model "
+            "class, or a folder or Hub id with weights"
         },
     )
     hidden_size: int | None = field(default=None, metadata={"help": "width of the residual stream"})
