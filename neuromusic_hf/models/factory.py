@@ -113,8 +113,8 @@ def _load_pretrained(
         model = AutoModelForCausalLM.from_pretrained(name, trust_remote_code=trust_remote_code, **sizes)
     except OSError as error:
         raise ValueError(
-            f"No model {name!r}: give gpt2, llama, music_transformer or another model type, the import path of a model "
-            f"class, or a folder or Hub id with weights ({error})."
+            f"No model {name!r}: give gpt2, llama, music_transformer or another model type, the import path of a "
+            f"model class, or a folder or Hub id with weights ({error})."
         ) from error
     if model.config.vocab_size != processor.vocab_size:
         raise ValueError(
