@@ -16,7 +16,7 @@ def test_the_naive_model_has_the_loss_of_ours(load_benchmark):
         vocab_size=50,
         max_position_embeddings=length,
         hidden_act="relu",
-        hidden_dropout=0.0,
+        max_relative_distance=length,
         shared_relative_embeddings=True,
         **SIZES,
     )
