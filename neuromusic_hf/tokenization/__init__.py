@@ -2,6 +2,8 @@
 
 from .augmentation import Augmentation, Variant
 from .blocks import BlockCollator, make_blocks
+from .grammar import TokenGrammar
+from .grammar_logits import GrammarLogitsProcessor
 from .midi_input import load_score
 from .music_tokenizer import FIELD_SETTINGS, create_music_tokenizer
 from .processing_midi import MidiProcessor
@@ -12,7 +14,9 @@ __all__ = [
     "TOKEN_FEATURES",
     "Augmentation",
     "BlockCollator",
+    "GrammarLogitsProcessor",
     "MidiProcessor",
+    "TokenGrammar",
     "Variant",
     "create_music_tokenizer",
     "load_score",

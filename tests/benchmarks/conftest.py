@@ -18,13 +18,13 @@ BOUNDS["below"] = lambda found, bound: found < bound
 def run_benchmark(tmp_path):
     """Runs a script and returns its result, in which what all results have is checked."""
 
-    def run(name: str, *options: str) -> dict:
+    def run(name: str, *options: str, result_file: str = "result.json") -> dict:
         output = tmp_path / "result.json"
         command = [sys.executable, f"benchmarks/{name}.py", "--output", str(output), *options]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        result = json.loads(output.read_text())
+        result = json.loads((tmp_path / result_file).read_text())
         assert result["benchmark"] == name
         assert {"date", "machine", "versions"} <= set(result)
         assert result["machine"]["cores"] and result["machine"]["memory_gib"]

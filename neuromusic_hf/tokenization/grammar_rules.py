@@ -1,0 +1,262 @@
+"""What may follow what among base tokens: miditok's graph of token types, and rules it cannot express, as automata.
+
+A sequence is legal where every automaton allows every token. A token also leads somewhere where it is not allowed, as
+a decoder would go on, so that any prompt can be followed.
+"""
+
+from dataclasses import dataclass
+
+import miditok
+import numpy as np
+from miditok import MusicTokenizer
+from miditok.constants import TIME_SIGNATURE
+
+from .grammar_tokens import NOTHING, BaseTokens
+
+NEVER_WRITTEN = {
+    miditok.REMI: {("TimeSig", "Program"), ("Tempo", "TimeSig")},
+    miditok.TSD: set(),
+    miditok.Structured: set(),
+}
+"""The tokenizers with rules, and the successions that miditok's graph allows and its encoding never writes."""
+
+SETTINGS = {
+    "use_programs": True,
+    "remove_duplicated_notes": True,
+    "use_rests": False,
+    "use_key_signatures": False,
+    "use_sustain_pedals": False,
+    "use_pitch_bends": False,
+    "use_control_changes": False,
+    "use_pitch_intervals": False,
+    "program_changes": False,
+}
+"""Settings of `miditok.TokenizerConfig` that the rules rely on."""
+
+
+@dataclass
+class Automaton:
+    """
+    A finite automaton. State 0 is the beginning of a piece.
+
+    Args:
+        next (`np.ndarray` of shape `(states, columns)`): the state a token leads to, allowed or not.
+        legal (`np.ndarray` of shape `(states, columns)`): whether it is allowed.
+    """
+
+    next: np.ndarray
+    legal: np.ndarray
+
+    @classmethod
+    def idle(cls, states: int, tokens: BaseTokens) -> "Automaton":
+        """Everything is allowed and leads nowhere, save that BOS begins anew."""
+        following = np.repeat(np.arange(states)[:, None], len(tokens.words), axis=1)
+        following[:, tokens.of("BOS")] = 0
+        return cls(following, np.ones(following.shape, dtype=bool))
+
+    def over_vocabulary(self, tokens: BaseTokens) -> "Automaton":
+        """The same automaton over ids: it allows those whose whole expansion it allows, and goes where that leads."""
+        following = np.repeat(np.arange(len(self.next))[:, None], len(tokens.expansions), axis=1)
+        legal = np.ones(following.shape, dtype=bool)
+        matters = ~(self.legal.all(axis=0) & (self.next == np.arange(len(self.next))[:, None]).all(axis=0))
+        matters &= tokens.words != ""
+        for columns in tokens.expansions.T:
+            used = np.flatnonzero(matters[columns])
+            states, columns = following[:, used], columns[used]
+            legal[:, used] &= self.legal[states, columns]
+            following[:, used] = self.next[states, columns]
+        return Automaton(following, legal)
+
+
+def write_rules(tokenizer: MusicTokenizer, tokens: BaseTokens) -> list[Automaton]:
+    """
+    The automata of a tokenizer. The notes of one onset have their own rules, in [`NoteRules`].
+
+    Raises:
+        `ValueError`: there are no rules for its class, or for a setting of its config.
+    """
+    check_supported(tokenizer)
+    config, meters = tokenizer.config, tokenizer.time_signatures
+    steps = config.max_num_pos_per_beat
+    meter = ["TimeSig"] if config.use_time_signatures else []
+    rules = [_successions(tokenizer, tokens), _ending(tokens)]
+    if isinstance(tokenizer, miditok.REMI):
+        tempo = ["Position_0", "Tempo"] if config.use_tempos else []
+        rules += [_opening(["Bar", *meter, *tempo], tokens), _positions(meters, steps, tokens)]
+    elif isinstance(tokenizer, miditok.TSD):
+        tempo = ["Tempo"] if config.use_tempos else []
+        rules += [_opening(meter + tempo, tokens), _meters(meters, steps, tokens), _greedy_shifts(steps, tokens)]
+    else:
+        rules += [_opening(["TimeShift"], tokens)]
+    if config.delete_equal_successive_tempo_changes:
+        rules += [_tempo_changes(tokens)]
+    if config.use_chords:
+        rules += [_chord_programs(tokens)]
+    return rules
+
+
+def check_supported(tokenizer: MusicTokenizer):
+    """Raises `ValueError` where the rules of this module do not describe what `tokenizer` writes."""
+    name, config = type(tokenizer).__name__, tokenizer.config
+    if type(tokenizer) not in NEVER_WRITTEN:
+        raise ValueError(
+            f"There are no grammar rules for {name}, only for {', '.join(cls.__name__ for cls in NEVER_WRITTEN)}: "
+            "generate without a grammar, or write its rules in neuromusic_hf/tokenization/grammar_rules.py."
+        )
+    wrong = [f"{key}={getattr(config, key)}" for key, value in SETTINGS.items() if getattr(config, key) != value]
+    wrong += [f"{key}={value}" for key, value in config.additional_params.items() if value]
+    if not set(config.programs) <= set(config.use_note_duration_programs):
+        wrong.append("programs that are not in use_note_duration_programs")
+    if any(config.max_num_pos_per_beat % resolution for resolution in config.beat_res.values()):
+        wrong.append(f"beat_res={config.beat_res} (the largest resolution must be a multiple of the others)")
+    if wrong:
+        raise ValueError(f"The grammar of {name} has no rules for {', '.join(wrong)}: generate without a grammar.")
+
+
+def _successions(tokenizer: MusicTokenizer, tokens: BaseTokens) -> Automaton:
+    """miditok's graph. Beyond it, a chord follows a program, and drum pitches follow the drum program alone."""
+    graph, never = tokenizer.tokens_types_graph, NEVER_WRITTEN[type(tokenizer)]
+    kinds = tokens.types.astype(object)
+    if "PitchDrum" in kinds:
+        kinds[tokens.of("Program_-1")] = "ProgramDrum"
+    music = sorted(set(kinds[tokens.music]))
+
+    def follows(kind: str, then: str) -> bool:
+        if kind == "ProgramDrum":
+            return then == "PitchDrum"
+        if then == "PitchDrum" or (then == "Chord" and kind != "Program"):
+            return False
+        then = then.removesuffix("Drum")
+        return then in graph[kind] and (kind, then) not in never
+
+    rule = Automaton.idle(1 + len(music), tokens)
+    for then_state, then in enumerate(music, 1):
+        rule.next[:, kinds == then] = then_state
+        for state, kind in enumerate(music, 1):
+            rule.legal[state, kinds == then] = follows(kind, then)
+    return rule
+
+
+def _opening(words: list[str], tokens: BaseTokens) -> Automaton:
+    """A piece begins with these words, or words of these types."""
+    rule = Automaton.idle(1 + len(words), tokens)
+    for state, word in enumerate(words):
+        wanted = tokens.of(word)
+        rule.next[state, tokens.music] = len(words)
+        rule.next[state, wanted] = state + 1
+        rule.legal[state, tokens.music & ~wanted] = False
+    return rule
+
+
+def _ending(tokens: BaseTokens) -> Automaton:
+    """
+    A piece that has a note may end after a complete note, or after a change of tempo or meter (files have them after
+    the last note). After EOS comes PAD.
+    """
+    empty, unfinished, complete, ended = range(4)
+    eos, pad = tokens.of("EOS"), tokens.of("PAD")
+    rule = Automaton.idle(4, tokens)
+    rule.next[ended, tokens.music] = empty
+    rule.next[unfinished : complete + 1, tokens.music] = unfinished
+    rule.next[unfinished : complete + 1, tokens.of("Tempo", "TimeSig")] = complete
+    rule.next[:, tokens.of("Duration")] = complete
+    rule.next[:, eos] = ended
+    rule.legal[:, ~(tokens.music | tokens.of(NOTHING))] = False
+    rule.legal[complete, eos] = True
+    rule.legal[ended] = pad
+    return rule
+
+
+def _positions(meters: list[tuple[int, int]], steps_per_beat: int, tokens: BaseTokens) -> Automaton:
+    """
+    REMI: positions go up in a bar and stay inside it; a piece does not end with an empty bar.
+
+    A state is a meter, and a position in its bar or one of three places before it: the bar still wants its meter, it
+    has begun, or it has begun with another meter than the bar before.
+    """
+    wants_meter, begun, changed, first_position = 0, 1, 2, 3
+    lengths = np.array([numerator * steps_per_beat for numerator, _ in meters])
+    meter, place, first = _states(lengths + first_position, _default(meters))
+    place[0] = changed
+    rule = Automaton.idle(len(meter), tokens)
+    new_bar = wants_meter if "TimeSig" in tokens.types else begun
+    rule.next[:, tokens.of("Bar")] = (first[meter] + new_bar)[:, None]
+    for column, signature in tokens.meters().items():
+        new = meters.index(signature)
+        rule.next[:, column] = first[new] + np.where(meter == new, begun, changed)
+        rule.next[0, column] = first[new] + changed
+    for column in np.flatnonzero(tokens.of("Position")):
+        position = int(tokens.values[column])
+        rule.next[:, column] = first[meter] + first_position + np.minimum(position, lengths[meter] - 1)
+        rule.legal[:, column] = (position > place - first_position) & (position < lengths[meter])
+    rule.legal[np.ix_(place < changed, tokens.of("EOS"))] = False
+    return rule
+
+
+def _meters(meters: list[tuple[int, int]], steps_per_beat: int, tokens: BaseTokens) -> Automaton:
+    """TSD: the meter changes where a bar begins, and to another one. A state is a meter and a place in its bar."""
+    lengths = np.array([numerator * steps_per_beat for numerator, _ in meters])
+    meter, place, first = _states(lengths, _default(meters))
+    rule = Automaton.idle(len(meter), tokens)
+    for column, signature in tokens.meters().items():
+        new = meters.index(signature)
+        rule.next[:, column] = first[new]
+        rule.legal[1:, column] = ((place == 0) & (meter != new))[1:]
+    for column, steps in tokens.shifts(steps_per_beat).items():
+        rule.next[:, column] = first[meter] + (place + steps) % lengths[meter]
+    return rule
+
+
+def _default(meters: list[tuple[int, int]]) -> int:
+    return meters.index(TIME_SIGNATURE) if TIME_SIGNATURE in meters else 0
+
+
+def _states(places: np.ndarray, default: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Meter and place of every state, the first being the beginning of a piece, and the first state of every meter."""
+    meter = np.concatenate([[default], np.repeat(np.arange(len(places)), places)])
+    place = np.concatenate([[0], *(np.arange(count) for count in places)])
+    return meter, place, 1 + np.cumsum(places) - places
+
+
+def _greedy_shifts(steps_per_beat: int, tokens: BaseTokens) -> Automaton:
+    """
+    TSD: a gap is written with the longest shift that fits, again and again.
+
+    State 0 allows any shift; state n, after a shift that could not be longer, n - 1 more steps.
+    """
+    shifts = tokens.shifts(steps_per_beat)
+    lengths = np.array(sorted(shifts.values()))
+    room_after = dict(zip(lengths[:-1].tolist(), (np.diff(lengths) - 1).tolist(), strict=True))
+    unlimited = int(lengths.sum())
+    rooms = np.array([unlimited, *range(max(room_after.values(), default=0) + 1)])
+    rule = Automaton.idle(len(rooms), tokens)
+    rule.next[:, tokens.music] = 0
+    for column, steps in shifts.items():
+        rule.legal[:, column] = steps <= rooms
+        rest = np.where(rooms == unlimited, unlimited, rooms - steps)
+        room = np.minimum(rest, room_after.get(steps, unlimited))
+        rule.next[:, column] = np.where((room == unlimited) | (room < 0), 0, 1 + room)
+    return rule
+
+
+def _tempo_changes(tokens: BaseTokens) -> Automaton:
+    """A tempo differs from the one before."""
+    tempos = np.flatnonzero(tokens.of("Tempo"))
+    rule = Automaton.idle(1 + len(tempos), tokens)
+    for state, column in enumerate(tempos, 1):
+        rule.next[:, column] = state
+        rule.legal[state, column] = False
+    return rule
+
+
+def _chord_programs(tokens: BaseTokens) -> Automaton:
+    """After a chord comes its program again. States: none, a program each, the chord of a program each."""
+    programs = np.flatnonzero(tokens.of("Program"))
+    count = len(programs)
+    rule = Automaton.idle(1 + 2 * count, tokens)
+    rule.next[:, tokens.music] = 0
+    rule.next[1 : 1 + count, tokens.of("Chord")] = np.arange(1 + count, 1 + 2 * count)[:, None]
+    rule.legal[np.ix_(np.arange(1 + count, 1 + 2 * count), programs)] = np.eye(count, dtype=bool)
+    for state, column in enumerate(programs, 1):
+        rule.next[:, column] = state
+    return rule
