@@ -1,9 +1,20 @@
 """Language models of symbolic music, native to Hugging Face: train, continue, judge, share."""
 
 from .corpora import load_corpus
+from .generation import MidiContinuationPipeline, NoteStreamer, save_continuation
+from .generation.registration import register_pipeline
 from .models import build_model
 from .tokenization import MidiProcessor
 
 __version__ = "0.1.0"
 
-__all__ = ["MidiProcessor", "build_model", "load_corpus"]
+__all__ = [
+    "MidiContinuationPipeline",
+    "MidiProcessor",
+    "NoteStreamer",
+    "build_model",
+    "load_corpus",
+    "save_continuation",
+]
+
+register_pipeline()

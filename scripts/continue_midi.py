@@ -1,26 +1,29 @@
-"""Continues pieces of music with a trained model.
+"""Continues pieces of music with a trained model, and writes what the field's test protocol asks for.
 
     python scripts/continue_midi.py runs/quickstart song.mid --output continued
-    python scripts/continue_midi.py runs/quickstart bach+folk --limit 8 --prompt_length 256 --continue_length 256 \
-        --output runs/quickstart/continuations
+    accelerate launch --config_file accelerate_configs/multi_gpu.yaml scripts/continue_midi.py runs/maestro maestro \
+        --max_items 100 --prompt_length 512 --continue_length 512 --save_audio --output runs/maestro/continuations
+
+Stopped at any moment and started again with the same arguments, it goes on where it was.
 """
 
 import argparse
 import logging
 
-import torch
-from tqdm import tqdm
-from transformers import AutoModelForCausalLM
+from transformers import pipeline
 from transformers.utils import logging as transformers_logging
 
-from neuromusic_hf import MidiProcessor
+import neuromusic_hf  # noqa: F401
+from neuromusic_hf.corpora import SPLIT_NAMES
 from neuromusic_hf.generation import (
+    ContinuationRun,
     ContinuationSettings,
     OutputSettings,
-    continue_prompts,
+    RunFolder,
+    choose_pieces,
     find_pieces,
-    make_prompts,
-    write_continuations,
+    sampling_arguments,
+    start_processes,
 )
 
 
@@ -29,18 +32,29 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("model", help="folder or Hub id of a bundle")
     parser.add_argument("prompts", nargs="+", help="MIDI files, folders of them, or a corpus (its test split)")
     parser.add_argument("--output", required=True, help="folder to write to")
+    parser.add_argument("--overwrite", action="store_true", help="begin anew, whatever the folder holds of a run")
+    parser.add_argument("--max_items", type=int, help="choose so many of the pieces, by --seed; all if not given")
     parser.add_argument("--prompt_length", type=int, default=512, help="tokens of a piece that are its prompt")
     parser.add_argument("--continue_length", type=int, default=512, help="most tokens to generate")
-    parser.add_argument("--limit", type=int, help="continue so many pieces at most")
-    parser.add_argument("--batch_size", type=int, default=8, help="pieces continued together")
+    parser.add_argument("--batch_size", type=int, default=8, help="pieces continued together, by one process")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--temperature", type=float, default=1.0, help="0 always takes the likeliest token")
     parser.add_argument("--top_k", type=int, default=0, help="sample among the k likeliest tokens; 0 for all")
     parser.add_argument("--top_p", type=float, default=1.0, help="sample among the likeliest of this total share")
-    parser.add_argument("--audio", type=int, default=0, help="render so many pieces to WAV")
+    parser.add_argument(
+        "--constrained",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="only tokens that the tokenizer's grammar allows",
+    )
+    parser.add_argument(
+        "--save_audio", type=int, nargs="?", const=None, default=0, help="render to WAV, all or so many pieces"
+    )
     parser.add_argument("--soundfont", help="SoundFont 2 file for the audio")
-    parser.add_argument("--no_pictures", action="store_true", help="write no piano rolls")
-    parser.add_argument("--split", default="test", help="which split of a corpus")
+    parser.add_argument(
+        "--save_pictures", action=argparse.BooleanOptionalAction, default=True, help="draw piano rolls"
+    )
+    parser.add_argument("--split", default="test", choices=SPLIT_NAMES, help="which split of a corpus")
     parser.add_argument("--data_dir", help="where a corpus lies, if it is here already")
     parser.add_argument("--num_proc", type=int, help="processes that read a corpus")
     parser.add_argument("--trust_remote_code", action="store_true", help="run code that a Hub repository ships")
@@ -49,34 +63,37 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    transformers_logging.set_verbosity_error()
-    processor = MidiProcessor.from_pretrained(args.model)
-    model = AutoModelForCausalLM.from_pretrained(args.model, trust_remote_code=args.trust_remote_code).eval()
-    if torch.accelerator.is_available():
-        model = model.to(torch.accelerator.current_accelerator())
-    sampling = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
     settings = ContinuationSettings(
         prompt_length=args.prompt_length,
         continue_length=args.continue_length,
         batch_size=args.batch_size,
         seed=args.seed,
-        generation={"do_sample": True, **sampling} if args.temperature else {"do_sample": False},
+        constrained=args.constrained,
+        generation=sampling_arguments(args.temperature, args.top_k, args.top_p),
     )
-    settings.check(model)
+    output = OutputSettings(pictures=args.save_pictures, audio=args.save_audio, soundfont=args.soundfont)
+    output.check()
+    state = start_processes()
+    logging.basicConfig(level=logging.INFO if state.is_main_process else logging.ERROR, format="%(message)s")
+    transformers_logging.set_verbosity_error()
 
-    left_out = []
-    pieces = find_pieces(args.prompts, split=args.split, data_dir=args.data_dir, num_proc=args.num_proc)
-    prompts = make_prompts(pieces, processor, settings, limit=args.limit, left_out=left_out)
-    continuations = tqdm(
-        continue_prompts(model, processor, prompts, settings), desc="Continuing", unit="piece", total=args.limit
+    with state.main_process_first():
+        pieces = find_pieces(args.prompts, split=args.split, data_dir=args.data_dir, num_proc=args.num_proc)
+        pieces = choose_pieces(pieces, args.max_items, args.seed)
+    continuer = pipeline(
+        "midi-continuation", model=args.model, device=state.device, trust_remote_code=args.trust_remote_code
     )
-    output = OutputSettings(pictures=not args.no_pictures, audio=args.audio, soundfont=args.soundfont)
-    manifest = write_continuations(
-        continuations, processor, args.output, settings, output=output, left_out=left_out
-    )
-    print(f"{manifest['continued']} pieces continued, left out: {manifest['left_out'] or 'none'}.")
-    print(f"Look at {args.output}: *.png to see, *.full.mid and *.wav to hear, manifest.json for the numbers.")
+    settings.check(continuer.model)
+
+    run = ContinuationRun(continuer, pieces, RunFolder(args.output), settings, output)
+    if state.is_main_process:
+        run.begin(sources=args.prompts, split=args.split, max_items=args.max_items, overwrite=args.overwrite)
+    state.wait_for_everyone()
+    run.continue_share(state.process_index, state.num_processes)
+    state.wait_for_everyone()
+    if state.is_main_process:
+        run.end()
+    state.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from neuromusic_hf.training import (
     evaluate_test_split,
     parse_recipe,
     prepare_processor,
+    record_trained_programs,
     resolved_recipe,
     save_bundle,
     select_splits,
@@ -48,6 +49,7 @@ def main():
         trust_remote_code=model_args.trust_remote_code,
         **model_args.sizes,
     )
+    record_trained_programs(model, processor, blocks.splits["train"])
     trainer = create_trainer(model, processor, blocks, data_args, args, recipe)
     metrics = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint).metrics
     metrics |= trainer.evaluate()

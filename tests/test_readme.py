@@ -1,11 +1,16 @@
 """README is true: its commands run, its tree is the tree on disk, its Python works."""
 
+import json
 import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -16,6 +21,7 @@ BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = [line for language, block in BLOCKS if language == "bash" for line in block.strip().splitlines()]
 TRAINING = [command for command in COMMANDS if "scripts/train.py" in command]
 CONTINUING = [command for command in COMMANDS if "scripts/continue_midi.py" in command]
+SERVING = [command for command in COMMANDS if "transformers serve" in command or command.startswith("curl ")]
 SNIPPETS = [block for language, block in BLOCKS if language == "python"]
 MAKE_TARGETS = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE))
 
@@ -28,7 +34,7 @@ SMALL_RUN = (
 
 
 def test_every_command_is_one_this_test_knows():
-    other = [command for command in COMMANDS if command not in TRAINING + CONTINUING]
+    other = [command for command in COMMANDS if command not in TRAINING + CONTINUING + SERVING]
     assert {command.split()[0] for command in other} == {"make", "pip"}
     assert TRAINING and CONTINUING and SNIPPETS
 
@@ -108,9 +114,12 @@ def test_training_commands_run(workplace, index):
 
 @pytest.mark.parametrize("index", range(len(CONTINUING)))
 def test_continuation_commands_run(workplace, index):
-    if not (workplace / "runs" / "mine").exists():
+    if "runs/quickstart" in CONTINUING[index] and not (workplace / "runs" / "quickstart").exists():
+        run(small("python scripts/train.py recipes/quickstart.yaml"), workplace)
+    elif not (workplace / "runs" / "mine").exists():
         run(small(TRAINING[0]), workplace)
-    run(shlex.split(CONTINUING[index]) + ["--prompt_length", "64", "--continue_length", "16"], workplace)
+    command = CONTINUING[index].replace("bach+folk", "my_midi")
+    run(shlex.split(command) + ["--prompt_length", "64", "--continue_length", "16"], workplace)
 
 
 @pytest.mark.parametrize("index", range(len(SNIPPETS)))
@@ -118,3 +127,56 @@ def test_python_snippets_run(workplace, index):
     if "runs/quickstart" in SNIPPETS[index] and not (workplace / "runs" / "quickstart").exists():
         run(small("python scripts/train.py recipes/quickstart.yaml"), workplace)
     assert run([sys.executable, "-c", SNIPPETS[index]], workplace).strip()
+
+
+def test_a_served_bundle_answers(workplace):
+    """The server is started as README says, and asked what README's curl asks."""
+    serve, curl = SERVING
+    (name,) = re.findall(r"transformers serve (\S+)", serve)
+    make_bundle(workplace / name)
+    port = free_port()
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = shlex.split(serve.replace("8000", str(port)))
+    server = subprocess.Popen(command, cwd=workplace, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        body = shlex.split(curl)[-1].encode()
+        url = f"http://localhost:{port}/v1/completions"
+        answer = ask(urllib.request.Request(url, body, {"Content-Type": "application/json"}), server)
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
+    text = answer["choices"][0]["text"].split()
+    assert 0 < len(text) <= 64
+    assert all("_" in word for word in text)
+
+
+def make_bundle(folder: Path):
+    from neuromusic_hf import MidiProcessor, build_model
+
+    processor = MidiProcessor.from_tokenization("REMI")
+    model = build_model(
+        "gpt2", processor, context_length=128, hidden_size=32, num_hidden_layers=1, num_attention_heads=2
+    )
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+def ask(request: urllib.request.Request, server: subprocess.Popen) -> dict:
+    """The answer, once the server listens."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        assert server.poll() is None, server.stderr.read()[-3000:]
+        try:
+            with urllib.request.urlopen(request, timeout=120) as response:
+                return json.load(response)
+        except urllib.error.URLError as error:
+            if not isinstance(error.reason, ConnectionRefusedError):
+                raise
+            time.sleep(0.5)
+    raise TimeoutError("The server did not listen.")

@@ -1,21 +1,37 @@
-"""Continuing music: prompts, generation, and what a run of it writes."""
+"""Continuing music: the pipeline, and test runs of it that write MIDI, pictures, audio and a manifest."""
 
-from .continuation import Continuation, ContinuationSettings, Prompt, continue_prompts, make_prompt, make_prompts
+from .continuation_run import ContinuationRun, start_processes
+from .control import Control
+from .decoding import GeneratedRows, generate_rows
 from .music import new_music
-from .output import OutputSettings, continuation_scores, write_continuations
-from .sources import PieceSource, find_pieces
+from .pipeline import MidiContinuationPipeline
+from .prompts import Prompt, PromptMaker, PromptSettings
+from .results import save_continuation
+from .run_folder import RunFolder
+from .settings import ContinuationSettings, OutputSettings, sampling_arguments
+from .sources import FilePiece, PieceSource, RowPiece, choose_pieces, find_pieces
+from .streaming import NoteStreamer
 
 __all__ = [
-    "Continuation",
+    "ContinuationRun",
     "ContinuationSettings",
+    "Control",
+    "FilePiece",
+    "GeneratedRows",
+    "MidiContinuationPipeline",
+    "NoteStreamer",
     "OutputSettings",
     "PieceSource",
     "Prompt",
-    "continuation_scores",
-    "continue_prompts",
+    "PromptMaker",
+    "PromptSettings",
+    "RowPiece",
+    "RunFolder",
+    "choose_pieces",
     "find_pieces",
-    "make_prompt",
-    "make_prompts",
+    "generate_rows",
     "new_music",
-    "write_continuations",
+    "sampling_arguments",
+    "save_continuation",
+    "start_processes",
 ]

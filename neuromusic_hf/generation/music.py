@@ -1,4 +1,4 @@
-"""The music of a continuation: what of a continued piece is new."""
+"""The music of a continuation: excerpts of a piece, its bars and seconds, and what of a continued piece is new."""
 
 from collections import Counter
 
@@ -6,6 +6,50 @@ import numpy as np
 from miditok.utils import get_bars_ticks
 from symusic import Note, Score, Tempo, TimeSignature, Track
 from symusic.core import ScoreTick
+
+from ..corpora.sanity import DEFAULT_MICROSECONDS_PER_QUARTER, to_seconds
+
+NO_END = 2**31 - 1
+"""Beyond the last tick that symusic can hold."""
+
+
+def excerpt(score: ScoreTick, start: int = 0, end: int | None = None) -> ScoreTick:
+    """
+    Returns the notes that begin from `start` up to `end` (exclusive), whole, moved so that `start` is tick 0.
+
+    Args:
+        score ([`symusic.Score`]): in ticks.
+        start (`int`, *optional*, defaults to 0): tick.
+        end (`int`, *optional*): tick; the end of the piece if not given.
+
+    Returns:
+        [`symusic.Score`] with the tempo and time signature in force at `start` and those after it, and without tracks
+        that have no note.
+    """
+    part = score.clip(start, NO_END if end is None else end, clip_end=False).shift_time(-start)
+    part.tracks = [track for track in part.tracks if len(track.notes)]
+    return part
+
+
+def onsets(score: ScoreTick) -> np.ndarray:
+    """Ticks at which notes begin, ascending, each once: shape `(onsets,)`."""
+    times = [track.notes.numpy()["time"] for track in score.tracks if len(track.notes)]
+    return np.unique(np.concatenate(times)).astype(np.int64) if times else np.zeros(0, dtype=np.int64)
+
+
+def bar_starts(score: ScoreTick) -> np.ndarray:
+    """Ticks at which the bars begin that hold an onset or come before one that does: shape `(bars,)`."""
+    bars = np.asarray(get_bars_ticks(score, only_notes_onsets=True), dtype=np.int64)
+    return bars[bars <= max(onsets(score), default=-1)]
+
+
+def seconds_at(score: ScoreTick, ticks: np.ndarray) -> np.ndarray:
+    """Seconds from tick 0 to `ticks`, at the tempos of `score`: shape as `ticks`."""
+    tempos = sorted((tempo.time, tempo.mspq) for tempo in score.tempos)
+    if not tempos or tempos[0][0] > 0:
+        tempos.insert(0, (0, DEFAULT_MICROSECONDS_PER_QUARTER))
+    tempo_ticks, microseconds = np.array(tempos, dtype=np.float64).T
+    return to_seconds(np.asarray(ticks), tempo_ticks, microseconds, score.tpq)
 
 
 def new_music(full: ScoreTick, prompt: ScoreTick, *, from_zero: bool = True) -> ScoreTick:

@@ -1,44 +1,78 @@
 """Where pieces to continue come from: files, folders, or the split of a corpus."""
 
-from collections.abc import Iterator
+import hashlib
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from symusic.core import ScoreTick
+from datasets import Dataset
 
-from ..corpora import Midi, RefusedFile, inspect_midi, load_corpus
+from ..corpora import Midi, RefusedFile, load_corpus
+from ..corpora.folder import printable
 from ..corpora.sources import is_midi_name
-from ..tokenization import load_score
 
 
 @dataclass(frozen=True)
-class PieceSource:
-    """A piece to continue: a name fit for a file, and its content or why it cannot be read."""
+class FilePiece:
+    """A MIDI file to continue, read when it is its turn."""
 
-    name: str
-    content: bytes | RefusedFile
+    path: Path
 
-    def score(self) -> ScoreTick:
+    @property
+    def name(self) -> str:
+        """Fit for a picture's title."""
+        return printable(self.path.stem)
+
+    @property
+    def identity(self) -> str:
+        """Tells whether another run met the same piece: path and bytes."""
+        return f"{printable(self.path.as_posix())} {self.path.lstat().st_size}"
+
+    def read(self) -> bytes:
         """
-        Reads the piece.
+        Returns the file's content.
 
         Raises:
-            [`RefusedFile`]: it is not sound MIDI.
+            [`RefusedFile`]: it cannot be read.
         """
-        if isinstance(self.content, RefusedFile):
-            raise self.content
-        return load_score(inspect_midi(self.content).data)
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise RefusedFile("unreadable", error.strerror or str(error)) from error
+
+
+@dataclass(frozen=True)
+class RowPiece:
+    """A row of a corpus to continue, read when it is its turn."""
+
+    rows: Dataset
+    index: int
+    identity: str
+
+    @property
+    def name(self) -> str:
+        """Title of the piece where the corpus has one, else the name of its file."""
+        row = self.rows[self.index]
+        return row.get("title") or Path(row["midi"]["path"] or row["content_hash"][:12]).stem
+
+    def read(self) -> bytes:
+        """Returns the content of the row's MIDI file."""
+        return self.rows[self.index]["midi"]["bytes"]
+
+
+PieceSource = FilePiece | RowPiece
 
 
 def find_pieces(
-    sources: list[str], *, split: str = "test", data_dir: str | None = None, num_proc: int | None = None
-) -> Iterator[PieceSource]:
+    sources: Sequence[str], *, split: str = "test", data_dir: str | None = None, num_proc: int | None = None
+) -> list[PieceSource]:
     """
-    Yields the pieces that `sources` name: files in order of their names, those of a corpus in a fixed random order, so
-    that the first ones are a fair sample.
+    Finds the pieces that `sources` name, and reads none: files in order of their names, then the rows of a corpus in
+    its own order.
 
     Args:
-        sources (`list[str]`):
+        sources (sequence of `str`):
             MIDI files, folders of them (searched deeply), or names of corpora as for [`load_corpus`].
         split (`str`, *optional*, defaults to `"test"`): which split of a corpus.
         data_dir (`str`, *optional*): where a corpus lies, if it is here already.
@@ -48,27 +82,40 @@ def find_pieces(
         `FileNotFoundError`: a MIDI file does not exist.
         `ValueError`: a folder holds no MIDI file, or there is no such corpus.
     """
+    pieces = []
     for source in sources:
         path = Path(source)
         if path.is_dir() and (files := sorted(file for file in path.rglob("*") if is_midi_name(file.name))):
-            yield from map(_from_file, files)
+            pieces += map(FilePiece, files)
         elif path.is_file() and is_midi_name(path.name):
-            yield _from_file(path)
+            pieces.append(FilePiece(path))
         elif is_midi_name(path.name):
             raise FileNotFoundError(f"There is no MIDI file {source!r}.")
         else:
-            yield from _from_corpus(source, split, data_dir, num_proc)
+            pieces += _rows_of(load_corpus(source, data_dir=data_dir, num_proc=num_proc)[split])
+    return pieces
 
 
-def _from_file(path: Path) -> PieceSource:
-    try:
-        return PieceSource(path.stem, path.read_bytes())
-    except OSError as error:
-        return PieceSource(path.stem, RefusedFile("unreadable", error.strerror or str(error)))
+def _rows_of(split: Dataset) -> list[RowPiece]:
+    rows = split.cast_column("midi", Midi(decode=False))
+    return [RowPiece(rows, index, identity) for index, identity in enumerate(rows["content_hash"])]
 
 
-def _from_corpus(name: str, split: str, data_dir: str | None, num_proc: int | None) -> Iterator[PieceSource]:
-    pieces = load_corpus(name, data_dir=data_dir, num_proc=num_proc)[split]
-    for row in pieces.cast_column("midi", Midi(decode=False)).shuffle(seed=0):
-        name = row.get("title") or Path(row["midi"]["path"] or row["content_hash"][:12]).stem
-        yield PieceSource(name, row["midi"]["bytes"])
+def choose_pieces(pieces: list[PieceSource], max_items: int | None, seed: int) -> list[PieceSource]:
+    """
+    Returns `max_items` of the pieces by chance, in the order they had; all of them where there are no more, or where
+    it is `None`.
+
+    Raises:
+        `ValueError`: `max_items` is not positive.
+    """
+    if max_items is not None and max_items < 1:
+        raise ValueError(f"max_items={max_items} must be at least 1.")
+    if max_items is None or max_items >= len(pieces):
+        return pieces
+    return [pieces[index] for index in sorted(random.Random(seed).sample(range(len(pieces)), max_items))]
+
+
+def fingerprint(pieces: list[PieceSource]) -> str:
+    """SHA-256 over the identities of the pieces, in their order: the same where two runs continue the same pieces."""
+    return hashlib.sha256("\n".join(piece.identity for piece in pieces).encode()).hexdigest()

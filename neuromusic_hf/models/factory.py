@@ -1,5 +1,6 @@
 """Builds a causal language model for the vocabulary of a processor."""
 
+import copy
 import importlib
 import os
 
@@ -7,6 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, Pre
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..tokenization import MidiProcessor
+from ..tokenization.pipeline_code import CUSTOM_PIPELINES
 
 GPT2_DEFAULTS = {"activation_function": "gelu_pytorch_tanh", "attn_pdrop": 0.0}
 """Same functions and expressiveness as transformers' defaults, several times faster: `gelu_new` is the same tanh
@@ -63,6 +65,7 @@ def build_model(
     if getattr(model, "generation_config", None) is None:
         model.generation_config = GenerationConfig.from_model_config(model.config)
     model.generation_config.update(**_special_token_ids(processor))
+    model.config.custom_pipelines = copy.deepcopy(CUSTOM_PIPELINES)
     return model
 
 

@@ -14,6 +14,7 @@ from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, 
 from .fast_tokenizer import to_fast_tokenizer, vocabulary_hash
 from .midi_input import load_score
 from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, music_tokenizer_to_dict
+from .pipeline_code import write_pipeline_code
 from .vocabulary_training import train_music_tokenizer
 
 MidiInput = str | Path | bytes | dict | ScoreTick
@@ -207,6 +208,18 @@ class MidiProcessor(ProcessorMixin):
     def pad(self, *args, **kwargs) -> BatchEncoding:
         """Pads encoded pieces, as the tokenizer's `pad`."""
         return self.tokenizer.pad(*args, **kwargs)
+
+    def save_pretrained(self, save_directory, **kwargs):
+        """
+        Saves the processor, and the file by which `pipeline("midi-continuation")` finds its code in a process that has
+        not imported this package.
+
+        Args:
+            save_directory (`str` or `Path`): of the bundle; made if missing.
+            kwargs: of `ProcessorMixin.save_pretrained`.
+        """
+        write_pipeline_code(save_directory)
+        return super().save_pretrained(save_directory, **kwargs)
 
     @property
     def vocab_size(self) -> int:

@@ -2,6 +2,7 @@
 
 from .arguments import DataArguments, ModelArguments, RunArguments, parse_recipe, resolved_recipe
 from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
+from .programs import record_trained_programs
 from .run import (
     TrainingBlocks,
     create_trainer,
@@ -22,6 +23,7 @@ __all__ = [
     "end_run",
     "parse_recipe",
     "prepare_processor",
+    "record_trained_programs",
     "resolved_recipe",
     "row_statistics",
     "save_bundle",

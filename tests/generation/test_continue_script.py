@@ -1,15 +1,19 @@
-"""scripts/continue_midi.py as a user runs it, on files, folders and corpora."""
+"""scripts/continue_midi.py as a user runs it: on files, folders, corpora; stopped half-way; by several processes."""
 
 import json
+import os
 import runpy
 import shutil
+import subprocess
 import sys
+import time
 import wave
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pytest
+from music import make_score
 from symusic import Score
 from transformers import set_seed
 
@@ -17,6 +21,8 @@ from neuromusic_hf import MidiProcessor, build_model, load_corpus
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = str(REPOSITORY / "scripts" / "continue_midi.py")
+PARTS = {"prompt", "generated", "original", "full"}
+WITHOUT_PICTURES = "--no-save_pictures"
 
 
 @pytest.fixture(scope="module")
@@ -30,44 +36,87 @@ def bundle(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def processor(bundle):
+    return MidiProcessor.from_pretrained(bundle)
+
+
 @pytest.fixture
-def continue_midi(monkeypatch, bundle, tmp_path):
-    def run(*arguments):
+def prompts(midi_folder, tmp_path):
+    """A folder of six pieces and a file that is no music."""
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    for index in range(6):
+        shutil.copy(midi_folder / f"piece_{index:02d}.mid", folder)
+    (folder / "broken.MID").write_bytes(b"MThd")
+    return folder
+
+
+@pytest.fixture
+def command(bundle, tmp_path):
+    def build(*arguments, output="out"):
         lengths = ["--prompt_length", "64", "--continue_length", "32"]
-        command = [SCRIPT, bundle, *arguments, *lengths, "--output", tmp_path / "out"]
-        monkeypatch.setattr(sys, "argv", [str(part) for part in command])
+        return [str(part) for part in (SCRIPT, bundle, *lengths, *arguments, "--output", tmp_path / output)]
+
+    return build
+
+
+@pytest.fixture
+def continue_midi(monkeypatch, command, tmp_path):
+    def run(*arguments, output="out"):
+        monkeypatch.setattr(sys, "argv", command(*arguments, output=output))
         runpy.run_path(SCRIPT, run_name="__main__")
-        return tmp_path / "out", json.loads((tmp_path / "out" / "manifest.json").read_text())
+        return tmp_path / output, json.loads((tmp_path / output / "manifest.json").read_text())
 
     return run
 
 
-def test_a_folder_with_a_broken_file(continue_midi, midi_folder, tmp_path):
-    folder = tmp_path / "prompts"
-    folder.mkdir()
-    for name in ("piece_00.mid", "piece_01.mid"):
-        (folder / name).write_bytes((midi_folder / name).read_bytes())
-    (folder / "broken.MID").write_bytes(b"MThd")
-    output, manifest = continue_midi(folder)
-    assert manifest["continued"] == 2
+def contents(folder):
+    """Bytes of every file; of JSON without the seconds, which differ from run to run."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        found[path.name] = path.read_bytes()
+        if path.suffix == ".json":
+            found[path.name] = [line for line in found[path.name].splitlines() if b'"seconds": ' not in line]
+    return found
+
+
+def test_every_piece_of_a_folder_is_continued_or_left_out(continue_midi, prompts, processor):
+    output, manifest = continue_midi(prompts)
+    assert manifest["continued"] == 6 and sum(manifest["left_out"].values()) == 1
     assert [piece["name"] for piece in manifest["pieces_left_out"]] == ["broken"]
-    assert sum(manifest["left_out"].values()) == 1
     for piece in manifest["pieces"]:
-        assert piece["prompt_tokens"] == 64 and piece["generated_tokens"] <= 32
-        for part in ("prompt", "generated", "original", "full"):
-            assert Score(output / piece["files"][part]).note_num() == piece["notes"][part]
+        scores = {part: Score(output / piece["files"][part]) for part in PARTS}
+        assert {part: score.note_num() for part, score in scores.items()} == piece["notes"]
         assert piece["notes"]["full"] == piece["notes"]["prompt"] + piece["notes"]["generated"]
         picture = matplotlib.image.imread(output / piece["files"]["picture"])
         assert min(picture.shape[:2]) > 100 and picture[..., :3].std() > 0.01
-        assert set(piece) >= {"ended_with_eos", "entropy_nats", "seed", "seconds"}
+
+        assert piece["prompt_tokens"] == 64 and piece["original_tokens"] == 32
+        assert piece["generated_tokens"] == 32 or (piece["ended_with_eos"] and piece["generated_tokens"] < 32)
+        assert 0 < piece["entropy_nats"] <= np.log(processor.vocab_size)
+        assert piece["seconds"] > 0 and piece["seed"] == 0
+        ids = processor.encode(prompts / f"{piece['name']}.mid")
+        prompt, whole = (processor.decode(ids[:length]).note_num() for length in (64, 96))
+        assert (piece["notes"]["prompt"], piece["notes"]["original"]) == (prompt, whole - prompt)
 
 
-def test_a_corpus_and_audio(continue_midi, midi_folder):
+def test_pieces_that_do_not_go_on_are_left_out(continue_midi, processor, tmp_path):
+    notes = next(n for n in range(60) if len(processor.encode(make_score(1, num_notes=n))) > 64)
+    for number in (10, notes):
+        make_score(1, num_notes=number).dump_midi(tmp_path / f"{number}.mid")
+    _, manifest = continue_midi(tmp_path / "10.mid", tmp_path / f"{notes}.mid", WITHOUT_PICTURES)
+    assert [piece["name"] for piece in manifest["pieces"]] == [str(notes)]
+    assert [(piece["name"], piece["reason"]) for piece in manifest["pieces_left_out"]] == [("10", "too_short")]
+
+
+def test_audio(continue_midi, prompts):
     pytest.importorskip("midirenderer", reason="midirenderer is not installed (pip install neuromusic_hf[audio])")
-    output, manifest = continue_midi(midi_folder / "piece_03.mid", "--audio", "1", "--no_pictures")
-    (piece,) = manifest["pieces"]
-    assert "picture" not in piece["files"]
-    with wave.open(str(output / piece["files"]["audio"])) as sound:
+    output, manifest = continue_midi(prompts, "--save_audio", 3, WITHOUT_PICTURES)
+    rendered = [piece["index"] for piece in manifest["pieces"] if "audio" in piece["files"]]
+    assert rendered == [piece["index"] for piece in manifest["pieces"] if piece["index"] < 3]
+    assert not any("picture" in piece["files"] for piece in manifest["pieces"])
+    with wave.open(str(output / manifest["pieces"][0]["files"]["audio"])) as sound:
         samples = np.frombuffer(sound.readframes(sound.getnframes()), dtype=np.int16)
     assert np.abs(samples.astype(int)).max() > 1000
 
@@ -75,19 +124,101 @@ def test_a_corpus_and_audio(continue_midi, midi_folder):
 def test_the_test_split_of_a_corpus(continue_midi, midi_folder, tmp_path):
     archive = shutil.make_archive(tmp_path / "corpus", "zip", midi_folder)
     in_test = load_corpus(archive)["test"]["content_hash"]
-    _, manifest = continue_midi(archive, "--no_pictures")
+    _, manifest = continue_midi(archive, WITHOUT_PICTURES)
     assert manifest["continued"] == len(in_test) > 0
 
 
-def test_the_same_seed_writes_the_same_music(continue_midi, midi_folder):
-    source = midi_folder / "piece_05.mid"
-    written = []
-    for seed in ("3", "3", "4"):
-        output, manifest = continue_midi(source, "--seed", seed, "--no_pictures")
-        written.append((output / manifest["pieces"][0]["files"]["full"]).read_bytes())
-    assert written[0] == written[1] != written[2]
+def test_the_seed_chooses_the_pieces_and_the_music(continue_midi, midi_folder):
+    def run(output, seed, batch_size):
+        arguments = ("--max_items", 3, "--seed", seed, "--batch_size", batch_size, WITHOUT_PICTURES)
+        folder, manifest = continue_midi(midi_folder, *arguments, output=output)
+        assert (
+            manifest["settings"]["pieces"]["max_items"] == 3 and manifest["settings"]["continuation"]["seed"] == seed
+        )
+        return {piece["name"]: (folder / piece["files"]["full"]).read_bytes() for piece in manifest["pieces"]}
+
+    first = run("first", 3, 8)
+    assert run("in other batches", 3, 2) == first
+    assert run("other seed", 4, 8).keys() != first.keys()
 
 
-def test_a_file_that_is_not_there_is_named(continue_midi):
-    with pytest.raises(FileNotFoundError, match="nowhere.mid"):
-        continue_midi("nowhere.mid")
+def test_sampling_and_grammar_can_be_chosen(continue_midi, prompts):
+    def run(output, *arguments):
+        folder, manifest = continue_midi(prompts, WITHOUT_PICTURES, *arguments, output=output)
+        written = {path.name: path.read_bytes() for path in folder.glob("*.full.mid")}
+        return written, manifest["settings"]["continuation"]
+
+    sampled, recorded = run("sampled")
+    assert recorded["constrained"] and recorded["generation"]["do_sample"]
+    greedy, recorded = run("greedy", "--temperature", 0)
+    assert recorded["generation"] == {"do_sample": False} and greedy != sampled
+    assert run("greedy, other seed", "--temperature", 0, "--seed", 1)[0] == greedy
+    free, recorded = run("free", "--no-constrained")
+    assert not recorded["constrained"] and free != sampled
+
+
+def test_killed_and_started_again_it_ends_like_an_unbroken_run(continue_midi, command, midi_folder, tmp_path):
+    arguments = [midi_folder, "--max_items", 16, "--batch_size", 3]
+    if shutil.which("fluidsynth") is None:
+        pytest.importorskip("midirenderer", reason="midirenderer is not installed (pip install neuromusic_hf[audio])")
+    arguments += ["--save_audio", 4]
+    killed = subprocess.Popen(
+        [sys.executable, *command(*arguments, output="killed")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while killed.poll() is None and len(list((tmp_path / "killed").glob("[0-9]*.json"))) < 4:
+        time.sleep(0.005)
+    killed.kill()
+    assert killed.wait() == -9, "it ended before it was killed"
+    assert not (tmp_path / "killed" / "manifest.json").exists()
+    finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").glob("[0-9]*.json")}
+
+    resumed, _ = continue_midi(*arguments, output="killed")
+    assert all(path.stat().st_mtime_ns == time for path, time in finished.items())
+    unbroken, manifest = continue_midi(*arguments, output="unbroken")
+    assert manifest["continued"] == 16
+    assert contents(resumed) == contents(unbroken)
+
+
+def test_two_processes_write_what_one_writes(continue_midi, command, prompts, tmp_path):
+    # `accelerate launch` starts several processes on CPUs through MPI only; torchrun does what it does on GPUs.
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    together = [*launch, *command(prompts, "--batch_size", 2, output="two")]
+    finished = subprocess.run(together, capture_output=True, text=True, timeout=300, env=environment)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    alone, manifest = continue_midi(prompts, "--batch_size", 2, output="one")
+    assert manifest["continued"] == 6
+    assert contents(tmp_path / "two") == contents(alone)
+
+
+def test_another_run_is_refused_unless_it_may_overwrite(continue_midi, prompts):
+    folder, _ = continue_midi(prompts, WITHOUT_PICTURES)
+    before = contents(folder)
+    with pytest.raises(ValueError, match="continuation.seed: 0 there, 7 now"):
+        continue_midi(prompts, WITHOUT_PICTURES, "--seed", 7)
+    assert contents(folder) == before
+    _, manifest = continue_midi(prompts, WITHOUT_PICTURES, "--seed", 7, "--overwrite")
+    assert manifest["settings"]["continuation"]["seed"] == 7
+    assert contents(folder).keys() == before.keys() and contents(folder) != before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        (["nowhere.mid"], "nowhere.mid"),
+        (["nowhere"], "'nowhere' is no corpus"),
+        (["{empty}"], "no MIDI file in|is no corpus"),
+        (["{prompts}", "--continue_length", 0], "continue_length=0"),
+        (["{prompts}", "--batch_size", 0], "batch_size=0"),
+        (["{prompts}", "--max_items", 0], "max_items=0"),
+        (["{prompts}", "--top_p", 0], "top_p=0"),
+        (["{prompts}", "--continue_length", 65], "129 tokens.*128"),
+        (["{prompts}", "--save_audio", "--soundfont", "none.sf2"], "none.sf2"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_written(continue_midi, prompts, tmp_path, wrong, error):
+    (tmp_path / "empty").mkdir()
+    places = {"prompts": prompts, "empty": tmp_path / "empty"}
+    with pytest.raises((ValueError, OSError), match=error):
+        continue_midi(*[str(argument).format(**places) for argument in wrong])
+    assert not (tmp_path / "out").exists()

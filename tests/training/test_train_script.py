@@ -72,6 +72,7 @@ def test_a_run_leaves_a_bundle_and_every_checkpoint_is_one(train, options, tmp_p
         assert expected <= {path.name for path in folder.iterdir()}
         model = AutoModelForCausalLM.from_pretrained(folder)
         assert model.config.vocab_size == MidiProcessor.from_pretrained(folder).vocab_size
+        assert model.config.trained_programs == [0, 32]
     assert not list((tmp_path / "run").glob("*.bin")), "the bundle holds no pickle"
     assert yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["hidden_size"] == 32
 

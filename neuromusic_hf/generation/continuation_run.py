@@ -1,0 +1,141 @@
+"""A test run: pieces continued batch by batch, each written as it comes, by one process or several."""
+
+import logging
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
+from tqdm import tqdm
+
+from ..corpora import RefusedFile
+from .output import piece_stem, write_piece
+from .pipeline import MidiContinuationPipeline
+from .run_folder import RunFolder
+from .settings import ContinuationSettings, OutputSettings, model_revision
+from .sources import PieceSource, fingerprint
+
+logger = logging.getLogger(__name__)
+
+
+def start_processes() -> PartialState:
+    """
+    Joins the processes that `accelerate launch` or torchrun started, on CPUs too; one process where nobody did.
+
+    They wait for each other up to a week, as the last pieces of one may take hours more than those of another.
+    """
+    cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    return PartialState(cpu=cpu, timeout=timedelta(days=7))
+
+
+@dataclass(frozen=True)
+class ContinuationRun:
+    """
+    Pieces to continue, how, and where to write.
+
+    Which pieces make a batch depends on their indices alone, and neither on the number of processes nor on what is
+    finished already: so that a run that was stopped goes on with the very numbers of an unbroken one.
+
+    Args:
+        pipeline ([`MidiContinuationPipeline`]): continues.
+        pieces (list of [`PieceSource`]): read when it is their turn.
+        folder ([`RunFolder`]): where to write.
+        settings ([`ContinuationSettings`]): what decides about the notes.
+        output ([`OutputSettings`]): pictures and sound.
+    """
+
+    pipeline: MidiContinuationPipeline
+    pieces: list[PieceSource]
+    folder: RunFolder
+    settings: ContinuationSettings
+    output: OutputSettings
+
+    def begin(self, *, overwrite: bool = False, **origin):
+        """
+        Opens the folder for this run, or to go on with it.
+
+        Args:
+            overwrite (`bool`, *optional*, defaults to `False`): begin anew, whatever the folder holds of a run.
+            origin: where the pieces come from, as plain JSON values; recorded with the other settings.
+
+        Raises:
+            `ValueError`: the folder holds a run with other settings.
+        """
+        settings = {
+            "model": {"name": self.pipeline.model.name_or_path, "revision": model_revision(self.pipeline.model)},
+            "pieces": {**origin, "number": len(self.pieces), "sha256": fingerprint(self.pieces)},
+            "continuation": asdict(self.settings),
+            "output": asdict(self.output),
+        }
+        self.folder.open(settings, overwrite=overwrite)
+        if finished := self.folder.finished():
+            logger.info("%d of %d pieces are finished already.", len(finished), len(self.pieces))
+
+    def end(self) -> dict:
+        """Writes the manifest, once all shares are continued, and returns it."""
+        manifest = self.folder.write_manifest()
+        logger.info("%d pieces continued, left out: %s.", manifest["continued"], manifest["left_out"] or "none")
+        logger.info(
+            "Look at %s: *.png to see, *.full.mid and *.wav to hear, manifest.json for the numbers.", self.folder.path
+        )
+        return manifest
+
+    def continue_share(self, process_index: int = 0, num_processes: int = 1):
+        """
+        Continues every `num_processes`-th batch from the one at `process_index`, but for what is finished already.
+        The first process shows a bar of its share of the pieces.
+        """
+        size = self.settings.batch_size
+        starts = range(process_index * size, len(self.pieces), num_processes * size)
+        batches = [range(start, min(start + size, len(self.pieces))) for start in starts]
+        total = sum(map(len, batches))
+        finished = self.folder.finished()
+        missing = [[index for index in batch if index not in finished] for batch in batches]
+        initial = total - sum(map(len, missing))
+        with tqdm(desc="Continuing", unit="piece", total=total, initial=initial, disable=process_index > 0) as bar:
+            for batch, wanted in zip(batches, missing, strict=True):
+                if wanted:
+                    self._continue_batch(batch, wanted)
+                    bar.update(len(wanted))
+
+    def _continue_batch(self, batch: range, wanted: list[int]):
+        """Continues a whole batch, as in an unbroken run, and writes the pieces `wanted` of it."""
+        sound = {}
+        for index in batch:
+            piece = self.pieces[index]
+            try:
+                sound[index] = {"bytes": piece.read(), "name": piece.name}
+            except RefusedFile as refused:
+                self._leave_out(index, refused.reason, refused.detail)
+        for index, result in zip(sound, self._continued(list(sound.values())), strict=True):
+            if index in wanted:
+                self._write(index, result)
+
+    def _continued(self, pieces: list[dict]) -> list[dict]:
+        if not pieces:
+            return []
+        return self.pipeline(
+            pieces,
+            batch_size=self.settings.batch_size,
+            prompt_length=self.settings.prompt_length,
+            original_length=self.settings.continue_length,
+            original_required=True,
+            max_new_tokens=self.settings.continue_length,
+            seed=self.settings.seed,
+            constrained=self.settings.constrained,
+            **self.settings.generation,
+        )
+
+    def _write(self, index: int, result: dict):
+        if "skipped" in result:
+            self._leave_out(index, **result["skipped"])
+            return
+        name = self.pieces[index].name
+        stem = piece_stem(index, name)
+        record = write_piece(result, name, self.folder.path, stem, self.output, audio=self.output.wants_audio(index))
+        self.folder.write_record(index, stem, record)
+
+    def _leave_out(self, index: int, reason: str, detail: str):
+        name = self.pieces[index].name
+        self.folder.write_record(index, piece_stem(index, name), {"name": name, "reason": reason, "detail": detail})

@@ -1,0 +1,299 @@
+"""`pipeline("midi-continuation")`: MIDI in, MIDI that goes on out."""
+
+import copy
+import inspect
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from transformers import GenerationConfig, GenerationMixin, Pipeline, PreTrainedModel
+
+from ..corpora import RefusedFile
+from ..tokenization import MidiProcessor
+from ..tokenization.pipeline_code import CUSTOM_PIPELINES
+from .clock import MusicClock
+from .control import Controller
+from .decoding import generate_rows
+from .limits import MusicEndCriteria
+from .matching import check_match, find_processor
+from .pieces import PieceInput, as_pieces
+from .prompts import Prompt, PromptMaker, empty_prompt, programs_of
+from .request import Job, Request
+from .results import Generated, Refusal
+from .streaming import NoteStreamer
+
+DEFAULT_NEW_TOKENS = 512
+ROOM_STEP = 64
+GENERATE_ARGUMENTS = {
+    *vars(GenerationConfig()),
+    *inspect.signature(GenerationMixin.generate).parameters,
+    "tokenizer",
+    "assistant_tokenizer",
+}
+"""What `generate()` takes itself; it hands anything else to the model."""
+
+SEED_BITS = 32
+
+
+class MidiContinuationPipeline(Pipeline):
+    """
+    Continues music with a causal language model and its [`MidiProcessor`].
+
+    Arguments may be given when the pipeline is made, or with a call, which goes before. Those not named here are
+    arguments of `model.generate()`; without any, notes are sampled from the model's own distribution.
+
+    Args:
+        model ([`~transformers.PreTrainedModel`]): a causal language model.
+        processor ([`MidiProcessor`]): saved beside its weights.
+        kwargs: of [`~transformers.Pipeline`] (`device`, `batch_size`, ...), and defaults for the arguments of calls.
+
+    Raises:
+        `ValueError`: there is no processor, or it has another vocabulary than the model.
+
+    Example:
+
+    ```py
+    >>> import neuromusic_hf
+    >>> from transformers import pipeline
+    >>> continue_midi = pipeline("midi-continuation", model="runs/quickstart")
+    >>> result = continue_midi("song.mid", prompt_bars=4, max_new_bars=8, seed=1)
+    >>> result["midi"].dump_midi("longer.mid")
+    ```
+    """
+
+    _load_processor = None
+    _load_tokenizer = False
+    _load_image_processor = False
+    _load_feature_extractor = False
+    _load_video_processor = False
+    _pipeline_calls_generate = True
+    _default_generation_config = GenerationConfig(do_sample=True, top_k=0)
+
+    def __init__(self, model: PreTrainedModel, processor: MidiProcessor | None = None, **kwargs):
+        processor = processor or find_processor(model)
+        check_match(model, processor)
+        self._parameters = None
+        self.controller = Controller(processor, getattr(model.config, "trained_programs", None))
+        super().__init__(model=model, processor=processor, **kwargs | {"tokenizer": processor.tokenizer})
+        self.model.config.custom_pipelines = copy.deepcopy(CUSTOM_PIPELINES)
+        self._generation_defaults["eos_token_id"] = processor.tokenizer.eos_token_id
+
+    def __call__(self, midi=None, **kwargs) -> dict | list | Iterator:
+        """
+        Continues one piece or many.
+
+        Args:
+            midi (path, `bytes`, [`symusic.Score`], `dict`, or a list, data set or iterable of them, *optional*):
+                What to continue; a `dict` holds `bytes` or `path`, and a `name` if it has one. Of a data set, a column
+                or a generator, also a streamed one, pieces are read when it is their turn. Without it, music begins
+                from nothing.
+            prompt_length, prompt_seconds, prompt_bars, prompt_from, original_length:
+                How much of a piece is the prompt, as of [`PromptSettings`]; the whole piece by default.
+            max_new_tokens (`int`, *optional*):
+                Most tokens to add; by default what the model's generation config says, else what its context leaves,
+                512 at most. The model may end the piece before.
+            max_new_bars, max_new_seconds (*optional*): most music to add, as of [`MusicLimit`].
+            instruments, drums, pitch_range, tempo, constrained (*optional*): as of [`Control`].
+            seed (`int`, *optional*):
+                The same seed and prompt give the same notes, whatever else is in the batch. Drawn for each prompt if
+                not given; the result tells it.
+            batch_size (`int`, *optional*, defaults to 1): prompts continued together; their lengths may differ.
+            num_return_sequences (`int`, *optional*): continuations of each prompt, which give a list for each.
+            streamer ([`NoteStreamer`], *optional*): gets the notes as they are decided; one piece at a time.
+            kwargs: further arguments of `model.generate()`.
+
+        Returns:
+            `dict`, or for a list a `list`, or for other iterables an iterator of:
+
+            - **name** (`str`) -- of the file or row.
+            - **midi** ([`symusic.Score`]) -- prompt and continuation.
+            - **continuation** ([`symusic.Score`]) -- the new notes, from the bar in which they begin.
+            - **prompt**, **original** ([`symusic.Score`]) -- the prompt, and how the piece itself goes on.
+            - **token_ids**, **prompt_token_ids**, **original_token_ids** (`list[int]`) -- new ones without EOS.
+            - **ended_with_eos** (`bool`), **stopped_by** (`str`) -- `"eos"`, or the argument that was reached.
+            - **entropy** (`float`) -- of the model's own distribution over the next token, mean in nats.
+            - **seed** (`int`), **seconds** (`float`) -- the batch took, divided by its prompts.
+
+            An input of a list or stream that cannot be continued gives `{"name", "skipped": {"reason", "detail"},
+            "midi": None}` in its place.
+
+        Raises:
+            `ValueError`: an argument asks for what cannot be (before anything is computed), or a single piece cannot
+                be continued.
+            `OSError`: a single piece cannot be read.
+        """
+        pieces, streamer = as_pieces(midi), self._merged(kwargs).get("streamer")
+        if isinstance(pieces, list) and not pieces:
+            return []
+        try:
+            if streamer is not None and not isinstance(pieces, PieceInput):
+                raise ValueError("A streamer follows one piece: give it one, not a list.")
+            return super().__call__(pieces, **kwargs)
+        except Exception:
+            if streamer is not None:
+                streamer.end()  # whoever waits for notes waits in another thread
+            raise
+
+    def save_pretrained(self, save_directory, **kwargs):
+        """Saves a whole bundle: model and processor."""
+        self.model.save_pretrained(save_directory, **kwargs)
+        self.processor.save_pretrained(save_directory)
+
+    def _merged(self, parameters: dict) -> dict:
+        return {**(self._parameters or {}), **parameters}
+
+    def _sanitize_parameters(self, **parameters):
+        parameters = self._merged(parameters)
+        if self._parameters is None:  # the call from __init__
+            self._parameters = parameters
+        request = Request.from_parameters(parameters)
+        self._check(request)
+        return {"request": request}, {"request": request}, {}
+
+    def _check(self, request: Request):
+        unknown = {name: value for name, value in request.generation.items() if name not in GENERATE_ARGUMENTS}
+        self.model._validate_model_kwargs(unknown)
+        self.controller.check(request.control)
+        if request.limit:
+            _ = self._clock
+        generation = self._generation(request)
+        for name in ("max_new_tokens", "max_length", "num_return_sequences"):
+            if (value := generation.get(name)) is not None and value < 1:
+                raise ValueError(f"{name}={value} must be at least 1.")
+        rows = generation.get("num_return_sequences") or 1
+        if rows > 1 and not generation.get("do_sample") and rows > (generation.get("num_beams") or 1):
+            raise ValueError(f"num_return_sequences={rows} would be equal: set do_sample=True, or as many beams.")
+        if generation.get("streamer") is not None and rows > 1:
+            raise ValueError(f"A streamer follows one continuation, and num_return_sequences is {rows}.")
+
+    def _generation(self, request: Request) -> dict:
+        """The generation arguments in force for a request, the model's own included."""
+        return self._get_set_generation_params(self._prepare_generate_kwargs(request.generation))
+
+    @cached_property
+    def _clock(self) -> MusicClock:
+        return MusicClock(self.processor)
+
+    def _clock_after(self, prompt: Prompt) -> MusicClock:
+        clock = self._clock.copy()
+        clock.set_tempo(prompt.tempo)
+        for index in prompt.ids:
+            clock.advance(index)
+        return clock
+
+    def preprocess(self, piece: PieceInput, request: Request) -> dict:
+        """Makes the prompt of a piece, or refuses it."""
+        try:
+            prompt = self._prompt(piece, request)
+            seed = secrets.randbits(SEED_BITS) if request.seed is None else request.seed
+            return {"job": Job(prompt, self._room(prompt, request), seed)}
+        except RefusedFile as refused:
+            if piece.index is None:
+                raise ValueError(f"Cannot continue {piece.path or piece.name}: {refused}.") from refused
+            return {"job": Refusal(piece.name, refused.reason, refused.detail)}
+        except OSError as error:
+            if piece.index is None:
+                raise
+            return {"job": Refusal(piece.name, "unreadable", str(error))}
+
+    def _prompt(self, piece: PieceInput, request: Request) -> Prompt:
+        control = request.control
+        if piece.midi is None:
+            prompt = empty_prompt(piece.name, self.processor, control.tempo)
+        else:
+            score = piece.load()
+            self._check_instruments(score)
+            complete = self.controller.complete_notes if control.restricts else None
+            maker = PromptMaker(self.processor, request.prompt, tempo=control.tempo, trim=complete)
+            prompt = maker.make(piece.name, score)
+        self.controller.allowed_programs(control, prompt)
+        return prompt
+
+    def _check_instruments(self, score):
+        known, programs = self.controller.trained_programs, programs_of(score)
+        if known is not None and programs and not programs & set(known):
+            raise RefusedFile(
+                "unknown_instruments",
+                f"its programs {sorted(programs)} are none of those the model was trained on, {sorted(known)}: set "
+                "the program of its tracks to one of them (-1 are drums)",
+            )
+
+    def _room(self, prompt: Prompt, request: Request) -> int:
+        """How many tokens may follow a prompt."""
+        generation, length = self._generation(request), len(prompt.ids)
+        context = getattr(self.model.config, "max_position_embeddings", None)
+        wanted = generation.get("max_new_tokens")
+        if wanted is None and generation.get("max_length") is not None:
+            wanted = max(1, generation["max_length"] - length)
+        if wanted is None:
+            rest = DEFAULT_NEW_TOKENS if context is None else max(1, context - length)
+            # Music decides where it ends: round, so that prompts of nearly the same length go through together.
+            wanted = rest - rest % ROOM_STEP if request.limit and rest > ROOM_STEP else rest
+            wanted = wanted if request.limit else min(DEFAULT_NEW_TOKENS, rest)
+        if context is not None and length + wanted > context:
+            raise RefusedFile(
+                "prompt_too_long",
+                f"{length} tokens of prompt and {wanted} new ones are {length + wanted}; the model reads {context}: "
+                f"set prompt_length={max(1, context - wanted)} or less (prompt_from='end' takes the last ones), or a "
+                "smaller max_new_tokens",
+            )
+        return wanted
+
+    def _forward(self, inputs: dict, request: Request) -> dict:
+        jobs = inputs["job"] if isinstance(inputs["job"], list) else [inputs["job"]]
+        outcomes = [job if isinstance(job, Refusal) else None for job in jobs]
+        by_room = {}
+        for index, job in enumerate(jobs):
+            if isinstance(job, Job):
+                by_room.setdefault(job.max_new_tokens, []).append(index)
+        for indices in by_room.values():
+            generated = self._generate([jobs[index] for index in indices], request)
+            for index, outcome in zip(indices, generated, strict=True):
+                outcomes[index] = outcome
+        return {"outcome": outcomes}
+
+    def _generate(self, jobs: Sequence[Job], request: Request) -> list[Generated]:
+        started = time.perf_counter()
+        inputs = self.processor.pad(
+            {"input_ids": [job.prompt.ids for job in jobs]}, padding_side="left", return_tensors="pt"
+        ).to(self.model.device)
+        width = inputs["input_ids"].shape[1]
+        ends, arguments = self._arguments(jobs, request, width)
+        rows = self._generation(request).get("num_return_sequences") or 1
+        seeds = [job.row_seed(number) for job in jobs for number in range(rows)]
+        generated = generate_rows(self.model, inputs["input_ids"], inputs["attention_mask"], seeds=seeds, **arguments)
+        seconds = (time.perf_counter() - started) / len(jobs)
+        new, entropies = generated.sequences[:, width:].cpu().split(rows), generated.entropies.split(rows)
+        return [
+            Generated(job.prompt, new[number], entropies[number], ends[number], job.max_new_tokens, job.seed, seconds)
+            for number, job in enumerate(jobs)
+        ]
+
+    def _arguments(self, jobs: Sequence[Job], request: Request, width: int) -> tuple[list, dict]:
+        """Where the music of each prompt ends, if that was asked for, and the arguments of `generate()`."""
+        prompts, ends = [job.prompt for job in jobs], [None] * len(jobs)
+        arguments = self._prepare_generate_kwargs(
+            request.generation, max_new_tokens=jobs[0].max_new_tokens, max_length=None
+        )
+        processors = self.controller.logits_processors(request.control, prompts)
+        arguments["logits_processor"] = [*(arguments.get("logits_processor") or []), *processors]
+        if request.limit:
+            clocks = [self._clock_after(prompt) for prompt in prompts]
+            ends = [request.limit.after(clock) for clock in clocks]
+            criteria = MusicEndCriteria(clocks, ends, width)
+            arguments["stopping_criteria"] = [*(arguments.get("stopping_criteria") or []), criteria]
+        if isinstance(arguments.get("streamer"), NoteStreamer):
+            arguments["streamer"].clock.set_tempo(prompts[0].tempo)
+        return ends, arguments
+
+    def postprocess(self, outputs: dict) -> dict | list[dict]:
+        """Decodes what was generated for one prompt."""
+        outcome = outputs["outcome"]
+        if isinstance(outcome, list):
+            (outcome,) = outcome
+        if isinstance(outcome, Refusal):
+            return outcome.as_result()
+        clock = None if outcome.end is None else self._clock_after(outcome.prompt)
+        results = outcome.results(self.processor, clock)
+        return results if len(results) > 1 else results[0]

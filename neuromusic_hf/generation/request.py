@@ -1,0 +1,53 @@
+"""What a call of the pipeline asks for, and what that makes of each prompt."""
+
+import hashlib
+from dataclasses import dataclass, field, fields
+
+from .control import Control
+from .limits import MusicLimit
+from .prompts import Prompt, PromptSettings
+
+
+@dataclass(frozen=True)
+class Request:
+    """
+    What one call of the pipeline asks for.
+
+    Args:
+        prompt ([`PromptSettings`]): how much of each piece is the prompt.
+        limit ([`MusicLimit`]): how much music to add.
+        control ([`Control`]): what it may be.
+        seed (`int`, *optional*): drawn anew for every prompt if not given.
+        generation (`dict`): arguments of `model.generate()`.
+    """
+
+    prompt: PromptSettings
+    limit: MusicLimit
+    control: Control
+    seed: int | None = None
+    generation: dict = field(default_factory=dict)
+
+    @classmethod
+    def from_parameters(cls, parameters: dict) -> "Request":
+        """Sorts the arguments of a call: what this package does not know is for `generate()`."""
+        rest = dict(parameters)
+
+        def take(settings):
+            known = [entry.name for entry in fields(settings) if entry.name in rest]
+            return settings(**{name: rest.pop(name) for name in known})
+
+        return cls(take(PromptSettings), take(MusicLimit), take(Control), rest.pop("seed", None), rest)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A prompt on its way through the model: what to continue, by how many tokens at most, and from which seed."""
+
+    prompt: Prompt
+    max_new_tokens: int
+    seed: int
+
+    def row_seed(self, number: int) -> int:
+        """The seed of a continuation by its number. It depends on the prompt and `seed`, not on the batch."""
+        text = f"{self.seed}:{number}:{','.join(map(str, self.prompt.ids))}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

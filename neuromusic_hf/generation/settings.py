@@ -1,0 +1,121 @@
+"""What a test run is asked to do, and which weights do it."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from symusic import Note, Score, Track
+from transformers import PreTrainedModel
+
+HASH_BLOCK_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class ContinuationSettings:
+    """
+    How pieces are continued: whatever decides about the notes.
+
+    Args:
+        prompt_length (`int`, *optional*, defaults to 512): first tokens of a piece, BOS counted, that are the prompt.
+        continue_length (`int`, *optional*, defaults to 512): most tokens to generate, and to take of the original.
+        batch_size (`int`, *optional*, defaults to 8): pieces continued together.
+        seed (`int`, *optional*, defaults to 0): of the choice of pieces and of the sampling.
+        constrained (`bool`, *optional*, defaults to `True`): only tokens that the tokenizer's grammar allows.
+        generation (`dict`, *optional*): arguments of `model.generate()`; sampling from the model's own distribution
+            (no top-k, no top-p) if not set.
+
+    Raises:
+        `ValueError`: a length or the batch size is not positive.
+    """
+
+    prompt_length: int = 512
+    continue_length: int = 512
+    batch_size: int = 8
+    seed: int = 0
+    constrained: bool = True
+    generation: dict = field(default_factory=lambda: {"do_sample": True, "top_k": 0})
+
+    def __post_init__(self):
+        for name in ("prompt_length", "continue_length", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
+
+    def check(self, model: PreTrainedModel):
+        """Raises `ValueError` where the model cannot read prompt and continuation."""
+        longest = getattr(model.config, "max_position_embeddings", None)
+        wanted = self.prompt_length + self.continue_length
+        if longest is not None and wanted > longest:
+            raise ValueError(
+                f"prompt_length {self.prompt_length} + continue_length {self.continue_length} = {wanted} tokens, but "
+                f"the model reads {longest}: make either shorter."
+            )
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """
+    What is written of each piece beside its four MIDI files.
+
+    Args:
+        pictures (`bool`, *optional*, defaults to `True`): a piano roll of prompt and continuation.
+        audio (`int`, *optional*, defaults to 0): render so many pieces, the first ones; all where it is `None`.
+        soundfont (`str`, *optional*): of the audio.
+    """
+
+    pictures: bool = True
+    audio: int | None = 0
+    soundfont: str | None = None
+
+    def check(self):
+        """Raises `ImportError`, `FileNotFoundError` or `ValueError` where audio is wanted and cannot be rendered."""
+        from ..rendering import render_audio  # brings matplotlib, which is slow to import
+
+        if self.audio != 0:
+            note = Score(480)
+            note.tracks.append(Track(notes=[Note(0, 480, 60, 80)]))
+            render_audio(note, soundfont=self.soundfont)
+
+    def wants_audio(self, index: int) -> bool:
+        """Whether the piece of this index is rendered."""
+        return self.audio is None or index < self.audio
+
+
+def sampling_arguments(temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> dict:
+    """
+    Arguments of `model.generate()` for sampling; temperature 0 is greedy search.
+
+    Raises:
+        `ValueError`: a value is out of range.
+    """
+    if temperature < 0 or top_k < 0 or not 0 < top_p <= 1:
+        raise ValueError(
+            f"temperature={temperature} and top_k={top_k} must not be negative, and top_p={top_p} must be above 0 and "
+            "at most 1."
+        )
+    if temperature == 0:
+        return {"do_sample": False}
+    return {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+
+
+def model_revision(model: PreTrainedModel) -> str:
+    """The commit of a model from the Hub, else the SHA-256 over the safetensors files it was loaded from."""
+    commit = getattr(model.config, "_commit_hash", None)
+    return commit or weights_hash(model.name_or_path)
+
+
+def weights_hash(folder: str | Path) -> str:
+    """
+    SHA-256 over the safetensors files of a folder, in order of their names.
+
+    Raises:
+        `FileNotFoundError`: there is none.
+    """
+    files = sorted(Path(folder).glob("*.safetensors"))
+    if not files:
+        raise FileNotFoundError(f"{folder} holds no *.safetensors file: save the model with save_pretrained.")
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(HASH_BLOCK_BYTES):
+                digest.update(block)
+    return digest.hexdigest()

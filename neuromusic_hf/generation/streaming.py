@@ -1,0 +1,78 @@
+"""Notes as they are decided, while the model is still writing."""
+
+import queue
+import time
+from collections.abc import Iterator
+
+import torch
+from transformers.generation.streamers import BaseStreamer
+
+from ..tokenization import MidiProcessor
+from .clock import DecidedNote, MusicClock
+
+
+class NoteStreamer(BaseStreamer):
+    """
+    Hands out each new note once its tokens are complete, in the order in which they are decided. The prompt's notes
+    are not among them.
+
+    Generate in one thread and iterate in another. A token of a learned vocabulary can hold notes on both sides of
+    `max_new_bars` or `max_new_seconds`: all of them come, and the pipeline's result leaves out those beyond.
+
+    Args:
+        processor ([`MidiProcessor`]): of the model.
+        timeout (`float`, *optional*): seconds to wait for a note until `queue.Empty` is raised; for ever if not given.
+
+    Attributes:
+        seconds_to_first_note (`float`, *optional*): from the moment generation began.
+        real_time_factor (`float`, *optional*): seconds of music decided in a second, once generation has ended.
+
+    Raises:
+        `ValueError`: the tokenizer's time cannot be followed; on call, there is more than one row.
+
+    Example:
+
+    ```py
+    >>> from threading import Thread
+    >>> streamer = NoteStreamer(continue_midi.processor)
+    >>> Thread(target=continue_midi, args=("song.mid",), kwargs={"streamer": streamer}).start()
+    >>> for note in streamer:
+    ...     print(f"{note.start:.2f} s: {note.pitch}")
+    ```
+    """
+
+    def __init__(self, processor: MidiProcessor, timeout: float | None = None):
+        self.clock = MusicClock(processor)
+        self.timeout = timeout
+        self.notes = queue.Queue()
+        self.seconds_to_first_note = self.real_time_factor = None
+        self.began = None
+
+    def put(self, value: torch.Tensor):
+        """Takes the prompt, and then each new id."""
+        if value.dim() > 1 and value.shape[0] > 1:
+            raise ValueError(f"A NoteStreamer follows one row, and {value.shape[0]} are generated.")
+        notes = [note for index in value.flatten().tolist() for note in self.clock.advance(index)]
+        if self.began is None:
+            self.began, self.prompt_seconds = time.perf_counter(), self.clock.seconds
+            return
+        if notes and self.seconds_to_first_note is None:
+            self.seconds_to_first_note = time.perf_counter() - self.began
+        for note in notes:
+            self.notes.put(note)
+
+    def end(self):
+        """Ends the stream."""
+        if self.began is not None:
+            taken = time.perf_counter() - self.began
+            self.real_time_factor = (self.clock.seconds - self.prompt_seconds) / taken
+        self.notes.put(None)
+
+    def __iter__(self) -> Iterator[DecidedNote]:
+        return self
+
+    def __next__(self) -> DecidedNote:
+        note = self.notes.get(timeout=self.timeout)
+        if note is None:
+            raise StopIteration
+        return note

@@ -1,0 +1,239 @@
+"""A test run on disk: what it records, and that stopping it anywhere changes nothing."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from music import make_score
+from symusic import Score
+
+from neuromusic_hf.generation import ContinuationRun, ContinuationSettings, OutputSettings, RunFolder, find_pieces
+from neuromusic_hf.generation import continuation_run as run_module
+from neuromusic_hf.generation import run_folder as folder_module
+
+
+class Stopped(BaseException):
+    """What no code catches, as SIGKILL."""
+
+
+class FakePipeline:
+    """Continues a piece by its own second half; remembers the batches it was given."""
+
+    def __init__(self, weights):
+        self.model = SimpleNamespace(name_or_path=str(weights), config=SimpleNamespace(_commit_hash=None))
+        self.batches = []
+
+    def __call__(self, pieces, *, prompt_length, max_new_tokens, seed, **arguments):
+        self.batches.append([piece["name"] for piece in pieces])
+        return [self.result(piece, prompt_length, max_new_tokens, seed) for piece in pieces]
+
+    def result(self, piece, prompt_length, max_new_tokens, seed):
+        score = Score.from_midi(piece["bytes"])
+        if score.note_num() < 4:
+            return {"skipped": {"reason": "too_short", "detail": f"{score.note_num()} notes"}}
+        middle = score.end() // 2
+        prompt, rest = score.clip(0, middle), score.clip(middle, score.end() + 1)
+        return {
+            "midi": score,
+            "prompt": prompt,
+            "continuation": rest,
+            "original": rest,
+            "prompt_token_ids": [1] * prompt_length,
+            "token_ids": [2] * max_new_tokens,
+            "original_token_ids": [3] * max_new_tokens,
+            "ended_with_eos": False,
+            "entropy": 1.25,
+            "seed": seed + score.note_num(),
+            "seconds": len(self.batches) / 7,
+        }
+
+
+@pytest.fixture
+def weights(tmp_path):
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+@pytest.fixture
+def pieces(tmp_path):
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    for seed in range(6):
+        make_score(seed, num_notes=30).dump_midi(folder / f"{seed} näme.mid")
+    make_score(0, num_notes=2).dump_midi(folder / "1 short.mid")
+    (folder / "3 gone.mid").symlink_to("nowhere.mid")
+    return find_pieces([str(folder)])
+
+
+@pytest.fixture
+def new_run(tmp_path, weights, pieces):
+    def build(folder="out", batch_size=3, pictures=False, **settings):
+        return ContinuationRun(
+            FakePipeline(weights),
+            pieces,
+            RunFolder(tmp_path / folder),
+            ContinuationSettings(prompt_length=8, continue_length=4, batch_size=batch_size, **settings),
+            OutputSettings(pictures=pictures),
+        )
+
+    return build
+
+
+def complete(run, num_processes=1):
+    run.begin(sources=["prompts"])
+    for process_index in range(num_processes):
+        run.continue_share(process_index, num_processes)
+    return run.end()
+
+
+def contents(run):
+    """Bytes of every file; of JSON without the seconds, which differ from run to run."""
+    return {
+        path.name: path.read_bytes() if path.suffix != ".json" else without_seconds(json.loads(path.read_text()))
+        for path in sorted(run.folder.path.iterdir())
+    }
+
+
+def without_seconds(value):
+    if isinstance(value, dict):
+        return {key: without_seconds(item) for key, item in value.items() if key != "seconds"}
+    return [without_seconds(item) for item in value] if isinstance(value, list) else value
+
+
+def test_every_piece_is_recorded_or_left_out_with_a_reason(new_run, pieces):
+    run = new_run(pictures=True)
+    manifest = complete(run)
+    assert manifest == json.loads((run.folder.path / "manifest.json").read_text())
+    assert manifest["continued"] == len(manifest["pieces"]) == 6
+    assert manifest["left_out"] == {"too_short": 1, "unreadable": 1}
+    assert [piece["name"] for piece in manifest["pieces_left_out"]] == ["1 short", "3 gone"]
+    assert all(piece["detail"] for piece in manifest["pieces_left_out"])
+    named = manifest["pieces"] + manifest["pieces_left_out"]
+    assert sorted(piece["index"] for piece in named) == list(range(len(pieces)))
+    assert all(piece["name"] == pieces[piece["index"]].name for piece in named)
+    for piece in manifest["pieces"]:
+        lengths = [piece[f"{part}_tokens"] for part in ("prompt", "generated", "original")]
+        assert lengths == [8, 4, 4]
+        assert piece["entropy_nats"] == 1.25 and piece["ended_with_eos"] is False
+        files = {run.folder.path / name for name in piece["files"].values()}
+        assert len(files) == 5 and all(path.stat().st_size for path in files)
+        for part, notes in piece["notes"].items():
+            assert Score(run.folder.path / piece["files"][part]).note_num() == notes
+    assert manifest["settings"]["continuation"]["prompt_length"] == 8
+    assert manifest["settings"]["pieces"]["sources"] == ["prompts"]
+    assert len(manifest["settings"]["model"]["revision"]) == 64
+
+
+@pytest.mark.parametrize("num_processes", [2, 3, 5])
+def test_processes_share_the_batches_and_leave_the_same_folder(new_run, num_processes):
+    alone, together = new_run("alone"), new_run("together")
+    complete(alone)
+    complete(together, num_processes)
+    assert contents(alone) == contents(together)
+    assert sorted(alone.pipeline.batches) == sorted(together.pipeline.batches)
+
+
+def stop_before_writing(monkeypatch, count):
+    def write_piece(*args, **kwargs):
+        if next(calls) == count:
+            raise Stopped
+        return original(*args, **kwargs)
+
+    calls, original = iter(range(1000)), run_module.write_piece
+    monkeypatch.setattr(run_module, "write_piece", write_piece)
+
+
+def stop_amid_files(monkeypatch, count):
+    def write_piece(result, name, folder, stem, *args, **kwargs):
+        record = original(result, name, folder, stem, *args, **kwargs)
+        if next(calls) == count:
+            (folder / f"{stem}.full.mid").write_bytes(b"MThd")
+            (folder / f"{stem}.original.mid").unlink()
+            raise Stopped
+        return record
+
+    calls, original = iter(range(1000)), run_module.write_piece
+    monkeypatch.setattr(run_module, "write_piece", write_piece)
+
+
+def stop_amid_a_record(monkeypatch, count):
+    def replace(partial, path):
+        if next(calls) == count:
+            partial.write_text(partial.read_text()[:20])
+            raise Stopped
+        original(partial, path)
+
+    calls, original = iter(range(1000)), folder_module.os.replace
+    monkeypatch.setattr(folder_module.os, "replace", replace)
+
+
+@pytest.mark.parametrize("stop", [stop_before_writing, stop_amid_files, stop_amid_a_record])
+def test_a_run_stopped_anywhere_ends_like_an_unbroken_one(new_run, monkeypatch, stop):
+    unbroken = new_run("unbroken")
+    complete(unbroken)
+    expected = contents(unbroken)
+    for count in range(6):
+        broken = new_run(f"broken {count}")
+        with monkeypatch.context() as patch:
+            stop(patch, count)
+            with pytest.raises(Stopped):
+                complete(broken)
+        resumed = new_run(f"broken {count}")
+        complete(resumed)
+        assert contents(resumed) == expected
+        assert all(batch in unbroken.pipeline.batches for batch in resumed.pipeline.batches)
+
+
+def test_what_is_finished_is_left_alone(new_run):
+    run = new_run(batch_size=1)
+    complete(run)
+    assert len(run.pipeline.batches) == 7
+    again = new_run(batch_size=1)
+    kept = sorted(again.folder.path.glob("*.mid"))
+    times = [path.stat().st_mtime_ns for path in kept]
+    (again.folder.path / "001_1_näme.json").unlink()
+    complete(again)
+    assert again.pipeline.batches == [["1 näme"]]
+    changed = {path.name[:3] for path, time in zip(kept, times, strict=True) if path.stat().st_mtime_ns != time}
+    assert changed == {"001"}
+
+
+def test_another_run_in_the_folder_is_refused_and_left_alone(new_run, pieces, weights):
+    first = new_run()
+    complete(first)
+    before = contents(first)
+    with pytest.raises(ValueError, match=r"continuation.seed: 0 there, 1 now(.|\n)*--overwrite"):
+        complete(new_run(seed=1))
+    with pytest.raises(ValueError, match="output.pictures: False there, True now"):
+        complete(new_run(pictures=True))
+    (weights / "model.safetensors").write_bytes(b"other weights")
+    with pytest.raises(ValueError, match="model.revision"):
+        complete(new_run())
+    (weights / "model.safetensors").write_bytes(b"weights")
+    pieces.pop()
+    with pytest.raises(ValueError, match=r"pieces.number: 8 there, 7 now\n.*pieces.sha256"):
+        complete(new_run())
+    assert contents(first) == before
+
+
+def test_overwriting_removes_what_the_run_before_left_and_no_more(new_run, pieces):
+    complete(new_run(pictures=True))
+    folder = new_run().folder.path
+    (folder / "notes.txt").write_text("mine")
+    (folder / "000_mine.txt").write_text("mine")
+    del pieces[4:]
+    run = new_run(seed=5)
+    run.begin(overwrite=True)
+    assert {path.name for path in folder.iterdir()} == {"notes.txt", "000_mine.txt", "settings.json"}
+    complete(new_run("fresh", seed=5))
+    assert run.folder.finished() == set()
+
+
+def test_results_without_settings_belong_to_nobody(new_run):
+    run = new_run()
+    complete(run)
+    (run.folder.path / "settings.json").unlink()
+    with pytest.raises(ValueError, match="settings.json.*--overwrite"):
+        complete(new_run())

@@ -1,0 +1,62 @@
+"""What a test run is asked to do: impossible wishes are refused, weights are known by their hash."""
+
+import hashlib
+from types import SimpleNamespace
+
+import pytest
+
+from neuromusic_hf.generation import ContinuationSettings, OutputSettings, sampling_arguments
+from neuromusic_hf.generation.settings import model_revision, weights_hash
+
+
+@pytest.mark.parametrize("name", ["prompt_length", "continue_length", "batch_size"])
+def test_a_length_of_zero_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name}=0"):
+        ContinuationSettings(**{name: 0})
+
+
+def test_more_tokens_than_the_model_reads_are_refused():
+    model = SimpleNamespace(config=SimpleNamespace(max_position_embeddings=96))
+    ContinuationSettings(prompt_length=80, continue_length=16).check(model)
+    with pytest.raises(ValueError, match="97 tokens.*96"):
+        ContinuationSettings(prompt_length=80, continue_length=17).check(model)
+    ContinuationSettings().check(SimpleNamespace(config=SimpleNamespace()))
+
+
+def test_temperature_zero_is_greedy():
+    assert sampling_arguments(temperature=0) == {"do_sample": False}
+    assert sampling_arguments(0.9, 5, 0.8) == {"do_sample": True, "temperature": 0.9, "top_k": 5, "top_p": 0.8}
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.1}])
+def test_sampling_out_of_range_is_refused(wrong):
+    with pytest.raises(ValueError, match="{}={}".format(*next(iter(wrong.items())))):
+        sampling_arguments(**wrong)
+
+
+def test_audio_that_cannot_be_rendered_is_refused_before_it_is_needed(tmp_path):
+    pytest.importorskip("midirenderer", reason="midirenderer is not installed (pip install neuromusic_hf[audio])")
+    OutputSettings(audio=None).check()
+    missing = str(tmp_path / "missing.sf2")
+    OutputSettings(soundfont=missing).check()
+    with pytest.raises(FileNotFoundError, match="missing.sf2"):
+        OutputSettings(audio=1, soundfont=missing).check()
+
+
+def test_the_first_pieces_or_all_are_rendered():
+    assert [OutputSettings(audio=2).wants_audio(index) for index in range(4)] == [True, True, False, False]
+    assert OutputSettings(audio=None).wants_audio(10_000)
+
+
+def test_the_revision_is_the_commit_or_the_hash_of_the_weights(tmp_path):
+    parts = {"model-00001.safetensors": b"first", "model-00002.safetensors": b"second"}
+    for name, content in parts.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "config.json").write_text("{}")
+    expected = hashlib.sha256(b"firstsecond").hexdigest()
+    local = SimpleNamespace(name_or_path=str(tmp_path), config=SimpleNamespace(_commit_hash=None))
+    assert model_revision(local) == weights_hash(tmp_path) == expected
+    of_hub = SimpleNamespace(name_or_path="user/model", config=SimpleNamespace(_commit_hash="abc123"))
+    assert model_revision(of_hub) == "abc123"
+    with pytest.raises(FileNotFoundError, match="safetensors"):
+        weights_hash(tmp_path / "nothing")

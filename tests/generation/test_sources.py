@@ -1,0 +1,94 @@
+"""Pieces to continue: found without being read, chosen by a seed, known again."""
+
+import shutil
+
+import pytest
+from music import make_score
+
+from neuromusic_hf import load_corpus
+from neuromusic_hf.corpora import RefusedFile
+from neuromusic_hf.generation import choose_pieces, find_pieces
+from neuromusic_hf.generation.sources import fingerprint
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "deep").mkdir()
+    for name in ("b.mid", "a.MID", "deep/c.midi", "notes.txt"):
+        (tmp_path / name).write_bytes(f"content of {name}".encode())
+    return tmp_path
+
+
+def names(pieces):
+    return [piece.name for piece in pieces]
+
+
+def test_files_of_folders_come_in_order_of_their_names(folder):
+    assert names(find_pieces([str(folder)])) == ["a", "b", "c"]
+    assert names(find_pieces([str(folder / "b.mid"), str(folder / "deep")])) == ["b", "c"]
+
+
+def test_a_piece_is_read_when_it_is_its_turn(folder):
+    pieces = find_pieces([str(folder)])
+    (folder / "b.mid").unlink()
+    assert pieces[0].read() == b"content of a.MID"
+    with pytest.raises(RefusedFile) as refused:
+        pieces[1].read()
+    assert refused.value.reason == "unreadable"
+
+
+def test_what_cannot_be_listed_is_read_as_refused(tmp_path):
+    (tmp_path / "gone.mid").symlink_to(tmp_path / "nowhere.mid")
+    (tmp_path / "folder.mid").mkdir()
+    pieces = find_pieces([str(tmp_path)])
+    assert len(pieces) == 2 and fingerprint(pieces)
+    for piece in pieces:
+        with pytest.raises(RefusedFile, match="unreadable"):
+            piece.read()
+
+
+def test_sources_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere.mid"):
+        find_pieces(["nowhere.mid"])
+    with pytest.raises(ValueError, match="nowhere"):
+        find_pieces(["nowhere"])
+    with pytest.raises(ValueError, match=f"no MIDI file in '{tmp_path}'|'{tmp_path}' is no corpus"):
+        find_pieces([str(tmp_path)])
+
+
+def test_the_split_of_a_corpus(midi_folder, tmp_path):
+    archive = shutil.make_archive(tmp_path / "corpus", "zip", midi_folder)
+    rows = load_corpus(archive)["test"]
+    pieces = find_pieces([archive])
+    assert [piece.identity for piece in pieces] == rows["content_hash"][:]
+    assert {piece.name for piece in pieces} <= {path.stem for path in midi_folder.iterdir()}
+    for piece in pieces:
+        assert piece.read() == (midi_folder / f"{piece.name}.mid").read_bytes()
+
+
+def test_the_choice_is_the_seeds_and_keeps_the_order(midi_folder):
+    pieces = find_pieces([str(midi_folder)])
+    chosen = choose_pieces(pieces, 7, seed=1)
+    assert len(chosen) == 7 and names(chosen) == sorted(names(chosen))
+    assert chosen == choose_pieces(pieces, 7, seed=1) != choose_pieces(pieces, 7, seed=2)
+    assert choose_pieces(pieces, 1000, seed=1) == choose_pieces(pieces, None, seed=1) == pieces
+    with pytest.raises(ValueError, match="max_items=0"):
+        choose_pieces(pieces, 0, seed=1)
+
+
+def test_every_piece_is_chosen_as_often_as_the_others(midi_folder):
+    pieces = find_pieces([str(midi_folder)])
+    counts = dict.fromkeys(names(pieces), 0)
+    for seed in range(400):
+        for name in names(choose_pieces(pieces, 10, seed)):
+            counts[name] += 1
+    assert all(60 < count < 140 for count in counts.values())
+
+
+def test_the_fingerprint_tells_pieces_apart(folder):
+    before = fingerprint(find_pieces([str(folder)]))
+    assert fingerprint(find_pieces([str(folder)])) == before
+    make_score(0).dump_midi(folder / "b.mid")
+    changed = fingerprint(find_pieces([str(folder)]))
+    (folder / "d.mid").write_bytes(b"")
+    assert len({before, changed, fingerprint(find_pieces([str(folder)]))}) == 3
