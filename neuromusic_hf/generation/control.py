@@ -193,13 +193,14 @@ class Controller:
         return torch.tensor([all(allows[kind](value) for kind, value in ws if kind in allows) for ws in self.words])
 
     def written_tempo(self, control: Control) -> float | None:
-        """The tempo that stands for the one wished for in the tokens: the nearest that miditok has."""
+        """The tempo that stands for the one wished for in the tokens: the one that miditok chooses."""
         if control.tempo is None or not self.tempos:
             return control.tempo
         score = Score(480)
         score.tempos = [Tempo(0, control.tempo)]
         score.tracks.append(Track(notes=[Note(0, 480, min(self.pitches), 80)]))
-        return self.processor.music_tokenizer.preprocess_score(score).tempos[0].qpm
+        chosen = self.processor.music_tokenizer.preprocess_score(score).tempos[0].qpm  # in whole microseconds a beat
+        return min(self.tempos, key=lambda tempo: abs(tempo - chosen))
 
 
 class VocabularyMaskLogitsProcessor(LogitsProcessor):
