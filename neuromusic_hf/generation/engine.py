@@ -3,6 +3,7 @@
 import copy
 from weakref import WeakKeyDictionary
 
+import psutil
 import torch
 from torch import nn
 from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, PreTrainedModel
@@ -150,13 +151,16 @@ def packed_model(model: PreTrainedModel) -> PreTrainedModel:
     """
     The same model with packed linear layers and attention of single queries: a twin on the same parameters, made again
     when they have changed, or `model` itself where packing does not help (any device but a CPU, any precision but
-    float32).
+    float32) or a copy of the weights would take more than half of the memory that is free.
     """
     if model.device.type != "cpu" or model.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
         return model
     version = [(tensor.data_ptr(), tensor._version) for tensor in model.parameters()]
     known_version, twin = _packed_models.get(model, (None, None))
     if known_version != version:
+        _packed_models.pop(model, None)
+        if 2 * model.num_parameters() * model.dtype.itemsize > psutil.virtual_memory().available:
+            return model
         twin = _pack(model)
         _packed_models[model] = version, twin
     return twin

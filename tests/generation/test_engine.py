@@ -1,5 +1,10 @@
 """The cache in place and the packed weights change speed, and nothing else."""
 
+import copy
+import gc
+import weakref
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -110,3 +115,16 @@ def test_a_model_that_was_trained_on_is_packed_again(model):
 def test_other_precisions_are_left_as_they_are(model):
     model = model.to(torch.bfloat16)
     assert packed_model(model) is model
+
+
+def test_a_model_that_would_fill_the_memory_is_left_as_it_is(model, monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=7 * model.num_parameters()))
+    assert packed_model(model) is model
+
+
+def test_a_packed_model_goes_with_its_model(model):
+    copied = copy.deepcopy(model)
+    twin = weakref.ref(packed_model(copied))
+    del copied
+    gc.collect()
+    assert twin() is None
