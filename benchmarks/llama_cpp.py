@@ -121,6 +121,7 @@ def start_llama_cpp(path: Path, batch: int, context_length: int) -> xllamacpp.Se
     params.model.path = str(path)
     params.n_parallel, params.n_ctx = batch, batch * context_length
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = torch.get_num_threads()
+    params.kv_unified = False  # otherwise every row attends to the keys of all
     params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
     params.verbosity = -1
     return xllamacpp.Server(params)
