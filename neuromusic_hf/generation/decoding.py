@@ -60,6 +60,7 @@ def generate_rows(
     inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "streamer": streamer, **generate_kwargs}
     model = packed_model(model)
     if generate_kwargs.keys().isdisjoint(CACHE_ARGUMENTS):
+        inputs["use_cache"] = True  # the Trainer leaves models that say False
         num_tokens = input_ids.shape[1] + generate_kwargs.get("max_new_tokens", NEW_TOKENS_TO_RESERVE)
         inputs["past_key_values"] = preallocated_cache(model, num_tokens)
     if _generation_mode(model, generate_kwargs) not in (GenerationMode.SAMPLE, GenerationMode.GREEDY_SEARCH):

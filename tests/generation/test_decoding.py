@@ -100,6 +100,22 @@ def test_samples_follow_the_distribution_of_the_model(model, batch):
     assert (shares - expected).abs().max() < 4 * 0.5 / 4000**0.5
 
 
+def test_a_step_reads_one_token_whatever_training_left_in_the_config(model, batch, monkeypatch):
+    lengths = []
+    monkeypatch.setattr(model.generation_config, "use_cache", False)
+    monkeypatch.setattr(model.config, "use_cache", False)
+    prepare = type(model).prepare_inputs_for_generation
+
+    def spy(self, *args, **kwargs):
+        inputs = prepare(self, *args, **kwargs)
+        lengths.append(inputs["input_ids"].shape[1])
+        return inputs
+
+    monkeypatch.setattr(type(model), "prepare_inputs_for_generation", spy)
+    generate_rows(model, *batch, seeds=[0, 1, 2], max_new_tokens=4, do_sample=False, eos_token_id=None)
+    assert lengths == [max(LENGTHS), 1, 1, 1]
+
+
 def test_entropies_are_of_the_model_alone(model, batch):
     """In nats, and the same whatever is left out by top-k."""
     ids, mask = batch
