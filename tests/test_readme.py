@@ -21,6 +21,7 @@ BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = [line for language, block in BLOCKS if language == "bash" for line in block.strip().splitlines()]
 TRAINING = [command for command in COMMANDS if "scripts/train.py" in command]
 CONTINUING = [command for command in COMMANDS if "scripts/continue_midi.py" in command]
+SCORING = [command for command in COMMANDS if re.search(r"scripts/(score_continuations|compare_runs)\.py", command)]
 SERVING = [command for command in COMMANDS if "transformers serve" in command or command.startswith("curl ")]
 SNIPPETS = [block for language, block in BLOCKS if language == "python"]
 MAKE_TARGETS = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE))
@@ -34,9 +35,9 @@ SMALL_RUN = (
 
 
 def test_every_command_is_one_this_test_knows():
-    other = [command for command in COMMANDS if command not in TRAINING + CONTINUING + SERVING]
+    other = [command for command in COMMANDS if command not in TRAINING + CONTINUING + SCORING + SERVING]
     assert {command.split()[0] for command in other} == {"make", "pip"}
-    assert TRAINING and CONTINUING and SNIPPETS
+    assert TRAINING and CONTINUING and SCORING and SNIPPETS
 
 
 def test_make_targets_exist():
@@ -112,14 +113,29 @@ def test_training_commands_run(workplace, index):
     run(small(TRAINING[index]), workplace)
 
 
-@pytest.mark.parametrize("index", range(len(CONTINUING)))
-def test_continuation_commands_run(workplace, index):
+def continue_pieces(workplace, index):
     if "runs/quickstart" in CONTINUING[index] and not (workplace / "runs" / "quickstart").exists():
         run(small("python scripts/train.py recipes/quickstart.yaml"), workplace)
     elif not (workplace / "runs" / "mine").exists():
         run(small(TRAINING[0]), workplace)
     command = CONTINUING[index].replace("bach+folk", "my_midi")
     run(shlex.split(command) + ["--prompt_length", "64", "--continue_length", "16"], workplace)
+
+
+@pytest.mark.parametrize("index", range(len(CONTINUING)))
+def test_continuation_commands_run(workplace, index):
+    continue_pieces(workplace, index)
+
+
+def test_scoring_commands_run(workplace):
+    (scored,) = re.findall(r"score_continuations\.py (\S+)", "\n".join(SCORING))
+    if not (workplace / scored / "manifest.json").exists():
+        (index,) = [number for number, command in enumerate(CONTINUING) if f"--output {scored}" in command]
+        continue_pieces(workplace, index)
+    for command in SCORING:
+        run(["bash", "-c", command.replace("bach+folk", "my_midi")], workplace)
+    assert (workplace / "runs" / "quickstart" / "report" / "report.html").exists()
+    assert "runs/quickstart" in (workplace / "runs" / "comparison" / "comparison.md").read_text()
 
 
 @pytest.mark.parametrize("index", range(len(SNIPPETS)))

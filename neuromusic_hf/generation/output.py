@@ -18,7 +18,7 @@ def write_piece(result: dict, name: str, folder: Path, stem: str, output: Output
     Writes the files of a continued piece.
 
     For the stem `003_name`: `003_name.prompt.mid`, `.generated.mid` and `.original.mid` (the continuations alone, from
-    the bar they begin in), `.full.mid` (prompt and generated), `.png`, `.wav`.
+    the bar they begin in), `.full.mid` (prompt and generated), `.tokens.txt` (the generated ids), `.png`, `.wav`.
 
     Args:
         result (`dict`): of the midi-continuation pipeline.
@@ -43,6 +43,8 @@ def write_piece(result: dict, name: str, folder: Path, stem: str, output: Output
     for part, score in scores.items():
         files[part] = f"{stem}.{part}.mid"
         score.dump_midi(folder / files[part])
+    files["tokens"] = f"{stem}.tokens.txt"
+    (folder / files["tokens"]).write_text(" ".join(map(str, result["token_ids"])) + "\n", encoding="utf-8")
     sounds = scores["full"].note_num() > 0
     if output.pictures and sounds:
         files["picture"] = f"{stem}.png"

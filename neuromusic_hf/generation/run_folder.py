@@ -9,7 +9,7 @@ from pathlib import Path
 SETTINGS_NAME = "settings.json"
 MANIFEST_NAME = "manifest.json"
 RECORD_NAME = re.compile(r"(\d{3,})_[\w\-]+\.json")
-PIECE_FILE_NAME = re.compile(r"\d{3,}_[\w\-]+(\.(prompt|generated|original|full)\.mid|\.png|\.wav|\.json)")
+PIECE_FILE_NAME = re.compile(r"\d{3,}_[\w\-]+\.((prompt|generated|original|full)\.mid|tokens\.txt|png|wav|json)")
 
 
 class RunFolder:

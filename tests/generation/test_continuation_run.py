@@ -118,7 +118,7 @@ def test_every_piece_is_recorded_or_left_out_with_a_reason(new_run, pieces):
         assert lengths == [8, 4, 4]
         assert piece["entropy_nats"] == 1.25 and piece["ended_with_eos"] is False
         files = {run.folder.path / name for name in piece["files"].values()}
-        assert len(files) == 5 and all(path.stat().st_size for path in files)
+        assert len(files) == 6 and all(path.stat().st_size for path in files)
         for part, notes in piece["notes"].items():
             assert Score(run.folder.path / piece["files"][part]).note_num() == notes
     assert manifest["settings"]["continuation"]["prompt_length"] == 8

@@ -1,0 +1,147 @@
+"""Word vectors of harmony: what makes two harmonic reductions comparable. Saved as safetensors and JSON."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import HFValidationError
+from safetensors.numpy import load_file, save_file
+
+from .divergences import cosine_similarity
+
+VECTORS_FILE_NAME = "harmony_embedding.safetensors"
+WORDS_FILE_NAME = "harmony_embedding.json"
+UNKNOWN_WORD = "<unknown>"
+"""Stands for every word that is not in the vocabulary. It comes first."""
+
+SHIPPED_EMBEDDING = Path(__file__).parent / "harmony_embedding"
+
+
+@dataclass(frozen=True, eq=False)
+class HarmonyEmbedding:
+    """
+    A vector for each word of harmonic reductions.
+
+    Args:
+        words (`tuple[str, ...]`): `"<unknown>"`, then the words in the order of their vectors.
+        vectors (`np.ndarray` of shape `(words, size)`): their vectors.
+        training (`dict`, *optional*): where they come from: corpus, settings and versions, as plain JSON values.
+
+    Raises:
+        `ValueError`: words and vectors do not fit, a word comes twice, the first is not the unknown word, or a vector
+            is not finite.
+    """
+
+    words: tuple[str, ...]
+    vectors: np.ndarray
+    training: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        vectors = np.asarray(self.vectors, dtype=np.float32)
+        if vectors.ndim != 2 or len(vectors) != len(self.words):
+            raise ValueError(f"{len(self.words)} words need as many vectors, these have shape {vectors.shape}.")
+        if self.words[:1] != (UNKNOWN_WORD,) or len(set(self.words)) < len(self.words):
+            raise ValueError(f"Words must be different and begin with {UNKNOWN_WORD!r}: {self.words[:3]}...")
+        if not np.isfinite(vectors).all():
+            raise ValueError("The vectors of a harmony embedding must be finite numbers.")
+        object.__setattr__(self, "vectors", vectors)
+        object.__setattr__(self, "_indices", {word: index for index, word in enumerate(self.words)})
+
+    def mean_vector(self, words: Iterable[str]) -> np.ndarray:
+        """
+        Mean of the vectors of all words, repeated ones counted as often as they come.
+
+        Args:
+            words (`Iterable[str]`): a harmonic reduction, at least one word.
+
+        Returns:
+            `np.ndarray` of shape `(size,)`.
+        """
+        return self.vectors[[self._indices.get(word, 0) for word in words]].mean(axis=0, dtype=np.float64)
+
+    def similarity(self, words: Iterable[str], other_words: Iterable[str]) -> float:
+        """Cosine similarity, -1 to 1, of the mean vectors of two harmonic reductions."""
+        return cosine_similarity(self.mean_vector(words), self.mean_vector(other_words))
+
+    def count_words(self, words: Iterable[str]) -> dict[str, int]:
+        """How many words there are, and how many of them are unknown."""
+        unknown = [word not in self._indices for word in words]
+        return {"words": len(unknown), "unknown_words": sum(unknown)}
+
+    def save_pretrained(self, folder: str | Path):
+        """Writes `harmony_embedding.safetensors` and `harmony_embedding.json`; the folder is made if missing."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({"vectors": np.ascontiguousarray(self.vectors)}, folder / VECTORS_FILE_NAME)
+        text = json.dumps({"words": self.words, "training": self.training}, indent=1, ensure_ascii=False)
+        (folder / WORDS_FILE_NAME).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, revision: str | None = None) -> "HarmonyEmbedding":
+        """
+        Reads what `save_pretrained` or `push_to_hub` wrote.
+
+        Args:
+            folder (`str` or `Path`): folder, or the name of a repository on the Hub.
+            revision (`str`, *optional*): branch, tag or commit on the Hub.
+
+        Raises:
+            `OSError`: a file is missing, or the repository cannot be reached.
+            `ValueError`: the files do not fit together.
+        """
+        if not Path(folder).is_dir():
+            folder = _download(str(folder), revision)
+        stored = json.loads((Path(folder) / WORDS_FILE_NAME).read_text(encoding="utf-8"))
+        vectors = load_file(Path(folder) / VECTORS_FILE_NAME)["vectors"]
+        return cls(tuple(stored["words"]), vectors, stored["training"])
+
+    def push_to_hub(self, repo_id: str, folder: str | Path, private: bool | None = None):
+        """
+        Saves to `folder`, and uploads that to the Hub.
+
+        Args:
+            repo_id (`str`): repository; made if missing.
+            folder (`str` or `Path`): where the files are written.
+            private (`bool`, *optional*): whether a new repository is.
+        """
+        self.save_pretrained(folder)
+        api = HfApi()
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Harmony embedding")
+
+
+def _download(repo_id: str, revision: str | None) -> str:
+    files = [VECTORS_FILE_NAME, WORDS_FILE_NAME]
+    try:
+        return snapshot_download(repo_id, revision=revision, allow_patterns=files)
+    except (OSError, HFValidationError) as error:
+        raise OSError(
+            f"There is no harmony embedding {repo_id!r}: it is no folder here, and no repository of the Hub that can "
+            f"be read: {error}"
+        ) from error
+
+
+def load_harmony_embedding(source: HarmonyEmbedding | str | Path | None = None) -> HarmonyEmbedding:
+    """
+    The embedding to score harmony with.
+
+    Args:
+        source ([`HarmonyEmbedding`], `str` or `Path`, *optional*):
+            An embedding, its folder, or the name of its repository on the Hub; the one that comes with the package if
+            not given.
+
+    Raises:
+        `FileNotFoundError`: the package holds none.
+        `OSError`: `source` cannot be read.
+    """
+    if isinstance(source, HarmonyEmbedding):
+        return source
+    if source is None and not SHIPPED_EMBEDDING.is_dir():
+        raise FileNotFoundError(
+            f"There is no harmony embedding in {SHIPPED_EMBEDDING}: train one with scripts/train_harmony_embedding.py "
+            "and give its folder."
+        )
+    return HarmonyEmbedding.from_pretrained(SHIPPED_EMBEDDING if source is None else source)

@@ -1,0 +1,140 @@
+"""What a piece consists of: its pitch classes and note durations. Pure functions of a score."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from symusic.core import ScoreTick
+
+STEPS_PER_QUARTER = 24
+"""Grid of durations: the coarsest that holds 32nd notes (3 steps), triplets of eighths (8) and of sixteenths (4)."""
+
+MAX_QUARTERS = 16
+
+DURATION_GRID = np.arange(1, MAX_QUARTERS * STEPS_PER_QUARTER + 1) / STEPS_PER_QUARTER
+"""Quarter notes that the entries of [`duration_counts`] stand for; the last one is for all that is longer, too."""
+
+
+class NoFeature(ValueError):
+    """
+    A piece that lacks what a feature is made of, so that it has to be left out and counted.
+
+    Args:
+        reason (`str`): short stable snake_case name: `no_notes`, `drums_only` or `no_sound`.
+        detail (`str`): what was found.
+    """
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self):
+        return type(self), (self.reason, self.detail)
+
+
+@dataclass(frozen=True)
+class PitchedNotes:
+    """
+    The notes of a piece that have a pitch: those of all tracks that are not drums. Arrays of shape `(notes,)`.
+
+    Args:
+        onset (`np.ndarray`): ticks.
+        duration (`np.ndarray`): ticks, 0 or more.
+        pitch (`np.ndarray`): MIDI pitch, 0 to 127.
+        track (`np.ndarray`): index of the track.
+    """
+
+    onset: np.ndarray
+    duration: np.ndarray
+    pitch: np.ndarray
+    track: np.ndarray
+
+
+def pitched_notes(score: ScoreTick) -> PitchedNotes:
+    """
+    Gathers the notes of all tracks but drums.
+
+    Args:
+        score ([`symusic.Score`]): in ticks.
+
+    Raises:
+        `NoFeature`: there is none: `no_notes`, or `drums_only`.
+    """
+    tracks = [(index, track.notes.numpy()) for index, track in enumerate(score.tracks) if not track.is_drum]
+    tracks = [(index, notes) for index, notes in tracks if len(notes["pitch"])]
+    if not tracks:
+        found = score.note_num()
+        raise NoFeature("drums_only", f"all {found} notes are drums") if found else NoFeature("no_notes", "no note")
+    onset, duration, pitch = (
+        np.concatenate([notes[name] for _, notes in tracks]).astype(np.int64) for name in ("time", "duration", "pitch")
+    )
+    track = np.repeat([index for index, _ in tracks], [len(notes["pitch"]) for _, notes in tracks])
+    return PitchedNotes(onset, np.maximum(duration, 0), pitch, track)
+
+
+def pitch_class_counts(score: ScoreTick, weight: Literal["count", "duration"] = "count") -> np.ndarray:
+    """
+    How often, or how long, each pitch class is played. Drums have none.
+
+    Args:
+        score ([`symusic.Score`]): in ticks.
+        weight (`str`, *optional*, defaults to `"count"`): `"count"` for notes, `"duration"` for quarter notes.
+
+    Returns:
+        `np.ndarray` of shape `(12,)`, from C to B, by pitch number: how a note is spelled does not matter.
+
+    Raises:
+        `NoFeature`: the piece has no pitched note, or with `"duration"` none that lasts (`no_sound`).
+        `ValueError`: `weight` is neither.
+    """
+    if weight not in ("count", "duration"):
+        raise ValueError(f"weight='{weight}' is unknown: give 'count' or 'duration'.")
+    notes = pitched_notes(score)
+    if weight == "count":
+        return np.bincount(notes.pitch % 12, minlength=12).astype(np.float64)
+    if not notes.duration.any():
+        raise NoFeature("no_sound", f"all {len(notes.duration)} notes have length 0")
+    return np.bincount(notes.pitch % 12, weights=notes.duration / score.tpq, minlength=12)
+
+
+def pitch_class_distribution(score: ScoreTick, weight: Literal["count", "duration"] = "count") -> np.ndarray:
+    """[`pitch_class_counts`] as shares: they sum to 1."""
+    counts = pitch_class_counts(score, weight)
+    return counts / counts.sum()
+
+
+def duration_counts(score: ScoreTick) -> np.ndarray:
+    """
+    How often each note duration is played. A chord counts once: the notes of a track that have the same onset and
+    duration on the grid. Drums do not count, as the length of a drum note means nothing.
+
+    Durations are those in the file, in quarter notes whatever the tempo, on the nearest step of [`DURATION_GRID`].
+    What is shorter than half a step counts as one.
+
+    Args:
+        score ([`symusic.Score`]): in ticks.
+
+    Returns:
+        `np.ndarray` of shape `(384,)`: number of notes and chords for each entry of [`DURATION_GRID`].
+
+    Raises:
+        `NoFeature`: the piece has no pitched note.
+    """
+    notes = pitched_notes(score)
+    steps = np.clip(_to_grid(notes.duration, score.tpq), 1, len(DURATION_GRID))
+    onset = _to_grid(notes.onset, score.tpq)
+    number = len(DURATION_GRID) + 1
+    chords = np.unique((notes.track * (onset.max() + 1) + onset) * number + steps)
+    return np.bincount(chords % number, minlength=number)[1:].astype(np.float64)
+
+
+def duration_distribution(score: ScoreTick) -> np.ndarray:
+    """[`duration_counts`] as shares: they sum to 1."""
+    counts = duration_counts(score)
+    return counts / counts.sum()
+
+
+def _to_grid(ticks: np.ndarray, tpq: int) -> np.ndarray:
+    """The nearest steps; what lies halfway goes up."""
+    return (2 * STEPS_PER_QUARTER * ticks + tpq) // (2 * tpq)

@@ -1,0 +1,61 @@
+"""How often tokens break the rules of their tokenizer."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from miditok import TokSequence
+
+from ..tokenization import MidiProcessor
+
+
+@dataclass(frozen=True)
+class TokenErrors:
+    """
+    Errors of syntax, as miditok counts them: impossible successions of token types, steps back in time, notes that
+    sound already.
+
+    Args:
+        errors (`int`): at most one for each base token.
+        tokens (`int`): ids that were checked, PAD, BOS and EOS not among them.
+        rows (`int`): sequences that were checked.
+        empty_rows (`int`): sequences that had nothing to check.
+    """
+
+    errors: int = 0
+    tokens: int = 0
+    rows: int = 0
+    empty_rows: int = 0
+
+    @property
+    def rate(self) -> float | None:
+        """Errors per id; 0 is best. `None` where there are no ids."""
+        return self.errors / self.tokens if self.tokens else None
+
+    def to_dict(self) -> dict:
+        """Plain values that valid JSON can hold."""
+        return {"token_error_rate": self.rate} | asdict(self)
+
+
+def count_token_errors(processor: MidiProcessor, rows: Iterable[list[int]]) -> TokenErrors:
+    """
+    Counts errors of syntax in continuations, each by itself: what stands before it is not seen.
+
+    Args:
+        processor ([`MidiProcessor`]): of the ids.
+        rows (`Iterable[list[int]]`): ids of each continuation; PAD, BOS and EOS are left out.
+
+    Returns:
+        [`TokenErrors`]
+    """
+    special = set(processor.tokenizer.all_special_ids)
+    errors = tokens = checked = empty = 0
+    for row in rows:
+        ids = [index for index in row if index not in special]
+        if not ids:
+            empty += 1
+            continue
+        sequence = TokSequence(ids=ids, are_ids_encoded=processor.music_tokenizer.is_trained)
+        errors += round(processor.music_tokenizer.tokens_errors(sequence) * len(ids))
+        tokens += len(ids)
+        checked += 1
+    return TokenErrors(errors, tokens, checked, empty)

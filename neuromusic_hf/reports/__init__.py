@@ -1,0 +1,8 @@
+"""Reports on test runs: scores, a table, pictures, a page; and several runs side by side."""
+
+from .comparison import compare_runs
+from .continued_run import ContinuedRun, read_run
+from .page import write_report
+from .run_scores import RunScores, ScoringOptions, score_run
+
+__all__ = ["ContinuedRun", "RunScores", "ScoringOptions", "compare_runs", "read_run", "score_run", "write_report"]

@@ -1,0 +1,139 @@
+"""Several scored runs side by side, as a table and as a picture."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .pictures import plot_scores
+from .readings import FEATURES, below_floor
+from .run_scores import SCORES_NAME
+
+TABLE_NAME = "comparison.md"
+PICTURE_NAME = "comparison.png"
+
+MUST_AGREE = {
+    "pieces": ("run", "pieces", "sha256"),
+    "prompt length": ("run", "continuation", "prompt_length"),
+    "length of continuation": ("run", "continuation", "continue_length"),
+    "score settings": ("scores",),
+    "harmony embedding": ("harmony_embedding",),
+    "training corpus": ("train_corpus",),
+}
+"""Settings without which scores cannot be compared, by what they are."""
+
+
+@dataclass(frozen=True)
+class ScoredRun:
+    """
+    A run that is compared.
+
+    Args:
+        label (`str`): of its row: the folder, and model type and tokenization where they are known.
+        record (`dict`): its `scores.json`.
+    """
+
+    label: str
+    record: dict
+
+
+def compare_runs(runs: Sequence[str | Path], folder: str | Path) -> Path:
+    """
+    Writes `comparison.md` and `comparison.png`: the scores of several runs with their intervals and noise floors.
+
+    Args:
+        runs (sequence of `str` or `Path`): each `scores.json`, or the folder that holds it; rows keep their order.
+        folder (`str` or `Path`): where to write; made if missing.
+
+    Returns:
+        `Path`: of the table.
+
+    Raises:
+        `FileNotFoundError`: a run has no scores yet.
+        `ValueError`: a file does not hold the scores of a run.
+    """
+    scored = [_read(Path(run)) for run in runs]
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    table = folder / TABLE_NAME
+    table.write_text("\n".join(_markdown(scored)) + "\n", encoding="utf-8")
+    # The row number keeps runs apart that have one label.
+    labels = [f"{number}. {run.label}" for number, run in enumerate(scored, 1)]
+    rows = {label: run.record["scores"] for label, run in zip(labels, scored, strict=True)}
+    plot_scores(rows).savefig(folder / PICTURE_NAME)
+    return table
+
+
+def _read(path: Path) -> ScoredRun:
+    path = path / SCORES_NAME if path.is_dir() else path
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}: score the run first, with scripts/score_continuations.py.")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        model, scores = record["model"], record["scores"]
+        names = [model["name"], *(model[key] for key in ("model_type", "tokenization") if model.get(key))]
+        complete = all("score" in scores[feature.score_name] for feature in FEATURES)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} does not hold the scores of a run: {error!r}.") from error
+    if not complete:
+        raise ValueError(f"{path} does not hold the scores of a run: a score is missing.")
+    return ScoredRun(", ".join(names), record)
+
+
+def _markdown(runs: list[ScoredRun]) -> list[str]:
+    titles = [feature.title for feature in FEATURES]
+    heads = ["", "run", *titles, "pieces", "token errors", "beyond originals"]
+    lines = [_row(heads), _row(["---"] * len(heads))]
+    for number, run in enumerate(runs, 1):
+        scores = [run.record["scores"][feature.score_name] for feature in FEATURES]
+        pieces = sorted({score["num_pieces"] for score in scores})
+        rest = ["/".join(map(str, pieces)), _rate(run, "token_errors", "token_error_rate")]
+        cells = [f"{number}", run.label, *map(_cell, scores), *rest, _rate(run, "novelty", "share_beyond_originals")]
+        lines.append(_row(cells))
+    return [*lines, "", *_notes(), *_disagreements(runs)]
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _cell(score: dict) -> str:
+    if score["score"] is None:
+        return "–"
+    if score["interval"] is None:
+        return f"{score['score']:.3f}"
+    low, high = score["interval"]
+    mark = " ≈" if below_floor(score) else ""
+    return f"{score['score']:.3f}{mark} [{low:.3f}, {high:.3f}], floor {score['noise_floor_95']:.3f}"
+
+
+def _rate(run: ScoredRun, name: str, key: str) -> str:
+    value = (run.record[name] or {}).get(key)
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _notes() -> list[str]:
+    return [
+        "Scores are KL(original || generated) in nats, lower is better, with 95% intervals. ≈ marks a score that is",
+        "not above its noise floor (95%): no difference from the originals can be told from chance. Token errors are",
+        "a share of tokens; beyond originals is the share of continuations that copy longer runs from the training",
+        "pieces than 95% of the originals do.",
+    ]
+
+
+def _disagreements(runs: list[ScoredRun]) -> list[str]:
+    """A warning where the runs differ in what makes scores comparable."""
+    different = [
+        name
+        for name, keys in MUST_AGREE.items()
+        if len({json.dumps(_at(run.record["settings"], keys), sort_keys=True) for run in runs}) > 1
+    ]
+    if not different:
+        return []
+    return ["", f"**These runs differ in {', '.join(different)}: their scores cannot be compared as they stand.**"]
+
+
+def _at(settings: dict, keys: tuple[str, ...]):
+    for key in keys:
+        settings = (settings or {}).get(key)
+    return settings

@@ -1,0 +1,85 @@
+"""A finished test run on disk, as scripts/continue_midi.py leaves it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..generation.run_folder import MANIFEST_NAME
+from ..metrics import Piece
+
+COMPARED_PARTS = ("prompt", "original", "generated")
+
+
+@dataclass(frozen=True)
+class ContinuedRun:
+    """
+    A test run: its folder, and what its manifest says.
+
+    Args:
+        folder (`Path`): where the files are.
+        settings (`dict`): model, pieces, continuation and output.
+        records (`list[dict]`): of the pieces that were continued.
+        left_out (`list[dict]`): of those that were not, each with its `reason`.
+    """
+
+    folder: Path
+    settings: dict
+    records: list[dict]
+    left_out: list[dict]
+
+    @property
+    def model(self) -> dict:
+        """Name and revision of the model that continued."""
+        return self.settings["model"]
+
+    @property
+    def labels(self) -> list[str]:
+        """How the pieces are reported: names may repeat, their index does not."""
+        return [piece_label(record) for record in self.records]
+
+    def pieces(self) -> list[Piece]:
+        """What the metrics compare; paths, so that nothing is read yet."""
+        paths = ((self.path(record, part) for part in COMPARED_PARTS) for record in self.records)
+        return [Piece(label, *parts) for label, parts in zip(self.labels, paths, strict=True)]
+
+    def path(self, record: dict, part: str) -> Path | None:
+        """Where a file of a piece is, `None` where the run wrote no such part."""
+        name = record["files"].get(part)
+        return None if name is None else self.folder / name
+
+
+def piece_label(record: dict) -> str:
+    """Index and name of a piece: `003 Love For Love`."""
+    return f"{record['index']:03d} {record['name']}"
+
+
+def read_run(manifest: str | Path) -> ContinuedRun:
+    """
+    Reads the manifest of a test run.
+
+    Args:
+        manifest (`str` or `Path`): `manifest.json`, or the folder that holds it.
+
+    Raises:
+        `FileNotFoundError`: there is none, or a file that it names is missing.
+        `ValueError`: it is not the manifest of a test run.
+    """
+    path = Path(manifest)
+    path = path / MANIFEST_NAME if path.is_dir() else path
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}: give the folder of a finished run of scripts/continue_midi.py.")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        run = ContinuedRun(path.parent, content["settings"], content["pieces"], content["pieces_left_out"])
+        names = [name for record in run.records for name in record["files"].values()]
+        complete = run.model["name"] and all(record["files"].keys() >= {*COMPARED_PARTS} for record in run.records)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not the manifest of a run of scripts/continue_midi.py: {error!r}.") from error
+    if not complete or any(Path(name).name != name for name in names):
+        raise ValueError(f"{path} must name a model, and the files of each piece in its own folder.")
+    if missing := [name for name in names if not (path.parent / name).is_file()]:
+        raise FileNotFoundError(
+            f"{path.parent} lacks {len(missing)} files of its manifest, such as {missing[0]}: copy the whole folder, "
+            "or continue again with --overwrite."
+        )
+    return run

@@ -1,0 +1,94 @@
+"""The report of a run as one HTML page that needs no other file."""
+
+import base64
+import io
+import json
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from .continued_run import ContinuedRun
+from .pictures import plot_distances, plot_scores
+from .readings import FEATURES, MANY_PIECES, clearly_above, read_novelty, read_score, read_token_errors
+from .run_scores import SCORES_NAME, RunScores
+from .showcase import choose_exhibits, make_exhibit
+
+PAGE_NAME = "report.html"
+DISTANCES_NAME = "distances.png"
+TEMPLATE_NAME = "page.html"
+NAMES_SHOWN = 12
+
+
+def write_report(run: ContinuedRun, scores: RunScores, folder: str | Path) -> Path:
+    """
+    Writes everything about a run: `scores.json`, `pieces.parquet`, `pieces.csv`, `distances.png` and `report.html`.
+
+    The page holds its pictures and sounds, runs no script, and forbids the browser to fetch anything. It stays under
+    15 MB. Names of pieces are shown as text, whatever they hold.
+
+    Args:
+        run ([`ContinuedRun`]): a test run.
+        scores ([`RunScores`]): its scores.
+        folder (`str` or `Path`): where to write; made if missing.
+
+    Returns:
+        `Path`: of the page.
+    """
+    folder = Path(folder)
+    scores.save(folder)
+    distances = _png(plot_distances(scores.table))
+    (folder / DISTANCES_NAME).write_bytes(distances)
+    page = folder / PAGE_NAME
+    page.write_text(_render(run, scores, distances), encoding="utf-8")
+    return page
+
+
+def _render(run: ContinuedRun, scores: RunScores, distances: bytes) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(figure=_figure, data_uri=_data_uri, pretty=_pretty, clock=_clock)
+    record = scores.record
+    exhibits = [make_exhibit(run, scores.table, *chosen) for chosen in choose_exhibits(scores.table)]
+    return environment.get_template(TEMPLATE_NAME).render(
+        record=record,
+        features=FEATURES,
+        readings={feature.name: read_score(record["scores"][feature.score_name], feature) for feature in FEATURES},
+        clearly_above=clearly_above,
+        token_errors=record["token_errors"] and read_token_errors(record["token_errors"]),
+        novelty=record["novelty"] and read_novelty(record["novelty"]),
+        score_picture=_png(plot_scores({"": record["scores"]})),
+        distance_picture=distances,
+        exhibits=exhibits,
+        ranked=int(scores.table["mean_rank"].notna().sum()),
+        names_shown=NAMES_SHOWN,
+        many_pieces=MANY_PIECES,
+        scores_name=SCORES_NAME,
+    )
+
+
+def _png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def _data_uri(content: bytes, media_type: str) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _figure(value: float | None, decimals: int = 3) -> str:
+    return "–" if value is None else f"{value:.{decimals}f}"
+
+
+def _pretty(value: dict) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -1,0 +1,144 @@
+"""Pictures of a run: histograms of its distances, and its scores beside their noise floors."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from ..rendering.piano_roll import CONTINUATION_COLOR
+from .readings import FEATURES, Feature, below_floor
+
+# Grey and the vermillion of the piano rolls: apart in lightness too, for colour-blind readers and in print.
+ORIGINAL_COLOR = "#7A7A7A"
+GENERATED_COLOR = CONTINUATION_COLOR
+SCORE_COLOR = "#0072B2"
+FLOOR_COLOR = "#DDDDDD"
+
+MOST_BINS = 30
+LONG_TAIL = 2
+"""Times the 99th percentile, from where the largest distance would leave the others too little room."""
+
+WIDTH_INCHES, DOTS_PER_INCH = 13, 130
+HISTOGRAM_INCHES, HEADING_INCHES, ROW_INCHES = 3.9, 1.35, 0.42
+
+
+def plot_distances(table: pd.DataFrame) -> Figure:
+    """
+    Histograms of the distances from prompt to original and from prompt to generated, one panel for each feature.
+
+    Args:
+        table ([`pandas.DataFrame`]): of the pieces of a run.
+
+    Returns:
+        `matplotlib.figure.Figure`, which belongs to no global state and needs no closing.
+    """
+    figure, panels = _panels(HISTOGRAM_INCHES)
+    for axes, feature in zip(panels, FEATURES, strict=True):
+        _draw_histograms(axes, table, feature)
+    panels[0].set_ylabel("Pieces")
+    return figure
+
+
+def plot_scores(runs: Mapping[str, Mapping[str, dict]]) -> Figure:
+    """
+    The scores of runs with their intervals, each over a band that ends at its noise floor, one panel for each feature.
+
+    A hollow dot is a score that is not above its floor: it shows no difference.
+
+    Args:
+        runs (`dict[str, dict[str, dict]]`): label of each run, and the `scores` of its `scores.json`.
+
+    Returns:
+        `matplotlib.figure.Figure`, which belongs to no global state and needs no closing.
+    """
+    figure, panels = _panels(HEADING_INCHES + ROW_INCHES * len(runs), sharey=True)
+    for axes, feature in zip(panels, FEATURES, strict=True):
+        scores = [scores[feature.score_name] for scores in runs.values()]
+        _draw_scores(axes, scores)
+        axes.set_title(feature.title, loc="left", fontsize=11)
+        axes.set_xlabel("KL(original || generated), nats")
+    panels[0].set_yticks(range(len(runs)), [label if len(label) < 40 else f"…{label[-38:]}" for label in runs])
+    panels[0].set_ylim(len(runs) - 0.5, -0.5)
+    figure.legend(handles=_score_legend(), loc="outside upper right", ncols=4, frameon=False, fontsize=9)
+    return figure
+
+
+def _panels(height: float, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(WIDTH_INCHES, height), dpi=DOTS_PER_INCH, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = list(figure.subplots(1, len(FEATURES), sharey=sharey))
+    for axes in panels:
+        axes.tick_params(length=2.5, color="#888888")
+        axes.spines[:].set_color("#BBBBBB")
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, panels
+
+
+def _draw_histograms(axes: Axes, table: pd.DataFrame, feature: Feature) -> None:
+    values = table[[f"{feature.name}_original", f"{feature.name}_generated"]].dropna().to_numpy(dtype=np.float64)
+    axes.set_title(feature.title, loc="left", fontsize=11, pad=24)
+    axes.set_xlabel(feature.distance)
+    if not len(values):
+        axes.text(0.5, 0.5, "no piece has distances", ha="center", transform=axes.transAxes, color="#666666")
+        axes.set(xticks=[], yticks=[])
+        return
+    edges, cut = _edges(values)
+    if cut:
+        axes.set_xlabel(f"{feature.distance}; the last bin holds all from {edges[-2]:.3g}")
+    original, generated = np.clip(values, edges[0], edges[-1]).T
+    means = values.mean(axis=0)
+    labels = [f"{part}, mean {mean:.4g}" for part, mean in zip(("original", "generated"), means, strict=True)]
+    axes.hist(original, edges, color=ORIGINAL_COLOR, alpha=0.5, label=labels[0])
+    axes.hist(generated, edges, histtype="step", color=GENERATED_COLOR, linewidth=2, label=labels[1])
+    for mean, color, style in zip(means, (ORIGINAL_COLOR, GENERATED_COLOR), (":", "--"), strict=True):
+        axes.axvline(mean, color=color, linestyle=style, linewidth=1.5)
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.ticklabel_format(axis="x", useOffset=False)
+    axes.margins(x=0.02)
+    legend = axes.legend(
+        frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.1
+    )
+    legend.set_in_layout(False)
+
+
+def _edges(values: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Edges of equal bins, and whether the last holds a long tail too."""
+    low, high = values.min(), values.max()
+    usual = np.quantile(values, 0.99)
+    cut = low >= 0 and high > LONG_TAIL * usual > 0
+    high = usual if cut else max(high, low + 1e-6)
+    bins = int(np.clip(2 * len(values) ** 0.5, 6, MOST_BINS))
+    return np.linspace(low, high, bins + 1), cut
+
+
+def _draw_scores(axes: Axes, scores: list[dict]) -> None:
+    for row, score in enumerate(scores):
+        if score["score"] is None:
+            axes.text(0, row, " no score", va="center", fontsize=9, color="#666666")
+            continue
+        if score["noise_floor_95"] is not None:
+            axes.barh(row, score["noise_floor_95"], height=0.62, color=FLOOR_COLOR, zorder=1)
+            axes.vlines(score["noise_floor"], row - 0.31, row + 0.31, color="#AAAAAA", linewidth=1, zorder=2)
+            axes.hlines(row, *score["interval"], color=SCORE_COLOR, linewidth=2, zorder=3)
+        face = "white" if below_floor(score) else SCORE_COLOR
+        axes.plot(score["score"], row, "o", color=SCORE_COLOR, markerfacecolor=face, markersize=8, zorder=4)
+    axes.set_xlim(left=0, right=None if axes.has_data() else 1)
+    axes.grid(axis="x", color="#EEEEEE", zorder=0)
+    axes.set_axisbelow(True)
+
+
+def _score_legend() -> list:
+    dot = {"color": SCORE_COLOR, "marker": "o", "markersize": 8}
+    return [
+        Line2D([], [], linewidth=2, **dot, label="score, 95% interval"),
+        Line2D([], [], linewidth=2, **dot, markerfacecolor="white", label="not above the floor"),
+        Patch(color=FLOOR_COLOR, label="up to the noise floor (95%)"),
+        Line2D([], [], color="#AAAAAA", linewidth=1, label="mean noise"),
+    ]

@@ -1,0 +1,86 @@
+"""One row for each piece of a test run: what it is, its distances, and how near it comes to its original."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from ..metrics import PieceDistances
+from .continued_run import ContinuedRun
+
+PARTS_WITH_NOTES = ("prompt", "generated", "original")
+FILES = ("prompt", "generated", "original", "full")
+FACTS = (
+    "prompt_tokens",
+    "generated_tokens",
+    "original_tokens",
+    "ended_with_eos",
+    "entropy_nats",
+    "seed",
+)
+
+
+def make_piece_table(
+    run: ContinuedRun, found: list[Mapping[str, PieceDistances]], features: list[str]
+) -> pd.DataFrame:
+    """
+    The pieces of a run, in order; those that were not continued come last, with the reason in `left_out`.
+
+    For each feature there are `<feature>_original` and `<feature>_generated` (distances from the prompt) and
+    `<feature>_dropped` (why there are none). `mean_rank` is low where the generated distance is near the original one:
+    the mean over the features of the rank of their difference, from 1; only pieces with all features have it.
+
+    Args:
+        run ([`ContinuedRun`]): a test run.
+        found (`list[dict[str, PieceDistances]]`): of the continued pieces, by feature.
+        features (`list[str]`): names of the features.
+    """
+    rows = [_facts(record) | _distances(each) for record, each in zip(run.records, found, strict=True)]
+    rows += [
+        {key: record[key] for key in ("index", "name")} | {"left_out": _reason(record)} for record in run.left_out
+    ]
+    table = pd.DataFrame(rows, columns=_columns(features))
+    return table.astype(_types(features)).assign(mean_rank=mean_rank(table, features))
+
+
+def mean_rank(table: pd.DataFrame, features: list[str]) -> pd.Series:
+    """Mean over the features of the rank of |generated - original|, from 1; missing where a feature is."""
+    columns = {name: (table[f"{name}_generated"] - table[f"{name}_original"]).abs() for name in features}
+    differences = pd.DataFrame(columns, index=table.index, dtype="float64").dropna()
+    return differences.rank().mean(axis=1).reindex(table.index)
+
+
+def _facts(record: dict) -> dict:
+    facts = {"index": record["index"], "name": record["name"]} | {fact: record.get(fact) for fact in FACTS}
+    facts |= {f"{part}_notes": record["notes"][part] for part in PARTS_WITH_NOTES}
+    return facts | {f"{part}_file": record["files"].get(part) for part in FILES}
+
+
+def _distances(found: Mapping[str, PieceDistances]) -> dict:
+    row = {}
+    for name, distances in found.items():
+        row[f"{name}_original"] = distances.original
+        row[f"{name}_generated"] = distances.generated
+        row[f"{name}_dropped"] = distances.reason
+    return row
+
+
+def _reason(record: dict) -> str:
+    return f"{record['reason']}: {record['detail']}"
+
+
+def _columns(features: list[str]) -> list[str]:
+    distances = [f"{name}_{part}" for name in features for part in ("original", "generated", "dropped")]
+    notes = [f"{part}_notes" for part in PARTS_WITH_NOTES]
+    files = [f"{part}_file" for part in FILES]
+    return ["index", "name", "left_out", *distances, *FACTS, *notes, *files]
+
+
+def _types(features: list[str]) -> dict[str, str]:
+    """Whole numbers stay whole where a piece has none, and a column has its type however few pieces there are."""
+    whole = ["index", "seed", *(fact for fact in FACTS if fact.endswith("_tokens"))]
+    types = dict.fromkeys([*whole, *(f"{part}_notes" for part in PARTS_WITH_NOTES)], "Int64")
+    types |= {"ended_with_eos": "boolean", "entropy_nats": "float64", "name": "string", "left_out": "string"}
+    types |= {f"{part}_file": "string" for part in FILES}
+    for name in features:
+        types |= {f"{name}_original": "float64", f"{name}_generated": "float64", f"{name}_dropped": "string"}
+    return types

@@ -1,0 +1,82 @@
+"""The model of a test run: what is known of it, and how often its tokens broke the rules."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import PreTrainedConfig
+
+from ..generation.settings import weights_hash
+from ..metrics import count_token_errors
+from ..tokenization import MidiProcessor
+from .continued_run import ContinuedRun
+
+SHA256_DIGITS = 64
+"""Of the revision of a model in a folder; that of a model from the Hub is a commit of 40."""
+
+
+class NotAvailable(Exception):
+    """Something that a run does not allow to tell, and why."""
+
+
+@dataclass(frozen=True)
+class RunModel:
+    """
+    Of the model that continued.
+
+    Args:
+        model_type (`str`, *optional*): as transformers names it.
+        processor ([`MidiProcessor`]): its tokenizer.
+    """
+
+    model_type: str | None
+    processor: MidiProcessor
+
+
+def load_run_model(run: ContinuedRun) -> RunModel:
+    """
+    Reads config and processor of the model that continued.
+
+    Raises:
+        [`NotAvailable`]: they cannot be read, or there are other weights under that name by now.
+    """
+    name, revision = run.model["name"], run.model["revision"]
+    in_folder = len(revision) == SHA256_DIGITS
+    if in_folder and not Path(name).is_dir():
+        raise NotAvailable(f"there is no folder {name} here: score the run where it was made")
+    where = {} if in_folder else {"revision": revision}
+    try:
+        config, _ = PreTrainedConfig.get_config_dict(name, **where)
+        processor = MidiProcessor.from_pretrained(name, **where)
+        changed = in_folder and weights_hash(name) != revision
+    except (OSError, ValueError) as error:
+        raise NotAvailable(f"the processor of {name} cannot be loaded: {str(error).splitlines()[0]}") from error
+    if changed:
+        raise NotAvailable(f"{name} holds other weights by now than those that continued")
+    return RunModel(config.get("model_type"), processor)
+
+
+def count_run_token_errors(run: ContinuedRun, model: RunModel | None) -> dict:
+    """
+    Counts errors of syntax in the ids that the model wrote. (Notes read back from MIDI have none, whatever they were.)
+
+    Raises:
+        [`NotAvailable`]: there is no model to ask, or the run has not recorded its ids.
+    """
+    if model is None:
+        raise NotAvailable("the model is not available")
+    paths = [run.path(record, "tokens") for record in run.records]
+    if None in paths:
+        raise NotAvailable("the run has not recorded the generated ids: continue again with --overwrite")
+    rows = ([int(index) for index in path.read_text(encoding="utf-8").split()] for path in paths)
+    return count_token_errors(model.processor, rows).to_dict()
+
+
+def describe_model(model: RunModel | None) -> dict:
+    """Type of the model, tokenization, and size of the vocabulary; `None` where there is no model to ask."""
+    if model is None:
+        return dict.fromkeys(("model_type", "tokenization", "vocab_size"))
+    return {
+        "model_type": model.model_type,
+        "tokenization": type(model.processor.music_tokenizer).__name__,
+        "vocab_size": model.processor.vocab_size,
+    }

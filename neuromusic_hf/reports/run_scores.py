@@ -1,0 +1,183 @@
+"""From a test run to its scores and its table of pieces."""
+
+import json
+import math
+import os
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from ..corpora import load_corpus
+from ..metrics import (
+    HarmonyEmbedding,
+    NoveltyIndex,
+    PieceDistances,
+    ScoreSettings,
+    all_measures,
+    gather_score,
+    load_harmony_embedding,
+    measure_pieces,
+    score_novelty,
+)
+from ..tokenization.midi_input import load_score
+from .continued_run import ContinuedRun, piece_label
+from .piece_table import make_piece_table
+from .run_model import NotAvailable, count_run_token_errors, describe_model, load_run_model
+
+SCORES_NAME = "scores.json"
+TABLE_STEM = "pieces"
+UNREADABLE = "unreadable"
+RECORDED_PACKAGES = ("neuromusic_hf", "numpy", "symusic", "miditok", "music21", "transformers", "datasets")
+
+Found = list[Mapping[str, PieceDistances]]
+
+
+@dataclass(frozen=True)
+class ScoringOptions:
+    """
+    How a run is scored.
+
+    Args:
+        harmony_embedding (`str` or `Path`, *optional*):
+            Folder or Hub repository of the embedding; the one that comes with the package if not given.
+        train_corpus (`str`, *optional*): corpus whose training split novelty is measured against.
+        data_dir (`str`, *optional*): where that corpus lies, if it is here already.
+        num_proc (`int`, *optional*): processes that measure pieces; as many as there are cores if not given.
+        settings ([`ScoreSettings`], *optional*): of bins, intervals and floors.
+    """
+
+    harmony_embedding: str | Path | None = None
+    train_corpus: str | None = None
+    data_dir: str | None = None
+    num_proc: int | None = None
+    settings: ScoreSettings = field(default_factory=ScoreSettings)
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """
+    What a test run scores.
+
+    Args:
+        record (`dict`): scores, settings, versions and counts, as plain JSON values.
+        table ([`pandas.DataFrame`]): a row for each piece.
+    """
+
+    record: dict
+    table: pd.DataFrame
+
+    def save(self, folder: str | Path):
+        """Writes `scores.json`, `pieces.parquet` and `pieces.csv`; the folder is made if missing."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.record, indent=2, ensure_ascii=False, allow_nan=False)
+        (folder / SCORES_NAME).write_text(text + "\n", encoding="utf-8")
+        self.table.to_parquet(folder / f"{TABLE_STEM}.parquet", index=False)
+        self.table.to_csv(folder / f"{TABLE_STEM}.csv", index=False)
+
+
+def score_run(run: ContinuedRun, options: ScoringOptions | None = None) -> RunScores:
+    """
+    Scores a test run. Its files are read one piece at a time.
+
+    Args:
+        run ([`ContinuedRun`]): from [`read_run`].
+        options ([`ScoringOptions`], *optional*): `ScoringOptions()` if not given.
+
+    Returns:
+        [`RunScores`]. In its record, what cannot be told is `None`, with the reason under `not_available`; pieces that
+        were not continued, or lack the feature that a score compares, are named by reason.
+
+    Raises:
+        `OSError`: a file, the embedding or the training corpus cannot be read.
+    """
+    options = options or ScoringOptions()
+    embedding = load_harmony_embedding(options.harmony_embedding)
+    measures = all_measures(embedding)
+    found = _measure(run, measures, options.num_proc or os.cpu_count())
+    table = make_piece_table(run, found, list(measures))
+    tell = _Teller()
+    model = tell("model", load_run_model, run)
+    record = {
+        "run": str(run.folder),
+        "model": {**run.model, **describe_model(model)},
+        "pieces": {"continued": len(run.records), "left_out": _left_out(run)},
+        "scores": {f"{name}_kl": _score(run, found, name, options) for name in measures},
+        "token_errors": tell("token_errors", count_run_token_errors, run, model),
+        "novelty": tell("novelty", _novelty, run, found, options),
+        "mean_entropy_nats": _plain_mean(table["entropy_nats"]),
+        "not_available": tell.reasons,
+        "settings": _settings(run, embedding, options),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_PACKAGES}},
+    }
+    return RunScores(record, table)
+
+
+class _Teller:
+    """Calls functions; of one that raises [`NotAvailable`], keeps the reason."""
+
+    def __init__(self):
+        self.reasons = {}
+
+    def __call__(self, name: str, function: Callable, *arguments) -> Any:
+        try:
+            return function(*arguments)
+        except NotAvailable as error:
+            self.reasons[name] = str(error)
+            return None
+
+
+def _measure(run: ContinuedRun, measures: dict, num_proc: int) -> Found:
+    pieces = run.pieces()
+    workers = max(1, min(num_proc, len(pieces)))
+    return list(tqdm(measure_pieces(pieces, measures, workers), desc="Scoring", unit="piece", total=len(pieces)))
+
+
+def _score(run: ContinuedRun, found: Found, name: str, options: ScoringOptions) -> dict:
+    return gather_score(run.labels, (each[name] for each in found), options.settings).to_dict()
+
+
+def _novelty(run: ContinuedRun, found: Found, options: ScoringOptions) -> dict:
+    if options.train_corpus is None:
+        raise NotAvailable("no training corpus was named (--train_corpus)")
+    train = load_corpus(options.train_corpus, options.data_dir, num_proc=options.num_proc)["train"]
+    index = NoveltyIndex(row["midi"] for row in tqdm(train, desc="Indexing", unit="piece"))
+    readable, unreadable = [], {}
+    for piece, distances in zip(run.pieces(), found, strict=True):
+        reason = next(iter(distances.values())).reason
+        if reason is not None and reason.endswith(UNREADABLE):
+            unreadable.setdefault(reason, []).append(piece.name)
+        else:
+            readable.append(piece)
+    originals = (load_score(piece.original) for piece in readable)
+    generated = (load_score(piece.generated) for piece in readable)
+    score = score_novelty(index, originals, generated, [piece.name for piece in readable])
+    return replace(score, dropped={**unreadable, **score.dropped}).to_dict()
+
+
+def _left_out(run: ContinuedRun) -> dict[str, list[str]]:
+    names = {}
+    for record in run.left_out:
+        names.setdefault(record["reason"], []).append(piece_label(record))
+    return names
+
+
+def _plain_mean(values: pd.Series) -> float | None:
+    """For JSON, which has no NaN."""
+    mean = float(values.mean())
+    return None if math.isnan(mean) else mean
+
+
+def _settings(run: ContinuedRun, embedding: HarmonyEmbedding, options: ScoringOptions) -> dict:
+    return {
+        "run": run.settings,
+        "scores": asdict(options.settings),
+        "harmony_embedding": {"words": len(embedding.words), "training": embedding.training},
+        "train_corpus": options.train_corpus,
+    }

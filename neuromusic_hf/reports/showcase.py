@@ -1,0 +1,141 @@
+"""The best, the median and the worst piece of a run, to look at and to listen to."""
+
+import io
+import tempfile
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from symusic.core import ScoreTick
+
+from ..generation.music import new_music, onsets, seconds_at
+from ..rendering import plot_piano_roll, render_audio, save_audio
+from ..tokenization.midi_input import load_score
+from .continued_run import ContinuedRun
+
+MOST_SAMPLES = 22050
+"""A second."""
+
+MOST_SECONDS = 70
+"""Of the sound of one piece: three of them take 9 MB, 12 as text in a page."""
+
+LEAD_SECONDS = 10
+"""Of the prompt, where there is no room for all of it."""
+
+PLACES = ("best", "median", "worst")
+
+
+@dataclass(frozen=True)
+class Sound:
+    """
+    Part of a piece as sound.
+
+    Args:
+        wav (`bytes`): 16-bit mono.
+        start (`float`): of the part in the piece, in seconds.
+        seconds (`float`): how long it is.
+        whole (`bool`): whether it is the whole piece.
+        boundary (`float`): where the continuation begins in the part, in seconds.
+    """
+
+    wav: bytes
+    start: float
+    seconds: float
+    whole: bool
+    boundary: float
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """
+    A piece to show.
+
+    Args:
+        place (`str`): such as `"best"`, or `"best, median"` where there are few pieces.
+        row (`dict`): of the table of pieces.
+        picture (`bytes`, *optional*): piano roll, PNG; `None` where it cannot be drawn.
+        sound ([`Sound`], *optional*): of prompt and continuation.
+        silence (`str`, *optional*): why there is no sound, or no picture either.
+    """
+
+    place: str
+    row: dict
+    picture: bytes | None = None
+    sound: Sound | None = None
+    silence: str | None = None
+
+
+def choose_exhibits(table: pd.DataFrame) -> list[tuple[str, int]]:
+    """Place and row number of the best, the median and the worst piece by `mean_rank`, no piece twice."""
+    ranked = table["mean_rank"].dropna().sort_values(kind="stable").index
+    if ranked.empty:
+        return []
+    chosen = {}
+    for place, number in zip(PLACES, (0, (len(ranked) - 1) // 2, len(ranked) - 1), strict=True):
+        chosen.setdefault(ranked[number], []).append(place)
+    return [(", ".join(places), number) for number, places in chosen.items()]
+
+
+def make_exhibit(run: ContinuedRun, table: pd.DataFrame, place: str, number: int) -> Exhibit:
+    """
+    Draws and renders a piece, or takes the picture and the sound that the run has. What cannot be done is said there.
+
+    Args:
+        run ([`ContinuedRun`]): a test run.
+        table ([`pandas.DataFrame`]): of its pieces.
+        place (`str`): what the piece is shown for.
+        number (`int`): its row in the table.
+    """
+    record = run.records[number]
+    row = table.iloc[number].astype(object).where(table.iloc[number].notna(), None).to_dict()
+    picture = sound = silence = None
+    try:
+        full, prompt = (load_score(run.path(record, part)) for part in ("full", "prompt"))
+        new = new_music(full, prompt, from_zero=False)
+        picture = _picture(run, record, prompt, new)
+        sound = _sound(run, record, full, new)
+    except (ImportError, OSError, RuntimeError, ValueError, wave.Error) as error:
+        silence = str(error)
+    return Exhibit(place, row, picture, sound, silence)
+
+
+def _picture(run: ContinuedRun, record: dict, prompt: ScoreTick, new: ScoreTick) -> bytes:
+    if (path := run.path(record, "picture")) is not None:
+        return path.read_bytes()
+    file = io.BytesIO()
+    plot_piano_roll(prompt, new, title=record["name"]).savefig(file, format="png")
+    return file.getvalue()
+
+
+def _sound(run: ContinuedRun, record: dict, full: ScoreTick, new: ScoreTick) -> Sound:
+    if (path := run.path(record, "audio")) is not None:
+        audio, rate = _read_wav(path)
+    else:
+        soundfont = run.settings.get("output", {}).get("soundfont")
+        audio, rate = render_audio(full, soundfont=soundfont, sample_rate=MOST_SAMPLES).mean(axis=0), MOST_SAMPLES
+    total = len(audio) / rate
+    boundary = float(seconds_at(full, onsets(new)[:1])[0]) if new.note_num() else total
+    start = 0.0 if total <= MOST_SECONDS else max(0.0, min(boundary - LEAD_SECONDS, total - MOST_SECONDS))
+    first = round(start * rate)
+    part = audio[first : first + MOST_SECONDS * rate]
+    whole = len(part) == len(audio)
+    return Sound(_write_wav(part, rate), start, len(part) / rate, whole, boundary - start)
+
+
+def _read_wav(path: Path) -> tuple[np.ndarray, int]:
+    """Mono samples of what `save_audio` wrote, at [`MOST_SAMPLES`] a second or a little less, and how many."""
+    with wave.open(str(path)) as file:
+        channels, step = file.getnchannels(), -(-file.getframerate() // MOST_SAMPLES)
+        samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.float32) / 32768
+        rate = file.getframerate() // step
+    audio = samples.reshape(-1, channels).mean(axis=1)
+    return audio[: len(audio) // step * step].reshape(-1, step).mean(axis=1), rate
+
+
+def _write_wav(audio: np.ndarray, rate: int) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "piece.wav")
+        save_audio(path, audio, rate)
+        return path.read_bytes()

@@ -1,0 +1,39 @@
+"""Scores a finished run of scripts/continue_midi.py, and writes a report of it.
+
+    python scripts/score_continuations.py runs/quickstart/continuations --output runs/quickstart/report
+    python scripts/score_continuations.py runs/maestro/test --train_corpus maestro --output runs/maestro/report
+
+Open report.html in a browser. The numbers are in scores.json, those of each piece in pieces.csv and pieces.parquet.
+"""
+
+import argparse
+import logging
+
+from neuromusic_hf.reports import ScoringOptions, read_run, score_run, write_report
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("manifest", help="manifest.json of a run, or the folder that holds it")
+    parser.add_argument("--output", required=True, help="folder to write to")
+    parser.add_argument("--train_corpus", help="corpus that the model was trained on; needed for novelty")
+    parser.add_argument("--data_dir", help="where that corpus lies, if it is here already")
+    parser.add_argument(
+        "--harmony_embedding", help="folder or Hub id; the one that comes with the package if not given"
+    )
+    parser.add_argument("--num_proc", type=int, help="processes; as many as there are cores if not given")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_arguments()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    options = ScoringOptions(args.harmony_embedding, args.train_corpus, args.data_dir, args.num_proc)
+    run = read_run(args.manifest)
+    scores = score_run(run, options)
+    page = write_report(run, scores, args.output)
+    logging.info("Open %s in a browser.", page)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Learns word vectors of harmony from a corpus, which the harmony score compares pieces by.
+
+    python scripts/train_harmony_embedding.py maestro --output runs/maestro-harmony
+    python scripts/train_harmony_embedding.py bach+folk --output runs/harmony --push_to_hub me/harmony
+"""
+
+import argparse
+import logging
+
+from neuromusic_hf import load_corpus
+from neuromusic_hf.corpora import SPLIT_NAMES
+from neuromusic_hf.metrics.embedding_training import EmbeddingSettings, reduce_corpus, train_harmony_embedding
+
+
+def parse_arguments() -> argparse.Namespace:
+    defaults = EmbeddingSettings()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", help="name, folder or archive of a corpus, or several joined with +")
+    parser.add_argument("--output", required=True, help="folder to write to")
+    parser.add_argument("--split", default="train", choices=SPLIT_NAMES, help="which split of the corpus")
+    parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
+    parser.add_argument("--num_proc", type=int, help="processes that read the corpus and reduce the pieces")
+    parser.add_argument("--vector_size", type=int, default=defaults.vector_size, help="numbers in a vector")
+    parser.add_argument("--window", type=int, default=defaults.window, help="bars on either side that are context")
+    parser.add_argument("--min_count", type=int, default=defaults.min_count, help="rarer words are the unknown word")
+    parser.add_argument("--sample", type=float, default=defaults.sample, help="share from which words are thinned out")
+    parser.add_argument("--epochs", type=int, default=defaults.epochs, help="passes over the pieces")
+    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--push_to_hub", metavar="REPOSITORY", help="upload to this repository of the Hub")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_arguments()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("gensim").setLevel(logging.WARNING)
+    settings = EmbeddingSettings(
+        args.vector_size, args.window, args.min_count, args.sample, epochs=args.epochs, seed=args.seed
+    )
+    pieces = load_corpus(args.corpus, args.data_dir, num_proc=args.num_proc)[args.split]
+    reductions, dropped = reduce_corpus(pieces, args.num_proc)
+    source = {"corpus": args.corpus, "split": args.split, "dropped": dropped}
+    embedding = train_harmony_embedding(reductions, settings, source)
+    if args.push_to_hub:
+        embedding.push_to_hub(args.push_to_hub, args.output)
+    else:
+        embedding.save_pretrained(args.output)
+    logging.info(
+        "%d words from %d bars of %d pieces are in %s; %d pieces without harmony: %s.",
+        len(embedding.words),
+        embedding.training["bars"],
+        len(reductions),
+        args.output,
+        sum(dropped.values()),
+        dropped or "none",
+    )
+
+
+if __name__ == "__main__":
+    main()

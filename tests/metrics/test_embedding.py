@@ -1,0 +1,132 @@
+"""The harmony embedding: learned the same twice, kept without pickle, and no word is lost."""
+
+import json
+import runpy
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import numpy as np
+import pytest
+from datasets import Dataset, Features
+from music import make_score
+from symusic import Note, Score, Track
+
+from neuromusic_hf.corpora import Midi
+from neuromusic_hf.metrics import HarmonyEmbedding, load_harmony_embedding
+from neuromusic_hf.metrics.embedding import SHIPPED_EMBEDDING, UNKNOWN_WORD
+from neuromusic_hf.metrics.embedding_training import EmbeddingSettings, reduce_corpus, train_harmony_embedding
+
+SMALL = EmbeddingSettings(vector_size=8)
+
+
+@pytest.fixture
+def reductions():
+    random = np.random.default_rng(0)
+    return [[*random.choice(["I", "IV", "V", "vi6", "-"], 30).tolist(), f"rare{number}"] for number in range(20)]
+
+
+@pytest.fixture
+def embedding(reductions):
+    return train_harmony_embedding(reductions, SMALL, source={"corpus": "bach"})
+
+
+def test_rare_words_become_the_one_unknown_word(embedding):
+    assert embedding.words[0] == UNKNOWN_WORD and set(embedding.words[1:]) == {"I", "IV", "V", "vi6", "-"}
+    assert embedding.vectors.shape == (6, 8)
+    assert embedding.training["rare_words"] == 20 and embedding.training["bars"] == 620
+    assert embedding.count_words(["I", "rare3", "never"]) == {"words": 3, "unknown_words": 2}
+    assert np.array_equal(embedding.mean_vector(["rare3"]), embedding.mean_vector(["never"]))
+
+
+def test_a_piece_is_the_mean_of_its_words(embedding):
+    index = {word: number for number, word in enumerate(embedding.words)}
+    words = ["I", "I", "V", "unheard"]
+    expected = np.mean([embedding.vectors[index.get(word, 0)] for word in words], axis=0)
+    assert np.allclose(embedding.mean_vector(words), expected)
+    assert embedding.similarity(words, words[::-1]) == pytest.approx(1)
+
+
+def test_the_same_pieces_and_seed_give_the_same_vectors(reductions, embedding):
+    again = train_harmony_embedding(iter(reductions), SMALL)
+    assert again.words == embedding.words and np.array_equal(again.vectors, embedding.vectors)
+    other = train_harmony_embedding(reductions, EmbeddingSettings(vector_size=8, seed=1))
+    assert not np.array_equal(other.vectors, embedding.vectors)
+
+
+def test_without_rare_words_the_unknown_word_is_the_mean():
+    embedding = train_harmony_embedding([["I", "V"] * 5], SMALL)
+    assert np.allclose(embedding.vectors[0], embedding.vectors[1:].mean(axis=0))
+
+
+def test_too_little_music_is_refused():
+    with pytest.raises(ValueError, match="min_count"):
+        train_harmony_embedding([["I", "V"]], SMALL)
+
+
+def test_saved_and_loaded_it_is_the_same(embedding, tmp_path):
+    embedding.save_pretrained(tmp_path / "harmony")
+    assert {path.suffix for path in (tmp_path / "harmony").iterdir()} == {".json", ".safetensors"}
+    for again in (
+        HarmonyEmbedding.from_pretrained(tmp_path / "harmony"),
+        load_harmony_embedding(tmp_path / "harmony"),
+    ):
+        assert again.words == embedding.words and again.training == embedding.training
+        assert np.array_equal(again.vectors, embedding.vectors)
+    assert load_harmony_embedding(embedding) is embedding
+
+
+def test_files_that_do_not_fit_are_refused(embedding, tmp_path):
+    embedding.save_pretrained(tmp_path)
+    stored = json.loads((tmp_path / "harmony_embedding.json").read_text())
+    (tmp_path / "harmony_embedding.json").write_text(json.dumps(stored | {"words": stored["words"][:-1]}))
+    with pytest.raises(ValueError, match="5 words need as many vectors"):
+        HarmonyEmbedding.from_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="begin with"):
+        HarmonyEmbedding(("I", "V"), np.ones((2, 3)))
+    with pytest.raises(ValueError, match="finite"):
+        HarmonyEmbedding((UNKNOWN_WORD,), np.full((1, 3), np.nan))
+
+
+@pytest.mark.parametrize("name", ["somebody/harmony", "runs/a/harmony"])
+def test_an_embedding_that_is_nowhere_is_named(name):
+    with pytest.raises(OSError, match=f"no harmony embedding '{name}'"):
+        load_harmony_embedding(name)
+
+
+def test_what_is_pushed_can_be_loaded(embedding, tmp_path, monkeypatch):
+    hub = MagicMock()
+    monkeypatch.setattr("neuromusic_hf.metrics.embedding.HfApi", lambda: hub)
+    embedding.push_to_hub("me/harmony", tmp_path, private=True)
+    hub.create_repo.assert_called_once_with("me/harmony", private=True, exist_ok=True)
+    uploaded = hub.upload_folder.call_args.kwargs
+    assert uploaded["repo_id"] == "me/harmony"
+    assert load_harmony_embedding(uploaded["folder_path"]).words == embedding.words
+
+
+def test_without_a_shipped_embedding_the_error_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr("neuromusic_hf.metrics.embedding.SHIPPED_EMBEDDING", tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match="train_harmony_embedding.py"):
+        load_harmony_embedding()
+
+
+def test_the_shipped_embedding_loads_and_is_small():
+    embedding = load_harmony_embedding()
+    assert embedding.count_words(["I", "V", "-", "i", "iv"])["unknown_words"] == 0
+    assert sum(path.stat().st_size for path in SHIPPED_EMBEDDING.iterdir()) < 2**20
+
+
+def test_the_script_learns_from_a_folder_of_midi(midi_folder, tmp_path, monkeypatch):
+    script = Path(__file__).parents[2] / "scripts" / "train_harmony_embedding.py"
+    monkeypatch.setattr("sys.argv", [str(script), str(midi_folder), "--vector_size", "8", "--output", str(tmp_path)])
+    runpy.run_path(str(script), run_name="__main__")
+    embedding = load_harmony_embedding(tmp_path)
+    assert embedding.vectors.shape[1] == 8 and embedding.training["pieces"] > 20
+    assert embedding.training["source"] == {"corpus": str(midi_folder), "split": "train", "dropped": {}}
+
+
+def test_pieces_without_harmony_are_counted():
+    drums = Score(480)
+    drums.tracks.append(Track(is_drum=True, notes=[Note(0, 480, 36, 90)]))
+    pieces = Dataset.from_dict({"midi": [make_score(0), drums, Score(480)]}, features=Features({"midi": Midi()}))
+    reductions, dropped = reduce_corpus(pieces)
+    assert len(reductions) == 1 and dropped == {"drums_only": 1, "no_notes": 1}

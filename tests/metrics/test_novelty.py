@@ -1,0 +1,109 @@
+"""The longest shared run is found exactly, whatever the key, the grid or the order of the notes."""
+
+import json
+
+import numpy as np
+import pytest
+from music import make_score
+from symusic import Note, Score, Track
+
+from neuromusic_hf import MidiProcessor
+from neuromusic_hf.metrics import NoveltyIndex, note_intervals, score_novelty
+from neuromusic_hf.metrics.suffix_array import SuffixArray
+
+
+def naive_lengths(sequences: list[list[int]], query: list[int]) -> list[int]:
+    runs = {tuple(row[i:j]) for row in sequences for i in range(len(row)) for j in range(i + 1, len(row) + 1)}
+    rest = range(len(query))
+    return [max((j - i for j in range(i + 1, len(query) + 1) if tuple(query[i:j]) in runs), default=0) for i in rest]
+
+
+def part(score: Score, start: int, end: int) -> Score:
+    """The notes `start` to `end` of a score, in order of time and pitch, on one track."""
+    notes = sorted((note for track in score.tracks for note in track.notes), key=lambda note: (note.time, note.pitch))
+    return melody([(note.time, note.pitch) for note in notes[start:end]])
+
+
+def melody(notes: list[tuple[int, int]], tpq: int = 480) -> Score:
+    score = Score(tpq)
+    score.tracks.append(Track(notes=[Note(time, tpq, pitch, 64) for time, pitch in notes]))
+    return score
+
+
+@pytest.mark.parametrize("symbols", [1, 2, 5, 1000])
+def test_suffix_array_equals_sorting_and_searching_by_hand(symbols):
+    random = np.random.default_rng(symbols)
+    for _ in range(40):
+        sequences = [random.integers(0, symbols, random.integers(0, 40)).astype(np.int32) for _ in range(4)]
+        sequences.append(sequences[0])
+        suffixes = SuffixArray(sequences)
+        text = suffixes.text.tolist()
+        assert suffixes.order.tolist() == sorted(range(len(text)), key=lambda start: text[start:])
+        query = random.integers(0, symbols + 1, random.integers(0, 30)).astype(np.int32)
+        expected = naive_lengths([row.tolist() for row in sequences], query.tolist())
+        assert suffixes.match_lengths(query).tolist() == expected
+
+
+def test_a_copied_run_is_found_whole():
+    index = NoveltyIndex([make_score(seed) for seed in range(30)])
+    piece = make_score(7)
+    whole = len(note_intervals(piece)) + 1
+    assert index.longest_runs([piece]).tolist() == [whole]
+    new = [(time, pitch) for time, pitch in zip(range(0, 48000, 481), np.arange(100) * 37 % 90 + 20, strict=False)]
+    copied = part(piece, 20, 60)
+    mixed = melody(new + [(48000 + note.time, note.pitch) for note in copied.tracks[0].notes])
+    assert index.longest_runs([mixed])[0] in (len(note_intervals(copied)) + 1, len(note_intervals(copied)) + 2)
+
+
+def test_transposition_resolution_and_distribution_over_tracks_do_not_matter():
+    notes = [(0, 60), (240, 64), (240, 67), (960, 62), (1440, 65)]
+    expected = note_intervals(melody(notes)).tolist()
+    assert note_intervals(melody([(time, pitch + 5) for time, pitch in notes])).tolist() == expected
+    assert note_intervals(melody([(time // 5, pitch) for time, pitch in notes], tpq=96)).tolist() == expected
+    split = melody(notes[::2])
+    split.tracks.append(melody(notes[1::2]).tracks[0])
+    split.tracks.append(Track(is_drum=True, notes=[Note(100, 10, 36, 90)]))
+    assert note_intervals(split).tolist() == expected
+    assert len(expected) == len(notes) - 1
+
+
+def test_rhythm_and_intervals_tell_runs_apart():
+    index = NoveltyIndex([melody([(0, 60), (480, 62), (960, 64), (1440, 65)])])
+    assert index.longest_runs([melody([(0, 60), (480, 62), (960, 64)])]).tolist() == [3]
+    assert index.longest_runs([melody([(0, 60), (480, 62), (1440, 64)])]).tolist() == [2]
+    assert index.longest_runs([melody([(0, 60), (240, 70)])]).tolist() == [1]
+
+
+def test_no_run_crosses_from_one_piece_into_the_next():
+    up = [melody([(0, 60), (480, 62)]), melody([(0, 60), (480, 62)])]
+    assert NoveltyIndex(up).longest_runs([melody([(0, 60), (480, 62), (960, 64)])]).tolist() == [2]
+
+
+@pytest.mark.parametrize("name", ["REMI", "TSD", "Structured"])
+def test_what_is_copied_through_tokens_is_found_in_the_unquantised_piece(name):
+    processor = MidiProcessor.from_tokenization(name)
+    random = np.random.default_rng(0)
+    onsets = np.sort(random.integers(0, 480 * 64, 300)).tolist()
+    piece = melody(list(zip(onsets, random.integers(40, 90, 300).tolist(), strict=True)))
+    decoded = processor.decode(processor.encode(piece))
+    assert NoveltyIndex([piece]).longest_runs([decoded])[0] == len(note_intervals(piece)) + 1
+
+
+def test_copies_stand_out_from_originals_and_pieces_without_notes_are_named():
+    training = [make_score(seed) for seed in range(20)]
+    originals = [make_score(seed) for seed in range(100, 110)]
+    generated = [*training[:5], *(make_score(seed) for seed in range(200, 204)), Score(480)]
+    novelty = score_novelty(NoveltyIndex(training), originals, generated, [f"piece {n}" for n in range(10)])
+    assert novelty.dropped == {"generated: no_notes": ["piece 9"]}
+    assert novelty.num_pieces == 9 and novelty.share_beyond_originals == pytest.approx(5 / 9)
+    assert novelty.longest_generated > 50 > novelty.longest_original >= novelty.mean_original
+    json.dumps(novelty.to_dict(), allow_nan=False)
+
+
+def test_nothing_to_compare_is_refused_or_empty():
+    with pytest.raises(ValueError, match="at least one training piece"):
+        NoveltyIndex([])
+    index = NoveltyIndex([make_score(0)])
+    with pytest.raises(ValueError, match="2 originals, 1 continuations"):
+        score_novelty(index, [make_score(1)] * 2, [make_score(2)])
+    assert score_novelty(index, [], []).to_dict()["mean_generated"] is None

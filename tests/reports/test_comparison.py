@@ -1,0 +1,73 @@
+"""Runs side by side: the table holds their numbers, and says where they cannot be compared."""
+
+import json
+import shutil
+
+import matplotlib.image
+import pytest
+
+from neuromusic_hf.reports import compare_runs
+
+
+@pytest.fixture
+def other(scored, tmp_path):
+    """Scores of another run: changed by the argument, in a folder of its own."""
+
+    def write(name="other", change=lambda record: None):
+        record = json.loads((scored.folder / "scores.json").read_text())
+        change(record)
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "scores.json").write_text(json.dumps(record))
+        return folder
+
+    return write
+
+
+def rows(table):
+    lines = [line for line in table.read_text().splitlines() if line.startswith("|")]
+    assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def test_the_table_and_the_picture_hold_all_runs_in_order(scored, other, tmp_path):
+    def change(record):
+        record["model"] = {"name": "runs/a|b"}
+        record["scores"]["pitch_kl"] |= {"score": 0.125, "interval": [0.0, 0.25], "noise_floor_95": 0.5}
+        record["scores"]["harmony_kl"] |= {"score": None, "interval": None}
+        record["token_errors"] = None
+
+    table = compare_runs([scored.folder, other(change=change) / "scores.json"], tmp_path / "comparison")
+    first, second = rows(table)
+    for name, cell in zip(("pitch", "duration", "harmony"), first[2:5], strict=True):
+        score = scored.record["scores"][f"{name}_kl"]
+        low, high = score["interval"]
+        mark = " ≈" if score["score"] <= score["noise_floor_95"] else ""
+        assert cell == f"{score['score']:.3f}{mark} [{low:.3f}, {high:.3f}], floor {score['noise_floor_95']:.3f}"
+    assert first[1].endswith(", gpt2, TSD") and first[5:] == ["6", "0.0000", "–"]
+    assert second[1] == "runs/a\\|b" and second[2] == "0.125 ≈ [0.000, 0.250], floor 0.500"
+    assert second[4] == "–" and second[6] == "–"
+    assert "cannot be compared" not in table.read_text()
+    assert matplotlib.image.imread(table.with_suffix(".png"))[..., :3].std() > 0.01
+
+
+def test_runs_that_cannot_be_compared_are_named_as_such(scored, other, tmp_path):
+    def change(record):
+        record["settings"]["run"]["pieces"]["sha256"] = "1" * 64
+        record["settings"]["scores"]["num_bins"] = 5
+
+    table = compare_runs([scored.folder, other(change=change)], tmp_path / "comparison")
+    assert "differ in pieces, score settings: their scores cannot be compared" in table.read_text()
+
+
+def test_what_holds_no_scores_is_refused(scored, other, tmp_path):
+    unscored = other("unscored", lambda record: record["scores"].pop("pitch_kl"))
+    with pytest.raises(ValueError, match="unscored.*does not hold the scores"):
+        compare_runs([scored.folder, unscored], tmp_path / "comparison")
+    (unscored / "scores.json").write_text("{")
+    with pytest.raises(ValueError, match="unscored.*does not hold the scores"):
+        compare_runs([unscored], tmp_path / "comparison")
+    shutil.rmtree(unscored)
+    with pytest.raises(FileNotFoundError, match="score the run first"):
+        compare_runs([unscored], tmp_path / "comparison")
+    assert not (tmp_path / "comparison").exists()

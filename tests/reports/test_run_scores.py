@@ -1,0 +1,176 @@
+"""Scores of a run are those of the metrics, and no piece is lost on the way."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from music import make_score
+
+from neuromusic_hf import load_corpus
+from neuromusic_hf.metrics import (
+    NoveltyIndex,
+    all_measures,
+    count_token_errors,
+    load_harmony_embedding,
+    score_midi,
+    score_novelty,
+)
+from neuromusic_hf.reports import ScoringOptions, read_run, score_run, write_report
+from neuromusic_hf.tokenization.midi_input import load_score
+
+FEATURES = ("pitch", "duration", "harmony")
+ALONE = ScoringOptions(num_proc=1)
+
+
+def files(run, part):
+    return [run.path(record, part) for record in run.records]
+
+
+def test_scores_are_those_of_the_metrics(make_run, tmp_path):
+    run = read_run(make_run(tmp_path, [make_score(100 + index) for index in range(5)]) / "manifest.json")
+    scores = score_run(run, ScoringOptions(num_proc=2)).record["scores"]
+    for name, measure in all_measures(load_harmony_embedding()).items():
+        by_hand = score_midi(measure, files(run, "prompt"), files(run, "original"), files(run, "generated"))
+        assert scores[f"{name}_kl"] == by_hand.to_dict() and by_hand.num_pieces == 5
+
+
+def test_what_cannot_be_compared_is_counted_and_named(scored):
+    assert scored.record["pieces"] == {"continued": 7, "left_out": {"too_short": ["007 <b>short</b>"]}}
+    for name in FEATURES:
+        score = scored.record["scores"][f"{name}_kl"]
+        assert (score["num_pieces"], score["num_dropped"]) == (6, 1)
+        assert score["dropped"] == {"generated: no_notes": ["003 Über Café"]}
+    table = scored.scores.table
+    assert table["left_out"].dropna().tolist() == ["too_short: 12 tokens"]
+    assert table["pitch_dropped"].dropna().tolist() == ["generated: no_notes"]
+    assert table["mean_rank"].isna().tolist() == [False] * 3 + [True] + [False] * 3 + [True]
+
+
+def test_the_record_is_valid_json_with_settings_and_versions(scored):
+    text = (scored.folder / "scores.json").read_text()
+    record = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert record == scored.scores.record
+    assert record["settings"]["run"] == scored.run.settings
+    assert record["versions"]["neuromusic_hf"] and record["settings"]["scores"]["num_bins"] == 10
+    assert record["mean_entropy_nats"] == pytest.approx(4)
+
+
+def test_the_table_reads_back_from_parquet_and_csv(scored):
+    table = scored.scores.table
+    pd.testing.assert_frame_equal(pd.read_parquet(scored.folder / "pieces.parquet"), table)
+    csv = pd.read_csv(scored.folder / "pieces.csv")
+    assert csv.columns.tolist() == table.columns.tolist() and len(csv) == 8
+    np.testing.assert_allclose(csv["pitch_generated"], table["pitch_generated"])
+    assert csv["name"].tolist() == table["name"].tolist()
+
+
+def test_pieces_are_ranked_by_how_much_their_distances_differ(scored):
+    table = scored.scores.table.dropna(subset="mean_rank")
+    ranks = []
+    for name in FEATURES:
+        difference = (table[f"{name}_generated"] - table[f"{name}_original"]).abs().tolist()
+        ranks.append([1 + sum(other < own for other in difference) for own in difference])
+    assert table["mean_rank"].tolist() == pytest.approx(np.mean(ranks, axis=0).tolist())
+
+
+def test_token_errors_are_those_of_the_recorded_ids(make_run, processor, tmp_path):
+    generated = [make_score(100), make_score(101)]
+    rows = [processor.encode(score)[::-1] for score in generated]
+    run = read_run(make_run(tmp_path, generated, token_ids=rows))
+    record = score_run(run, ALONE).record
+    assert record["token_errors"] == count_token_errors(processor, rows).to_dict()
+    assert record["token_errors"]["errors"] > 0
+    assert (record["model"]["model_type"], record["model"]["tokenization"]) == ("gpt2", "TSD")
+
+
+def change_weights(run, bundle):
+    run.settings["model"]["revision"] = "f" * 64
+
+
+def lose_model(run, bundle):
+    run.settings["model"]["name"] = "owner/model"
+
+
+def lose_ids(run, bundle):
+    del run.records[1]["files"]["tokens"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [(change_weights, "other weights"), (lose_model, "no folder owner/model"), (lose_ids, "not recorded")],
+)
+def test_what_cannot_be_told_says_why(make_run, bundle, tmp_path, change, reason):
+    run = read_run(make_run(tmp_path, [make_score(100), make_score(101)]))
+    change(run, bundle)
+    scores = score_run(run, ALONE)
+    record = scores.record
+    assert record["token_errors"] is None and record["novelty"] is None
+    reasons = record["not_available"]
+    assert reason in reasons.get("model", reasons["token_errors"])
+    assert "--train_corpus" in reasons["novelty"]
+    page = write_report(run, scores, tmp_path / "report").read_text(encoding="utf-8")
+    assert all(f"Not available: {reasons[name]}." in page for name in ("token_errors", "novelty"))
+
+
+def test_novelty_finds_what_was_copied_from_the_training_split(make_run, midi_folder, tmp_path):
+    train = load_corpus(midi_folder)["train"]
+    generated = [train[0]["midi"], make_score(101), make_score(102)]
+    folder = make_run(tmp_path / "run", generated)
+    run = read_run(folder)
+    (folder / run.records[2]["files"]["original"]).write_bytes(b"no MIDI")
+    novelty = score_run(run, ScoringOptions(train_corpus=str(midi_folder), num_proc=1)).record["novelty"]
+    originals = [load_score(path) for path in files(run, "original")[:2]]
+    by_hand = score_novelty(NoveltyIndex(train["midi"]), originals, generated[:2]).to_dict()
+    assert novelty["dropped"] == {"original: unreadable": ["002 https://example.com/piece"]}
+    assert {**novelty, "dropped": {}, "num_dropped": 0} == by_hand
+    assert novelty["longest_generated"] > novelty["longest_original"]
+
+
+def test_a_run_without_pieces_has_no_scores(make_run, tmp_path):
+    record = score_run(read_run(make_run(tmp_path, [], ["short"])), ALONE).record
+    assert [record["scores"][f"{name}_kl"]["score"] for name in FEATURES] == [None] * 3
+    assert record["mean_entropy_nats"] is None
+
+
+def no_manifest(folder):
+    (folder / "manifest.json").unlink()
+
+
+def half_a_manifest(folder):
+    path = folder / "manifest.json"
+    path.write_text(path.read_text()[:200])
+
+
+def another_json(folder):
+    (folder / "manifest.json").write_text("[]")
+
+
+def files_elsewhere(folder):
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"000_', '"../000_'))
+
+
+def lost_file(folder):
+    next(folder.glob("*.generated.mid")).unlink()
+
+
+@pytest.mark.parametrize(
+    ("harm", "error", "message"),
+    [
+        (no_manifest, FileNotFoundError, "finished run"),
+        (half_a_manifest, ValueError, "not the manifest"),
+        (another_json, ValueError, "not the manifest"),
+        (files_elsewhere, ValueError, "its own folder"),
+        (lost_file, FileNotFoundError, "lacks 1 files.*generated.mid"),
+    ],
+)
+def test_a_broken_run_is_refused(make_run, tmp_path, harm, error, message):
+    folder = make_run(tmp_path / "run", [make_score(100)])
+    harm(folder)
+    with pytest.raises(error, match=message):
+        read_run(folder)
+    shutil.rmtree(folder)
+    with pytest.raises(FileNotFoundError, match="There is no"):
+        read_run(folder)
