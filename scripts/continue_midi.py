@@ -1,6 +1,7 @@
 """Continues pieces of music with a trained model, and writes what the field's test protocol asks for.
 
-    python scripts/continue_midi.py runs/quickstart song.mid --output continued
+    python scripts/continue_midi.py runs/quickstart song.mid --prompt_length 256 --continue_length 256 \
+        --output continued
     accelerate launch --config_file accelerate_configs/multi_gpu.yaml scripts/continue_midi.py runs/maestro maestro \
         --max_items 100 --prompt_length 512 --continue_length 512 --save_audio --output runs/maestro/continuations
 

@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import yaml
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -59,6 +60,20 @@ def test_the_extras_of_the_readme_are_those_of_setup_cfg():
     named = re.search(r"^Extras: (.*)$", README, flags=re.MULTILINE).group(1)
     assert set(re.findall(r"`(\w+)`", named)) == extras
     assert set(re.findall(r"\[(\w+)\]\"", "\n".join(COMMANDS))) <= extras
+
+
+@pytest.mark.parametrize("command", CONTINUING)
+def test_prompt_and_continuation_fit_into_the_model_that_readme_trains(command):
+    """The commands are run with shorter lengths below, which would hide this."""
+    context = yaml.safe_load((REPOSITORY / "recipes" / "quickstart.yaml").read_text())["context_length"]
+    lengths = [int(length) for length in re.findall(r"--(?:prompt|continue)_length (\d+)", command)]
+    assert len(lengths) == 2
+    assert sum(lengths) <= context
+
+
+def test_the_scripts_of_the_tree_are_those_on_disk():
+    (line,) = re.findall(r"^scripts/ +(.*)$", README, flags=re.MULTILINE)
+    assert {f"{name}.py" for name in line.split(", ")} == {path.name for path in (REPOSITORY / "scripts").glob("*.py")}
 
 
 def test_the_tree_is_the_tree_on_disk():
@@ -149,6 +164,7 @@ def test_a_served_bundle_answers(workplace):
     """The server is started as README says, and asked what README's curl asks."""
     serve, curl = SERVING
     (name,) = re.findall(r"transformers serve (\S+)", serve)
+    assert any(f"--output_dir {name}" in command for command in TRAINING)
     make_bundle(workplace / name)
     port = free_port()
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
