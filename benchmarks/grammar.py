@@ -18,6 +18,7 @@ from miditok import TokSequence
 from transformers import LogitsProcessor, PreTrainedModel, set_seed
 
 from neuromusic_hf import MidiProcessor, build_model, load_corpus
+from neuromusic_hf.metrics import count_token_errors
 from neuromusic_hf.tokenization import GrammarLogitsProcessor, TokenGrammar
 
 FREE, GRAMMAR, ASCENDING, MASKED = "unconstrained", "grammar", "ascending_without_chords", "mask_for_each_row"
@@ -126,7 +127,7 @@ def draw(processor: MidiProcessor, grammar: TokenGrammar | None, tokens: int, le
             drawn += sum(map(len, found))
             rows += found
     tokens = sum(map(len, rows))
-    errors = sum(count_errors(processor, row) for row in rows)
+    errors = count_token_errors(processor, rows).errors
     figures = {"tokens": tokens, "rows": len(rows), "errors": errors, "errors_per_token": errors / tokens}
     if grammar is not None:
         same_music, same_tokens = zip(*(encodes_again(processor, row) for row in rows), strict=True)
@@ -153,12 +154,6 @@ def sample(
         )
     rows = [row[1:] for row in output.tolist()]
     return [row[: row.index(eos) + 1] if eos in row else row for row in rows]
-
-
-def count_errors(processor: MidiProcessor, row: list[int]) -> int:
-    """Errors by miditok's `tokens_errors`, which gives them for each id."""
-    sequence = TokSequence(ids=list(row), are_ids_encoded=processor.music_tokenizer.is_trained)
-    return round(processor.music_tokenizer.tokens_errors(sequence) * len(row))
 
 
 def encodes_again(processor: MidiProcessor, row: list[int]) -> tuple[bool, bool]:

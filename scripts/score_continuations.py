@@ -19,6 +19,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--train_corpus", help="corpus that the model was trained on; needed for novelty")
     parser.add_argument("--data_dir", help="where that corpus lies, if it is here already")
     parser.add_argument(
+        "--split_shares",
+        type=float,
+        nargs=3,
+        help="shares of train, validation and test that the model was trained with, if not those of load_corpus",
+    )
+    parser.add_argument(
         "--harmony_embedding", help="folder or Hub id; the one that comes with the package if not given"
     )
     parser.add_argument("--num_proc", type=int, help="processes; as many as there are cores if not given")
@@ -28,7 +34,13 @@ def parse_arguments() -> argparse.Namespace:
 def main():
     args = parse_arguments()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    options = ScoringOptions(args.harmony_embedding, args.train_corpus, args.data_dir, args.num_proc)
+    options = ScoringOptions(
+        harmony_embedding=args.harmony_embedding,
+        train_corpus=args.train_corpus,
+        data_dir=args.data_dir,
+        split_shares=args.split_shares,
+        num_proc=args.num_proc,
+    )
     run = read_run(args.manifest)
     scores = score_run(run, options)
     page = write_report(run, scores, args.output)

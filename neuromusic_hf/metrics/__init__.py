@@ -14,7 +14,7 @@ from .features import (
 from .harmony import find_key, harmonic_reduction
 from .load import METRICS, load_metrics, metric_path
 from .measures import DURATION, PITCH, Measure, all_measures, harmony_measure
-from .novelty import NoveltyIndex, NoveltyScore, note_intervals, score_novelty
+from .novelty import NoveltyScore, longest_runs, note_intervals, score_novelty
 from .scores import DistanceScore, ScoreSettings, score_distances
 from .token_errors import TokenErrors, count_token_errors
 
@@ -27,7 +27,6 @@ __all__ = [
     "HarmonyEmbedding",
     "Measure",
     "NoFeature",
-    "NoveltyIndex",
     "NoveltyScore",
     "Piece",
     "PieceDistances",
@@ -46,6 +45,7 @@ __all__ = [
     "kl_divergence",
     "load_harmony_embedding",
     "load_metrics",
+    "longest_runs",
     "measure_piece",
     "measure_pieces",
     "metric_path",

@@ -1,6 +1,6 @@
 """How much of a continuation is copied: the longest run of notes that it shares with the training split."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -14,8 +14,14 @@ STEPS_PER_QUARTER = 8
 LONGEST_STEPS = 255
 """Between two notes; about eight bars. Longer silences count as alike."""
 
+PART_NOTES = 2_000_000
+"""Of the training pieces that are indexed together. Fewer save no time, more only take memory."""
+
 _INTERVALS = 256
 """Room for pitch intervals of -127 to 127."""
+
+_END = _INTERVALS * (LONGEST_STEPS + 1)
+"""Larger than any interval."""
 
 
 def note_intervals(score: ScoreTick) -> np.ndarray:
@@ -41,55 +47,85 @@ def note_intervals(score: ScoreTick) -> np.ndarray:
     return (steps * _INTERVALS + np.diff(pitches) + 127).astype(np.int32)
 
 
-class NoveltyIndex:
+def longest_runs(training: Iterable[ScoreTick], scores: Iterable[ScoreTick]) -> np.ndarray:
     """
-    The notes of a corpus, in which the longest run shared with other music is found.
+    Notes of the longest run that each score shares with a training piece: exact, for runs of any length.
 
-    A suffix array, exact for runs of any length. Building it takes n log n time and about 70 bytes a note at its
-    peak, keeping it 8 bytes a note.
+    The training pieces are read once, and indexed in parts of at most [`PART_NOTES`] notes (a longer piece is a part
+    by itself). However many there are, it takes about 70 bytes a note of one part, 140 MB, and 100 bytes a note of the
+    scores.
 
     Args:
-        pieces (`Iterable[symusic.Score]`): the training split; one is held at a time.
+        training (`Iterable[symusic.Score]`): the training split; one is held at a time.
+        scores (`Iterable[symusic.Score]`): that are compared with it; one is held at a time.
+
+    Returns:
+        `np.ndarray` of shape `(scores,)`: notes; 1 where only single notes are shared, 0 for a score without notes
+        (drums apart).
 
     Raises:
-        `ValueError`: there is no piece.
+        `ValueError`: there is no training piece.
 
     Example:
 
     ```py
     >>> from neuromusic_hf import load_corpus
-    >>> from neuromusic_hf.metrics import NoveltyIndex
+    >>> from neuromusic_hf.metrics import longest_runs
     >>> corpus = load_corpus("bach")
-    >>> index = NoveltyIndex(row["midi"] for row in corpus["train"])
-    >>> index.longest_runs([corpus["train"][0]["midi"]])
+    >>> longest_runs(corpus["train"]["midi"], corpus["test"]["midi"])
     ```
     """
+    return _search(_TrainingPieces(training), _all_intervals(scores))
+
+
+def _all_intervals(scores: Iterable[ScoreTick]) -> list[np.ndarray | None]:
+    return [_intervals(score) for score in scores]
+
+
+def _intervals(score: ScoreTick) -> np.ndarray | None:
+    """`None` for a score without notes, which is told from a single note."""
+    has_notes = any(len(track.notes) for track in score.tracks if not track.is_drum)
+    return note_intervals(score) if has_notes else None
+
+
+class _TrainingPieces:
+    """Reads training pieces in parts, and counts them."""
 
     def __init__(self, pieces: Iterable[ScoreTick]):
-        sequences = [note_intervals(piece) for piece in pieces]
-        if not sequences:
+        self.pieces = pieces
+        self.num_pieces = self.num_notes = 0
+
+    def parts(self) -> Iterator[list[np.ndarray]]:
+        """Intervals of pieces that have at most `PART_NOTES` notes together, or of one piece that has more."""
+        part, size = [], 0
+        for piece in self.pieces:
+            self.num_pieces += 1
+            if (intervals := _intervals(piece)) is None:
+                continue
+            notes = len(intervals) + 1
+            self.num_notes += notes
+            if part and size + notes > PART_NOTES:
+                yield part
+                part, size = [], 0
+            part.append(intervals)
+            size += notes
+        if not self.num_pieces:
             raise ValueError("Novelty needs at least one training piece to compare with, there is none.")
-        self.num_notes = sum(len(sequence) + 1 for sequence in sequences)
-        self.num_pieces = len(sequences)
-        self.suffixes = SuffixArray(sequences)
+        if part:
+            yield part
 
-    def longest_runs(self, scores: Iterable[ScoreTick]) -> np.ndarray:
-        """
-        Notes of the longest run that each score shares with a piece of the corpus.
 
-        Args:
-            scores (`Iterable[symusic.Score]`): in ticks.
-
-        Returns:
-            `np.ndarray` of shape `(scores,)`: notes; 1 where only single notes are shared, 0 for a score without notes
-            (drums apart).
-        """
-        return np.array([self._longest_run(score) for score in scores], dtype=np.int64)
-
-    def _longest_run(self, score: ScoreTick) -> int:
-        if not any(len(track.notes) for track in score.tracks if not track.is_drum):
-            return 0
-        return 1 + int(self.suffixes.match_lengths(note_intervals(score)).max(initial=0))
+def _search(training: _TrainingPieces, scores: list[np.ndarray | None]) -> np.ndarray:
+    """As [`longest_runs`], of intervals."""
+    # All scores are one query: every one ends with a number that no piece holds, so that no run crosses it.
+    ended = [np.append([] if intervals is None else intervals, _END) for intervals in scores]
+    query = np.concatenate([np.zeros(0), *ended]).astype(np.int32)
+    starts = np.cumsum([0, *map(len, ended)])[:-1]
+    lengths = np.zeros(len(query), dtype=np.int64)
+    for part in training.parts():
+        np.maximum(lengths, SuffixArray(part).match_lengths(query), out=lengths)
+    has_notes = np.array([intervals is not None for intervals in scores], dtype=bool)
+    return np.where(has_notes, 1 + np.maximum.reduceat(lengths, starts), 0)
 
 
 @dataclass(frozen=True)
@@ -111,6 +147,9 @@ class NoveltyScore:
         num_training_pieces (`int`): compared with.
         num_training_notes (`int`): compared with.
         dropped (`dict[str, list[str]]`): names of the pieces that do not count, by reason.
+        runs (`tuple[tuple[int, int] | None, ...]`):
+            Of each piece, the longest shared runs of its original and of its continuation; `None` where it does not
+            count. Not part of `to_dict`.
     """
 
     mean_generated: float | None = None
@@ -124,14 +163,16 @@ class NoveltyScore:
     num_training_pieces: int = 0
     num_training_notes: int = 0
     dropped: dict[str, list[str]] = field(default_factory=dict)
+    runs: tuple[tuple[int, int] | None, ...] = ()
 
     def to_dict(self) -> dict:
         """Plain values that valid JSON can hold."""
-        return asdict(self) | {"num_dropped": sum(map(len, self.dropped.values()))}
+        summary = {name: value for name, value in asdict(self).items() if name != "runs"}
+        return summary | {"num_dropped": sum(map(len, self.dropped.values()))}
 
 
 def score_novelty(
-    index: NoveltyIndex,
+    training: Iterable[ScoreTick],
     originals: Iterable[ScoreTick],
     generated: Iterable[ScoreTick],
     names: Sequence[str] | None = None,
@@ -139,10 +180,11 @@ def score_novelty(
     """
     Compares what continuations share with the training split with what the originals share with it.
 
-    A longer piece shares longer runs by chance: give originals as long as the continuations.
+    A longer piece shares longer runs by chance: give originals as long as the continuations. Time and memory are those
+    of [`longest_runs`].
 
     Args:
-        index ([`NoveltyIndex`]): of the training split, which holds none of the originals.
+        training (`Iterable[symusic.Score]`): the training split, which holds none of the originals.
         originals (`Iterable[symusic.Score]`): how the pieces really go on.
         generated (`Iterable[symusic.Score]`): how the model goes on, in the same order.
         names (`list[str]`, *optional*): of the pieces; their indices if not given.
@@ -151,22 +193,25 @@ def score_novelty(
         [`NoveltyScore`]
 
     Raises:
-        `ValueError`: the numbers of originals, continuations and names differ.
+        `ValueError`: there is no training piece, or the numbers of originals, continuations and names differ.
     """
-    runs = {"original": index.longest_runs(originals), "generated": index.longest_runs(generated)}
-    names = list(map(str, range(len(runs["original"])))) if names is None else names
-    if not len(names) == len(runs["original"]) == len(runs["generated"]):
+    originals, generated = _all_intervals(originals), _all_intervals(generated)
+    names = list(map(str, range(len(originals)))) if names is None else names
+    if not len(names) == len(originals) == len(generated):
         raise ValueError(
-            f"{len(runs['original'])} originals, {len(runs['generated'])} continuations and {len(names)} names: give "
-            "one of each per piece."
+            f"{len(originals)} originals, {len(generated)} continuations and {len(names)} names: give one of each per "
+            "piece."
         )
-    used = (runs["original"] > 0) & (runs["generated"] > 0)
+    training = _TrainingPieces(training)
+    runs = _search(training, originals + generated).reshape(2, -1)
+    sizes = {"num_training_pieces": training.num_pieces, "num_training_notes": training.num_notes}
+    used = runs.all(axis=0)
     dropped = {}
     for number in np.flatnonzero(~used):
-        part = "original" if runs["original"][number] == 0 else "generated"
+        part = "original" if runs[0, number] == 0 else "generated"
         dropped.setdefault(f"{part}: no_notes", []).append(names[number])
-    sizes = {"num_training_pieces": index.num_pieces, "num_training_notes": index.num_notes}
-    return NoveltyScore(**_summary(runs["original"][used], runs["generated"][used]), **sizes, dropped=dropped)
+    pairs = tuple((original, new) if original and new else None for original, new in runs.T.tolist())
+    return NoveltyScore(**_summary(*runs[:, used]), **sizes, dropped=dropped, runs=pairs)
 
 
 def _summary(original: np.ndarray, generated: np.ndarray) -> dict:

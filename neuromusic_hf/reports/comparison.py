@@ -19,6 +19,7 @@ MUST_AGREE = {
     "score settings": ("scores",),
     "harmony embedding": ("harmony_embedding",),
     "training corpus": ("train_corpus",),
+    "shares of the splits": ("split_shares",),
 }
 """Settings without which scores cannot be compared, by what they are."""
 

@@ -5,10 +5,11 @@ import io
 import json
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from .continued_run import ContinuedRun
+from .continued_run import ContinuedRun, piece_label
 from .pictures import plot_distances, plot_scores
 from .readings import FEATURES, MANY_PIECES, clearly_above, read_novelty, read_score, read_token_errors
 from .run_scores import SCORES_NAME, RunScores
@@ -62,6 +63,7 @@ def _render(run: ContinuedRun, scores: RunScores, distances: bytes) -> str:
         clearly_above=clearly_above,
         token_errors=record["token_errors"] and read_token_errors(record["token_errors"]),
         novelty=record["novelty"] and read_novelty(record["novelty"]),
+        most_copied=_most_copied(scores.table),
         score_picture=_png(plot_scores({"": record["scores"]})),
         distance_picture=distances,
         exhibits=exhibits,
@@ -70,6 +72,12 @@ def _render(run: ContinuedRun, scores: RunScores, distances: bytes) -> str:
         many_pieces=MANY_PIECES,
         scores_name=SCORES_NAME,
     )
+
+
+def _most_copied(table: pd.DataFrame) -> str | None:
+    """Label of the piece whose continuation shares the longest run with the training pieces."""
+    runs = table["novelty_generated"].dropna()
+    return None if runs.empty else piece_label(table.loc[runs.idxmax()])
 
 
 def _png(figure: Figure) -> bytes:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ..metrics import PieceDistances
+from ..metrics import NoveltyScore, PieceDistances
 from .continued_run import ContinuedRun
 
 PARTS_WITH_NOTES = ("prompt", "generated", "original")
+NOVELTY = ("novelty_original", "novelty_generated")
 FILES = ("prompt", "generated", "original", "full")
 FACTS = (
     "prompt_tokens",
@@ -20,21 +21,31 @@ FACTS = (
 
 
 def make_piece_table(
-    run: ContinuedRun, found: list[Mapping[str, PieceDistances]], features: list[str]
+    run: ContinuedRun,
+    found: list[Mapping[str, PieceDistances]],
+    features: list[str],
+    novelty: NoveltyScore | None = None,
 ) -> pd.DataFrame:
     """
     The pieces of a run, in order; those that were not continued come last, with the reason in `left_out`.
 
     For each feature there are `<feature>_original` and `<feature>_generated` (distances from the prompt) and
-    `<feature>_dropped` (why there are none). `mean_rank` is low where the generated distance is near the original one:
-    the mean over the features of the rank of their difference, from 1; only pieces with all features have it.
+    `<feature>_dropped` (why there are none). `novelty_original` and `novelty_generated` are the notes of the longest
+    run that is shared with a training piece, missing where novelty is not available or drops the piece. `mean_rank` is
+    low where the generated distance is near the original one: the mean over the features of the rank of their
+    difference, from 1; only pieces with all features have it.
 
     Args:
         run ([`ContinuedRun`]): a test run.
         found (`list[dict[str, PieceDistances]]`): of the continued pieces, by feature.
         features (`list[str]`): names of the features.
+        novelty ([`NoveltyScore`], *optional*): of the continued pieces.
     """
-    rows = [_facts(record) | _distances(each) for record, each in zip(run.records, found, strict=True)]
+    shared = [None] * len(run.records) if novelty is None else novelty.runs
+    rows = [
+        _facts(record) | _distances(each) | dict(zip(NOVELTY, runs or (None, None), strict=True))
+        for record, each, runs in zip(run.records, found, shared, strict=True)
+    ]
     rows += [
         {key: record[key] for key in ("index", "name")} | {"left_out": _reason(record)} for record in run.left_out
     ]
@@ -72,12 +83,12 @@ def _columns(features: list[str]) -> list[str]:
     distances = [f"{name}_{part}" for name in features for part in ("original", "generated", "dropped")]
     notes = [f"{part}_notes" for part in PARTS_WITH_NOTES]
     files = [f"{part}_file" for part in FILES]
-    return ["index", "name", "left_out", *distances, *FACTS, *notes, *files]
+    return ["index", "name", "left_out", *distances, *NOVELTY, *FACTS, *notes, *files]
 
 
 def _types(features: list[str]) -> dict[str, str]:
     """Whole numbers stay whole where a piece has none, and a column has its type however few pieces there are."""
-    whole = ["index", "seed", *(fact for fact in FACTS if fact.endswith("_tokens"))]
+    whole = ["index", "seed", *NOVELTY, *(fact for fact in FACTS if fact.endswith("_tokens"))]
     types = dict.fromkeys([*whole, *(f"{part}_notes" for part in PARTS_WITH_NOTES)], "Int64")
     types |= {"ended_with_eos": "boolean", "entropy_nats": "float64", "name": "string", "left_out": "string"}
     types |= {f"{part}_file": "string" for part in FILES}

@@ -4,19 +4,20 @@ import json
 import math
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from datasets import Dataset
 from tqdm import tqdm
 
 from ..corpora import load_corpus
 from ..metrics import (
     HarmonyEmbedding,
-    NoveltyIndex,
+    NoveltyScore,
     PieceDistances,
     ScoreSettings,
     all_measures,
@@ -28,7 +29,7 @@ from ..metrics import (
 from ..tokenization.midi_input import load_score
 from .continued_run import ContinuedRun, piece_label
 from .piece_table import make_piece_table
-from .run_model import NotAvailable, count_run_token_errors, describe_model, load_run_model
+from .run_model import NotAvailable, RunModel, count_run_token_errors, describe_model, load_run_model
 
 SCORES_NAME = "scores.json"
 TABLE_STEM = "pieces"
@@ -48,15 +49,26 @@ class ScoringOptions:
             Folder or Hub repository of the embedding; the one that comes with the package if not given.
         train_corpus (`str`, *optional*): corpus whose training split novelty is measured against.
         data_dir (`str`, *optional*): where that corpus lies, if it is here already.
+        split_shares (sequence of `float`, *optional*):
+            Of train, validation and test, as the model was trained with; those of [`load_corpus`] if not given.
         num_proc (`int`, *optional*): processes that measure pieces; as many as there are cores if not given.
         settings ([`ScoreSettings`], *optional*): of bins, intervals and floors.
+
+    Raises:
+        `ValueError`: `data_dir` or `split_shares` without a `train_corpus`.
     """
 
     harmony_embedding: str | Path | None = None
     train_corpus: str | None = None
     data_dir: str | None = None
+    split_shares: Sequence[float] | None = None
     num_proc: int | None = None
     settings: ScoreSettings = field(default_factory=ScoreSettings)
+
+    def __post_init__(self):
+        given = [name for name in ("data_dir", "split_shares") if getattr(self, name) is not None]
+        if given and self.train_corpus is None:
+            raise ValueError(f"{given[0]} belongs to the training corpus: name that too, with train_corpus.")
 
 
 @dataclass(frozen=True)
@@ -82,13 +94,14 @@ class RunScores:
         self.table.to_csv(folder / f"{TABLE_STEM}.csv", index=False)
 
 
-def score_run(run: ContinuedRun, options: ScoringOptions | None = None) -> RunScores:
+def score_run(run: ContinuedRun, options: ScoringOptions | None = None, model: RunModel | None = None) -> RunScores:
     """
     Scores a test run. Its files are read one piece at a time.
 
     Args:
         run ([`ContinuedRun`]): from [`read_run`].
         options ([`ScoringOptions`], *optional*): `ScoringOptions()` if not given.
+        model ([`RunModel`], *optional*): that continued; read from where the run says it is if not given.
 
     Returns:
         [`RunScores`]. In its record, what cannot be told is `None`, with the reason under `not_available`; pieces that
@@ -96,21 +109,24 @@ def score_run(run: ContinuedRun, options: ScoringOptions | None = None) -> RunSc
 
     Raises:
         `OSError`: a file, the embedding or the training corpus cannot be read.
+        `ValueError`: there is no such training corpus.
     """
     options = options or ScoringOptions()
+    training = _training_split(options)
     embedding = load_harmony_embedding(options.harmony_embedding)
     measures = all_measures(embedding)
     found = _measure(run, measures, options.num_proc or os.cpu_count())
-    table = make_piece_table(run, found, list(measures))
     tell = _Teller()
-    model = tell("model", load_run_model, run)
+    model = model or tell("model", load_run_model, run)
+    novelty = tell("novelty", _novelty, run, found, training)
+    table = make_piece_table(run, found, list(measures), novelty)
     record = {
         "run": str(run.folder),
         "model": {**run.model, **describe_model(model)},
         "pieces": {"continued": len(run.records), "left_out": _left_out(run)},
         "scores": {f"{name}_kl": _score(run, found, name, options) for name in measures},
         "token_errors": tell("token_errors", count_run_token_errors, run, model),
-        "novelty": tell("novelty", _novelty, run, found, options),
+        "novelty": novelty and novelty.to_dict(),
         "mean_entropy_nats": _plain_mean(table["entropy_nats"]),
         "not_available": tell.reasons,
         "settings": _settings(run, embedding, options),
@@ -133,6 +149,13 @@ class _Teller:
             return None
 
 
+def _training_split(options: ScoringOptions) -> Dataset | None:
+    if options.train_corpus is None:
+        return None
+    shares, num_proc = options.split_shares, options.num_proc
+    return load_corpus(options.train_corpus, options.data_dir, split_shares=shares, num_proc=num_proc)["train"]
+
+
 def _measure(run: ContinuedRun, measures: dict, num_proc: int) -> Found:
     pieces = run.pieces()
     workers = max(1, min(num_proc, len(pieces)))
@@ -143,11 +166,9 @@ def _score(run: ContinuedRun, found: Found, name: str, options: ScoringOptions) 
     return gather_score(run.labels, (each[name] for each in found), options.settings).to_dict()
 
 
-def _novelty(run: ContinuedRun, found: Found, options: ScoringOptions) -> dict:
-    if options.train_corpus is None:
+def _novelty(run: ContinuedRun, found: Found, training: Dataset | None) -> NoveltyScore:
+    if training is None:
         raise NotAvailable("no training corpus was named (--train_corpus)")
-    train = load_corpus(options.train_corpus, options.data_dir, num_proc=options.num_proc)["train"]
-    index = NoveltyIndex(row["midi"] for row in tqdm(train, desc="Indexing", unit="piece"))
     readable, unreadable = [], {}
     for piece, distances in zip(run.pieces(), found, strict=True):
         reason = next(iter(distances.values())).reason
@@ -155,10 +176,13 @@ def _novelty(run: ContinuedRun, found: Found, options: ScoringOptions) -> dict:
             unreadable.setdefault(reason, []).append(piece.name)
         else:
             readable.append(piece)
+    pieces = (row["midi"] for row in tqdm(training, desc="Comparing with training", unit="piece"))
     originals = (load_score(piece.original) for piece in readable)
     generated = (load_score(piece.generated) for piece in readable)
-    score = score_novelty(index, originals, generated, [piece.name for piece in readable])
-    return replace(score, dropped={**unreadable, **score.dropped}).to_dict()
+    names = [piece.name for piece in readable]
+    score = score_novelty(pieces, originals, generated, names)
+    runs = dict(zip(names, score.runs, strict=True))
+    return replace(score, dropped={**unreadable, **score.dropped}, runs=tuple(map(runs.get, run.labels)))
 
 
 def _left_out(run: ContinuedRun) -> dict[str, list[str]]:
@@ -180,4 +204,5 @@ def _settings(run: ContinuedRun, embedding: HarmonyEmbedding, options: ScoringOp
         "scores": asdict(options.settings),
         "harmony_embedding": {"words": len(embedding.words), "training": embedding.training},
         "train_corpus": options.train_corpus,
+        "split_shares": None if options.split_shares is None else list(options.split_shares),
     }

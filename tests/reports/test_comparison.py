@@ -55,9 +55,10 @@ def test_runs_that_cannot_be_compared_are_named_as_such(scored, other, tmp_path)
     def change(record):
         record["settings"]["run"]["pieces"]["sha256"] = "1" * 64
         record["settings"]["scores"]["num_bins"] = 5
+        record["settings"]["split_shares"] = [0.6, 0.2, 0.2]
 
     table = compare_runs([scored.folder, other(change=change)], tmp_path / "comparison")
-    assert "differ in pieces, score settings: their scores cannot be compared" in table.read_text()
+    assert "differ in pieces, score settings, shares of the splits: their scores" in table.read_text()
 
 
 def test_what_holds_no_scores_is_refused(scored, other, tmp_path):

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from music import make_score
 
+from neuromusic_hf import load_corpus
 from neuromusic_hf.generation import OutputSettings
 from neuromusic_hf.rendering import save_audio
 from neuromusic_hf.reports import ScoringOptions, read_run, score_run, write_report
@@ -91,6 +92,17 @@ def test_scores_and_what_is_left_out_are_on_the_page(page, scored):
         assert f"{score['noise_floor_95']:.3f}" in page.text
     assert page.text.count("generated: no_notes (1): 003 Über Café") == 3
     assert "Not available: no training corpus was named (--train_corpus)." in page.text
+
+
+def test_the_piece_that_shares_the_longest_run_with_training_is_named(make_run, midi_folder, tmp_path):
+    generated = [make_score(100), load_corpus(midi_folder)["train"][0]["midi"], make_score(102)]
+    run = read_run(make_run(tmp_path / "run", generated))
+    scores = score_run(run, ScoringOptions(train_corpus=str(midi_folder), num_proc=1))
+    page = Page(write_report(run, scores, tmp_path / "report").read_text(encoding="utf-8"))
+    novelty = scores.record["novelty"]
+    longest = f"{novelty['longest_generated']} at most, in {run.labels[1]} (originals: {novelty['longest_original']})."
+    assert '"' in longest and longest in page.text
+    assert f"Compared with {novelty['num_training_pieces']} training pieces." in page.text
 
 
 def test_pictures_decode(page, scored):

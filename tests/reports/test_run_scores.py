@@ -10,14 +10,13 @@ from music import make_score
 
 from neuromusic_hf import load_corpus
 from neuromusic_hf.metrics import (
-    NoveltyIndex,
     all_measures,
     count_token_errors,
     load_harmony_embedding,
     score_midi,
     score_novelty,
 )
-from neuromusic_hf.reports import ScoringOptions, read_run, score_run, write_report
+from neuromusic_hf.reports import ScoringOptions, read_run, run_scores, score_run, write_report
 from neuromusic_hf.tokenization.midi_input import load_score
 
 FEATURES = ("pitch", "duration", "harmony")
@@ -45,6 +44,7 @@ def test_what_cannot_be_compared_is_counted_and_named(scored):
     table = scored.scores.table
     assert table["left_out"].dropna().tolist() == ["too_short: 12 tokens"]
     assert table["pitch_dropped"].dropna().tolist() == ["generated: no_notes"]
+    assert table["novelty_generated"].dtype == "Int64" and table["novelty_generated"].isna().all()
     assert table["mean_rank"].isna().tolist() == [False] * 3 + [True] + [False] * 3 + [True]
 
 
@@ -120,12 +120,36 @@ def test_novelty_finds_what_was_copied_from_the_training_split(make_run, midi_fo
     folder = make_run(tmp_path / "run", generated)
     run = read_run(folder)
     (folder / run.records[2]["files"]["original"]).write_bytes(b"no MIDI")
-    novelty = score_run(run, ScoringOptions(train_corpus=str(midi_folder), num_proc=1)).record["novelty"]
+    scores = score_run(run, ScoringOptions(train_corpus=str(midi_folder), num_proc=1))
+    novelty = scores.record["novelty"]
     originals = [load_score(path) for path in files(run, "original")[:2]]
-    by_hand = score_novelty(NoveltyIndex(train["midi"]), originals, generated[:2]).to_dict()
+    by_hand = score_novelty(train["midi"], originals, generated[:2])
     assert novelty["dropped"] == {"original: unreadable": ["002 https://example.com/piece"]}
-    assert {**novelty, "dropped": {}, "num_dropped": 0} == by_hand
+    assert {**novelty, "dropped": {}, "num_dropped": 0} == by_hand.to_dict()
     assert novelty["longest_generated"] > novelty["longest_original"]
+    columns = scores.table[["novelty_original", "novelty_generated"]]
+    assert (columns.dtypes == "Int64").all() and columns.isna().sum().tolist() == [1, 1]
+    assert columns.dropna().to_numpy().tolist() == [list(pair) for pair in by_hand.runs]
+
+
+def test_novelty_is_measured_against_the_split_that_the_shares_make(make_run, midi_folder, tmp_path):
+    run = read_run(make_run(tmp_path, [make_score(100)]))
+    options = ScoringOptions(train_corpus=str(midi_folder), split_shares=[0.4, 0.3, 0.3], num_proc=1)
+    record = score_run(run, options).record
+    train = load_corpus(midi_folder, split_shares=(0.4, 0.3, 0.3))["train"]
+    assert record["novelty"]["num_training_pieces"] == len(train) < len(load_corpus(midi_folder)["train"])
+    assert record["settings"]["split_shares"] == [0.4, 0.3, 0.3]
+
+
+def test_a_training_corpus_that_cannot_be_loaded_is_refused_before_anything_is_measured(
+    make_run, monkeypatch, tmp_path
+):
+    run = read_run(make_run(tmp_path, [make_score(100)]))
+    monkeypatch.setattr(run_scores, "measure_pieces", lambda *_: pytest.fail("measured before the corpus was loaded"))
+    with pytest.raises(ValueError, match="'nowhere' is no corpus"):
+        score_run(run, ScoringOptions(train_corpus="nowhere"))
+    with pytest.raises(ValueError, match="split_shares.*train_corpus"):
+        ScoringOptions(split_shares=(0.8, 0.1, 0.1))
 
 
 def test_a_run_without_pieces_has_no_scores(make_run, tmp_path):

@@ -17,10 +17,12 @@ def test_from_a_run_to_a_report_and_to_a_comparison(make_run, midi_folder, monke
 
     manifest = make_run(tmp_path / "run", [make_score(100), make_score(101)]) / "manifest.json"
     report, comparison = tmp_path / "report", tmp_path / "comparison"
-    run("score_continuations.py", manifest, "--output", report, "--train_corpus", midi_folder, "--num_proc", 1)
+    training = ("--train_corpus", midi_folder, "--split_shares", 0.4, 0.3, 0.3)
+    run("score_continuations.py", manifest, "--output", report, *training, "--num_proc", 1)
     written = {path.name for path in report.iterdir()}
     assert written == {"scores.json", "pieces.parquet", "pieces.csv", "distances.png", "report.html"}
-    assert json.loads((report / "scores.json").read_text())["novelty"]["num_pieces"] == 2
+    record = json.loads((report / "scores.json").read_text())
+    assert record["novelty"]["num_pieces"] == 2 and record["settings"]["split_shares"] == [0.4, 0.3, 0.3]
     run("compare_runs.py", report, report, "--output", comparison)
     assert {path.name for path in comparison.iterdir()} == {"comparison.md", "comparison.png"}
     assert (comparison / "comparison.md").read_text() in capsys.readouterr().out
