@@ -14,6 +14,7 @@ import sys
 from transformers import set_seed
 
 from neuromusic_hf import build_model, load_corpus
+from neuromusic_hf.monitoring import watch_continuations
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.training import (
     TrainingBlocks,
@@ -51,6 +52,7 @@ def main():
     )
     record_trained_programs(model, processor, blocks.splits["train"])
     trainer = create_trainer(model, processor, blocks, data_args, args, recipe)
+    watch_continuations(trainer, corpus["validation"], tokens["validation"], data_args)
     metrics = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint).metrics
     metrics |= trainer.evaluate()
     if args.do_test:

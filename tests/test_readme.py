@@ -22,7 +22,8 @@ BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = [line for language, block in BLOCKS if language == "bash" for line in block.strip().splitlines()]
 TRAINING = [command for command in COMMANDS if "scripts/train.py" in command]
 CONTINUING = [command for command in COMMANDS if "scripts/continue_midi.py" in command]
-SCORING = [command for command in COMMANDS if re.search(r"scripts/(score_continuations|compare_runs)\.py", command)]
+SCORES = r"scripts/(score_continuations|compare_runs|train_harmony_embedding)\.py"
+SCORING = [command for command in COMMANDS if re.search(SCORES, command)]
 SERVING = [command for command in COMMANDS if "transformers serve" in command or command.startswith("curl ")]
 SNIPPETS = [block for language, block in BLOCKS if language == "python"]
 MAKE_TARGETS = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE))
@@ -31,7 +32,7 @@ SMALL_MODEL = "--hidden_size 32 --num_hidden_layers 1 --num_attention_heads 2 --
 SMALL_RUN = (
     f"{SMALL_MODEL} --max_steps 2 --eval_steps 2 --save_steps 1 --max_eval_blocks 2 --num_proc 1 "
     "--per_device_train_batch_size 2 --gradient_accumulation_steps 1 --augmentation_variants 0 --context_length 512 "
-    "--split_shares 0.6 0.2 0.2"
+    "--split_shares 0.6 0.2 0.2 --eval_continuations_steps 2 --eval_continuations 2 --eval_shown_continuations 0"
 ).split()
 
 
@@ -149,6 +150,9 @@ def test_scoring_commands_run(workplace):
         continue_pieces(workplace, index)
     for command in SCORING:
         run(["bash", "-c", command.replace("bach+folk", "my_midi")], workplace)
+    score = next(command for command in SCORING if "score_continuations" in command).replace("bach+folk", "my_midi")
+    (embedding,) = re.findall(r"`(--harmony_embedding \S+)`", README)
+    run(shlex.split(f"{score} {embedding}"), workplace)
     assert (workplace / "runs" / "quickstart" / "report" / "report.html").exists()
     assert "runs/quickstart" in (workplace / "runs" / "comparison" / "comparison.md").read_text()
 

@@ -9,7 +9,7 @@ from .prompts import Prompt, PromptMaker, PromptSettings
 from .results import save_continuation
 from .run_folder import RunFolder
 from .settings import ContinuationSettings, OutputSettings, sampling_arguments
-from .sources import FilePiece, PieceSource, RowPiece, choose_pieces, find_pieces
+from .sources import FilePiece, PieceSource, RowPiece, choose_pieces, find_pieces, row_pieces
 from .streaming import NoteStreamer
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "find_pieces",
     "generate_rows",
     "new_music",
+    "row_pieces",
     "sampling_arguments",
     "save_continuation",
     "start_processes",

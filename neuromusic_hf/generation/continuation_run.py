@@ -13,7 +13,7 @@ from ..corpora import RefusedFile
 from .output import piece_stem, write_piece
 from .pipeline import MidiContinuationPipeline
 from .run_folder import RunFolder
-from .settings import ContinuationSettings, OutputSettings, model_revision
+from .settings import ContinuationSettings, OutputSettings, model_identity
 from .sources import PieceSource, fingerprint
 
 logger = logging.getLogger(__name__)
@@ -51,19 +51,21 @@ class ContinuationRun:
     settings: ContinuationSettings
     output: OutputSettings
 
-    def begin(self, *, overwrite: bool = False, **origin):
+    def begin(self, *, overwrite: bool = False, model: dict[str, str] | None = None, **origin):
         """
         Opens the folder for this run, or to go on with it.
 
         Args:
             overwrite (`bool`, *optional*, defaults to `False`): begin anew, whatever the folder holds of a run.
+            model (`dict[str, str]`, *optional*): `name` and `revision` to record of the model; where it was loaded
+                from, and its commit or the hash of its weights, if not given.
             origin: where the pieces come from, as plain JSON values; recorded with the other settings.
 
         Raises:
             `ValueError`: the folder holds a run with other settings.
         """
         settings = {
-            "model": {"name": self.pipeline.model.name_or_path, "revision": model_revision(self.pipeline.model)},
+            "model": model or model_identity(self.pipeline.model),
             "pieces": {**origin, "number": len(self.pieces), "sha256": fingerprint(self.pieces)},
             "continuation": asdict(self.settings),
             "output": asdict(self.output),

@@ -97,10 +97,10 @@ def sampling_arguments(temperature: float = 1.0, top_k: int = 0, top_p: float = 
     return {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
 
 
-def model_revision(model: PreTrainedModel) -> str:
-    """The commit of a model from the Hub, else the SHA-256 over the safetensors files it was loaded from."""
+def model_identity(model: PreTrainedModel) -> dict[str, str]:
+    """Where a model was loaded from, and its commit on the Hub or the SHA-256 over its safetensors files."""
     commit = getattr(model.config, "_commit_hash", None)
-    return commit or weights_hash(model.name_or_path)
+    return {"name": model.name_or_path, "revision": commit or weights_hash(model.name_or_path)}
 
 
 def weights_hash(folder: str | Path) -> str:

@@ -92,11 +92,12 @@ def find_pieces(
         elif is_midi_name(path.name):
             raise FileNotFoundError(f"There is no MIDI file {source!r}.")
         else:
-            pieces += _rows_of(load_corpus(source, data_dir=data_dir, num_proc=num_proc)[split])
+            pieces += row_pieces(load_corpus(source, data_dir=data_dir, num_proc=num_proc)[split])
     return pieces
 
 
-def _rows_of(split: Dataset) -> list[RowPiece]:
+def row_pieces(split: Dataset) -> list[RowPiece]:
+    """The pieces of a split of a corpus, in its order."""
     rows = split.cast_column("midi", Midi(decode=False))
     return [RowPiece(rows, index, identity) for index, identity in enumerate(rows["content_hash"])]
 

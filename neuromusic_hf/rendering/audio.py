@@ -48,7 +48,7 @@ def render_audio(
             to the General MIDI soundfont that the `pretty_midi` package carries.
         sample_rate (`int`, *optional*, defaults to 44100):
             Samples per second of the result, 8000 to 96000. `midirenderer` synthesises at 48000 and is resampled to
-            other rates, which needs `scipy`.
+            other rates.
         engine (`str`, *optional*):
             `"midirenderer"` (a wheel) or `"fluidsynth"` (the program, found on `PATH`). Defaults to the first of the
             two that is installed.
@@ -62,7 +62,7 @@ def render_audio(
     Raises:
         `ValueError`: The score has no notes, an argument is out of range, or the soundfont is not a usable one.
         `FileNotFoundError`: The soundfont does not exist, or none is given and `pretty_midi` is not installed.
-        `ImportError`: The engine, or `scipy` where it is needed, is not installed.
+        `ImportError`: The engine is not installed.
         `RuntimeError`: The engine failed.
 
     Example:
@@ -234,7 +234,7 @@ def _run_midirenderer(midi: bytes, soundfont: Path, sample_rate: int) -> np.ndar
     audio, rate = _read_wav(io.BytesIO(wav))
     if rate == sample_rate:
         return audio
-    from scipy.signal import resample_poly
+    from scipy.signal import resample_poly  # slow to import
 
     divisor = math.gcd(rate, sample_rate)
     return resample_poly(audio, sample_rate // divisor, rate // divisor, axis=1)

@@ -122,16 +122,42 @@ class RunArguments(TrainingArguments):
         default=None, metadata={"help": "train in bfloat16 autocast; where the machine computes in it if not set"}
     )
     eval_strategy: str = field(default="steps", metadata={"help": "no, steps or epoch"})
+    report_to: list[str] = field(
+        default_factory=lambda: ["none"], metadata={"help": "trackers: wandb, trackio, tensorboard, ..., all or none"}
+    )
     logging_steps: float = field(default=50, metadata={"help": "optimizer steps between two logs"})
     save_total_limit: int | None = field(default=2, metadata={"help": "checkpoints kept"})
     include_num_input_tokens_seen: str = field(default="all", metadata={"help": "log tokens seen"})
     batch_eval_metrics: bool = field(default=True, metadata={"help": "sum metrics batch by batch, in flat memory"})
     remove_unused_columns: bool = field(default=False, metadata={"help": "blocks hold what is needed and no more"})
     do_test: bool = field(default=False, metadata={"help": "evaluate on the test split, once, after training"})
+    eval_continuations_steps: int | None = field(
+        default=None, metadata={"help": "optimizer steps between two tests of continuations; no tests if not set"}
+    )
+    eval_continuations: int = field(default=16, metadata={"help": "validation pieces continued in each of them"})
+    eval_shown_continuations: int = field(
+        default=4, metadata={"help": "so many of these are logged as pictures and sound"}
+    )
+    eval_prompt_length: int | None = field(
+        default=None, metadata={"help": "tokens of each prompt; by default half of the context or of a usual piece"}
+    )
+    eval_continue_length: int | None = field(
+        default=None, metadata={"help": "most tokens to add; by default half of the context or of a usual piece"}
+    )
+    eval_harmony_embedding: str | None = field(
+        default=None, metadata={"help": "folder or Hub id; the one that comes with the package if not set"}
+    )
 
     def __post_init__(self):
+        least_values = {"eval_continuations_steps": 1, "eval_continuations": 1, "eval_shown_continuations": 0}
+        for name, least in least_values.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name}={value} must be at least {least}.")
         if str(self.resume_from_checkpoint).lower() in ("true", "last"):
             self.resume_from_checkpoint = _last_checkpoint(self.output_dir)
+        # Trackers go on with a run by its name when the Trainer evaluates after training.
+        self.run_name = self.run_name or Path(self.output_dir or ".").resolve().name
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available() or _launched_for_cpu()
         if self.bf16 is None:
             self.bf16 = not self.fp16 and has_fast_bfloat16(self.use_cpu)

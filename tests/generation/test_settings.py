@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from neuromusic_hf.generation import ContinuationSettings, OutputSettings, sampling_arguments
-from neuromusic_hf.generation.settings import model_revision, weights_hash
+from neuromusic_hf.generation.settings import model_identity, weights_hash
 
 
 @pytest.mark.parametrize("name", ["prompt_length", "continue_length", "batch_size"])
@@ -55,8 +55,9 @@ def test_the_revision_is_the_commit_or_the_hash_of_the_weights(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     expected = hashlib.sha256(b"firstsecond").hexdigest()
     local = SimpleNamespace(name_or_path=str(tmp_path), config=SimpleNamespace(_commit_hash=None))
-    assert model_revision(local) == weights_hash(tmp_path) == expected
+    assert model_identity(local) == {"name": str(tmp_path), "revision": weights_hash(tmp_path)}
+    assert weights_hash(tmp_path) == expected
     of_hub = SimpleNamespace(name_or_path="user/model", config=SimpleNamespace(_commit_hash="abc123"))
-    assert model_revision(of_hub) == "abc123"
+    assert model_identity(of_hub) == {"name": "user/model", "revision": "abc123"}
     with pytest.raises(FileNotFoundError, match="safetensors"):
         weights_hash(tmp_path / "nothing")

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from neuromusic_hf import MidiProcessor
+from neuromusic_hf.reports import read_run
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = str(REPOSITORY / "scripts" / "train.py")
@@ -158,6 +159,8 @@ def test_wandb_offline_records_the_metrics(train, options, tmp_path, monkeypatch
 
 def test_two_processes_train_as_one(train, options, tmp_path):
     changed = {"model_config": '{"resid_pdrop":0,"embd_pdrop":0}', "learning_rate": "1e-3"}
+    changed |= {"eval_continuations_steps": 2, "eval_continuations": 5, "eval_shown_continuations": 0}
+    changed |= {"eval_continuations_steps": 2, "eval_continuations": 5, "eval_shown_continuations": 0}
     train(options("one", **changed))
     # `accelerate launch` starts several processes on CPUs through MPI only; torchrun does what it does on GPUs.
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
@@ -169,3 +172,15 @@ def test_two_processes_train_as_one(train, options, tmp_path):
     assert (two["processes"], two["optimizer_steps"]) == (2, 2)
     assert two["splits"] == one["splits"]
     assert two["metrics"]["eval_nats_per_note"] == pytest.approx(one["metrics"]["eval_nats_per_note"], rel=1e-4)
+    tested_by_one, tested_by_two = (continued_at_the_end(tmp_path / name) for name in ("one", "two"))
+    assert len(tested_by_one) == 5 and tested_by_two == tested_by_one
+
+
+def continued_at_the_end(folder: Path) -> list[tuple]:
+    """Names and prompts of the pieces that were continued in training, where the Trainer logged as many."""
+    run = read_run(folder / "eval_continuations" / "step-000002")
+    history = json.loads((folder / "checkpoint-2" / "trainer_state.json").read_text())["log_history"]
+    (logged,) = [entry for entry in history if "eval_continuations/pieces" in entry]
+    assert logged["eval_continuations/pieces"] == len(run.records)
+    assert (run.folder / "report" / "report.html").is_file()
+    return [(record["name"], run.path(record, "prompt").read_bytes()) for record in run.records]

@@ -1,0 +1,8 @@
+"""What a training run shows while it trains: continuations of fixed prompts, their scores, pictures and sound."""
+
+from .continuation_callback import ContinuationCallback
+from .media import Media
+from .trackers import log_media
+from .watching import watch_continuations
+
+__all__ = ["ContinuationCallback", "Media", "log_media", "watch_continuations"]

@@ -1,0 +1,162 @@
+"""A test of continuations every so many steps of a training run."""
+
+import contextlib
+import dataclasses
+import logging
+from pathlib import Path
+
+import torch
+from accelerate.utils import broadcast_object_list
+from transformers import PreTrainedModel, Trainer, TrainerCallback
+
+from ..generation import (
+    ContinuationRun,
+    ContinuationSettings,
+    MidiContinuationPipeline,
+    OutputSettings,
+    PieceSource,
+    RunFolder,
+)
+from ..reports import RunModel, RunScores, ScoringOptions, read_run, score_run, write_report
+from .media import collect_media
+from .trackers import log_media
+
+logger = logging.getLogger(__name__)
+
+CONTINUATIONS_FOLDER = "eval_continuations"
+LOG_PREFIX = f"{CONTINUATIONS_FOLDER}/"
+LOGGED_FIGURES = ("noise_floor_95", "overlap_area", "mean_original", "mean_generated", "num_dropped")
+"""Of each score, beside itself."""
+
+
+class ContinuationCallback(TrainerCallback):
+    """
+    Continues the same prompts every so many steps, scores them, and logs scalars through the Trainer, and piano rolls,
+    sound and histograms to those of its trackers that show them.
+
+    Each test is a test run in `output_dir/eval_continuations/step-...`, as scripts/continue_midi.py writes it, with a
+    report. It does not touch the random numbers of the training. Processes share the prompts.
+
+    Args:
+        trainer ([`~transformers.Trainer`]): of a causal language model, whose `processing_class` is its
+            [`MidiProcessor`].
+        pieces (list of [`PieceSource`]): what to continue.
+        settings ([`ContinuationSettings`]): how.
+        steps (`int`): optimizer steps between two tests.
+        shown (`int`, *optional*, defaults to 4): pieces, the first ones, that trackers get as pictures and sound.
+        scoring ([`ScoringOptions`], *optional*): how continuations are scored.
+
+    Raises:
+        `ValueError`: prompt and continuation are longer than the model reads, or its weights are divided among
+            processes (FSDP, DeepSpeed).
+
+    Example:
+
+    ```py
+    >>> from neuromusic_hf.generation import ContinuationSettings, row_pieces
+    >>> from neuromusic_hf.monitoring import ContinuationCallback
+    >>> settings = ContinuationSettings(prompt_length=256, continue_length=256)
+    >>> pieces = row_pieces(corpus["validation"])[:16]
+    >>> trainer.add_callback(ContinuationCallback(trainer, pieces, settings, steps=500))
+    ```
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        pieces: list[PieceSource],
+        settings: ContinuationSettings,
+        steps: int,
+        shown: int = 4,
+        scoring: ScoringOptions | None = None,
+    ):
+        if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+            raise ValueError(
+                "No process of FSDP or DeepSpeed has all weights, so that none can continue: leave "
+                "eval_continuations_steps out, and continue with checkpoints (scripts/continue_midi.py)."
+            )
+        settings.check(trainer.model)
+        self.trainer = trainer
+        self.pieces = pieces
+        self.settings = settings
+        self.steps = steps
+        self.shown = shown
+        self.output = _possible_output(shown)
+        # One process: the pieces are few, and forking the process that trains is not safe.
+        self.scoring = dataclasses.replace(scoring or ScoringOptions(), num_proc=1)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        """Called by the Trainer after each optimizer step."""
+        if state.global_step % self.steps == 0:
+            self.test()
+
+    def test(self):
+        """Continues all prompts with the model as it is, scores and logs them."""
+        args, state, accelerator = self.trainer.args, self.trainer.state, self.trainer.accelerator
+        folder = RunFolder(Path(args.output_dir, CONTINUATIONS_FOLDER, f"step-{state.global_step:06d}"))
+        model = accelerator.unwrap_model(self.trainer.model, keep_torch_compile=False)
+        processor = self.trainer.processing_class
+        with _as_for_generation(model):
+            pipeline = MidiContinuationPipeline(model, processor, device=model.device)
+            run = ContinuationRun(pipeline, self.pieces, folder, self.settings, self.output)
+            if accelerator.is_main_process:
+                identity = {"name": f"{args.output_dir} at step {state.global_step}", "revision": "in training"}
+                run.begin(overwrite=True, model=identity, sources=["validation"])
+            accelerator.wait_for_everyone()
+            run.continue_share(accelerator.process_index, accelerator.num_processes)
+        accelerator.wait_for_everyone()
+        scalars = [None]
+        if accelerator.is_main_process:
+            run.end()
+            scalars = [self._report(folder.path, RunModel(model.config.model_type, processor))]
+        self.trainer.log(broadcast_object_list(scalars)[0])
+
+    def _report(self, folder: Path, model: RunModel) -> dict[str, float]:
+        run = read_run(folder)
+        scores = score_run(run, self.scoring, model)
+        report = folder / "report"
+        page = write_report(run, scores, report)
+        log_media(self.trainer, collect_media(run, scores, report, self.shown))
+        logger.info("Continuations to look at: %s", page)
+        return scalar_figures(scores)
+
+
+def scalar_figures(scores: RunScores) -> dict[str, float]:
+    """What of the scores of a test run is a number worth a curve, by its name for [`~transformers.Trainer.log`]."""
+    record = scores.record
+    figures = {}
+    for name, score in record["scores"].items():
+        figures[name] = score["score"]
+        figures |= {f"{name}_{figure}": score[figure] for figure in LOGGED_FIGURES}
+    figures["entropy_nats"] = record["mean_entropy_nats"]
+    figures["token_error_rate"] = record["token_errors"]["token_error_rate"]
+    figures["pieces"] = record["pieces"]["continued"]
+    figures["pieces_left_out"] = sum(map(len, record["pieces"]["left_out"].values()))
+    return {f"{LOG_PREFIX}{name}": value for name, value in figures.items() if value is not None}
+
+
+def _possible_output(shown: int) -> OutputSettings:
+    output = OutputSettings(audio=shown)
+    try:
+        output.check()
+    except (ImportError, OSError) as error:
+        logger.warning("Continuations are not rendered to sound: %s", error)
+        return OutputSettings(audio=0)
+    return output
+
+
+@contextlib.contextmanager
+def _as_for_generation(model: PreTrainedModel):
+    """
+    In evaluation mode, without the autocast that Accelerate lays around `forward`, and without traces in PyTorch's
+    random numbers, of which a data loader takes one.
+    """
+    training, wrapped = model.training, model.__dict__.pop("forward", None)
+    model.eval()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        model.train(training)
+        if wrapped is not None:
+            model.forward = wrapped

@@ -1,0 +1,62 @@
+"""From the arguments of a training run to the callback that tests its continuations."""
+
+import numpy as np
+import pyarrow.compute
+from datasets import Dataset
+from transformers import Trainer
+
+from ..generation import ContinuationSettings, PieceSource, choose_pieces, row_pieces
+from ..reports import ScoringOptions
+from ..training import DataArguments, RunArguments
+from .continuation_callback import ContinuationCallback
+
+
+def watch_continuations(trainer: Trainer, validation: Dataset, tokens: Dataset, data_args: DataArguments):
+    """
+    Adds a [`ContinuationCallback`] as the arguments of the Trainer ask, none where `eval_continuations_steps` is not
+    set.
+
+    Args:
+        trainer ([`~transformers.Trainer`]): with [`RunArguments`].
+        validation ([`~datasets.Dataset`]): pieces to continue, with the columns `midi` and `content_hash`.
+        tokens ([`~datasets.Dataset`]): the same pieces as tokens.
+        data_args ([`DataArguments`]): of the run.
+
+    Raises:
+        `ValueError`: no piece is as long as prompt and continuation, or the callback cannot work.
+    """
+    args: RunArguments = trainer.args
+    if args.eval_continuations_steps is None:
+        return
+    lengths = pyarrow.compute.list_value_length(tokens.data.column("input_ids")).to_numpy()
+    usual = half_of_the_usual(lengths, data_args.context_length)
+    settings = ContinuationSettings(
+        prompt_length=args.eval_prompt_length or usual,
+        continue_length=args.eval_continue_length or usual,
+        batch_size=args.per_device_eval_batch_size,
+        seed=args.seed,
+    )
+    wanted = settings.prompt_length + settings.continue_length
+    hashes = set(tokens.select(np.flatnonzero(lengths > wanted))["content_hash"])
+    if not hashes:
+        raise ValueError(
+            f"None of {len(lengths)} validation pieces has {wanted} tokens for a prompt and how it goes on. The "
+            f"longest has {max(lengths, default=0)}: make eval_prompt_length and eval_continue_length shorter."
+        )
+    pieces = choose_pieces(_pieces(validation, hashes), args.eval_continuations, args.seed)
+    scoring = ScoringOptions(harmony_embedding=args.eval_harmony_embedding)
+    shown = args.eval_shown_continuations
+    trainer.add_callback(
+        ContinuationCallback(trainer, pieces, settings, args.eval_continuations_steps, shown, scoring)
+    )
+
+
+def half_of_the_usual(lengths: np.ndarray, context_length: int) -> int:
+    """Half of the context, or of a piece where half of the pieces are shorter than that; in tokens, at least 1."""
+    usual = min(context_length, int(np.median(lengths)) - 1) if len(lengths) else context_length
+    return max(1, usual // 2)
+
+
+def _pieces(validation: Dataset, hashes: set[str]) -> list[PieceSource]:
+    rows = [row for row, content_hash in enumerate(validation["content_hash"]) if content_hash in hashes]
+    return row_pieces(validation.select(rows))

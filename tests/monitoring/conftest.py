@@ -1,0 +1,70 @@
+"""A Trainer of a tiny model on pieces of one kind."""
+
+import pytest
+import torch
+from datasets import Dataset, DatasetDict
+from music import make_score
+
+from neuromusic_hf import MidiProcessor, build_model
+from neuromusic_hf.corpora import Midi
+from neuromusic_hf.tokenization import tokenize_corpus
+from neuromusic_hf.training import DataArguments, RunArguments, TrainingBlocks, create_trainer
+
+SIZES = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """Nine pieces to train on, and five to validate with."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rows = {}
+    for split, seeds in {"train": range(9), "validation": range(20, 25)}.items():
+        paths = [folder / f"{seed}.mid" for seed in seeds]
+        for seed, path in zip(seeds, paths, strict=True):
+            make_score(seed).dump_midi(path)
+        midi = [{"bytes": path.read_bytes(), "path": path.name} for path in paths]
+        hashes = [f"{seed:064d}" for seed in seeds]
+        rows[split] = Dataset.from_dict({"midi": midi, "content_hash": hashes}).cast_column("midi", Midi())
+    return DatasetDict(rows)
+
+
+@pytest.fixture(scope="session")
+def processor():
+    return MidiProcessor.from_tokenization("REMI")
+
+
+@pytest.fixture(scope="session")
+def tokens(corpus, processor):
+    return tokenize_corpus(corpus, processor)
+
+
+@pytest.fixture
+def data_args():
+    return DataArguments(context_length=64, max_eval_blocks=4)
+
+
+@pytest.fixture
+def make_trainer(tokens, processor, data_args, tmp_path):
+    def make(name="run", **changed):
+        torch.manual_seed(0)
+        model = build_model("gpt2", processor, context_length=data_args.context_length, **SIZES)
+        values = {
+            "output_dir": str(tmp_path / name),
+            "max_steps": 4,
+            "per_device_train_batch_size": 4,
+            "eval_strategy": "no",
+            "save_strategy": "no",
+            "learning_rate": 1e-2,
+            "seed": 3,
+            "bf16": False,
+            "disable_tqdm": True,
+            "eval_continuations_steps": 2,
+            "eval_continuations": 3,
+            "eval_shown_continuations": 0,
+            **changed,
+        }
+        args = RunArguments(**values)
+        blocks = TrainingBlocks.from_tokens(tokens, data_args, args.seed)
+        return create_trainer(model, processor, blocks, data_args, args, recipe={})
+
+    return make

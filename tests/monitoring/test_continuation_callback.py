@@ -1,0 +1,156 @@
+"""Continuations tested while a model trains: what is written and logged, and that the training does not notice."""
+
+import json
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from transformers import pipeline
+
+from neuromusic_hf.corpora import Midi
+from neuromusic_hf.generation import ContinuationSettings, row_pieces
+from neuromusic_hf.monitoring import ContinuationCallback, watch_continuations
+from neuromusic_hf.monitoring.continuation_callback import LOG_PREFIX
+from neuromusic_hf.monitoring.watching import half_of_the_usual
+from neuromusic_hf.reports import compare_runs, read_run, score_run
+
+RAW = Midi(decode=False)
+
+
+@pytest.fixture
+def watched(make_trainer, corpus, tokens, data_args):
+    def make(name="run", **changed):
+        trainer = make_trainer(name, **changed)
+        watch_continuations(trainer, corpus["validation"], tokens["validation"], data_args)
+        return trainer
+
+    return make
+
+
+def logged(trainer) -> dict[int, dict]:
+    """What was logged of continuations, by step."""
+    history = [entry for entry in trainer.state.log_history if f"{LOG_PREFIX}pieces" in entry]
+    return {entry["step"]: {name: entry[name] for name in entry if name.startswith(LOG_PREFIX)} for entry in history}
+
+
+def step_folder(trainer, step):
+    return f"{trainer.args.output_dir}/eval_continuations/step-{step:06d}"
+
+
+def test_every_so_many_steps_a_test_run_is_written_scored_and_logged(watched, tmp_path):
+    trainer = watched()
+    trainer.train()
+    figures = logged(trainer)
+    assert list(figures) == [2, 4]
+    for step, scalars in figures.items():
+        run = read_run(step_folder(trainer, step))
+        assert len(run.records) == 3 and not run.left_out
+        assert {record["prompt_tokens"] for record in run.records} == {32}
+        record = json.loads((run.folder / "report" / "scores.json").read_text())
+        assert (run.folder / "report" / "report.html").stat().st_size > 0
+        for name in ("pitch_kl", "duration_kl", "harmony_kl"):
+            assert scalars.get(f"{LOG_PREFIX}{name}") == record["scores"][name]["score"]
+            assert scalars[f"{LOG_PREFIX}{name}_num_dropped"] == record["scores"][name]["num_dropped"]
+        assert scalars[f"{LOG_PREFIX}token_error_rate"] == 0
+        assert scalars[f"{LOG_PREFIX}pieces"] == 3 and scalars[f"{LOG_PREFIX}pieces_left_out"] == 0
+        assert all(isinstance(value, (int, float)) for value in scalars.values())
+    reports = [f"{step_folder(trainer, step)}/report" for step in figures]
+    assert "REMI" in compare_runs(reports, tmp_path / "comparison").read_text()
+
+
+def test_the_same_prompts_are_continued_by_what_the_model_has_become(watched):
+    trainer = watched(learning_rate=3e-2)
+    trainer.train()
+    first, last = (read_run(step_folder(trainer, step)) for step in (2, 4))
+    for before, after in zip(first.records, last.records, strict=True):
+        assert before["name"] == after["name"] and before["seed"] == after["seed"]
+        assert first.path(before, "prompt").read_bytes() == last.path(after, "prompt").read_bytes()
+    tokens = [[run.path(record, "tokens").read_text() for record in run.records] for run in (first, last)]
+    assert tokens[0] != tokens[1]
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_the_training_is_the_same_with_and_without_it(watched, make_trainer, bf16):
+    with_tests = watched("with", bf16=bf16)
+    with_tests.train()
+    without = make_trainer("without", bf16=bf16)
+    without.train()
+    expected = without.model.state_dict()
+    for name, weight in with_tests.model.state_dict().items():
+        torch.testing.assert_close(weight, expected[name], rtol=0, atol=0, msg=name)
+    assert with_tests.model.training and len(logged(with_tests)) == 2
+
+
+def test_it_continues_as_the_saved_model_does(watched, corpus, tmp_path):
+    """In float32: with training's autocast the notes would be others than those of the bundle."""
+    trainer = watched(bf16=True)
+    trainer.train()
+    trainer.save_model(tmp_path / "bundle")
+    continue_midi = pipeline("midi-continuation", model=str(tmp_path / "bundle"))
+    run = read_run(step_folder(trainer, 4))
+    pieces = {Path(row["midi"]["path"]).stem: row["midi"] for row in corpus["validation"].cast_column("midi", RAW)}
+    for record in run.records:
+        piece = pieces[record["name"]]
+        result = continue_midi(piece, max_new_tokens=32, seed=record["seed"], prompt_length=32)
+        assert " ".join(map(str, result["token_ids"])) == run.path(record, "tokens").read_text().strip()
+
+
+def test_nothing_is_watched_unless_asked(make_trainer, corpus, tokens, data_args):
+    trainer = make_trainer(eval_continuations_steps=None)
+    watch_continuations(trainer, corpus["validation"], tokens["validation"], data_args)
+    assert not [each for each in trainer.callback_handler.callbacks if isinstance(each, ContinuationCallback)]
+
+
+def test_lengths_that_no_piece_has_are_refused_before_training(watched):
+    with pytest.raises(ValueError, match="None of 5 validation pieces has 100032 tokens .*longest has.*shorter"):
+        watched(eval_prompt_length=100_000)
+
+
+@pytest.mark.parametrize(
+    "pieces, context, expected",
+    [([4000, 900, 30], 512, 256), ([301, 100, 900], 512, 150), ([2, 2], 512, 1), ([], 64, 32)],
+)
+def test_lengths_are_half_of_the_context_or_of_a_usual_piece(pieces, context, expected):
+    assert half_of_the_usual(np.array(pieces), context) == expected
+
+
+def test_lengths_that_the_model_cannot_read_are_refused_before_training(watched):
+    with pytest.raises(ValueError, match="the model reads 64"):
+        watched(eval_prompt_length=40)
+
+
+@pytest.mark.parametrize("name", ["is_fsdp_enabled", "is_deepspeed_enabled"])
+def test_divided_weights_are_refused(corpus, name):
+    trainer = SimpleNamespace(**{"is_fsdp_enabled": False, "is_deepspeed_enabled": False, name: True})
+    with pytest.raises(ValueError, match="eval_continuations_steps"):
+        ContinuationCallback(trainer, row_pieces(corpus["validation"]), ContinuationSettings(), steps=2)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"eval_continuations_steps": 0}, {"eval_continuations": 0}, {"eval_shown_continuations": -1}]
+)
+def test_impossible_numbers_are_refused(make_trainer, wrong):
+    with pytest.raises(ValueError, match="{}={}".format(*next(iter(wrong.items())))):
+        make_trainer(**wrong)
+
+
+def test_without_an_audio_engine_it_says_so_and_goes_on(watched, monkeypatch, caplog):
+    monkeypatch.setattr("neuromusic_hf.rendering.audio.ENGINES", ())
+    with caplog.at_level(logging.WARNING):
+        trainer = watched(eval_shown_continuations=2, max_steps=2)
+    assert "not rendered to sound" in caplog.text and "neuromusic_hf[audio]" in caplog.text
+    trainer.train()
+    assert all("audio" not in record["files"] for record in read_run(step_folder(trainer, 2)).records)
+
+
+def test_a_step_can_be_scored_again_by_the_script(watched):
+    trainer = watched(max_steps=2)
+    trainer.train()
+    run = read_run(step_folder(trainer, 2))
+    record = score_run(run).record
+    logged_before = logged(trainer)[2]
+    assert record["scores"]["pitch_kl"]["score"] == logged_before.get(f"{LOG_PREFIX}pitch_kl")
+    assert "at step 2" in record["not_available"]["model"]
