@@ -1,6 +1,7 @@
 """Scores continuations of known worth: real, by a trained model, by an untrained one, shuffled.
 
-    python benchmarks/metric_validity.py maestro runs/maestro --data_dir maestro-v2.0.0-midi.zip
+    python benchmarks/metric_validity.py maestro runs/maestro --data_dir maestro-v2.0.0-midi.zip \
+        --harmony_embedding runs/maestro-harmony
 
 README.md says what each figure means.
 """
@@ -19,10 +20,12 @@ from transformers import AutoModelForCausalLM
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor
 from neuromusic_hf.generation import choose_pieces, find_pieces, new_music
-from neuromusic_hf.metrics import all_measures, load_harmony_embedding, score_midi
+from neuromusic_hf.metrics import all_measures, harmony_measure, load_harmony_embedding, score_midi
 
 REAL, TRAINED, UNTRAINED, WRONG, SHUFFLED = "real", "trained", "untrained", "wrong_piece", "shuffled_notes"
 KINDS = (REAL, TRAINED, UNTRAINED, WRONG, SHUFFLED)
+OWN_HARMONY = "harmony_of_corpus"
+"""Harmony by word vectors learned from the train split of the corpus."""
 ORDER = ((REAL, TRAINED), (TRAINED, UNTRAINED), (UNTRAINED, SHUFFLED))
 """Pairs of which the first must have the lower score."""
 
@@ -33,7 +36,8 @@ def main():
     parser.add_argument("model", help="folder of a bundle trained on its train split")
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
     parser.add_argument("--max_items", type=int, help="pieces, chosen at random; all if not given")
-    parser.add_argument("--length", type=int, default=256, help="tokens of prompt, original and continuation each")
+    parser.add_argument("--length", type=int, default=512, help="tokens of prompt, original and continuation each")
+    parser.add_argument("--harmony_embedding", help="of the corpus, to score harmony with beside the package's own")
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="result file; named by the corpus if not given")
@@ -42,6 +46,8 @@ def main():
     torch.manual_seed(args.seed)
     pieces, left_out = collect(args)
     measures = all_measures(load_harmony_embedding())
+    if args.harmony_embedding:
+        measures[OWN_HARMONY] = harmony_measure(load_harmony_embedding(args.harmony_embedding))
     prompts, originals = (list(column) for column in zip(*pieces["facts"], strict=True))
     scores = {
         name: {kind: score_midi(measure, prompts, originals, pieces[kind]).to_dict() for kind in KINDS}
@@ -166,14 +172,15 @@ def make_targets(scores: dict, checks: dict) -> dict:
 def draw(scores: dict, path: Path):
     """Scores with intervals, and the noise floor, for each feature."""
     matplotlib.rcParams["font.size"] = 10
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    figure = Figure(figsize=(3.4 * len(scores), 3.6), layout="constrained")
     for axes, (name, row) in zip(figure.subplots(1, len(scores)), scores.items(), strict=True):
         heights = [row[kind]["score"] for kind in KINDS]
         spread = [(row[kind]["interval"][1] - row[kind]["interval"][0]) / 2 for kind in KINDS]
         axes.bar([kind.replace("_", "\n") for kind in KINDS], heights, yerr=spread, color="#0072B2", capsize=3)
         axes.axhline(row[REAL]["noise_floor_95"], color="#D55E00", linestyle="--", label="noise floor, 95%")
-        axes.set_title(f"{name}, nats")
+        axes.set_title(f"{name.replace('_', ' ')}, nats")
         axes.tick_params(axis="x", labelsize=7)
+        axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=120)
 

@@ -6,6 +6,7 @@
 
 import argparse
 import logging
+import os
 
 from neuromusic_hf import load_corpus
 from neuromusic_hf.corpora import SPLIT_NAMES
@@ -19,7 +20,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", required=True, help="folder to write to")
     parser.add_argument("--split", default="train", choices=SPLIT_NAMES, help="which split of the corpus")
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
-    parser.add_argument("--num_proc", type=int, help="processes that read the corpus and reduce the pieces")
+    parser.add_argument(
+        "--num_proc", type=int, default=os.cpu_count(), help="processes that read the corpus and reduce the pieces"
+    )
     parser.add_argument("--vector_size", type=int, default=defaults.vector_size, help="numbers in a vector")
     parser.add_argument("--window", type=int, default=defaults.window, help="bars on either side that are context")
     parser.add_argument("--min_count", type=int, default=defaults.min_count, help="rarer words are the unknown word")
