@@ -52,7 +52,8 @@ def write_piece(result: dict, name: str, folder: Path, stem: str, output: Output
         plot_piano_roll(scores["prompt"], new, title=name).savefig(folder / files["picture"])
     if audio and sounds:
         files["audio"] = f"{stem}.wav"
-        save_audio(folder / files["audio"], render_audio(scores["full"], soundfont=output.soundfont))
+        waveform = render_audio(scores["full"], soundfont=output.soundfont, max_seconds=output.max_audio_seconds)
+        save_audio(folder / files["audio"], waveform)
     return {
         "name": name,
         "files": files,

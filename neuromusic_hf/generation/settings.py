@@ -60,11 +60,13 @@ class OutputSettings:
         pictures (`bool`, *optional*, defaults to `True`): a piano roll of prompt and continuation.
         audio (`int`, *optional*, defaults to 0): render so many pieces, the first ones; all where it is `None`.
         soundfont (`str`, *optional*): of the audio.
+        max_audio_seconds (`float`, *optional*, defaults to 600.0): longer pieces are cut there, with a warning.
     """
 
     pictures: bool = True
     audio: int | None = 0
     soundfont: str | None = None
+    max_audio_seconds: float = 600.0
 
     def check(self):
         """Raises `ImportError`, `FileNotFoundError` or `ValueError` where audio is wanted and cannot be rendered."""

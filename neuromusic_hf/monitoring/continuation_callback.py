@@ -28,6 +28,9 @@ LOG_PREFIX = f"{CONTINUATIONS_FOLDER}/"
 LOGGED_FIGURES = ("noise_floor_95", "overlap_area", "mean_original", "mean_generated", "num_dropped")
 """Of each score, beside itself."""
 
+MAX_AUDIO_SECONDS = 90.0
+"""Models that have learned little may write minutes of silence."""
+
 
 class ContinuationCallback(TrainerCallback):
     """
@@ -136,7 +139,7 @@ def scalar_figures(scores: RunScores) -> dict[str, float]:
 
 
 def _possible_output(shown: int) -> OutputSettings:
-    output = OutputSettings(audio=shown)
+    output = OutputSettings(audio=shown, max_audio_seconds=MAX_AUDIO_SECONDS)
     try:
         output.check()
     except (ImportError, OSError) as error:

@@ -1,6 +1,8 @@
 """A test run on disk: what it records, and that stopping it anywhere changes nothing."""
 
+import dataclasses
 import json
+import wave
 from types import SimpleNamespace
 
 import pytest
@@ -100,6 +102,15 @@ def without_seconds(value):
     if isinstance(value, dict):
         return {key: without_seconds(item) for key, item in value.items() if key != "seconds"}
     return [without_seconds(item) for item in value] if isinstance(value, list) else value
+
+
+def test_sound_is_cut_where_the_settings_say(new_run):
+    pytest.importorskip("midirenderer", reason="midirenderer is not installed (pip install neuromusic_hf[audio])")
+    run = dataclasses.replace(new_run(), output=OutputSettings(pictures=False, audio=1, max_audio_seconds=1.5))
+    with pytest.warns(UserWarning, match="cut at 1.5 s"):
+        (name,) = [piece["files"]["audio"] for piece in complete(run)["pieces"] if "audio" in piece["files"]]
+    with wave.open(str(run.folder.path / name)) as sound:
+        assert sound.getnframes() / sound.getframerate() == pytest.approx(1.5, abs=0.01)
 
 
 def test_every_piece_is_recorded_or_left_out_with_a_reason(new_run, pieces):
