@@ -17,7 +17,8 @@ def test_figures(run_benchmark):
     assert result["settings"]["distinct_compositions"] == COMPOSITIONS
     assert result["settings"]["distinct_files"] == 3 * COMPOSITIONS
     runs, ratios = result["runs"], result["ratios"]
-    *several, one = runs.values()
+    one = runs["one_process"]
+    several = [run for run in runs.values() if run is not one]
     assert [run["pieces"] for run in several] == [COMPOSITIONS // share for share in (8, 4, 2, 1)]
     assert {run["processes"] for run in several} == {CORES} and one["processes"] == 1
     for run in runs.values():
@@ -29,8 +30,11 @@ def test_figures(run_benchmark):
     for figure in ("milliseconds_a_piece", "worker_memory_mib", "parent_memory_mib"):
         medians = [run[figure]["median"] for run in (several[-1], several[0])]
         assert ratios[f"{figure}_largest_to_smallest"] == pytest.approx(medians[0] / medians[1], rel=1e-3)
-    assert one["scores"] == runs[f"all_cores_{one['pieces']}"]["scores"]
-    assert len(result["targets"]) == 4
+    same = runs[f"all_cores_{one['pieces']}"]
+    speed_up = one["seconds"]["median"] / same["seconds"]["median"]
+    assert ratios["milliseconds_a_piece_one_process_to_all_cores"] == pytest.approx(speed_up, rel=1e-3)
+    assert one["scores"] == same["scores"]
+    assert len(result["targets"]) == 5
 
 
 @pytest.fixture
