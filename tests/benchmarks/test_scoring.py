@@ -11,9 +11,18 @@ CORES = os.cpu_count()
 COMPOSITIONS = 8 * CORES
 
 
-def test_figures(run_benchmark):
-    options = ("--compositions", str(COMPOSITIONS), "--length", "64", "--repetitions", "1")
-    result = run_benchmark("scoring", "bach", *options)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three pieces, long enough for sixty compositions."""
+    folder = tmp_path_factory.mktemp("pieces")
+    for seed in range(3):
+        make_score(seed, num_notes=300).dump_midi(folder / f"piece-{seed}.mid")
+    return folder
+
+
+def test_figures(run_benchmark, folder):
+    options = ("--compositions", str(COMPOSITIONS), "--length", "16", "--repetitions", "1")
+    result = run_benchmark("scoring", str(folder), *options)
     assert result["settings"]["distinct_compositions"] == COMPOSITIONS
     assert result["settings"]["distinct_files"] == 3 * COMPOSITIONS
     runs, ratios = result["runs"], result["ratios"]
@@ -43,10 +52,8 @@ def scoring(load_benchmark):
 
 
 @pytest.fixture
-def pieces(tmp_path, scoring):
-    for seed in range(3):
-        make_score(seed, num_notes=300).dump_midi(tmp_path / f"piece-{seed}.mid")
-    return scoring.find_pieces([str(tmp_path)])
+def pieces(folder, scoring):
+    return scoring.find_pieces([str(folder)])
 
 
 def test_passages_are_distinct_and_a_fixed_sample(scoring, pieces):
