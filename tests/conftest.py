@@ -25,3 +25,13 @@ def midi_folder(tmp_path_factory) -> Path:
     for seed in range(40):
         make_score(seed).dump_midi(folder / f"piece_{seed:02d}.mid")
     return folder
+
+
+@pytest.fixture
+def offline_wandb(tmp_path, monkeypatch):
+    """The wandb module, which writes its runs to `tmp_path`. It reads its settings once: they are forgotten after."""
+    wandb = pytest.importorskip("wandb", reason="wandb is not installed (pip install neuromusic_hf[tracking])")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    yield wandb
+    wandb.teardown()

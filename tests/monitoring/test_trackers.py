@@ -43,13 +43,10 @@ def test_tensorboard_shows_all(trained, tmp_path, monkeypatch):
     assert len(tags["histograms"]) >= 2
 
 
-def test_wandb_gets_all(trained, tmp_path, monkeypatch):
-    wandb = pytest.importorskip("wandb", reason="wandb is not installed (pip install neuromusic_hf[tracking])")
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+def test_wandb_gets_all(trained, tmp_path, offline_wandb):
     trained("wandb")
-    summary = wandb.run.summary._as_dict()
-    wandb.finish()
+    summary = offline_wandb.run.summary._as_dict()
+    offline_wandb.finish()
     kinds = [value["_type"] for value in summary.values() if isinstance(value, dict) and "_type" in value]
     assert kinds.count("image-file") == SHOWN + 1
     assert kinds.count("audio-file") == SHOWN

@@ -148,12 +148,9 @@ def test_a_trained_bundle_is_trained_further(train, options, tmp_path):
     assert all(torch.equal(after[name], weight) for name, weight in before.items())
 
 
-def test_wandb_offline_records_the_metrics(train, options, tmp_path, monkeypatch):
-    wandb = pytest.importorskip("wandb", reason="wandb is not installed")
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+def test_wandb_offline_records_the_metrics(train, options, tmp_path, offline_wandb):
     train(options(report_to="wandb", run_name="a_test"))
-    wandb.finish()
+    offline_wandb.finish()
     assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
 
 
