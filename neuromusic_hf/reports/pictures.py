@@ -1,5 +1,6 @@
 """Pictures of a run: histograms of its distances, and its scores beside their noise floors."""
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -21,6 +22,7 @@ SCORE_COLOR = "#0072B2"
 FLOOR_COLOR = "#DDDDDD"
 
 MOST_BINS = 30
+MOST_LABEL_CHARACTERS = 44
 LONG_TAIL = 2
 """Times the 99th percentile, from where the largest distance would leave the others too little room."""
 
@@ -63,10 +65,18 @@ def plot_scores(runs: Mapping[str, Mapping[str, dict]]) -> Figure:
         _draw_scores(axes, scores)
         axes.set_title(feature.title, loc="left", fontsize=11)
         axes.set_xlabel("KL(original || generated), nats")
-    panels[0].set_yticks(range(len(runs)), [label if len(label) < 40 else f"…{label[-38:]}" for label in runs])
+    panels[0].set_yticks(range(len(runs)), map(_short, runs))
     panels[0].set_ylim(len(runs) - 0.5, -0.5)
     figure.legend(handles=_score_legend(), loc="outside upper right", ncols=4, frameon=False, fontsize=9)
     return figure
+
+
+def _short(label: str) -> str:
+    """The number of a run and the end of its label, which names model and tokenization."""
+    if len(label) <= MOST_LABEL_CHARACTERS:
+        return label
+    number = re.match(r"(\d+\. )?", label)[0]
+    return f"{number}…{label[len(number) + 1 - MOST_LABEL_CHARACTERS :]}"
 
 
 def _panels(height: float, sharey: bool = False) -> tuple[Figure, list[Axes]]:

@@ -44,10 +44,11 @@ def test_few_equal_missing_and_negative_distances_are_drawn(values):
 def test_scores_stand_beside_their_floors_in_the_order_given():
     nothing = {"score": None, "interval": None, "noise_floor": None, "noise_floor_95": None}
     single = nothing | {"score": 0.3}
-    rows = {"a": score_of(0.5), "b" * 60: score_of(0.1), "c": nothing, "d": single}
+    rows = {"a": score_of(0.5), "12. " + "b" * 60: score_of(0.1), "c" * 60: nothing, "d": single}
     figure = plot_scores({label: {f"{name}_kl": score for name in FEATURES} for label, score in rows.items()})
     figure.canvas.draw()
-    assert [label.get_text()[-30:] for label in figure.axes[0].get_yticklabels()] == ["a", "b" * 30, "c", "d"]
+    shown = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert shown == ["a", "12. …" + "b" * 39, "…" + "c" * 43, "d"]
     for axes in figure.axes:
         dots = [(line.get_xdata()[0], line.get_markerfacecolor()) for line in axes.lines]
         assert [x for x, _ in dots] == [0.5, 0.1, 0.3]
