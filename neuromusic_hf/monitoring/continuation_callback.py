@@ -17,6 +17,7 @@ from ..generation import (
     PieceSource,
     RunFolder,
 )
+from ..metrics import load_harmony_embedding
 from ..reports import RunModel, RunScores, ScoringOptions, read_run, score_run, write_report
 from .media import collect_media
 from .trackers import log_media
@@ -52,6 +53,7 @@ class ContinuationCallback(TrainerCallback):
     Raises:
         `ValueError`: prompt and continuation are longer than the model reads, or its weights are divided among
             processes (FSDP, DeepSpeed).
+        `OSError`: the harmony embedding cannot be read.
 
     Example:
 
@@ -85,8 +87,10 @@ class ContinuationCallback(TrainerCallback):
         self.steps = steps
         self.shown = shown
         self.output = _possible_output(shown)
+        scoring = scoring or ScoringOptions()
+        embedding = load_harmony_embedding(scoring.harmony_embedding)
         # One process: the pieces are few, and forking the process that trains is not safe.
-        self.scoring = dataclasses.replace(scoring or ScoringOptions(), num_proc=1)
+        self.scoring = dataclasses.replace(scoring, harmony_embedding=embedding, num_proc=1)
 
     def on_step_end(self, args, state, control, **kwargs):
         """Called by the Trainer after each optimizer step."""

@@ -45,8 +45,8 @@ class ScoringOptions:
     How a run is scored.
 
     Args:
-        harmony_embedding (`str` or `Path`, *optional*):
-            Folder or Hub repository of the embedding; the one that comes with the package if not given.
+        harmony_embedding ([`HarmonyEmbedding`], `str` or `Path`, *optional*):
+            The embedding, its folder or Hub repository; the one that comes with the package if not given.
         train_corpus (`str`, *optional*): corpus whose training split novelty is measured against.
         data_dir (`str`, *optional*): where that corpus lies, if it is here already.
         split_shares (sequence of `float`, *optional*):
@@ -58,7 +58,7 @@ class ScoringOptions:
         `ValueError`: `data_dir` or `split_shares` without a `train_corpus`.
     """
 
-    harmony_embedding: str | Path | None = None
+    harmony_embedding: HarmonyEmbedding | str | Path | None = None
     train_corpus: str | None = None
     data_dir: str | None = None
     split_shares: Sequence[float] | None = None

@@ -122,6 +122,11 @@ def test_lengths_that_the_model_cannot_read_are_refused_before_training(watched)
         watched(eval_prompt_length=40)
 
 
+def test_an_embedding_that_cannot_be_read_is_refused_before_training(watched):
+    with pytest.raises(OSError, match="no harmony embedding './nowhere'"):
+        watched(eval_harmony_embedding="./nowhere")
+
+
 @pytest.mark.parametrize("name", ["is_fsdp_enabled", "is_deepspeed_enabled"])
 def test_divided_weights_are_refused(corpus, name):
     trainer = SimpleNamespace(**{"is_fsdp_enabled": False, "is_deepspeed_enabled": False, name: True})
