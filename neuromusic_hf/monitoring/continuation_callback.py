@@ -123,8 +123,8 @@ class ContinuationCallback(TrainerCallback):
         scores = score_run(run, self.scoring, model)
         report = folder / "report"
         page = write_report(run, scores, report)
-        log_media(self.trainer, collect_media(run, scores, report, self.shown))
-        logger.info("Continuations to look at: %s", page)
+        trackers = log_media(self.trainer, collect_media(run, scores, report, self.shown))
+        logger.info("Continuations to look at: %s", ", ".join([str(page), *trackers]))
         return scalar_figures(scores)
 
 
