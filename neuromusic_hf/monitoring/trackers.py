@@ -1,15 +1,11 @@
 """Pictures, sounds and histograms to the trackers of a Trainer, which carry scalars themselves."""
 
-import logging
-
 from matplotlib.image import imread
 from scipy.io import wavfile
 from transformers import Trainer, TrainerCallback
 from transformers.integrations import TensorBoardCallback, TrackioCallback, WandbCallback
 
 from .media import Media
-
-logger = logging.getLogger(__name__)
 
 STEP_NAME = "train/global_step"
 """What transformers' callbacks plot everything against."""

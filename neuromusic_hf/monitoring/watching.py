@@ -24,6 +24,7 @@ def watch_continuations(trainer: Trainer, validation: Dataset, tokens: Dataset, 
 
     Raises:
         `ValueError`: no piece is as long as prompt and continuation, or the callback cannot work.
+        `OSError`: the harmony embedding cannot be read.
     """
     args: RunArguments = trainer.args
     if args.eval_continuations_steps is None:

@@ -150,6 +150,7 @@ class RunArguments(TrainingArguments):
 
     def __post_init__(self):
         least_values = {"eval_continuations_steps": 1, "eval_continuations": 1, "eval_shown_continuations": 0}
+        least_values |= {"eval_prompt_length": 1, "eval_continue_length": 1}
         for name, least in least_values.items():
             value = getattr(self, name)
             if value is not None and value < least:

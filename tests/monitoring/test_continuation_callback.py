@@ -135,7 +135,14 @@ def test_divided_weights_are_refused(corpus, name):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"eval_continuations_steps": 0}, {"eval_continuations": 0}, {"eval_shown_continuations": -1}]
+    "wrong",
+    [
+        {"eval_continuations_steps": 0},
+        {"eval_continuations": 0},
+        {"eval_shown_continuations": -1},
+        {"eval_prompt_length": 0},
+        {"eval_continue_length": 0},
+    ],
 )
 def test_impossible_numbers_are_refused(make_trainer, wrong):
     with pytest.raises(ValueError, match="{}={}".format(*next(iter(wrong.items())))):
