@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow as pa
+import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict, Features, IterableDataset, concatenate_datasets
 from datasets.exceptions import DatasetNotFoundError
-from datasets.utils.file_utils import xopen
+from datasets.features.features import generate_from_arrow_type, require_decoding
 
 from .builder import FACT_FEATURES, HELPER_FEATURES, inspect_row
-from .midi_feature import PLAIN_MIDI, Midi
+from .midi_feature import NO_BYTES, PLAIN_MIDI, Midi
 from .sanity import RefusedFile, SanityLimits
 from .splits import SPLIT_NAMES
 
@@ -37,7 +40,9 @@ def saved_rows(
 ) -> tuple[Dataset | IterableDataset, list[str]]:
     """Open a saved corpus in the form the builders make: one row per file, with facts, split and refusal.
 
-    Rows that lack our columns are inspected; rows that have them are inspected only if `limits` are given.
+    Rows come from anyone: nothing is opened but the bytes in them. Those that lack our columns, or in which one is not
+    as we write it, are inspected; the others are inspected only if `limits` are given. Audio, images and the like come
+    as they are stored, and not decoded.
 
     Args:
         name (`str`): local path or Hub dataset id.
@@ -58,8 +63,7 @@ def saved_rows(
     parts = []
     for split, rows in native.items():
         rows = _rename_midi(rows, name)
-        inspected = limits is None and set(FACT_FEATURES) <= set(rows.features)
-        complete = _with_helpers if inspected else _with_facts
+        complete = _with_helpers if limits is None and _is_inspected(rows) else _with_facts
         parts.append(complete(rows, official[split], limits or SanityLimits(), num_proc))
     missing = [split for split in SPLIT_NAMES if split not in official.values()] if len(native) > 1 else []
     return concatenate_datasets(parts), missing
@@ -97,7 +101,7 @@ def _official_name(split: str, name: str) -> str:
 
 
 def _rename_midi(rows: Dataset | IterableDataset, name: str) -> Dataset | IterableDataset:
-    """Call the MIDI column `midi`, and have it undecoded: a plain struct."""
+    """Call the MIDI column `midi`, and have it and all others undecoded, as they are stored."""
     found = [column for column, feature in rows.features.items() if _is_midi(feature)]
     if "midi" in found:
         found = ["midi"]
@@ -106,20 +110,43 @@ def _rename_midi(rows: Dataset | IterableDataset, name: str) -> Dataset | Iterab
             f"The dataset '{name}' needs one column of MIDI files (a struct of bytes and path, best named 'midi'), "
             f"found {found or 'none'} among its columns {list(rows.features)}."
         )
+    rows = _undecoded(rows)
     rows = rows if found == ["midi"] else rows.rename_column(found[0], "midi")
     return rows.cast_column("midi", PLAIN_MIDI)
+
+
+def _undecoded(rows: Dataset | IterableDataset) -> Dataset | IterableDataset:
+    """To decode an image or a sound may open the path in its row."""
+    for column, feature in rows.features.items():
+        if require_decoding(feature):
+            stored = rows.features.arrow_schema.field(column).type
+            rows = rows.cast_column(column, generate_from_arrow_type(stored))
+    return rows
 
 
 def _is_midi(feature: Any) -> bool:
     return isinstance(feature, Midi) or (isinstance(feature, dict) and set(feature) == {"bytes", "path"})
 
 
+def _is_inspected(rows: Dataset | IterableDataset) -> bool:
+    """Whether our columns are there; of a stream, each row is looked at in its turn."""
+    typed = all(rows.features.get(name) == feature for name, feature in FACT_FEATURES.items())
+    return typed and (isinstance(rows, IterableDataset) or _as_we_write(rows.data.table))
+
+
+def _as_we_write(rows: pa.Table) -> bool:
+    """Whether all rows hold MIDI, and facts about it."""
+    held = [pc.struct_field(rows["midi"], "bytes"), *(rows[name] for name in FACT_FEATURES)]
+    hashed = pc.match_substring_regex(rows["content_hash"], "^[0-9a-f]{32}$")
+    return not any(column.null_count for column in held) and pc.all(hashed).as_py() is not False
+
+
 def _with_helpers(
     rows: Dataset | IterableDataset, official: str | None, limits: SanityLimits, num_proc: int | None
 ) -> Dataset | IterableDataset:
-    helpers = {"official_split": official, "refused_reason": None, "refused_detail": None}
     if isinstance(rows, IterableDataset):
-        return rows.map(lambda row: helpers, features=Features({**rows.features, **HELPER_FEATURES}))
+        return _map(rows, _inspect_unless_done, official, limits)
+    helpers = {"official_split": official, "refused_reason": None, "refused_detail": None}
     rows = rows.remove_columns([column for column in helpers if column in rows.column_names])
     for column, value in helpers.items():
         rows = rows.add_column(column, [value] * len(rows), feature=HELPER_FEATURES[column])
@@ -129,23 +156,26 @@ def _with_helpers(
 def _with_facts(
     rows: Dataset | IterableDataset, official: str | None, limits: SanityLimits, num_proc: int | None
 ) -> Dataset | IterableDataset:
-    options: dict[str, Any] = {
-        "fn_kwargs": {"official": official, "limits": limits},
-        "features": Features({**rows.features, **FACT_FEATURES, **HELPER_FEATURES}),
-        "with_indices": True,
-    }
-    if isinstance(rows, Dataset):
-        options.update(num_proc=num_proc, desc="Inspecting MIDI")
-    return rows.map(_inspect, **options)
+    options = {"num_proc": num_proc, "desc": "Inspecting MIDI"} if isinstance(rows, Dataset) else {}
+    return _map(rows, _inspect, official, limits, **options)
+
+
+def _map(
+    rows: Dataset | IterableDataset, function: Callable, official: str | None, limits: SanityLimits, **options: Any
+) -> Dataset | IterableDataset:
+    features = Features({**rows.features, **FACT_FEATURES, **HELPER_FEATURES})
+    arguments = {"official": official, "limits": limits}
+    return rows.map(function, fn_kwargs=arguments, features=features, with_indices=True, **options)
 
 
 def _inspect(row: dict, index: int, official: str | None, limits: SanityLimits) -> dict[str, Any]:
     midi = row["midi"] or {"bytes": None, "path": None}
-    path, data = midi["path"] or f"row {index}", midi["bytes"]
-    if data is None and midi["path"]:
-        try:
-            with xopen(midi["path"], "rb") as file:
-                data = file.read()
-        except OSError as error:
-            data = RefusedFile("missing", f"{type(error).__name__}: {error}")
-    return {**inspect_row(path, data, limits), "official_split": official}
+    data = RefusedFile("missing", NO_BYTES) if midi["bytes"] is None else midi["bytes"]
+    return {**inspect_row(midi["path"] or f"row {index}", data, limits), "official_split": official}
+
+
+def _inspect_unless_done(row: dict, index: int, official: str | None, limits: SanityLimits) -> dict[str, Any]:
+    known = {name: row[name] for name in ("midi", *FACT_FEATURES)}
+    if _as_we_write(pa.Table.from_pylist([known], Features({"midi": PLAIN_MIDI, **FACT_FEATURES}).arrow_schema)):
+        return {"official_split": official, "refused_reason": None, "refused_detail": None}
+    return _inspect(row, index, official, limits)
