@@ -10,7 +10,7 @@ from datasets import Value
 
 from .builder import Piece
 from .download import fetch
-from .folder import FolderCorpus, printable
+from .folder import FolderCorpus
 from .maestro_csv import CSV_NAME, CsvRow, read_csv_rows
 from .sanity import RefusedFile
 from .sources import Entry, SourceError, is_midi_name, read_named
@@ -56,7 +56,7 @@ class MaestroCorpus(FolderCorpus):
 
     def read_pieces(self, pieces: list[tuple[Entry, CsvRow | None]]) -> Iterator[Piece]:
         present = [(entry, row) for entry, row in pieces if entry.index >= 0]
-        rows = {printable(entry.name): row for entry, row in present}
+        rows = {entry.name: row for entry, row in present}
         for piece in super().read_pieces([entry for entry, _ in present]):
             yield _described(piece, rows[piece.path]) if is_midi_name(piece.path) else piece
         for entry, row in pieces:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import datasets
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from datasets import Dataset, DatasetDict, Features, IterableDataset, concatenate_datasets
-from datasets.exceptions import DatasetNotFoundError
+from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
 from datasets.features.features import generate_from_arrow_type, require_decoding
+from datasets.fingerprint import Hasher
 
-from .builder import FACT_FEATURES, HELPER_FEATURES, inspect_row
+from .builder import FACT_FEATURES, HELPER_FEATURES, MidiCorpusBuilder, inspect_row
+from .cache import INFO_NAME, WRONG_CONTENT, cached_map, damage_in, damage_of_build, writing_cache
 from .midi_feature import NO_BYTES, PLAIN_MIDI, Midi
 from .sanity import RefusedFile, SanityLimits
 from .splits import SPLIT_NAMES
 
+SAVED_FILES = ("dataset_dict.json", "dataset_info.json", "state.json", "data*.arrow")
+"""What save_to_disk writes; caches may lie beside it."""
 SPLIT_ALIASES = {"val": "validation", "valid": "validation", "dev": "validation", "eval": "validation"}
 
 
@@ -77,17 +81,72 @@ def _open(
     name: str, cache_dir: str | None, streaming: bool, load_kwargs: dict
 ) -> dict[str, Dataset | IterableDataset]:
     if os.path.isdir(name) and _is_save_to_disk(Path(name)):
-        loaded = datasets.load_from_disk(name)
+        loaded = _load_from_disk(Path(name))
         loaded = loaded if isinstance(loaded, DatasetDict) else DatasetDict(train=loaded)
         return {split: rows.to_iterable_dataset() for split, rows in loaded.items()} if streaming else dict(loaded)
+    for path in [Path(name)] if os.path.isfile(name) else Path(name).rglob("*.parquet"):
+        _check_parquet(path)
     where = {"path": "parquet", "data_files": name} if os.path.isfile(name) else {"path": name}
     try:
-        return dict(datasets.load_dataset(**where, cache_dir=cache_dir, streaming=streaming, **load_kwargs))
+        return _load_dataset(cache_dir, streaming=streaming, **where, **load_kwargs)
     except (DatasetNotFoundError, ConnectionError) as error:
         raise ValueError(
             f"'{name}' is no local path and cannot be loaded from the Hub: {error} Check the spelling; a private "
             "dataset needs `hf auth login`."
         ) from error
+    except DatasetGenerationError as error:
+        raise ValueError(f"The dataset '{name}' cannot be read: {error.__cause__ or error}") from error
+
+
+def _load_dataset(cache_dir: str | None, **load_kwargs: Any) -> dict[str, Dataset | IterableDataset]:
+    """
+    Raises:
+        CacheError: if the cache cannot be written.
+        ValueError: if what is there already is damaged.
+    """
+    cache, damage = Path(cache_dir or datasets.config.HF_DATASETS_CACHE), None
+    try:
+        with writing_cache(cache):
+            loaded = dict(datasets.load_dataset(cache_dir=cache_dir, **load_kwargs))
+        folders = {Path(file["filename"]).parent for rows in loaded.values() for file in _cache_files(rows)}
+        damage = next(filter(None, map(damage_of_build, folders)), None)
+    except WRONG_CONTENT:
+        damage = next(filter(None, (damage_of_build(path.parent) for path in cache.rglob(INFO_NAME))), None)
+        if damage is None:
+            raise
+    if damage is not None:
+        raise ValueError(f"The cache of datasets is damaged: {damage}. Delete its folder; it is made anew.")
+    return loaded
+
+
+def _cache_files(rows: Dataset | IterableDataset) -> list[dict]:
+    return rows.cache_files if isinstance(rows, Dataset) else []
+
+
+def _load_from_disk(folder: Path) -> Dataset | DatasetDict:
+    """
+    Raises:
+        ValueError: if a file of the folder is damaged or missing.
+    """
+    try:
+        files = [path for name in SAVED_FILES for path in folder.rglob(name)]
+        if (damage := damage_in(files)) is not None:
+            raise ValueError(damage)
+        return datasets.load_from_disk(str(folder))
+    except WRONG_CONTENT as error:
+        problem = error or type(error).__name__
+        raise ValueError(f"'{folder}' is not whole, copy or save_to_disk it again: {problem}") from error
+
+
+def _check_parquet(path: Path) -> None:
+    """
+    Raises:
+        ValueError: if the file does not end as Parquet does.
+    """
+    try:
+        pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"'{path}' is not whole Parquet, copy or save it again: {error}") from error
 
 
 def _official_name(split: str, name: str) -> str:
@@ -112,7 +171,7 @@ def _rename_midi(rows: Dataset | IterableDataset, name: str) -> Dataset | Iterab
         )
     rows = _undecoded(rows)
     rows = rows if found == ["midi"] else rows.rename_column(found[0], "midi")
-    return rows.cast_column("midi", PLAIN_MIDI)
+    return rows if rows.features["midi"] == PLAIN_MIDI else rows.cast_column("midi", PLAIN_MIDI)
 
 
 def _undecoded(rows: Dataset | IterableDataset) -> Dataset | IterableDataset:
@@ -145,7 +204,7 @@ def _with_helpers(
     rows: Dataset | IterableDataset, official: str | None, limits: SanityLimits, num_proc: int | None
 ) -> Dataset | IterableDataset:
     if isinstance(rows, IterableDataset):
-        return _map(rows, _inspect_unless_done, official, limits)
+        return rows.map(_inspect_unless_done, **_map_options(rows, official, limits))
     helpers = {"official_split": official, "refused_reason": None, "refused_detail": None}
     rows = rows.remove_columns([column for column in helpers if column in rows.column_names])
     for column, value in helpers.items():
@@ -156,16 +215,19 @@ def _with_helpers(
 def _with_facts(
     rows: Dataset | IterableDataset, official: str | None, limits: SanityLimits, num_proc: int | None
 ) -> Dataset | IterableDataset:
-    options = {"num_proc": num_proc, "desc": "Inspecting MIDI"} if isinstance(rows, Dataset) else {}
-    return _map(rows, _inspect, official, limits, **options)
+    if isinstance(rows, IterableDataset):
+        return rows.map(_inspect, **_map_options(rows, official, limits))
+    fingerprint = Hasher.hash([rows._fingerprint, MidiCorpusBuilder._code_hash(), official, limits])
+    options = _map_options(rows, official, limits)
+    return cached_map(rows, _inspect, fingerprint, num_proc=num_proc, desc="Inspecting MIDI", **options)
 
 
-def _map(
-    rows: Dataset | IterableDataset, function: Callable, official: str | None, limits: SanityLimits, **options: Any
-) -> Dataset | IterableDataset:
-    features = Features({**rows.features, **FACT_FEATURES, **HELPER_FEATURES})
-    arguments = {"official": official, "limits": limits}
-    return rows.map(function, fn_kwargs=arguments, features=features, with_indices=True, **options)
+def _map_options(rows: Dataset | IterableDataset, official: str | None, limits: SanityLimits) -> dict[str, Any]:
+    return {
+        "fn_kwargs": {"official": official, "limits": limits},
+        "features": Features({**rows.features, **FACT_FEATURES, **HELPER_FEATURES}),
+        "with_indices": True,
+    }
 
 
 def _inspect(row: dict, index: int, official: str | None, limits: SanityLimits) -> dict[str, Any]:

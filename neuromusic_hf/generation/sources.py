@@ -9,7 +9,7 @@ from pathlib import Path
 from datasets import Dataset
 
 from ..corpora import Midi, RefusedFile, load_corpus
-from ..corpora.folder import printable
+from ..corpora.builder import printable
 from ..corpora.midi_feature import NO_BYTES
 from ..corpora.sources import is_midi_name
 
