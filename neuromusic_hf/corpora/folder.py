@@ -52,13 +52,8 @@ class FolderCorpus(MidiCorpusBuilder):
         for entry, data in read_source(self.source, candidates, self.config.limits):
             split, metadata = self.describe(entry.name)
             refused = data if isinstance(data, RefusedFile) else None
-            yield Piece(printable(entry.name), None if refused else data, refused, split, metadata)
+            yield Piece(entry.name, None if refused else data, refused, split, metadata)
         for entry in pieces:
             if not self.is_candidate(entry.name):
                 extension = os.path.splitext(entry.name)[1].lower() or "(none)"
-                yield Piece(printable(entry.name), refused=RefusedFile(IGNORED, printable(extension)))
-
-
-def printable(name: str) -> str:
-    """Replace what is not UTF-8 in a file name, so that Arrow can store it."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+                yield Piece(entry.name, refused=RefusedFile(IGNORED, extension))

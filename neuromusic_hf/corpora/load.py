@@ -136,9 +136,8 @@ def load_corpus(
     report = merge_reports([_report(part) for part in opened])
     fingerprint = Hasher.hash([part.rows._fingerprint for part in opened])
     path = quarantine_path or _default_report_path(report.corpus, fingerprint, cache_dir)
-    logger.log(
-        logging.WARNING if report.refused else logging.INFO, "%s. Report: %s", report.summary, report.save(path)
-    )
+    saved = _save_report(report, path, asked_for=quarantine_path is not None)
+    logger.log(logging.WARNING if report.refused else logging.INFO, "%s. Report: %s", report.summary, saved)
     check_not_empty({name: len(rows) for name, rows in corpus.items()}, report.corpus)
     corpus.quarantine = report
     return corpus
@@ -187,7 +186,7 @@ def _resolve(name: Any, data_dir: str | Path | None) -> tuple[type[MidiCorpusBui
     if data_dir is not None:
         raise ValueError(f"data_dir goes with a named corpus or a builder class; '{name}' is read from its own path.")
     path = os.path.abspath(os.path.expanduser(name))
-    if is_archive(path) or (os.path.isdir(path) and (_has_midi(path) or not is_saved(path))):
+    if (is_archive(path) and not is_saved(path)) or (os.path.isdir(path) and (_has_midi(path) or not is_saved(path))):
         return FolderCorpus, path
     if is_saved(path) or (not os.path.exists(path) and _is_hub_id(str(name))):
         return None, None
@@ -236,6 +235,16 @@ def _report(part: _Rows) -> QuarantineReport:
 def _default_report_path(corpus: str, fingerprint: str, cache_dir: str | None) -> Path:
     slug = "".join(letter if letter.isalnum() else "-" for letter in corpus)[-60:].strip("-")
     return Path(cache_dir or datasets.config.HF_DATASETS_CACHE) / "quarantine" / f"{slug}-{fingerprint}.json"
+
+
+def _save_report(report: QuarantineReport, path: str | Path, asked_for: bool) -> str | Path:
+    """Say where the report is. A place nobody asked for may be read-only: the corpus holds its report."""
+    try:
+        return report.save(path)
+    except OSError as error:
+        if asked_for:
+            raise OSError(f"quarantine_path: the report cannot be written to '{path}': {error}") from error
+        return f"not written ({error}); it is the attribute `quarantine` of the corpus"
 
 
 def _stream(opened: list[_Rows]) -> IterableDatasetDict:

@@ -91,11 +91,18 @@ def read_source(
         yield entry, RefusedFile("missing", "the archive ends before this member")
 
 
-def read_named(path: str | Path, suffix: str) -> list[tuple[str, bytes]]:
-    """Read every file whose name ends with `suffix` (a metadata file: csv, json)."""
-    found = [entry for entry in list_source(path) if entry.name.lower().endswith(suffix)]
+def read_named(path: str | Path, name: str) -> list[tuple[str, bytes]]:
+    """Read every file of this name, in any folder (a metadata file: csv, json).
+
+    Raises:
+        SourceError: if one cannot be read.
+    """
+    found = [entry for entry in list_source(path) if PurePosixPath(entry.name).name == name]
     pieces = [(entry.name, data) for entry, data in read_source(path, found, SanityLimits())]
-    return [(name, data) for name, data in pieces if isinstance(data, bytes)]
+    for file, data in pieces:
+        if isinstance(data, RefusedFile):
+            raise SourceError(f"Cannot read '{file}' in '{path}': {data}. Copy or download it again.")
+    return pieces
 
 
 def source_fingerprint(path: str | Path) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from datasets import Dataset
 
 from ..corpora import Midi, RefusedFile, load_corpus
-from ..corpora.folder import printable
+from ..corpora.builder import printable
+from ..corpora.midi_feature import NO_BYTES
 from ..corpora.sources import is_midi_name
 
 
@@ -54,11 +55,19 @@ class RowPiece:
     def name(self) -> str:
         """Title of the piece where the corpus has one, else the name of its file."""
         row = self.rows[self.index]
-        return row.get("title") or Path(row["midi"]["path"] or row["content_hash"][:12]).stem
+        return str(row.get("title") or Path(row["midi"]["path"] or row["content_hash"][:12]).stem)
 
     def read(self) -> bytes:
-        """Returns the content of the row's MIDI file."""
-        return self.rows[self.index]["midi"]["bytes"]
+        """
+        Returns the content of the row's MIDI file.
+
+        Raises:
+            [`RefusedFile`]: the row holds none.
+        """
+        data = (self.rows[self.index]["midi"] or {}).get("bytes")
+        if data is None:
+            raise RefusedFile("missing", NO_BYTES)
+        return data
 
 
 PieceSource = FilePiece | RowPiece

@@ -9,6 +9,7 @@ import numpy as np
 from datasets import Dataset, DatasetDict, Features, List, Value
 from datasets.fingerprint import Hasher
 
+from ..corpora.cache import cached_map
 from .augmentation import Augmentation
 from .processing_midi import MidiProcessor
 
@@ -138,13 +139,14 @@ def _tokenize_split(
     )
     if "num_notes" in pieces.column_names:
         pieces = pieces.select(evenly_mixed(np.asarray(pieces["num_notes"][:])))
-    return pieces.select_columns(["midi", "content_hash"]).map(
+    return cached_map(
+        pieces.select_columns(["midi", "content_hash"]),
         TokenizePieces(processor, augmentation),
+        fingerprint,
         batched=True,
         batch_size=16,
         remove_columns=["midi", "content_hash"],
         features=TOKEN_FEATURES,
         num_proc=num_proc if num_proc and num_proc > 1 and len(pieces) >= 2 * num_proc else None,
-        new_fingerprint=fingerprint,
         desc=f"Tokenising {split}",
     )
