@@ -129,15 +129,26 @@ def drop_rivals(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[st
     return {name: value for name, value in earlier.items() if name not in dropped}
 
 
-def check_effects(said: Mapping[str, Any], values: Mapping[str, Any], *, strictly: bool):
+def void_options(values: Mapping[str, Any]) -> dict[str, Need]:
+    """
+    Options that do nothing, each with what it needs.
+
+    Args:
+        values (mapping): what holds, defaults included.
+    """
+    return {name: need for need in NEEDS for name in need.options if not need.met(values[need.other])}
+
+
+def check_effects(said: Mapping[str, Any], values: Mapping[str, Any], defaults: Mapping[str, Any], *, strictly: bool):
     """
     Refuses options that would do nothing.
 
     Args:
         said (mapping): what was said in one place.
         values (mapping): what holds, defaults included.
-        strictly (`bool`): wherever the reason was said. Else it must stand in the same place, as a recipe may hold
-            what another one or an option switches on.
+        defaults (mapping): what holds where nothing is said.
+        strictly (`bool`): whatever the option says, and wherever its reason was said. Else only what is no default and
+            has its reason in the same place, as a recipe may hold what another one or an option switches on.
 
     Raises:
         `ValueError`: naming the option, and what it needs.
@@ -145,10 +156,10 @@ def check_effects(said: Mapping[str, Any], values: Mapping[str, Any], *, strictl
     for name, reason in ALWAYS_DONE.items():
         if said.get(name) is False:
             raise ValueError(f"{name}=False cannot be: {reason}.")
-    for need in NEEDS:
-        void = [name for name in need.options if said.get(name) is not None]
-        if void and (strictly or need.other in said) and not need.met(values[need.other]):
+    for name, need in void_options(values).items():
+        value = said.get(name)
+        if value is not None and (strictly or (need.other in said and value != defaults[name])):
             raise ValueError(
-                f"{void[0]}={said[void[0]]} has no effect with {need.other}={values[need.other]}: give {need.remedy}, "
-                f"or leave it out."
+                f"{name}={value} has no effect with {need.other}={values[need.other]}: give {need.remedy}, or leave "
+                "it out."
             )

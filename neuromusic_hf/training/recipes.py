@@ -14,7 +14,7 @@ from transformers import HfArgumentParser
 
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .best_model import check_metric
-from .option_effects import check_effects, check_rivals, drop_rivals
+from .option_effects import check_effects, check_rivals, drop_rivals, void_options
 from .option_values import check_options
 from .recipe_file import read_recipe
 
@@ -125,7 +125,7 @@ def parse_recipe(arguments: list[str]) -> tuple[ModelArguments, DataArguments, R
     defaults = {name: option.default for name, option in parser.options.items()}
     for layer in layers:
         with layer.named():
-            check_effects(layer.values, defaults | merged, strictly=layer.place == COMMAND_LINE)
+            check_effects(layer.values, defaults | merged, defaults, strictly=layer.place == COMMAND_LINE)
     check_metric(merged.get("metric_for_best_model"))
     return tuple(
         group(**{item.name: merged[item.name] for item in fields(group) if item.name in merged}) for group in GROUPS
@@ -158,11 +158,14 @@ def resolved_recipe(model_args: ModelArguments, data_args: DataArguments, args: 
     run, in another folder too. Secrets and facts of the machine are left out.
     """
     recipe = {name: value for group in (model_args, data_args) for name, value in vars(group).items()}
+    unchanged = vars(ModelArguments()) | vars(DataArguments())
+    void = void_options(recipe | vars(args))
+    recipe |= {name: unchanged[name] for name in void if name in unchanged}
     defaults = RunArguments(output_dir=args.output_dir, report_to=args.report_to or ["none"])
     always = ("output_dir", "seed", "bf16", "fp16", "report_to")
     for item in fields(args):
         value = getattr(args, item.name)
-        changed = item.init and value != getattr(defaults, item.name)
+        changed = item.init and item.name not in void and value != getattr(defaults, item.name)
         if item.name in always or (changed and item.name not in LEFT_OUT_FIELDS):
             recipe[item.name] = _plain(value)
     return {key: value for key, value in recipe.items() if value not in (None, {}, []) and _is_plain(value)}

@@ -98,7 +98,8 @@ def test_what_would_do_nothing_is_refused_where_it_is_asked_for(recipe, parse, n
     if others:
         with pytest.raises(ValueError, match=rf"\.yaml: {name}=.* has no effect with {next(iter(others))}="):
             parse(recipe(**{name: value}, **others))
-    parse(recipe(**{name: value}))
+    parsed = parse(recipe(**{name: value}))
+    assert parse(recipe(**resolved_recipe(*parsed)))[:2], "the recipe that such a run leaves can be used"
 
 
 def test_what_a_recipe_holds_ready_an_option_switches_on_or_off(recipe, parse):
