@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import parse_flag_from_env
 from tqdm import tqdm
 
 from ..corpora import RefusedFile
+from ..launch import check_processes, launched_for_cpu
 from .output import piece_stem, write_piece
 from .pipeline import MidiContinuationPipeline
 from .run_folder import RunFolder
@@ -24,8 +24,12 @@ def start_processes() -> PartialState:
     Joins the processes that `accelerate launch` or torchrun started, on CPUs too; one process where nobody did.
 
     They wait for each other up to a week, as the last pieces of one may take hours more than those of another.
+
+    Raises:
+        `ValueError`: a launcher was asked for what did not happen.
     """
-    cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    check_processes(launched_for_cpu())
+    cpu = launched_for_cpu() or not torch.accelerator.is_available()
     return PartialState(cpu=cpu, timeout=timedelta(days=7))
 
 

@@ -1,8 +1,9 @@
 """Training runs: arguments and recipes, metrics, and what a run saves."""
 
-from .arguments import DataArguments, ModelArguments, RunArguments, parse_recipe, resolved_recipe
+from .arguments import DataArguments, ModelArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
 from .programs import record_trained_programs
+from .recipes import parse_recipe, resolved_recipe
 from .run import (
     TrainingBlocks,
     create_trainer,
@@ -12,11 +13,13 @@ from .run import (
     save_bundle,
     select_splits,
 )
+from .trainer import MusicTrainer
 
 __all__ = [
     "DataArguments",
     "LanguageModelingMetrics",
     "ModelArguments",
+    "MusicTrainer",
     "RunArguments",
     "TrainingBlocks",
     "create_trainer",
