@@ -20,6 +20,10 @@ from .text_tokenizer import MusicTextTokenizer
 FIRST_PRIVATE_CHARACTER = 0xF0000
 LAST_PRIVATE_CHARACTER = 0xFFFFD
 
+NO_VALUE = "_None"
+"""How miditok's special tokens end that say nothing of music. Others do, as Track_Start and Track_End of MMM: they
+are not special to tools that leave special tokens out."""
+
 NO_WORD = "(a word outside the vocabulary)"
 """The unknown token of trained models. There is none of that name, which makes an unknown word an error: without one
 BPE leaves such words out, and miditok's WordPiece makes the whole text PAD."""
@@ -38,10 +42,13 @@ def to_fast_tokenizer(music_tokenizer: MusicTokenizer) -> MusicTextTokenizer:
         [`MusicTextTokenizer`] with `pad_token`, `bos_token` and `eos_token` set to miditok's.
     """
     backend = _trained_backend(music_tokenizer) if music_tokenizer.is_trained else _word_backend(music_tokenizer)
-    special_tokens = list(_special_pieces(music_tokenizer).values())
-    backend.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in special_tokens])
+    special_tokens = [
+        AddedToken(token, normalized=False, special=token.endswith(NO_VALUE))
+        for token in _special_pieces(music_tokenizer).values()
+    ]
+    backend.add_tokens(special_tokens)
     roles = {f"{role}_token": f"{role.upper()}_None" for role in ("pad", "bos", "eos")}
-    others = [token for token in special_tokens if token not in roles.values()]
+    others = [token.content for token in special_tokens if token.special and token.content not in roles.values()]
     return MusicTextTokenizer(
         tokenizer_object=backend,
         **roles,
