@@ -68,7 +68,7 @@ class MidiProcessor(ProcessorMixin):
         check_usable(self.music_tokenizer)
         self.miditok = miditok
         self.vocabulary_hash = vocabulary_hash
-        self._miditok_here = music_tokenizer_to_dict(self.music_tokenizer)
+        self._made_of = _state(self.music_tokenizer)
         if vocabulary_hash is not None:
             check_rebuilt(self.music_tokenizer, vocabulary_hash, miditok)
         check_plain(tokenizer, len(self.music_tokenizer), vocabulary_hash)
@@ -284,7 +284,7 @@ class MidiProcessor(ProcessorMixin):
         Raises:
             `ValueError`: what was saved could not be loaded, as `tokenizer` or `music_tokenizer` was changed.
         """
-        if music_tokenizer_to_dict(self.music_tokenizer) != self._miditok_here:
+        if _state(self.music_tokenizer) != self._made_of:
             raise ValueError(
                 f"The {self.tokenization} was trained or changed after this processor was made, which has the ids of "
                 "before: save MidiProcessor.from_music_tokenizer(processor.music_tokenizer)."
@@ -314,6 +314,11 @@ class MidiProcessor(ProcessorMixin):
     def to_json_string(self) -> str:
         """`to_dict` as JSON, its keys in their order: miditok numbers chords as its config lists them."""
         return json.dumps(self.to_dict(), indent=2) + "\n"
+
+
+def _state(music_tokenizer: MusicTokenizer) -> tuple[dict, dict]:
+    """What its ids depend on."""
+    return music_tokenizer_to_dict(music_tokenizer), dict(music_tokenizer.vocab)
 
 
 # AutoProcessor finds a class by its name among the registered ones; the key only has to be unique.
