@@ -95,7 +95,7 @@ class TokenGrammar:
             `ValueError`: there are no rules for this tokenizer, or for a setting of its config.
         """
         special_ids = {
-            name: getattr(processor.tokenizer, f"{name.lower()}_token_id") for name in ("PAD", "BOS", "EOS")
+            name: processor.tokenizer.convert_tokens_to_ids(f"{name}_None") for name in ("PAD", "BOS", "EOS")
         }
         tokens = BaseTokens(processor.music_tokenizer, special_ids)
         programs = Programs(tokens)
@@ -121,7 +121,7 @@ class TokenGrammar:
 
     @property
     def vocab_size(self) -> int:
-        """Number of ids."""
+        """Number of miditok's ids."""
         return self.allowed.shape[1]
 
     def vocabulary_mask(

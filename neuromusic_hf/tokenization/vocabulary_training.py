@@ -8,6 +8,7 @@ from miditok import MusicTokenizer
 
 from .midi_input import load_score
 from .music_tokenizer import music_tokenizer_from_dict, music_tokenizer_to_dict
+from .one_stream import encode_quantised, quantise
 
 VOCABULARY_MODELS = ("BPE", "Unigram", "WordPiece")
 
@@ -32,7 +33,8 @@ class BarStrings:
     def __iter__(self) -> Iterator[list[str]]:
         seen = 0
         for index in self.order:
-            sequence = self.music_tokenizer.encode(load_score(self.corpus[int(index)]["midi"]), encode_ids=False)
+            quantised = quantise(self.music_tokenizer, load_score(self.corpus[int(index)]["midi"]))
+            sequence = encode_quantised(self.music_tokenizer, quantised, encode_ids=False)
             seen += len(sequence.ids)
             self.music_tokenizer.complete_sequence(sequence)
             bars = sequence.split_per_bars()

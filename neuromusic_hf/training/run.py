@@ -50,10 +50,10 @@ def prepare_processor(
         `ValueError`: a saved processor is asked to change.
     """
     source = resume_from_checkpoint or model_args.tokenization
-    if resume_from_checkpoint or os.path.isdir(source) or "/" in source:
+    if resume_from_checkpoint or os.path.exists(source) or "/" in source or source.endswith(".json"):
         if not resume_from_checkpoint and (model_args.tokenization_config or model_args.vocab_size):
             raise ValueError(
-                f"{source!r} is a saved processor: tokenization_config and vocab_size cannot change it; drop them."
+                f"{source!r} is a saved tokenizer: tokenization_config and vocab_size cannot change it; drop them."
             )
         return MidiProcessor.from_pretrained(source)
     processor = MidiProcessor.from_tokenization(source, **model_args.tokenization_config)
