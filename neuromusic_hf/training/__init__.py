@@ -12,11 +12,13 @@ from .run import (
     save_bundle,
     select_splits,
 )
+from .trainer import MusicTrainer
 
 __all__ = [
     "DataArguments",
     "LanguageModelingMetrics",
     "ModelArguments",
+    "MusicTrainer",
     "RunArguments",
     "TrainingBlocks",
     "create_trainer",

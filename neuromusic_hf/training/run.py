@@ -19,6 +19,7 @@ from transformers import Trainer, TrainerCallback
 from ..tokenization import BlockCollator, MidiProcessor, make_blocks
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
+from .trainer import MusicTrainer
 
 logger = logging.getLogger(__name__)
 
@@ -115,9 +116,9 @@ def split_facts(tokens: Dataset, num_blocks: int, block_size: int) -> dict:
 
 def create_trainer(
     model, processor: MidiProcessor, blocks: TrainingBlocks, data_args: DataArguments, args: RunArguments, recipe: dict
-) -> Trainer:
+) -> MusicTrainer:
     """The Trainer of a run: evaluates on validation, and saves processor and recipe in every checkpoint."""
-    return Trainer(
+    return MusicTrainer(
         model=model,
         args=args,
         train_dataset=blocks.splits["train"],
