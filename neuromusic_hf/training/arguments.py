@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 import yaml
 from transformers import HfArgumentParser, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 
 from ..tokenization import Augmentation
 
@@ -116,7 +115,7 @@ class DataArguments:
 @dataclass
 class RunArguments(TrainingArguments):
     """[`~transformers.TrainingArguments`] with the defaults of this project, and `do_test`. `resume_from_checkpoint`
-    is a folder, or `last` for the last checkpoint in `output_dir`."""
+    is a folder, or `last` for the last checkpoint in `output_dir` ([`begin_run`] finds it)."""
 
     bf16: bool | None = field(
         default=None, metadata={"help": "train in bfloat16 autocast; where the machine computes in it if not set"}
@@ -155,8 +154,6 @@ class RunArguments(TrainingArguments):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name}={value} must be at least {least}.")
-        if str(self.resume_from_checkpoint).lower() in ("true", "last"):
-            self.resume_from_checkpoint = _last_checkpoint(self.output_dir)
         # Trackers go on with a run by its name when the Trainer evaluates after training.
         self.run_name = self.run_name or Path(self.output_dir or ".").resolve().name
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available() or _launched_for_cpu()
@@ -168,13 +165,6 @@ class RunArguments(TrainingArguments):
 def _launched_for_cpu() -> bool:
     # How `accelerate launch` hands on `use_cpu` of its config, which TrainingArguments does not read.
     return os.environ.get("ACCELERATE_USE_CPU", "false").lower() in ("1", "true", "yes")
-
-
-def _last_checkpoint(output_dir: str) -> str:
-    checkpoint = get_last_checkpoint(output_dir) if Path(output_dir).is_dir() else None
-    if checkpoint is None:
-        raise ValueError(f"There is no checkpoint in {output_dir} to resume from.")
-    return checkpoint
 
 
 def has_fast_bfloat16(use_cpu: bool = False) -> bool:
