@@ -4,10 +4,11 @@ from .arguments import DataArguments, ModelArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
 from .programs import record_trained_programs
 from .recipes import parse_recipe, resolved_recipe
+from .resuming import begin_run
 from .run import (
     TrainingBlocks,
     create_trainer,
-    end_run,
+    ended_run,
     evaluate_test_split,
     prepare_processor,
     save_bundle,
@@ -22,8 +23,9 @@ __all__ = [
     "MusicTrainer",
     "RunArguments",
     "TrainingBlocks",
+    "begin_run",
     "create_trainer",
-    "end_run",
+    "ended_run",
     "parse_recipe",
     "prepare_processor",
     "record_trained_programs",

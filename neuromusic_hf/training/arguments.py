@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 from transformers import TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 
 from ..corpora.splits import check_shares
 from ..launch import asked_precision, check_engine, check_processes, launched_for_cpu
@@ -116,7 +115,7 @@ class DataArguments:
 @dataclass
 class RunArguments(TrainingArguments):
     """[`~transformers.TrainingArguments`] with the defaults of this project, and `do_test`. `resume_from_checkpoint`
-    is a folder, or `last` for the last checkpoint in `output_dir`."""
+    is a folder, or `last` for the last checkpoint in `output_dir` ([`begin_run`] finds it)."""
 
     bf16: bool | None = field(
         default=None,
@@ -161,8 +160,6 @@ class RunArguments(TrainingArguments):
 
     def __post_init__(self):
         check_options(vars(self))
-        if str(self.resume_from_checkpoint).lower() in ("true", "last"):
-            self.resume_from_checkpoint = _last_checkpoint(self.output_dir)
         trackers = [self.report_to] if isinstance(self.report_to, str) else self.report_to or []
         check_trackers(trackers)
         self.run_name = self.run_name or default_run_name(self.output_dir, trackers)
@@ -189,13 +186,6 @@ class RunArguments(TrainingArguments):
             self.fp16 = False
         if self.bf16 is None:
             self.bf16 = not self.fp16 and has_fast_bfloat16(self.use_cpu)
-
-
-def _last_checkpoint(output_dir: str) -> str:
-    checkpoint = get_last_checkpoint(output_dir) if Path(output_dir).is_dir() else None
-    if checkpoint is None:
-        raise ValueError(f"There is no checkpoint in {output_dir} to resume from.")
-    return checkpoint
 
 
 def has_fast_bfloat16(use_cpu: bool = False) -> bool:
