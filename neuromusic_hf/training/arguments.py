@@ -1,7 +1,6 @@
 """What a training run is told."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from transformers import TrainingArguments
