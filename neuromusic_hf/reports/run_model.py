@@ -67,8 +67,18 @@ def count_run_token_errors(run: ContinuedRun, model: RunModel | None) -> dict:
     paths = [run.path(record, "tokens") for record in run.records]
     if None in paths:
         raise NotAvailable("the run has not recorded the generated ids: continue again with --overwrite")
-    rows = ([int(index) for index in path.read_text(encoding="utf-8").split()] for path in paths)
-    return count_token_errors(model.processor, rows).to_dict()
+    return count_token_errors(model.processor, [_read_ids(path, model.processor) for path in paths]).to_dict()
+
+
+def _read_ids(path: Path, processor: MidiProcessor) -> list[int]:
+    try:
+        ids = [int(word) for word in path.read_text(encoding="utf-8").split()]
+        outside = [index for index in ids if not 0 <= index < processor.vocab_size]
+    except ValueError as error:
+        raise NotAvailable(f"{path.name} holds something else than ids: {error}") from error
+    if outside:
+        raise NotAvailable(f"{path.name} holds {outside[0]}, which is no id of the model's vocabulary")
+    return ids
 
 
 def describe_model(model: RunModel | None) -> dict:
