@@ -2,34 +2,33 @@
 
 from transformers import PreTrainedModel
 
+from ..models.fit import check_vocabulary
 from ..tokenization import MidiProcessor
 
 
 def check_match(model: PreTrainedModel, processor: MidiProcessor):
-    """Raises `ValueError` where a processor is not that of a model."""
+    """Raises `ValueError` where a model does not generate, or a processor is not its own."""
+    if model.config.is_encoder_decoder or not model.can_generate():
+        raise ValueError(
+            f"{model.name_or_path!r} is a {type(model).__name__}, and midi-continuation needs a causal language "
+            "model, as AutoModelForCausalLM loads them."
+        )
     if not isinstance(processor, MidiProcessor):
         raise ValueError(
             f"{model.name_or_path!r} has a {type(processor).__name__}, and midi-continuation needs a MidiProcessor: "
             "save it beside the weights with MidiProcessor.save_pretrained, or give processor=."
         )
-    sizes = {"config.vocab_size": model.config.vocab_size}
-    if (embeddings := model.get_input_embeddings()) is not None:
-        sizes["rows of embeddings"] = embeddings.weight.shape[0]
-    for what, size in sizes.items():
-        if size != processor.vocab_size:
-            raise ValueError(
-                f"{model.name_or_path!r} has {size} {what}, and the processor {processor.vocab_size} ids (vocabulary "
-                f"{(processor.vocabulary_hash or 'without a hash')[:12]}): give the processor saved with the weights."
-            )
+    check_vocabulary(model, processor)
 
 
 def find_processor(model: PreTrainedModel) -> MidiProcessor:
     """Loads the processor from where the weights lie. Raises `ValueError` where there is none, and says why."""
-    folder = model.name_or_path
+    folder, commit = model.name_or_path, getattr(model.config, "_commit_hash", None)
     try:
-        return MidiProcessor.from_pretrained(folder)
+        return MidiProcessor.from_pretrained(folder, **{"revision": commit} if commit else {})
     except (OSError, TypeError, ValueError) as error:
         raise ValueError(
             f"No MidiProcessor can be loaded from {folder!r}: save the one the model was trained with beside the "
-            f"weights (MidiProcessor.save_pretrained), or give processor=. ({error})"
+            "weights (MidiProcessor.save_pretrained, or miditok's own tokenizer.json), or give processor=. "
+            f"({error})"
         ) from error

@@ -10,6 +10,7 @@ from functools import cached_property
 from transformers import GenerationConfig, GenerationMixin, Pipeline, PreTrainedModel
 
 from ..corpora import RefusedFile
+from ..models.fit import longest_context
 from ..tokenization import MidiProcessor
 from ..tokenization.pipeline_code import CUSTOM_PIPELINES
 from .clock import MusicClock
@@ -77,7 +78,8 @@ class MidiContinuationPipeline(Pipeline):
         self.controller = Controller(processor, getattr(model.config, "trained_programs", None))
         super().__init__(model=model, processor=processor, **kwargs | {"tokenizer": processor.tokenizer})
         self.model.config.custom_pipelines = copy.deepcopy(CUSTOM_PIPELINES)
-        self._generation_defaults["eos_token_id"] = processor.tokenizer.eos_token_id
+        for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
+            self._generation_defaults[name] = getattr(processor.tokenizer, name)
 
     def __call__(self, midi=None, **kwargs) -> dict | list | Iterator:
         """
@@ -222,7 +224,7 @@ class MidiContinuationPipeline(Pipeline):
     def _room(self, prompt: Prompt, request: Request) -> int:
         """How many tokens may follow a prompt."""
         generation, length = self._generation(request), len(prompt.ids)
-        context = getattr(self.model.config, "max_position_embeddings", None)
+        context = longest_context(self.model.config)
         wanted = generation.get("max_new_tokens")
         if wanted is None and generation.get("max_length") is not None:
             wanted = max(1, generation["max_length"] - length)

@@ -7,6 +7,8 @@ from pathlib import Path
 from symusic import Note, Score, Track
 from transformers import PreTrainedModel
 
+from ..models.fit import longest_context
+
 HASH_BLOCK_BYTES = 2**20
 
 
@@ -42,7 +44,7 @@ class ContinuationSettings:
 
     def check(self, model: PreTrainedModel):
         """Raises `ValueError` where the model cannot read prompt and continuation."""
-        longest = getattr(model.config, "max_position_embeddings", None)
+        longest = longest_context(model.config)
         wanted = self.prompt_length + self.continue_length
         if longest is not None and wanted > longest:
             raise ValueError(

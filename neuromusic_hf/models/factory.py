@@ -9,6 +9,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..tokenization import MidiProcessor
 from ..tokenization.pipeline_code import CUSTOM_PIPELINES
+from .fit import check_vocabulary, longest_context
 
 GPT2_DEFAULTS = {"activation_function": "gelu_pytorch_tanh", "attn_pdrop": 0.0}
 """Same functions and expressiveness as transformers' defaults, several times faster: `gelu_new` is the same tanh
@@ -119,13 +120,9 @@ def _load_pretrained(
             f"No model {name!r}: give gpt2, llama, music_transformer or another model type, the import path of a "
             f"model class, or a folder or Hub id with weights ({error})."
         ) from error
-    if model.config.vocab_size != processor.vocab_size:
-        raise ValueError(
-            f"{name!r} has {model.config.vocab_size} ids and the processor {processor.vocab_size}: load the processor "
-            f"that was saved with the weights."
-        )
-    longest = getattr(model.config, "max_position_embeddings", context_length)
-    if longest < context_length:
+    check_vocabulary(model, processor)
+    longest = longest_context(model.config)
+    if longest is not None and longest < context_length:
         raise ValueError(f"{name!r} reads {longest} tokens at most: set context_length to {longest} or less.")
     for key, value in _special_token_ids(processor).items():
         setattr(model.config, key, value)

@@ -49,10 +49,11 @@ class TokenGrammar:
     - at one onset each program comes once, with a chord at most and then its notes, pitches going up: no note comes
       twice, and drums have drum pitches.
 
-    Everything that miditok encodes is legal. What is legal has no error by `tokens_errors`, never leads to where no
-    token is legal, and encodes again, once decoded, to the same music in the same order of time. To the same tokens,
-    but for two things that decoding does not keep: the order of programs at an onset, which is the order of a file's
-    tracks (see `ascending_programs`), and Chord tokens, which are derived from notes that come later.
+    Everything that miditok encodes is legal, but for notes that come twice where its config keeps those. What is
+    legal has no error by `tokens_errors`, never leads to where no token is legal, and encodes again, once decoded, to
+    the same music in the same order of time. To the same tokens, but for two things that decoding does not keep: the
+    order of programs at an onset, which is the order of a file's tracks (see `ascending_programs`), and Chord tokens,
+    which are derived from notes that come later.
 
     An id of a trained vocabulary is legal where its whole expansion to base tokens is.
 
