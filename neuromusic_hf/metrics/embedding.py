@@ -124,7 +124,10 @@ class HarmonyEmbedding:
         self.save_pretrained(folder)
         api = HfApi()
         api.create_repo(repo_id, private=private, exist_ok=True)
-        api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Harmony embedding")
+        files = [VECTORS_FILE_NAME, WORDS_FILE_NAME]
+        api.upload_folder(
+            repo_id=repo_id, folder_path=folder, allow_patterns=files, commit_message="Harmony embedding"
+        )
 
 
 def _download(repo_id: str, revision: str | None) -> str:

@@ -66,7 +66,7 @@ def given_checkpoint(folder: str | Path) -> Path:
     if not checkpoint.is_dir():
         raise ValueError(f"There is no checkpoint {checkpoint}: give the folder of one, or `last`.")
     missing = missing_parts(checkpoint)
-    if TRAINER_STATE_NAME in missing and (inside := find_checkpoints(checkpoint)):
+    if not (checkpoint / TRAINER_STATE_NAME).exists() and (inside := find_checkpoints(checkpoint)):
         raise ValueError(f"{checkpoint} is no checkpoint, but holds some: give {inside[-1]}, or `last`.")
     if missing:
         raise ValueError(f"{checkpoint} is no whole checkpoint: {_listed(missing)} missing.{_way_out(checkpoint)}")
@@ -88,6 +88,8 @@ def missing_parts(checkpoint: Path) -> list[str]:
     adapter = (checkpoint / "adapter_config.json").exists()
     names = ["adapter_config.json" if adapter else "config.json", *NEEDED_NAMES]
     missing = [name for name in names if not _is_filled(checkpoint / name)]
+    if TRAINER_STATE_NAME not in missing and not _is_finished(checkpoint):
+        missing.append(f"the end of {TRAINER_STATE_NAME}")
     return missing + _missing_weights(checkpoint) + _missing_optimizer(checkpoint)
 
 
@@ -105,6 +107,17 @@ def number_of_processes(checkpoint: Path) -> int | None:
 
 def _is_filled(path: Path) -> bool:
     return path.is_dir() or (path.is_file() and path.stat().st_size > 0)
+
+
+def _is_finished(checkpoint: Path) -> bool:
+    """A Trainer that writes to the checkpoint itself writes the state last: killed, it leaves half of it."""
+    if (checkpoint / PROGRESS_NAME).exists():
+        return True
+    try:
+        json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return True
 
 
 def _missing_weights(checkpoint: Path) -> list[str]:

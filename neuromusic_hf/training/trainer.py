@@ -1,9 +1,11 @@
 """The Trainer of this project: transformers' own, which saves in one step, stops when asked, and stops when lost."""
 
 import dataclasses
+import functools
 import logging
 import math
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -57,6 +59,7 @@ class MusicTrainer(SearchingTrainer):
         self._staging: Path | None = None
         self._resumed_from: str | None = None
         self._evaluation_due = False
+        self._due_evaluation: Callable[[], None] | None = None
         self._stopped_at: int | None = None
         self._step_loss: torch.Tensor | None = None
         self._skipped_steps = 0
@@ -86,31 +89,46 @@ class MusicTrainer(SearchingTrainer):
         if self._resumed_from is not None:
             self._take_up(trial, ignore_keys_for_eval)
         if self.state.global_step >= self.state.max_steps:
+            logger.warning("All %d steps are done already: nothing is trained.", self.state.max_steps)
+            self._make_up_for_evaluation()
             self.control.should_training_stop = True
             return
         super()._run_epoch(trial=trial, ignore_keys_for_eval=ignore_keys_for_eval, **kwargs)
 
     def _take_up(self, trial, ignore_keys_for_eval):
-        """Restores what the state of the Trainer leaves out, before random states are restored."""
+        """Restores what the state of the Trainer leaves out."""
         checkpoint, self._resumed_from = self._resumed_from, None
         progress = read_progress(Path(checkpoint))
         unlogged = progress.get("unlogged_loss", 0.0)
         self._tr_loss += unlogged
         self._total_loss_scalar -= unlogged
         self._globalstep_last_logged = progress.get("last_logged_step", self._globalstep_last_logged)
-        if self.state.global_step >= self.state.max_steps:
-            logger.warning("All %d steps are done already: nothing is trained.", self.state.max_steps)
         if progress.get("evaluation_due"):
-            metrics = self._evaluate(trial, ignore_keys_for_eval)
-            if self._determine_best_metric(metrics=metrics, trial=trial):
-                self.state.best_model_checkpoint = checkpoint
+            self._due_evaluation = functools.partial(self._evaluate_late, checkpoint, trial, ignore_keys_for_eval)
+
+    def _load_rng_state(self, checkpoint):
+        super()._load_rng_state(checkpoint)
+        self._make_up_for_evaluation()
+
+    def _make_up_for_evaluation(self):
+        """Draws the random numbers that the evaluation would have drawn in its time."""
+        evaluate, self._due_evaluation = self._due_evaluation, None
+        if evaluate is not None:
+            evaluate()
+
+    def _evaluate_late(self, checkpoint: str, trial, ignore_keys_for_eval):
+        metrics = self._evaluate(trial, ignore_keys_for_eval)
+        if self._determine_best_metric(metrics=metrics, trial=trial):
+            self.state.best_model_checkpoint = checkpoint
 
     def _maybe_log_save_evaluate(self, *args, **kwargs):
         if self.stop.agreed(self.accelerator):
             self._end_at_this_step()
+        random_state = torch.random.get_rng_state() if self.control.should_evaluate else None
         try:
             super()._maybe_log_save_evaluate(*args, **kwargs)
         except EvaluationStopped:
+            torch.random.set_rng_state(random_state)
             self._end_at_this_step()
             super()._maybe_log_save_evaluate(*args, **kwargs)
 
