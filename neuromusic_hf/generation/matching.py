@@ -6,12 +6,14 @@ from ..tokenization import MidiProcessor
 
 
 def check_match(model: PreTrainedModel, processor: MidiProcessor):
-    """Raises `ValueError` where a processor is not that of a model."""
+    """Raises `ValueError` where a processor is not that of a model, or the model does not go on from a prompt."""
     if not isinstance(processor, MidiProcessor):
         raise ValueError(
             f"{model.name_or_path!r} has a {type(processor).__name__}, and midi-continuation needs a MidiProcessor: "
             "save it beside the weights with MidiProcessor.save_pretrained, or give processor=."
         )
+    if model.config.is_encoder_decoder:
+        raise ValueError(f"{model.name_or_path!r} has an encoder: midi-continuation needs a causal language model.")
     sizes = {"config.vocab_size": model.config.vocab_size}
     if (embeddings := model.get_input_embeddings()) is not None:
         sizes["rows of embeddings"] = embeddings.weight.shape[0]
