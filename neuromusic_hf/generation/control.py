@@ -8,13 +8,15 @@ from functools import cached_property
 import torch
 from miditok.constants import MIDI_INSTRUMENTS
 from symusic import Note, Score, Tempo, Track
+from symusic.core import ScoreTick
 from transformers import LogitsProcessor
 
 from ..corpora import RefusedFile
 from ..tokenization import GrammarLogitsProcessor, MidiProcessor, TokenGrammar
 from ..tokenization.base_words import base_words
 from ..tokenization.grammar import DRUMS
-from .prompts import Prompt
+from .clock import MusicClock
+from .prompts import Prompt, programs_of
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +126,26 @@ class Controller:
     def words(self) -> list[list[tuple[str, str]]]:
         """Base tokens of each id."""
         return base_words(self.processor)
+
+    @cached_property
+    def clock(self) -> MusicClock:
+        """
+        Stands at the beginning of a piece.
+
+        Raises:
+            `ValueError`: it cannot follow the tokenizer.
+        """
+        return MusicClock(self.processor)
+
+    def check_instruments(self, score: ScoreTick):
+        """Raises [`RefusedFile`] (`unknown_instruments`) where the model was trained on none that sound in a piece."""
+        known, programs = self.trained_programs, programs_of(score)
+        if known is not None and programs and not programs & set(known):
+            raise RefusedFile(
+                "unknown_instruments",
+                f"its programs {sorted(programs)} are none of those the model was trained on, {sorted(known)}: set "
+                "the program of its tracks to one of them (-1 are drums)",
+            )
 
     def check(self, control: Control):
         """Raises `ValueError` where tokenizer or model cannot do what is wished."""

@@ -1,15 +1,23 @@
-"""Generation of tokens, row by row reproducible, on the fastest engine for the device."""
+"""Generation of tokens by `generate()`, row by row reproducible, on the fastest engine for the device."""
 
-import copy
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
-from transformers.generation import GenerationMode
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StoppingCriteriaList,
+    StopStringCriteria,
+)
 from transformers.generation.streamers import BaseStreamer
 
-from .engine import packed_model, preallocated_cache
+from .arguments import LOOP_MODES, check_supported, generation_mode, settings_in_force
+from .engine import FEWEST_NEW_TOKENS, FEWEST_ROWS, call_packed, preallocated_cache
+from .randomness import OwnRandomness, RowNoise
 
 CACHE_ARGUMENTS = ("past_key_values", "cache_implementation", "use_cache", "generation_config")
 """Arguments of `generate()` with which a caller decides on the cache."""
@@ -25,14 +33,13 @@ class GeneratedRows:
         sequences (`torch.LongTensor` of shape `(rows, prompt + new tokens)`): with PAD after EOS.
         entropies (`torch.FloatTensor` of shape `(rows, new tokens)`):
             Of the model's own distribution over the next token, before any processor, in nats; `nan` where it was not
-            measured (beams, assisted generation).
+            measured (beams, assisted generation, a loop of the caller's).
     """
 
     sequences: torch.LongTensor
     entropies: torch.FloatTensor
 
 
-@torch.inference_mode()
 def generate_rows(
     model: PreTrainedModel,
     input_ids: torch.LongTensor,
@@ -56,37 +63,102 @@ def generate_rows(
 
     Returns:
         [`GeneratedRows`].
+
+    Raises:
+        `ValueError`: scores, attentions or the like are asked for, or rows come back that do not go on from the
+            prompts.
     """
-    inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "streamer": streamer, **generate_kwargs}
-    model = packed_model(model)
-    if generate_kwargs.keys().isdisjoint(CACHE_ARGUMENTS):
-        inputs["use_cache"] = True  # the Trainer leaves models that say False
-        num_tokens = input_ids.shape[1] + generate_kwargs.get("max_new_tokens", NEW_TOKENS_TO_RESERVE)
-        inputs["past_key_values"] = preallocated_cache(model, num_tokens)
-    if _generation_mode(model, generate_kwargs) not in (GenerationMode.SAMPLE, GenerationMode.GREEDY_SEARCH):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seeds[0])
-            sequences = model.generate(**inputs)
-        num_new = sequences.shape[1] - input_ids.shape[1]
-        return GeneratedRows(sequences, torch.full((len(sequences), num_new), torch.nan))
-    loop = _SamplingLoop(seeds, streamer)
-    sequences = model.generate(**inputs, custom_generate=loop)
-    return GeneratedRows(sequences, torch.stack(loop.entropies, dim=1).cpu())
+    settings = settings_in_force(model, generate_kwargs)
+    check_supported(settings)
+    prompts, width = input_ids.shape
+    arguments = {"input_ids": input_ids, "attention_mask": attention_mask, "streamer": streamer, **generate_kwargs}
+    arguments |= _stop_criteria(settings, generate_kwargs)
+    new_tokens = settings.max_new_tokens or NEW_TOKENS_TO_RESERVE
+    entropies = Entropies()
+    if _goes_row_by_row(settings, generate_kwargs):
+        loop = _SamplingLoop(seeds, entropies, streamer, generate_kwargs.get("synced_gpus"))
+        cache = _cache_arguments(model, settings, generate_kwargs, width + new_tokens)
+        generate = functools.partial(model.generate, custom_generate=loop, **cache)
+    else:
+        generate = functools.partial(OwnRandomness(seeds, len(seeds) // prompts).call, model.generate)
+    rows = prompts * max(settings.num_return_sequences or 1, settings.num_beams or 1)
+    if rows >= FEWEST_ROWS and new_tokens >= FEWEST_NEW_TOKENS:
+        generate = functools.partial(call_packed, model, generate)
+    generated = generate(**arguments)
+    sequences = getattr(generated, "sequences", generated)
+    _check_rows(sequences, input_ids, len(seeds))
+    return GeneratedRows(sequences, entropies.of_rows(len(seeds), sequences.shape[1] - width))
 
 
-def _generation_mode(model: PreTrainedModel, generate_kwargs: dict) -> GenerationMode:
-    config = copy.deepcopy(generate_kwargs.get("generation_config") or model.generation_config)
-    config.update(**generate_kwargs)
-    return config.get_generation_mode(generate_kwargs.get("assistant_model"))
+def _stop_criteria(settings: GenerationConfig, arguments: dict) -> dict:
+    """Arguments that stand for `stop_strings`: `generate()` keeps their tokenizer from its loops."""
+    if not settings.stop_strings:
+        return {}
+    if arguments.get("tokenizer") is None:
+        raise ValueError(f"stop_strings={settings.stop_strings!r} are looked for in text: give tokenizer=.")
+    at_strings = StopStringCriteria(arguments["tokenizer"], settings.stop_strings)
+    return {"stop_strings": None, "stopping_criteria": [*(arguments.get("stopping_criteria") or []), at_strings]}
+
+
+def _goes_row_by_row(settings: GenerationConfig, arguments: dict) -> bool:
+    return arguments.get("custom_generate") is None and generation_mode(settings, arguments) in LOOP_MODES
+
+
+def _cache_arguments(model: PreTrainedModel, settings: GenerationConfig, arguments: dict, capacity: int) -> dict:
+    """Arguments for our cache, where neither the caller nor the model decides on another, or may fill one itself."""
+    if not arguments.keys().isdisjoint(CACHE_ARGUMENTS):
+        return {}
+    cached = {"use_cache": True}  # the Trainer leaves models that say False
+    own_kind = settings.cache_implementation is not None or model.config.is_encoder_decoder
+    if not own_kind and isinstance(model, PreTrainedModel):
+        cached["past_key_values"] = preallocated_cache(model, capacity)
+    return cached
+
+
+def _check_rows(sequences, input_ids: torch.LongTensor, num_rows: int):
+    prompts, width = input_ids.shape
+    if (
+        not isinstance(sequences, torch.Tensor)
+        or sequences.dim() != 2
+        or len(sequences) != num_rows
+        or not torch.equal(sequences[:, :width], input_ids.repeat_interleave(num_rows // prompts, dim=0))
+    ):
+        what = tuple(sequences.shape) if isinstance(sequences, torch.Tensor) else type(sequences).__name__
+        raise ValueError(
+            f"custom_generate gave {what}: it must give the ids of {num_rows} rows, each the {width} ids of its "
+            "prompt and those that follow."
+        )
+
+
+class Entropies(LogitsProcessor):
+    """Measures the entropy of scores in nats, step by step, and leaves them as they are."""
+
+    def __init__(self):
+        self.steps = []
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        self.steps.append(torch.distributions.Categorical(logits=scores, validate_args=False).entropy())
+        return scores
+
+    def of_rows(self, num_rows: int, num_steps: int) -> torch.FloatTensor:
+        """Entropies of shape `(rows, steps)`, on the CPU; `nan` where there was nothing to measure."""
+        if not self.steps:
+            return torch.full((num_rows, num_steps), torch.nan)
+        return torch.stack(self.steps[:num_steps], dim=1).cpu()
 
 
 class _SamplingLoop:
-    """Greedy search or sampling, with a random stream for each row; what `generate()` calls as `custom_generate`."""
+    """
+    transformers' own loop of greedy search or sampling, with a random stream for each row; what `generate()` calls as
+    `custom_generate`.
+    """
 
-    def __init__(self, seeds: Sequence[int], streamer: BaseStreamer | None):
-        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.streamer = streamer  # generate() gives it the prompt, and does not hand it on to a callable
-        self.entropies = []
+    def __init__(
+        self, seeds: Sequence[int], entropies: Entropies, streamer: BaseStreamer | None, synced_gpus: bool | None
+    ):
+        self.seeds = seeds
+        self.entropies = entropies
+        self.streamer, self.synced_gpus = streamer, synced_gpus  # generate() does not hand them on to a callable
 
     def __call__(
         self,
@@ -96,32 +168,17 @@ class _SamplingLoop:
         stopping_criteria: StoppingCriteriaList,
         generation_config: GenerationConfig,
         **model_kwargs,
-    ) -> torch.LongTensor:
-        pad = generation_config._pad_token_tensor
-        unfinished = torch.ones(len(input_ids), dtype=torch.bool, device=input_ids.device)
-        step = 1 if model_kwargs["use_cache"] else None
-        outputs = model._prefill(input_ids, generation_config, model_kwargs)
-        while True:
-            model_kwargs = model._update_model_kwargs_for_generation(outputs, model_kwargs)
-            logits = outputs.logits[:, -1].to(copy=True, dtype=torch.float32)
-            self.entropies.append(torch.distributions.Categorical(logits=logits, validate_args=False).entropy())
-            chosen = self._choose(logits_processor(input_ids, logits), generation_config.do_sample)
-            chosen = torch.where(unfinished, chosen, pad) if pad is not None else chosen
-            input_ids = torch.cat([input_ids, chosen[:, None]], dim=1)
-            if self.streamer is not None:
-                self.streamer.put(chosen.cpu())
-            unfinished = unfinished & ~stopping_criteria(input_ids, None)
-            if not unfinished.any():
-                break
-            inputs = model.prepare_inputs_for_generation(input_ids, next_sequence_length=step, **model_kwargs)
-            outputs = model(**inputs, return_dict=True)
-        if self.streamer is not None:
-            self.streamer.end()
-        return input_ids
-
-    def _choose(self, scores: torch.FloatTensor, do_sample: bool) -> torch.LongTensor:
-        if not do_sample:
-            return scores.argmax(dim=-1)
-        # The largest of probability over exponential noise is a sample (Gumbel's trick).
-        noise = torch.stack([torch.empty(scores.shape[1]).exponential_(generator=row) for row in self.generators])
-        return (scores.softmax(dim=-1) / noise.to(scores.device)).argmax(dim=-1)
+    ):
+        processors = [self.entropies, *logits_processor]
+        if generation_config.do_sample:
+            processors.append(RowNoise(self.seeds))
+            generation_config.do_sample = False  # of generate()'s own copy
+        return type(model)._sample(
+            model,
+            input_ids,
+            logits_processor=LogitsProcessorList(processors),
+            stopping_criteria=stopping_criteria,
+            generation_config=generation_config,
+            **model._extract_generation_mode_kwargs(None, {}, self.synced_gpus, None, self.streamer),
+            **model_kwargs,
+        )

@@ -1,23 +1,25 @@
-"""What makes decoding fast: a cache that is written in place, weights laid out for few rows, single queries."""
+"""What makes decoding fast: a cache that is written in place, and weights laid out for few rows."""
 
-import copy
-from weakref import WeakKeyDictionary
+import threading
+from collections.abc import Callable
+from types import MethodType
 
 import psutil
 import torch
 from torch import nn
-from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, PreTrainedModel
+from torch._dynamo.eval_frame import OptimizedModule
+from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import Cache, DynamicLayer
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 from transformers.pytorch_utils import Conv1D
 
 PACKED_FOR_ROWS = 16
 """Rows that weights are packed for; other numbers of rows are nearly as fast."""
-FEWEST_ROWS = 4
-"""Fewer rows are filled up to so many: oneDNN's kernels take up to a third longer for one row than for four."""
-SINGLE_QUERY_ATTENTION = "neuromusic_single_query"
-"""Name of [`single_query_attention`] among transformers' attention functions."""
+FEWEST_ROWS = 2
+"""Of a step; a single row is multiplied as fast by the weights as they are."""
+FEWEST_NEW_TOKENS = 64
+"""After so many steps packing has paid, which takes as long as 15 to 60 of them gain."""
+KNOWN_FORWARDS = {nn.Linear: nn.Linear.forward, Conv1D: Conv1D.forward}
+"""What packed products stand for."""
 
 
 class PreallocatedLayer(DynamicLayer):
@@ -78,113 +80,144 @@ def preallocated_cache(model: PreTrainedModel, capacity: int) -> Cache | None:
     return Cache(layers=[PreallocatedLayer(capacity) for _ in layers])
 
 
-class PackedLinear(nn.Module):
+class PackedLayer:
     """
-    A linear layer with a copy of its weight as oneDNN's kernels read it. On a CPU a decoding step is bound by reading
-    weights, and from this copy they are read up to twice as fast.
+    The product of a linear layer, with a copy of its weight as oneDNN's kernels read it. A decoding step of several
+    rows on a CPU is bound by reading weights, and from this copy they are read up to twice as fast.
 
     Args:
-        weight (`torch.nn.Parameter` of shape `(out_features, in_features)`): float32.
-        bias (`torch.nn.Parameter` of shape `(out_features,)`, *optional*).
+        layer (`torch.nn.Linear` or [`~transformers.pytorch_utils.Conv1D`]): one that [`can_be_packed`].
     """
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None):
-        super().__init__()
-        self.weight, self.bias = weight, bias
-        self.packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), PACKED_FOR_ROWS)
+    def __init__(self, layer: nn.Module):
+        self.layer = layer
+        self.weight, self.bias, self.version = layer.weight, layer.bias, layer.weight._version
+        weight = layer.weight.detach()
+        by_output = weight.t() if type(layer) is Conv1D else weight
+        self.packed = torch.ops.mkldnn._reorder_linear_weight(by_output, PACKED_FOR_ROWS)
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+    def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
         """Inputs of shape `(..., in_features)` to outputs of shape `(..., out_features)`."""
-        num_rows = inputs.numel() // inputs.shape[-1]
-        if num_rows >= FEWEST_ROWS:
-            return self._product(inputs)
-        if num_rows == 1 and inputs.dim() > 1:
-            return self._product(inputs.expand(FEWEST_ROWS, *inputs.shape[1:]))[:1]
-        rows = nn.functional.pad(inputs.reshape(num_rows, -1), (0, 0, 0, FEWEST_ROWS - num_rows))
-        return self._product(rows)[:num_rows].view(*inputs.shape[:-1], -1)
-
-    def _product(self, inputs: torch.Tensor) -> torch.Tensor:
         return torch.ops.mkldnn._linear_pointwise(inputs, self.packed, self.bias, "none", [], "")
 
+    def serves(self, inputs: torch.Tensor) -> bool:
+        """Whether this is what the layer would give: nobody has changed it, and the product is a plain one."""
+        return (
+            self.layer.weight is self.weight
+            and self.layer.bias is self.bias
+            and self.weight._version == self.version
+            and type(inputs) is torch.Tensor
+            and inputs.dtype == torch.float32
+            and inputs.device.type == "cpu"
+            and inputs.dim() > 1
+            and inputs.numel() > 0
+            and not torch.is_grad_enabled()
+            and not torch.is_autocast_enabled("cpu")
+        )
 
-def single_query_attention(
-    module: nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    scaling: float | None = None,
-    **kwargs,
-) -> tuple[torch.Tensor, None]:
+
+class _OfThread(threading.local):
+    packed = {}
+
+
+_of_thread = _OfThread()
+"""`packed`: [`PackedLayer`] by layer, of the call that runs in this thread."""
+_calls: list[dict[nn.Module, PackedLayer]] = []
+"""The packed layers of the calls that run in any thread."""
+_calls_lock = threading.Lock()
+
+
+def call_packed(model: nn.Module, function: Callable, /, **arguments):
     """
-    SDPA, and for single queries its products written out, which a CPU does twice as fast. An attention function of
-    transformers.
+    Calls a function that runs a model, and has the model's linear layers packed as long as it takes.
+
+    What is packed is the model as it is now, for the calling thread alone. Layers that have hooks, another `forward`
+    or weights of another kind than float32 on a CPU are left as they are; so are all layers of a compiled model, and
+    where a copy of the weights would take more than half of the memory that is free.
 
     Args:
-        query (`torch.Tensor` of shape `(batch, heads, queries, head_dim)`).
-        key, value (`torch.Tensor` of shape `(batch, key heads, keys, head_dim)`).
-        attention_mask (`torch.BoolTensor` of shape `(batch, 1, queries, keys)`, *optional*): `True`: attend.
-        scaling (`float`, *optional*): multiplies scores; `head_dim ** -0.5` by default.
+        model (`torch.nn.Module`): what runs.
+        function (callable): called with `arguments`.
 
     Returns:
-        Output of shape `(batch, queries, heads, head_dim)`, and no weights.
+        What the function returns.
     """
-    if query.shape[2] > 1 or any(kwargs.get(name) is not None for name in ("position_bias", "s_aux", "softcap")):
-        return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
-    batch, heads, _, head_dim = query.shape
-    query = query * (head_dim**-0.5 if scaling is None else scaling)
-    # Queries that share a key head are the columns of one product. In this order it is a quarter faster.
-    scores = (key @ query.view(batch, key.shape[1], -1, head_dim).transpose(2, 3)).transpose(2, 3)
-    if attention_mask is not None:
-        scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
-    return (scores.softmax(dim=-1) @ value).view(batch, 1, heads, head_dim), None
+    packed, outer = {}, _of_thread.packed
+    # No context manager: it would leave its layers packed where Ctrl-C comes just as it is left.
+    try:
+        packed |= {layer: PackedLayer(layer) for layer in layers_to_pack(model)}
+        _put_on(packed)
+        _of_thread.packed = packed
+        return function(**arguments)
+    finally:
+        _of_thread.packed = outer
+        _take_off(packed)
 
 
-AttentionInterface.register(SINGLE_QUERY_ATTENTION, single_query_attention)
-AttentionMaskInterface.register(SINGLE_QUERY_ATTENTION, sdpa_mask)
+def layers_to_pack(model: nn.Module) -> list[nn.Module]:
+    """The layers of a model that can be packed; none where that does not help or would not be safe."""
+    plain_products = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
+    if not plain_products or torch.get_float32_matmul_precision() != "highest" or any(map(_compiled, model.modules())):
+        return []
+    layers = [layer for layer in model.modules() if can_be_packed(layer)]
+    bytes_of_copies = sum(layer.weight.nbytes for layer in layers)
+    return layers if 2 * bytes_of_copies <= psutil.virtual_memory().available else []
 
 
-_packed_models = WeakKeyDictionary()
+def can_be_packed(layer: nn.Module) -> bool:
+    """Whether a layer is a product with a float32 matrix on a CPU, and nothing else."""
+    hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
+    return (
+        KNOWN_FORWARDS.get(type(layer)) is type(layer).forward
+        and not any(hooks)
+        and ("forward" not in vars(layer) or getattr(layer.forward, "__func__", None) is forward)
+        and _is_plain(layer._parameters.get("weight"))
+        and (layer.bias is None or _is_plain(layer._parameters.get("bias")))
+    )
 
 
-def packed_model(model: PreTrainedModel) -> PreTrainedModel:
+def _is_plain(tensor: torch.Tensor | None) -> bool:
+    return (
+        type(tensor) is nn.Parameter  # no subclass, as quantized ones are
+        and tensor.dtype == torch.float32
+        and tensor.device.type == "cpu"
+        and tensor.is_contiguous()
+        and tensor.numel() > 0
+        and not tensor.is_inference()
+    )
+
+
+def _compiled(module: nn.Module) -> bool:
+    own_forward = vars(module).get("forward")
+    return (
+        isinstance(module, OptimizedModule)
+        or module._compiled_call_impl is not None
+        or hasattr(own_forward, "_torchdynamo_orig_callable")
+    )
+
+
+def forward(layer: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     """
-    The same model with packed linear layers and attention of single queries: a twin on the same parameters, made again
-    when they have changed, or `model` itself where packing does not help (any device but a CPU, any precision but
-    float32) or a copy of the weights would take more than half of the memory that is free.
+    Stands on layers as `forward` while they are packed. Other threads, and copies of the layer, get the layer's own
+    product. Its name is the one that a pickle of the layer looks for.
     """
-    if model.device.type != "cpu" or model.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
-        return model
-    state = [(tensor.data_ptr(), tensor._version, sum_of_bits(tensor)) for tensor in model.parameters()]
-    known_state, twin = _packed_models.get(model, (None, None))
-    if known_state != state:
-        _packed_models.pop(model, None)
-        if 2 * model.num_parameters() * model.dtype.itemsize > psutil.virtual_memory().available:
-            return model
-        twin = _pack(model)
-        _packed_models[model] = state, twin
-    return twin
+    packed = _of_thread.packed.get(layer)
+    if packed is not None and packed.serves(inputs):
+        return packed(inputs)
+    return type(layer).forward(layer, inputs)
 
 
-def sum_of_bits(tensor: torch.Tensor) -> int:
-    """
-    Tells whether a float32 tensor has changed, at the speed of reading it: PyTorch's version counter does not count
-    the steps of fused optimizers.
-    """
-    words = tensor.detach().flatten().view(torch.int32)
-    words = words.clone() if words.storage_offset() % 2 else words  # pairs must be aligned
-    pairs = words[: len(words) // 2 * 2].view(torch.int64)
-    return int(pairs.sum()) + int(words[2 * len(pairs) :].sum())
+def _put_on(packed: dict[nn.Module, PackedLayer]):
+    with _calls_lock:
+        _calls.append(packed)
+        for layer in packed:
+            layer.forward = MethodType(forward, layer)
 
 
-def _pack(model: PreTrainedModel) -> PreTrainedModel:
-    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
-    twin = copy.deepcopy(model, memo=shared)
-    for name, module in list(twin.named_modules()):
-        if type(module) is nn.Linear:
-            twin.set_submodule(name, PackedLinear(module.weight, module.bias))
-        elif type(module) is Conv1D:
-            twin.set_submodule(name, PackedLinear(module.weight.t(), module.bias))
-    if model._supports_attention_backend and model.config._attn_implementation == "sdpa":
-        twin.set_attn_implementation(SINGLE_QUERY_ATTENTION)
-    return twin
+def _take_off(packed: dict[nn.Module, PackedLayer]):
+    with _calls_lock:
+        _calls[:] = [call for call in _calls if call is not packed]
+        for layer in packed:
+            is_ours = getattr(vars(layer).get("forward"), "__func__", None) is forward
+            if is_ours and not any(layer in call for call in _calls):
+                del layer.forward

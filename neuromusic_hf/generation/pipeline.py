@@ -1,39 +1,31 @@
 """`pipeline("midi-continuation")`: MIDI in, MIDI that goes on out."""
 
 import copy
-import inspect
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 
-from transformers import GenerationConfig, GenerationMixin, Pipeline, PreTrainedModel
+import torch
+from transformers import GenerationConfig, Pipeline, PreTrainedModel
 
 from ..corpora import RefusedFile
 from ..models.fit import longest_context
 from ..tokenization import MidiProcessor
 from ..tokenization.pipeline_code import CUSTOM_PIPELINES
+from .arguments import check_arguments, settings_in_force
 from .clock import MusicClock
 from .control import Controller
 from .decoding import generate_rows
 from .limits import MusicEndCriteria
 from .matching import check_match, find_processor
 from .pieces import PieceInput, as_pieces
-from .prompts import Prompt, PromptMaker, empty_prompt, programs_of
+from .prompts import Prompt, PromptMaker, empty_prompt
 from .request import Job, Request
 from .results import Generated, Refusal
-from .streaming import NoteStreamer
+from .streaming import followed
 
 DEFAULT_NEW_TOKENS = 512
 ROOM_STEP = 64
-GENERATE_ARGUMENTS = {
-    *vars(GenerationConfig()),
-    *inspect.signature(GenerationMixin.generate).parameters,
-    "tokenizer",
-    "assistant_tokenizer",
-}
-"""What `generate()` takes itself; it hands anything else to the model."""
-
 SEED_BITS = 32
 
 
@@ -42,7 +34,9 @@ class MidiContinuationPipeline(Pipeline):
     Continues music with a causal language model and its [`MidiProcessor`].
 
     Arguments may be given when the pipeline is made, or with a call, which goes before. Those not named here are
-    arguments of `model.generate()`; without any, notes are sampled from the model's own distribution.
+    arguments of `model.generate()`, and go before what `model.generation_config` says at the moment of the call; it
+    goes before the pipeline's own defaults, which sample from the model's own distribution (`do_sample=True`,
+    `top_k=0`). A `generation_config` that is given is obeyed whole: beside it, those defaults do not count.
 
     Args:
         model ([`~transformers.PreTrainedModel`]): a causal language model.
@@ -69,17 +63,25 @@ class MidiContinuationPipeline(Pipeline):
     _load_feature_extractor = False
     _load_video_processor = False
     _pipeline_calls_generate = True
-    _default_generation_config = GenerationConfig(do_sample=True, top_k=0)
 
     def __init__(self, model: PreTrainedModel, processor: MidiProcessor | None = None, **kwargs):
         processor = processor or find_processor(model)
         check_match(model, processor)
         self._parameters = None
-        self.controller = Controller(processor, getattr(model.config, "trained_programs", None))
+        if model.device.type == "meta":  # offloaded: its weights come from elsewhere, layer by layer
+            kwargs["device"] = model.device
+        self.controller = Controller(processor)
         super().__init__(model=model, processor=processor, **kwargs | {"tokenizer": processor.tokenizer})
         self.model.config.custom_pipelines = copy.deepcopy(CUSTOM_PIPELINES)
-        for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
-            self._generation_defaults[name] = getattr(processor.tokenizer, name)
+
+    @property
+    def generation_config(self) -> GenerationConfig:
+        """The model's own."""
+        return self.model.generation_config
+
+    @generation_config.setter
+    def generation_config(self, config: GenerationConfig):
+        self.model.generation_config = config
 
     def __call__(self, midi=None, **kwargs) -> dict | list | Iterator:
         """
@@ -125,17 +127,21 @@ class MidiContinuationPipeline(Pipeline):
                 be continued.
             `OSError`: a single piece cannot be read.
         """
-        pieces, streamer = as_pieces(midi), self._merged(kwargs).get("streamer")
-        if isinstance(pieces, list) and not pieces:
-            return []
-        try:
-            if streamer is not None and not isinstance(pieces, PieceInput):
+        with followed(self._merged(kwargs).get("streamer")) as streamer:
+            pieces = as_pieces(midi)
+            if isinstance(pieces, list) and not pieces:
+                return []
+            if streamer is None:
+                return super().__call__(pieces, **kwargs)
+            if not isinstance(pieces, PieceInput):
                 raise ValueError("A streamer follows one piece: give it one, not a list.")
-            return super().__call__(pieces, **kwargs)
-        except Exception:
-            if streamer is not None:
-                streamer.end()  # whoever waits for notes waits in another thread
-            raise
+            return super().__call__(pieces, **kwargs | {"streamer": streamer})
+
+    def get_iterator(self, *args, **kwargs) -> Iterator:
+        """The results one after another, made when they are asked for."""
+        results = super().get_iterator(*args, **kwargs)
+        results.loader.loader.generator = torch.Generator()  # or it draws from the random numbers of the process
+        return results
 
     def save_pretrained(self, save_directory, **kwargs):
         """Saves a whole bundle: model and processor."""
@@ -148,37 +154,47 @@ class MidiContinuationPipeline(Pipeline):
     def _sanitize_parameters(self, **parameters):
         parameters = self._merged(parameters)
         if self._parameters is None:  # the call from __init__
+            assistants = {"assistant_model": self.assistant_model, "assistant_tokenizer": self.assistant_tokenizer}
+            parameters |= {name: value for name, value in assistants.items() if value is not None}
             self._parameters = parameters
         request = Request.from_parameters(parameters)
         self._check(request)
         return {"request": request}, {"request": request}, {}
 
     def _check(self, request: Request):
-        unknown = {name: value for name, value in request.generation.items() if name not in GENERATE_ARGUMENTS}
-        self.model._validate_model_kwargs(unknown)
+        self._follow_changes()
+        check_arguments(self.model, self._prepare_generate_kwargs(request.generation))
         self.controller.check(request.control)
         if request.limit:
-            _ = self._clock
-        generation = self._generation(request)
-        for name in ("max_new_tokens", "max_length", "num_return_sequences"):
-            if (value := generation.get(name)) is not None and value < 1:
-                raise ValueError(f"{name}={value} must be at least 1.")
-        rows = generation.get("num_return_sequences") or 1
-        if rows > 1 and not generation.get("do_sample") and rows > (generation.get("num_beams") or 1):
-            raise ValueError(f"num_return_sequences={rows} would be equal: set do_sample=True, or as many beams.")
-        if generation.get("streamer") is not None and rows > 1:
-            raise ValueError(f"A streamer follows one continuation, and num_return_sequences is {rows}.")
+            _ = self.controller.clock
 
-    def _generation(self, request: Request) -> dict:
-        """The generation arguments in force for a request, the model's own included."""
-        return self._get_set_generation_params(self._prepare_generate_kwargs(request.generation))
+    def _follow_changes(self):
+        """Model and processor may be others than before."""
+        check_match(self.model, self.processor)
+        if self.controller.processor is not self.processor:
+            self.controller = Controller(self.processor)
+        self.controller.trained_programs = getattr(self.model.config, "trained_programs", None)
+        roles = ("pad_token_id", "bos_token_id", "eos_token_id")
+        self._generation_defaults = {name: getattr(self.processor.tokenizer, name) for name in roles}
 
-    @cached_property
-    def _clock(self) -> MusicClock:
-        return MusicClock(self.processor)
+    def _prepare_generate_kwargs(self, generate_kwargs: dict, **overrides) -> dict:
+        given = generate_kwargs if "generation_config" in generate_kwargs else self._generate_kwargs | generate_kwargs
+        settings = settings_in_force(self.model, given)
+        added = {}
+        if given.get("generation_config") is None:
+            sample = {"do_sample": True} if settings.do_sample is None else {}
+            from_all = {"top_k": 0} if settings.top_k is None and (sample or settings.do_sample) else {}
+            added = sample | from_all
+        if settings.stop_strings and given.get("tokenizer") is None:
+            added["tokenizer"] = self.processor.tokenizer
+        return super()._prepare_generate_kwargs(given | added, **overrides)
+
+    def _settings(self, request: Request) -> GenerationConfig:
+        """What is in force for a request, the model's own settings included."""
+        return settings_in_force(self.model, self._prepare_generate_kwargs(request.generation))
 
     def _clock_after(self, prompt: Prompt) -> MusicClock:
-        clock = self._clock.copy()
+        clock = self.controller.clock.copy()
         clock.set_tempo(prompt.tempo)
         for index in prompt.ids:
             clock.advance(index)
@@ -205,29 +221,20 @@ class MidiContinuationPipeline(Pipeline):
             prompt = empty_prompt(piece.name, self.processor, control.tempo)
         else:
             score = piece.load()
-            self._check_instruments(score)
+            self.controller.check_instruments(score)
             complete = self.controller.complete_notes if control.restricts else None
             maker = PromptMaker(self.processor, request.prompt, tempo=control.tempo, trim=complete)
             prompt = maker.make(piece.name, score)
         self.controller.allowed_programs(control, prompt)
         return prompt
 
-    def _check_instruments(self, score):
-        known, programs = self.controller.trained_programs, programs_of(score)
-        if known is not None and programs and not programs & set(known):
-            raise RefusedFile(
-                "unknown_instruments",
-                f"its programs {sorted(programs)} are none of those the model was trained on, {sorted(known)}: set "
-                "the program of its tracks to one of them (-1 are drums)",
-            )
-
     def _room(self, prompt: Prompt, request: Request) -> int:
         """How many tokens may follow a prompt."""
-        generation, length = self._generation(request), len(prompt.ids)
+        settings, length = self._settings(request), len(prompt.ids)
         context = longest_context(self.model.config)
-        wanted = generation.get("max_new_tokens")
-        if wanted is None and generation.get("max_length") is not None:
-            wanted = max(1, generation["max_length"] - length)
+        wanted = settings.max_new_tokens
+        if wanted is None and settings.max_length is not None:
+            wanted = max(1, settings.max_length - length)
         if wanted is None:
             rest = DEFAULT_NEW_TOKENS if context is None else max(1, context - length)
             # Music decides where it ends: round, so that prompts of nearly the same length go through together.
@@ -259,10 +266,10 @@ class MidiContinuationPipeline(Pipeline):
         started = time.perf_counter()
         inputs = self.processor.pad(
             {"input_ids": [job.prompt.ids for job in jobs]}, padding_side="left", return_tensors="pt"
-        ).to(self.model.device)
+        ).to("cpu" if self.model.device.type == "meta" else self.model.device)
         width = inputs["input_ids"].shape[1]
         ends, arguments = self._arguments(jobs, request, width)
-        rows = self._generation(request).get("num_return_sequences") or 1
+        rows = self._settings(request).num_return_sequences or 1
         seeds = [job.row_seed(number) for job in jobs for number in range(rows)]
         generated = generate_rows(self.model, inputs["input_ids"], inputs["attention_mask"], seeds=seeds, **arguments)
         seconds = (time.perf_counter() - started) / len(jobs)
@@ -276,7 +283,10 @@ class MidiContinuationPipeline(Pipeline):
         """Where the music of each prompt ends, if that was asked for, and the arguments of `generate()`."""
         prompts, ends = [job.prompt for job in jobs], [None] * len(jobs)
         arguments = self._prepare_generate_kwargs(
-            request.generation, max_new_tokens=jobs[0].max_new_tokens, max_length=None
+            request.generation,
+            max_new_tokens=jobs[0].max_new_tokens,
+            max_length=None,
+            pad_token_id=self.processor.tokenizer.pad_token_id,  # results know it from notes
         )
         processors = self.controller.logits_processors(request.control, prompts)
         arguments["logits_processor"] = [*(arguments.get("logits_processor") or []), *processors]
@@ -285,8 +295,8 @@ class MidiContinuationPipeline(Pipeline):
             ends = [request.limit.after(clock) for clock in clocks]
             criteria = MusicEndCriteria(clocks, ends, width)
             arguments["stopping_criteria"] = [*(arguments.get("stopping_criteria") or []), criteria]
-        if isinstance(arguments.get("streamer"), NoteStreamer):
-            arguments["streamer"].clock.set_tempo(prompts[0].tempo)
+        if arguments.get("streamer") is not None:
+            arguments["streamer"].begin(prompts[0].tempo)
         return ends, arguments
 
     def postprocess(self, outputs: dict) -> dict | list[dict]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from .control import Control
 from .limits import MusicLimit
 from .prompts import Prompt, PromptSettings
+from .randomness import check_seed
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,9 @@ class Request:
         control ([`Control`]): what it may be.
         seed (`int`, *optional*): drawn anew for every prompt if not given.
         generation (`dict`): arguments of `model.generate()`.
+
+    Raises:
+        `ValueError`: a value is out of range.
     """
 
     prompt: PromptSettings
@@ -26,6 +30,10 @@ class Request:
     control: Control
     seed: int | None = None
     generation: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.seed is not None:
+            check_seed(self.seed)
 
     @classmethod
     def from_parameters(cls, parameters: dict) -> "Request":

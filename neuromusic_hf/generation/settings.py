@@ -8,6 +8,7 @@ from symusic import Note, Score, Track
 from transformers import PreTrainedModel
 
 from ..models.fit import longest_context
+from .randomness import check_seed
 
 HASH_BLOCK_BYTES = 2**20
 
@@ -27,7 +28,7 @@ class ContinuationSettings:
             (no top-k, no top-p) if not set.
 
     Raises:
-        `ValueError`: a length or the batch size is not positive.
+        `ValueError`: a length or the batch size is not positive, or the seed is no whole number from 0 to 2 ** 64 - 1.
     """
 
     prompt_length: int = 512
@@ -41,6 +42,7 @@ class ContinuationSettings:
         for name in ("prompt_length", "continue_length", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
+        check_seed(self.seed)
 
     def check(self, model: PreTrainedModel):
         """Raises `ValueError` where the model cannot read prompt and continuation."""

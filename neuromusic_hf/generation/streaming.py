@@ -1,5 +1,6 @@
 """Notes as they are decided, while the model is still writing."""
 
+import contextlib
 import queue
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from ..tokenization import MidiProcessor
 from .clock import DecidedNote, MusicClock
+from .prompts import PieceTempo
 
 
 class NoteStreamer(BaseStreamer):
@@ -16,7 +18,9 @@ class NoteStreamer(BaseStreamer):
     Hands out each new note once its tokens are complete, in the order in which they are decided. The prompt's notes
     are not among them.
 
-    Generate in one thread and iterate in another. A token of a learned vocabulary can hold notes on both sides of
+    Generate in one thread and iterate in another. Whatever breaks generation off, Ctrl-C too, ends the stream, and
+    `error` tells it. Once a continuation has ended, the streamer can follow another one.
+    A token of a learned vocabulary can hold notes on both sides of
     `max_new_bars` or `max_new_seconds`: all of them come, and the pipeline's result leaves out those beyond.
 
     Args:
@@ -26,6 +30,7 @@ class NoteStreamer(BaseStreamer):
     Attributes:
         seconds_to_first_note (`float`, *optional*): from the moment generation began.
         real_time_factor (`float`, *optional*): seconds of music decided in a second, once generation has ended.
+        error (`BaseException`, *optional*): what broke generation off.
 
     Raises:
         `ValueError`: the tokenizer's time cannot be followed; on call, there is more than one row.
@@ -42,10 +47,16 @@ class NoteStreamer(BaseStreamer):
     """
 
     def __init__(self, processor: MidiProcessor, timeout: float | None = None):
-        self.clock = MusicClock(processor)
+        self.clock_at_beginning = MusicClock(processor)
         self.timeout = timeout
         self.notes = queue.Queue()
-        self.seconds_to_first_note = self.real_time_factor = None
+        self.begin(PieceTempo())
+
+    def begin(self, tempo: PieceTempo):
+        """Makes ready for the ids of a piece, from its first one on."""
+        self.clock = self.clock_at_beginning.copy()
+        self.clock.set_tempo(tempo)
+        self.seconds_to_first_note = self.real_time_factor = self.error = None
         self.began = None
 
     def put(self, value: torch.Tensor):
@@ -76,3 +87,48 @@ class NoteStreamer(BaseStreamer):
         if note is None:
             raise StopIteration
         return note
+
+
+class FollowedStreamer(BaseStreamer):
+    """
+    Any streamer, which is ended once.
+
+    Args:
+        streamer ([`~transformers.generation.streamers.BaseStreamer`]): gets what this gets.
+    """
+
+    def __init__(self, streamer: BaseStreamer):
+        self.streamer = streamer
+        self.ended = False
+
+    def begin(self, tempo: PieceTempo):
+        """Tells the streamer the tempo of the piece, if it is for notes."""
+        if isinstance(self.streamer, NoteStreamer):
+            self.streamer.begin(tempo)
+
+    def put(self, value: torch.Tensor):
+        """Takes the prompt, and then each new id."""
+        self.streamer.put(value)
+
+    def end(self):
+        """Ends the stream."""
+        if not self.ended:
+            self.ended = True
+            self.streamer.end()
+
+
+@contextlib.contextmanager
+def followed(streamer: BaseStreamer | None) -> Iterator[FollowedStreamer | None]:
+    """Ends a streamer whatever happens: whoever waits for it waits in another thread."""
+    if streamer is None:
+        yield None
+        return
+    follower = FollowedStreamer(streamer)
+    try:
+        yield follower
+    except BaseException as error:
+        if isinstance(streamer, NoteStreamer):
+            streamer.error = error
+        raise
+    finally:
+        follower.end()
