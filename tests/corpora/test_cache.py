@@ -230,6 +230,18 @@ def test_metadata_of_another_type_names_piece_column_and_value(midi_folder, cach
         load_corpus(builder, midi_folder, cache_dir=cache_dir, num_proc=num_proc)
 
 
+class NoBytes(FolderCorpus):
+    def read_pieces(self, pieces):
+        for piece in super().read_pieces(pieces):
+            piece.data = "MThd"
+            yield piece
+
+
+def test_data_of_another_type_names_the_piece(midi_folder, cache_dir):
+    with pytest.raises(Exception, match="piece 00.mid': its data is a str, not bytes"):
+        load_corpus(NoBytes, midi_folder, cache_dir=cache_dir)
+
+
 def test_text_that_is_no_utf8_is_stored_readable(midi_folder, cache_dir, monkeypatch):
     monkeypatch.setattr(WrongYear, "year", 1999)
     corpus = load_corpus(WrongYear, midi_folder, cache_dir=cache_dir, split_shares=SHARES)
