@@ -87,7 +87,7 @@ def writing_cache(folder: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if not keeps_from_writing(error, folder):
+        if isinstance(error, CacheError) or not keeps_from_writing(error, folder):
             raise
         raise CacheError(error.errno, cannot_write(error, folder)) from error
 

@@ -250,6 +250,16 @@ def test_a_download_that_finds_no_space_is_not_tried_again(tmp_path, monkeypatch
     assert len(tries) == 1
 
 
+def test_a_cache_of_the_hub_that_is_full_is_told_by_its_own_name(tmp_path, monkeypatch):
+    def no_space(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", no_space)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    with pytest.raises(CacheError, match=f"'{tmp_path / 'hub'}' cannot be written: No space left"):
+        load_corpus("lamd", cache_dir=tmp_path / "cache")
+
+
 class WrongYear(FolderCorpus):
     METADATA = {"year": Value("int32"), "title": Value("string")}
     year = "then"

@@ -4,12 +4,13 @@ import os
 import shutil
 
 import pytest
+from datasets import Dataset
 from music import make_score
 
 from neuromusic_hf import load_corpus
 from neuromusic_hf.corpora import RefusedFile
 from neuromusic_hf.generation import choose_pieces, find_pieces
-from neuromusic_hf.generation.sources import fingerprint
+from neuromusic_hf.generation.sources import fingerprint, row_pieces
 
 
 @pytest.fixture
@@ -68,6 +69,13 @@ def test_a_folder_that_cannot_be_listed_is_refused_in_its_turn(folder, monkeypat
     assert "deep" in names(pieces)
     with pytest.raises(RefusedFile):
         pieces[names(pieces).index("deep")].read()
+
+
+def test_a_row_without_bytes_is_refused(tmp_path):
+    rows = Dataset.from_dict({"midi": [{"bytes": None, "path": "/etc/passwd"}], "content_hash": ["0" * 32]})
+    (piece,) = row_pieces(rows)
+    with pytest.raises(RefusedFile, match="missing.*not opened"):
+        piece.read()
 
 
 def test_sources_that_are_not_there_are_named(tmp_path):
