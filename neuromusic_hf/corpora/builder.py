@@ -170,6 +170,8 @@ class MidiCorpusBuilder(CachedBuilder):
                 f"'{piece.path}': split is {piece.split!r} (must be None or one of {SPLIT_NAMES}), metadata columns "
                 f"not in {type(self).__name__}.METADATA: {sorted(unknown) or 'none'}."
             )
+        if not isinstance(piece.data, bytes | None):
+            raise TypeError(f"'{piece.path}': its data is a {type(piece.data).__name__}, not bytes.")
         row = dict.fromkeys(self.info.features)
         row.update({name: self._value(piece, name) for name in piece.metadata}, official_split=piece.split)
         row.update(inspect_row(piece.path, piece.refused or piece.data, self.config.limits))

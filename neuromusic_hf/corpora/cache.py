@@ -87,7 +87,7 @@ def writing_cache(folder: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if not keeps_from_writing(error, folder):
+        if isinstance(error, CacheError) or not keeps_from_writing(error, folder):
             raise
         raise CacheError(error.errno, cannot_write(error, folder)) from error
 
@@ -109,13 +109,26 @@ def keeps_from_writing(error: OSError, folder: str | Path) -> bool:
 
 
 class CachedBuilder(datasets.GeneratorBasedBuilder):
-    """A builder whose damaged cache is made anew, and whose errors tell their reason."""
+    """A builder whose damaged cache is made anew, that reads what a read-only one holds, and whose errors tell why."""
 
     def __init__(self, cache_dir: str | Path | None = None, **kwargs: Any):
-        with writing_cache(cache_dir or datasets.config.HF_DATASETS_CACHE):
-            super().__init__(cache_dir, **kwargs)
+        root = os.path.expanduser(cache_dir or datasets.config.HF_DATASETS_CACHE)
+        self._is_read_only = False
+        try:
+            with writing_cache(root):
+                super().__init__(cache_dir, **kwargs)
+        except CacheError:
+            with tempfile.TemporaryDirectory() as scratch:
+                super().__init__(scratch, **kwargs)
+                folder = Path(root, os.path.relpath(self._cache_dir, scratch))
+            if not (folder / INFO_NAME).is_file() or damage_of_build(folder) is not None:
+                raise
+            self._cache_dir_root, self._cache_dir, self._output_dir = root, str(folder), str(folder)
+            self._is_read_only, self.info = True, self._load_info()
 
     def download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
+        if self._is_read_only:  # datasets would take a lock there
+            return
         with writing_cache(self._cache_dir_root):
             super().download_and_prepare(*args, **kwargs)
 

@@ -173,11 +173,14 @@ def own_bytes(row: dict) -> bytes_type:
 
     Raises:
         ValueError: if there are none, whatever its path says.
+        TypeError: if they are something else.
     """
     data = row.get("bytes")
     if data is None:
         raise ValueError(f"Cannot read the MIDI of {row.get('path')!r}: {NO_BYTES}.")
-    return data
+    if not isinstance(data, (bytes_type, bytearray)):
+        raise TypeError(f"The 'bytes' of {row.get('path')!r} are a {type(data).__name__}, not bytes.")
+    return bytes_type(data)
 
 
 def _read_path(path: str) -> bytes:

@@ -23,6 +23,11 @@ from .splits import SPLIT_NAMES
 
 SAVED_FILES = ("dataset_dict.json", "dataset_info.json", "state.json", "data*.arrow")
 """What save_to_disk writes; caches may lie beside it."""
+STORED_DTYPES = {
+    "bytes": ("binary", "large_binary", "binary_view", "null"),
+    "path": ("string", "large_string", "string_view", "null"),
+}
+"""Of a MIDI column; a field that is null in all rows has the type null."""
 SPLIT_ALIASES = {"val": "validation", "valid": "validation", "dev": "validation", "eval": "validation"}
 
 
@@ -161,13 +166,14 @@ def _official_name(split: str, name: str) -> str:
 
 def _rename_midi(rows: Dataset | IterableDataset, name: str) -> Dataset | IterableDataset:
     """Call the MIDI column `midi`, and have it and all others undecoded, as they are stored."""
-    found = [column for column, feature in rows.features.items() if _is_midi(feature)]
+    features = rows.features or {}  # a stream may not know them
+    found = [column for column, feature in features.items() if _is_midi(feature)]
     if "midi" in found:
         found = ["midi"]
     if len(found) != 1:
         raise ValueError(
             f"The dataset '{name}' needs one column of MIDI files (a struct of bytes and path, best named 'midi'), "
-            f"found {found or 'none'} among its columns {list(rows.features)}."
+            f"found {found or 'none'} among its columns {list(features)}."
         )
     rows = _undecoded(rows)
     rows = rows if found == ["midi"] else rows.rename_column(found[0], "midi")
@@ -184,7 +190,9 @@ def _undecoded(rows: Dataset | IterableDataset) -> Dataset | IterableDataset:
 
 
 def _is_midi(feature: Any) -> bool:
-    return isinstance(feature, Midi) or (isinstance(feature, dict) and set(feature) == {"bytes", "path"})
+    if not isinstance(feature, dict) or set(feature) != set(PLAIN_MIDI):
+        return isinstance(feature, Midi)
+    return all(getattr(feature[name], "dtype", None) in dtypes for name, dtypes in STORED_DTYPES.items())
 
 
 def _is_inspected(rows: Dataset | IterableDataset) -> bool:

@@ -11,7 +11,7 @@ from datasets import Dataset
 from ..corpora import Midi, RefusedFile, load_corpus
 from ..corpora.builder import printable
 from ..corpora.midi_feature import NO_BYTES
-from ..corpora.sources import is_midi_name
+from ..corpora.sources import is_midi_name, list_source
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class FilePiece:
         Raises:
             [`RefusedFile`]: it cannot be read.
         """
+        if self.path.exists() and not self.path.is_file():  # to read a pipe would wait for ever
+            raise RefusedFile("unreadable", "not a regular file")
         try:
             return self.path.read_bytes()
         except OSError as error:
@@ -55,7 +57,7 @@ class RowPiece:
     def name(self) -> str:
         """Title of the piece where the corpus has one, else the name of its file."""
         row = self.rows[self.index]
-        return str(row.get("title") or Path(row["midi"]["path"] or row["content_hash"][:12]).stem)
+        return printable(str(row.get("title") or Path(row["midi"]["path"] or row["content_hash"][:12]).stem))
 
     def read(self) -> bytes:
         """
@@ -94,7 +96,7 @@ def find_pieces(
     pieces = []
     for source in sources:
         path = Path(source)
-        if path.is_dir() and (files := sorted(file for file in path.rglob("*") if is_midi_name(file.name))):
+        if path.is_dir() and (files := _files_in(path)):
             pieces += map(FilePiece, files)
         elif path.is_file() and is_midi_name(path.name):
             pieces.append(FilePiece(path))
@@ -103,6 +105,13 @@ def find_pieces(
         else:
             pieces += row_pieces(load_corpus(source, data_dir=data_dir, num_proc=num_proc)[split])
     return pieces
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """MIDI files, in order; with them the folders that cannot be listed, which are refused when it is their turn."""
+    files = [file for file in folder.rglob("*") if is_midi_name(file.name)]
+    unlisted = [folder / entry.name for entry in list_source(folder) if entry.problem]
+    return sorted([*files, *unlisted]) if files else []
 
 
 def row_pieces(split: Dataset) -> list[RowPiece]:

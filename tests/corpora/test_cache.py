@@ -1,6 +1,8 @@
 """Damaged caches are made anew, those that cannot be written say so. Nothing here asserts how datasets names files."""
 
+import builtins
 import errno
+import io
 import logging
 import os
 import shutil
@@ -161,18 +163,56 @@ def test_a_disk_that_is_full_of_tokens_is_told(midi_folder, cache_dir, request, 
         make_blocks(Dataset.from_dict({"input_ids": [[1, 2]], "num_notes": [1]}), 16)
 
 
+@pytest.fixture
+def make_read_only(monkeypatch):
+    """What a folder mounted read-only answers: to locks, to new folders and to files that are written."""
+    opens = {os: os.open, io: io.open, builtins: open}
+
+    def make(folder, number=errno.EROFS):
+        def refuse(path, writes):
+            if writes and isinstance(path, str | os.PathLike) and str(path).startswith(str(folder)):
+                raise OSError(number, os.strerror(number), str(path))
+
+        def os_open(path, flags, *args, **kwargs):
+            refuse(path, flags & (os.O_RDWR | os.O_WRONLY))
+            return opens[os](path, flags, *args, **kwargs)
+
+        def io_open(path, mode="r", *args, **kwargs):
+            refuse(path, set(mode) & set("wax+"))
+            return opens[io](path, mode, *args, **kwargs)
+
+        monkeypatch.setattr(os, "open", os_open)
+        for module in (io, builtins):
+            monkeypatch.setattr(module, "open", io_open)
+
+    return make
+
+
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
-def test_a_cache_that_is_read_only_is_told(midi_folder, cache_dir, monkeypatch, number):
-    real = os.open
-
-    def read_only(path, flags, *args, **kwargs):
-        if str(path).startswith(str(cache_dir)) and flags & (os.O_RDWR | os.O_WRONLY):
-            raise OSError(number, os.strerror(number), str(path))
-        return real(path, flags, *args, **kwargs)
-
-    monkeypatch.setattr(os, "open", read_only)
+def test_a_cache_that_is_read_only_is_told(midi_folder, cache_dir, make_read_only, number):
+    make_read_only(cache_dir, number)
     with pytest.raises(CacheError, match=f"{cache_dir}.*{os.strerror(number)}.*HF_HOME"):
         load_corpus(midi_folder, cache_dir=cache_dir, split_shares=SHARES)
+
+
+def test_what_a_read_only_cache_holds_is_read(midi_folder, tmp_path, make_read_only, monkeypatch, caplog):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    processor = MidiProcessor.from_tokenization("TSD")
+
+    def blocks():
+        corpus = load_corpus(midi_folder, split_shares=SHARES)
+        return make_blocks(tokenize_corpus(corpus, processor)["train"], 64)[:]["input_ids"]
+
+    expected = blocks()
+    make_read_only(tmp_path / "cache")
+    assert all((one == other).all() for one, other in zip(expected, blocks(), strict=True))
+    corpus = load_corpus(midi_folder, split_shares=SHARES)
+    with pytest.raises(CacheError, match="Read-only file system"):
+        tokenize_corpus(corpus, MidiProcessor.from_tokenization("REMI"))
+    (path,) = (tmp_path / "cache").rglob("neuromusic*.arrow")
+    path.rename(path.with_suffix(".gone"))
+    with pytest.raises(CacheError, match="Read-only file system"):
+        load_corpus(midi_folder, split_shares=SHARES)
 
 
 @pytest.mark.parametrize("place", ["file", "file/below"])
@@ -210,6 +250,16 @@ def test_a_download_that_finds_no_space_is_not_tried_again(tmp_path, monkeypatch
     assert len(tries) == 1
 
 
+def test_a_cache_of_the_hub_that_is_full_is_told_by_its_own_name(tmp_path, monkeypatch):
+    def no_space(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", no_space)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    with pytest.raises(CacheError, match=f"'{tmp_path / 'hub'}' cannot be written: No space left"):
+        load_corpus("lamd", cache_dir=tmp_path / "cache")
+
+
 class WrongYear(FolderCorpus):
     METADATA = {"year": Value("int32"), "title": Value("string")}
     year = "then"
@@ -228,6 +278,18 @@ def test_metadata_of_another_type_names_piece_column_and_value(midi_folder, cach
     told = f"piece 07.MIDI.*{builder.__name__}.METADATA column 'year' is '?{builder.year}"
     with pytest.raises(Exception, match=told):
         load_corpus(builder, midi_folder, cache_dir=cache_dir, num_proc=num_proc)
+
+
+class NoBytes(FolderCorpus):
+    def read_pieces(self, pieces):
+        for piece in super().read_pieces(pieces):
+            piece.data = "MThd"
+            yield piece
+
+
+def test_data_of_another_type_names_the_piece(midi_folder, cache_dir):
+    with pytest.raises(Exception, match="piece 00.mid': its data is a str, not bytes"):
+        load_corpus(NoBytes, midi_folder, cache_dir=cache_dir)
 
 
 def test_text_that_is_no_utf8_is_stored_readable(midi_folder, cache_dir, monkeypatch):

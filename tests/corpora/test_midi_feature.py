@@ -59,7 +59,8 @@ def test_every_kind_of_value_decodes_to_the_same_score(make_score, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "value, error", [({"bytes": None, "path": None}, ValueError), ({}, ValueError), (3, TypeError)]
+    "value, error",
+    [({"bytes": None, "path": None}, ValueError), ({}, ValueError), ({"bytes": "MThd"}, TypeError), (3, TypeError)],
 )
 def test_a_value_that_is_no_midi_is_refused(value, error):
     with pytest.raises(error):

@@ -95,6 +95,23 @@ def test_a_dataset_without_midi_says_what_it_has(tmp_path, cache_dir):
         load_corpus(tmp_path / "text.parquet", cache_dir=cache_dir)
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_struct_of_other_types_is_no_midi(tmp_path, cache_dir, streaming):
+    for number, midi in enumerate(
+        ({"bytes": [1, 2], "path": "a"}, {"bytes": b"", "path": 3}, {"bytes": "", "path": ""})
+    ):
+        Dataset.from_dict({"song": [midi]}).to_parquet(tmp_path / f"{number}.parquet")
+        with pytest.raises(ValueError, match=r"found none among its columns \['song'\]"):
+            load_corpus(tmp_path / f"{number}.parquet", cache_dir=cache_dir, streaming=streaming)
+
+
+def test_a_stream_that_does_not_know_its_columns_says_so(cache_dir, monkeypatch):
+    stream = datasets.IterableDataset.from_generator(lambda: iter([{"midi": 1}]))
+    monkeypatch.setattr(datasets, "load_dataset", lambda path, **kwargs: {"train": stream})
+    with pytest.raises(ValueError, match="found none"):
+        load_corpus("someone/songs", cache_dir=cache_dir, streaming=True)
+
+
 def test_a_hub_dataset_is_asked_for_by_its_id(plain_rows, cache_dir, monkeypatch):
     asked = {}
 
