@@ -27,6 +27,7 @@ from neuromusic_hf.generation import (
     sampling_arguments,
     start_processes,
 )
+from neuromusic_hf.models.adapters import check_base
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -75,6 +76,7 @@ def main():
     )
     output = OutputSettings(pictures=args.save_pictures, audio=args.save_audio, soundfont=args.soundfont)
     output.check()
+    check_base(args.model)
     state = start_processes()
     logging.basicConfig(level=logging.INFO if state.is_main_process else logging.ERROR, format="%(message)s")
     transformers_logging.set_verbosity_error()

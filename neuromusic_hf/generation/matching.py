@@ -2,6 +2,7 @@
 
 from transformers import PreTrainedModel
 
+from ..models.adapters import load_processor
 from ..models.fit import check_vocabulary
 from ..tokenization import MidiProcessor
 
@@ -18,6 +19,12 @@ def check_match(model: PreTrainedModel, processor: MidiProcessor):
             f"{model.name_or_path!r} has a {type(processor).__name__}, and midi-continuation needs a MidiProcessor: "
             "save it beside the weights with MidiProcessor.save_pretrained, or give processor=."
         )
+    adapter = getattr(model, "active_peft_config", None)
+    if adapter is not None and adapter.is_prompt_learning:
+        raise ValueError(
+            f"{model.name_or_path!r} has an adapter ({adapter.peft_type.value}) that adds virtual tokens to what it "
+            "reads, which midi-continuation does not: use one that changes weights, such as LoRA."
+        )
     check_vocabulary(model, processor)
 
 
@@ -25,7 +32,7 @@ def find_processor(model: PreTrainedModel) -> MidiProcessor:
     """Loads the processor from where the weights lie. Raises `ValueError` where there is none, and says why."""
     folder, commit = model.name_or_path, getattr(model.config, "_commit_hash", None)
     try:
-        return MidiProcessor.from_pretrained(folder, **{"revision": commit} if commit else {})
+        return load_processor(folder, **{"revision": commit} if commit else {})
     except (OSError, TypeError, ValueError) as error:
         raise ValueError(
             f"No MidiProcessor can be loaded from {folder!r}: save the one the model was trained with beside the "

@@ -7,6 +7,7 @@ from pathlib import Path
 from symusic import Note, Score, Track
 from transformers import PreTrainedModel
 
+from ..models.adapters import Adapter
 from ..models.fit import longest_context
 from .randomness import check_seed
 
@@ -111,7 +112,7 @@ def model_identity(model: PreTrainedModel) -> dict[str, str]:
 
 def weights_hash(folder: str | Path) -> str:
     """
-    SHA-256 over the safetensors files of a folder, in order of their names.
+    SHA-256 over the safetensors files of a folder, in order of their names; those of an adapter's base follow.
 
     Raises:
         `FileNotFoundError`: there is none.
@@ -119,6 +120,8 @@ def weights_hash(folder: str | Path) -> str:
     files = sorted(Path(folder).glob("*.safetensors"))
     if not files:
         raise FileNotFoundError(f"{folder} holds no *.safetensors file: save the model with save_pretrained.")
+    if adapter := Adapter.find(str(folder)):
+        files += sorted(Path(adapter.base).glob("*.safetensors"))
     digest = hashlib.sha256()
     for path in files:
         with path.open("rb") as file:

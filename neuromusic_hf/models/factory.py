@@ -9,6 +9,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..tokenization import MidiProcessor
 from ..tokenization.pipeline_code import CUSTOM_PIPELINES
+from .adapters import Adapter
 from .fit import check_vocabulary, longest_context
 
 GPT2_DEFAULTS = {"activation_function": "gelu_pytorch_tanh", "attn_pdrop": 0.0}
@@ -34,7 +35,8 @@ def build_model(
         name (`str`):
             `"gpt2"`, `"llama"`, `"music_transformer"` or another model type (a new model); the import path of a
             `PreTrainedModel` class (`"my_package.my_module.MyForCausalLM"`, a new model); or a folder or Hub id with
-            weights (`"user/model"`, `"runs/quickstart"`; they are loaded, and `sizes` override their config).
+            weights (`"user/model"`, `"runs/quickstart"`; they are loaded, and `sizes` override their config). A LoRA
+            adapter is merged into the base that it names: what is trained and saved is a whole model.
         processor ([`MidiProcessor`]):
             Gives the vocabulary size and the ids of PAD, BOS and EOS.
         context_length (`int`, *optional*):
@@ -50,7 +52,8 @@ def build_model(
 
     Raises:
         `ValueError`: there is no such model, the config has no such argument, or loaded weights have another
-            vocabulary or too short a context.
+            vocabulary or too short a context, or belong to an adapter that cannot be merged into its base.
+        `ImportError`: they are an adapter's, and peft is not installed.
     """
     new_sizes = sizes if context_length is None else {"max_position_embeddings": context_length, **sizes}
     if name in CONFIG_MAPPING:
@@ -110,16 +113,23 @@ def _imported_class(name: str) -> type[PreTrainedModel] | None:
 def _load_pretrained(
     name: str, processor: MidiProcessor, context_length: int, trust_remote_code: bool, sizes: dict
 ) -> PreTrainedModel:
+    adapter = None
     try:
-        config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+        adapter = Adapter.find(name)
+        source = adapter.base if adapter else name
+        config = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
         _check_known(type(config), sizes)
         sizes = _own_names(config.model_type, sizes)
-        model = AutoModelForCausalLM.from_pretrained(name, trust_remote_code=trust_remote_code, **sizes)
+        model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=trust_remote_code, **sizes)
     except OSError as error:
+        if adapter:
+            raise adapter.explain(error) from error
         raise ValueError(
             f"No model {name!r}: give gpt2, llama, music_transformer or another model type, the import path of a "
             f"model class, or a folder or Hub id with weights ({error})."
         ) from error
+    if adapter:
+        model = adapter.merge_into(model)
     check_vocabulary(model, processor)
     longest = longest_context(model.config)
     if longest is not None and longest < context_length:

@@ -7,6 +7,7 @@ from transformers import PreTrainedConfig
 
 from ..generation.settings import weights_hash
 from ..metrics import count_token_errors
+from ..models.adapters import Adapter, load_processor
 from ..tokenization import MidiProcessor
 from .continued_run import ContinuedRun
 
@@ -45,8 +46,9 @@ def load_run_model(run: ContinuedRun) -> RunModel:
         raise NotAvailable(f"there is no folder {name} here: score the run where it was made")
     where = {} if in_folder else {"revision": revision}
     try:
-        config, _ = PreTrainedConfig.get_config_dict(name, **where)
-        processor = MidiProcessor.from_pretrained(name, **where)
+        adapter = Adapter.find(name, **where)
+        config, _ = PreTrainedConfig.get_config_dict(adapter.base if adapter else name, **{} if adapter else where)
+        processor = load_processor(name, **where)
         changed = in_folder and weights_hash(name) != revision
     except (OSError, ValueError) as error:
         raise NotAvailable(f"the processor of {name} cannot be loaded: {str(error).splitlines()[0]}") from error

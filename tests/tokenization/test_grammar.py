@@ -525,7 +525,7 @@ def test_where_notes_may_come_twice_none_is_written_twice(name):
     processor = MidiProcessor.from_tokenization(name, remove_duplicated_notes=False)
     grammar = TokenGrammar.from_processor(processor)
     assert_legal(processor, grammar, [processor.encode(random_score(seed), add_bos=False) for seed in range(3)])
-    for row in draw(grammar, rows=4, length=200):
+    for row in draw(grammar, rows=4, length=100):
         words = complete(processor, row)
         assert events(encode_again(processor, words)) == events(words)
 
