@@ -2,7 +2,7 @@
 
 from .folder_lock import LOCK_NAME, lock_folder
 from .main_process import by_main_process
-from .whole import finite_json, remove_folder, staged_folder, sync, sync_tree, write_whole
+from .whole import finite_json, remove_folder, size_in_mib, staged_folder, sync, sync_tree, write_whole
 
 __all__ = [
     "LOCK_NAME",
@@ -10,6 +10,7 @@ __all__ = [
     "finite_json",
     "lock_folder",
     "remove_folder",
+    "size_in_mib",
     "staged_folder",
     "sync",
     "sync_tree",

@@ -54,15 +54,20 @@ def staged_folder(staging: Path, target: Path, remedy: str = "") -> Iterator[Pat
         yield staging
     # Libraries say that a disk is full with errors of every kind.
     except Exception as error:
-        written = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())
+        written = size_in_mib(staging)
         shutil.rmtree(staging, ignore_errors=True)
-        free = shutil.disk_usage(target.parent).free
+        free = shutil.disk_usage(target.parent).free / MIB
         raise OSError(
-            f"{target} could not be saved: {error} ({written / MIB:.1f} MiB were written and are removed again, which "
-            f"leaves {free / MIB:.1f} MiB free.) {remedy}"
+            f"{target} could not be saved: {error} ({written:.1f} MiB of it were written and are removed again, which "
+            f"leaves {free:.1f} MiB of the disk free.) {remedy}"
         ) from error
     finally:
         remove_folder(staging)
+
+
+def size_in_mib(folder: Path) -> float:
+    """Of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / MIB
 
 
 def remove_folder(folder: Path):

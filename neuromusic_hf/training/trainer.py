@@ -12,7 +12,7 @@ import torch
 import yaml
 from transformers.trainer import TRAINING_ARGS_NAME
 
-from ..disk import finite_json, staged_folder, write_whole
+from ..disk import finite_json, size_in_mib, staged_folder, write_whole
 from .checkpoints import (
     PROGRESS_NAME,
     RECIPE_NAME,
@@ -237,7 +237,8 @@ class MusicTrainer(SearchingTrainer):
         output_dir, run_dir = Path(self.args.output_dir), Path(super()._get_output_dir(trial))
         checkpoint = run_dir / f"checkpoint-{self.state.global_step}"
         last = newest_whole(run_dir)
-        remedy = f"Make room and go on with --resume_from_checkpoint last, which is {last or 'not there yet'}."
+        remedy = "Make room and go on with --resume_from_checkpoint last, which "
+        remedy += f"is {last} of {size_in_mib(last):.1f} MiB." if last else "begins at the first step."
         with staged_folder(output_dir / PARTIAL_NAME / "saving", checkpoint, remedy) as staging:
             self._save_staged(staging, model, trial)
             self._remember_best(checkpoint)

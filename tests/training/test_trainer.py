@@ -167,7 +167,7 @@ def test_a_full_disk_in_a_save_ends_the_run_and_names_the_last_good_checkpoint(
         trainer.train()
     message = str(caught.value)
     assert "checkpoint-4 could not be saved" in message and "No space left" in message
-    assert "MiB free" in message and "checkpoint-2" in message and "--resume_from_checkpoint last" in message
+    assert "of the disk free" in message and "checkpoint-2" in message and "--resume_from_checkpoint last" in message
     assert names(tmp_path / "run") == {"checkpoint-2"}
     monkeypatch.undo()
     assert_resumes_to(unbroken, make_trainer, "run")
@@ -312,6 +312,15 @@ def test_a_signal_that_is_ignored_stays_ignored(make_trainer):
     finally:
         signal.signal(signal.SIGTERM, before)
     assert trainer.state.global_step == 2
+
+
+def test_a_launcher_that_is_killed_and_hands_nothing_on_stops_the_run(make_trainer, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    trainer = make_trainer()
+    trainer.add_callback(At(3, lambda: monkeypatch.setattr(os, "getppid", lambda: 1)))
+    with pytest.raises(SystemExit):
+        trainer.train()
+    assert trainer.state.global_step == 3
 
 
 # Training that is lost
