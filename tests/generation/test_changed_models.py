@@ -39,9 +39,9 @@ def played(pipe, **arguments):
     return [result["token_ids"] for result in pipe(PIECES, **settings | arguments)]
 
 
-def plain(pipe, **arguments):
+def plain(pipe, pieces=PIECES, **arguments):
     """What generate() plays, without the EOS and PAD at the end of a row."""
-    ids = torch.tensor([pipe.processor.encode(piece)[:PROMPT] for piece in PIECES])
+    ids = torch.tensor([pipe.processor.encode(piece)[:PROMPT] for piece in pieces])
     settings = {"max_new_tokens": NEW, "pad_token_id": pipe.tokenizer.pad_token_id}
     rows = pipe.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **settings | arguments)
     rows = getattr(rows, "sequences", rows)[:, PROMPT:]
