@@ -11,13 +11,13 @@ from transformers import (
     LogitsProcessorList,
     PreTrainedModel,
     StoppingCriteriaList,
-    StopStringCriteria,
 )
 from transformers.generation.streamers import BaseStreamer
 
 from .arguments import LOOP_MODES, check_supported, generation_mode, settings_in_force
 from .engine import FEWEST_NEW_TOKENS, FEWEST_ROWS, call_packed, preallocated_cache
 from .randomness import OwnRandomness, RowNoise
+from .stop_text import StopTextCriteria
 
 CACHE_ARGUMENTS = ("past_key_values", "cache_implementation", "use_cache", "generation_config")
 """Arguments of `generate()` with which a caller decides on the cache."""
@@ -91,13 +91,13 @@ def generate_rows(
 
 
 def _stop_criteria(settings: GenerationConfig, arguments: dict) -> dict:
-    """Arguments that stand for `stop_strings`: `generate()` keeps their tokenizer from its loops."""
+    """Arguments that stand for `stop_strings`."""
     if not settings.stop_strings:
         return {}
     if arguments.get("tokenizer") is None:
         raise ValueError(f"stop_strings={settings.stop_strings!r} are looked for in text: give tokenizer=.")
-    at_strings = StopStringCriteria(arguments["tokenizer"], settings.stop_strings)
-    return {"stop_strings": None, "stopping_criteria": [*(arguments.get("stopping_criteria") or []), at_strings]}
+    at_texts = StopTextCriteria(arguments["tokenizer"], settings.stop_strings)
+    return {"stop_strings": None, "stopping_criteria": [*(arguments.get("stopping_criteria") or []), at_texts]}
 
 
 def _goes_row_by_row(settings: GenerationConfig, arguments: dict) -> bool:

@@ -5,7 +5,6 @@ import dataclasses
 import logging
 from pathlib import Path
 
-import torch
 from accelerate.utils import broadcast_object_list
 from transformers import PreTrainedModel, Trainer, TrainerCallback
 
@@ -175,16 +174,16 @@ def _possible_output(shown: int) -> OutputSettings:
 
 @contextlib.contextmanager
 def _as_for_generation(model: PreTrainedModel):
-    """
-    In evaluation mode, without the autocast that Accelerate lays around `forward`, and without traces in PyTorch's
-    random numbers, of which a data loader takes one.
-    """
-    training, wrapped = model.training, model.__dict__.pop("forward", None)
-    model.eval()
+    """In evaluation mode, and without the autocast that Accelerate lays around `forward`."""
+    modes = {module: module.training for module in model.modules()}
+    wrapped, unwrapped = vars(model).get("forward"), vars(model).get("_original_forward")
     try:
-        with torch.random.fork_rng(devices=[]):
-            yield
+        model.eval()
+        if unwrapped is not None:
+            model.forward = unwrapped
+        yield
     finally:
-        model.train(training)
-        if wrapped is not None:
+        for module, training in modes.items():
+            module.training = training
+        if unwrapped is not None:
             model.forward = wrapped

@@ -1,8 +1,10 @@
 """What a test run is asked to do: impossible wishes are refused, weights are known by their hash."""
 
 import hashlib
+import re
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from neuromusic_hf.generation import ContinuationSettings, OutputSettings, sampling_arguments
@@ -13,6 +15,13 @@ from neuromusic_hf.generation.settings import model_identity, weights_hash
 def test_a_length_of_zero_is_refused(name):
     with pytest.raises(ValueError, match=f"{name}=0"):
         ContinuationSettings(**{name: 0})
+
+
+@pytest.mark.parametrize("seed", [-1, 2**70, 1.5, True, "1", None])
+def test_a_seed_out_of_range_is_refused(seed):
+    with pytest.raises(ValueError, match=f"seed={re.escape(repr(seed))}"):
+        ContinuationSettings(seed=seed)
+    assert ContinuationSettings(seed=np.int64(3)) and ContinuationSettings(seed=2**64 - 1)
 
 
 def test_more_tokens_than_the_model_reads_are_refused():
