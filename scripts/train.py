@@ -14,10 +14,11 @@ import sys
 from transformers import set_seed
 
 from neuromusic_hf import build_model, load_corpus
-from neuromusic_hf.monitoring import watch_continuations
+from neuromusic_hf.monitoring import check_watching, watch_continuations
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.training import (
     TrainingBlocks,
+    check_run,
     create_trainer,
     end_run,
     evaluate_test_split,
@@ -35,6 +36,8 @@ def main():
     recipe = resolved_recipe(model_args, data_args, args)
     logging.basicConfig(level=logging.INFO if args.process_index == 0 else logging.ERROR, format="%(message)s")
     set_seed(args.seed)
+    check_run(model_args, data_args, args)
+    check_watching(args, data_args)
 
     with args.main_process_first(desc="corpus"):
         corpus = select_splits(load_corpus(**data_args.corpus_arguments), args)

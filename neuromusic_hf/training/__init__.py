@@ -2,6 +2,7 @@
 
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
+from .preflight import check_run
 from .programs import record_trained_programs
 from .recipes import parse_recipe, resolved_recipe
 from .run import (
@@ -22,6 +23,7 @@ __all__ = [
     "MusicTrainer",
     "RunArguments",
     "TrainingBlocks",
+    "check_run",
     "create_trainer",
     "end_run",
     "parse_recipe",
