@@ -1,7 +1,7 @@
 """Learns word vectors of harmony from a corpus, which the harmony score compares pieces by.
 
-    python scripts/train_harmony_embedding.py maestro --output runs/maestro-harmony
-    python scripts/train_harmony_embedding.py bach+folk --output runs/harmony --push_to_hub me/harmony
+python scripts/train_harmony_embedding.py maestro --output runs/maestro-harmony
+python scripts/train_harmony_embedding.py bach+folk --output runs/harmony --push_to_hub me/harmony
 """
 
 import argparse
@@ -11,6 +11,7 @@ import os
 from neuromusic_hf import load_corpus
 from neuromusic_hf.corpora import SPLIT_NAMES
 from neuromusic_hf.metrics.embedding_training import EmbeddingSettings, reduce_corpus, train_harmony_embedding
+from neuromusic_hf.output_folder import check_output_folder
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -40,6 +41,7 @@ def main():
     settings = EmbeddingSettings(
         args.vector_size, args.window, args.min_count, args.sample, epochs=args.epochs, seed=args.seed
     )
+    check_output_folder(args.output)
     pieces = load_corpus(args.corpus, args.data_dir, num_proc=args.num_proc)[args.split]
     reductions, dropped = reduce_corpus(pieces, args.num_proc)
     source = {"corpus": args.corpus, "split": args.split, "dropped": dropped}

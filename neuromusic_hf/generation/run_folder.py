@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from ..output_folder import check_output_folder
+
 SETTINGS_NAME = "settings.json"
 MANIFEST_NAME = "manifest.json"
 RECORD_NAME = re.compile(r"(\d{3,})_[\w\-]+\.json")
@@ -33,9 +35,9 @@ class RunFolder:
             overwrite (`bool`, *optional*, defaults to `False`): remove what an earlier run left, and begin anew.
 
         Raises:
-            `ValueError`: the folder holds a run with other settings.
+            `ValueError`: the folder cannot be written to, or holds a run with other settings.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        check_output_folder(self.path)
         for partial in self.path.glob("*.json.*.tmp"):
             partial.unlink(missing_ok=True)
         if overwrite:
