@@ -18,6 +18,7 @@ import neuromusic_hf  # noqa: F401
 from neuromusic_hf.corpora import SPLIT_NAMES
 from neuromusic_hf.disk import lock_folder
 from neuromusic_hf.generation import (
+    PIECE_RANGES,
     ContinuationRun,
     ContinuationSettings,
     OutputSettings,
@@ -28,6 +29,7 @@ from neuromusic_hf.generation import (
     start_processes,
 )
 from neuromusic_hf.models.adapters import check_base
+from neuromusic_hf.ranges import check_ranges
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -66,6 +68,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
+    check_ranges(args, PIECE_RANGES)
     settings = ContinuationSettings(
         prompt_length=args.prompt_length,
         continue_length=args.continue_length,
@@ -82,13 +85,13 @@ def main():
     transformers_logging.set_verbosity_error()
 
     with lock_folder(args.output):
-        with state.main_process_first():
-            pieces = find_pieces(args.prompts, split=args.split, data_dir=args.data_dir, num_proc=args.num_proc)
-            pieces = choose_pieces(pieces, args.max_items, args.seed)
         continuer = pipeline(
             "midi-continuation", model=args.model, device=state.device, trust_remote_code=args.trust_remote_code
         )
         settings.check(continuer.model)
+        with state.main_process_first():
+            pieces = find_pieces(args.prompts, split=args.split, data_dir=args.data_dir, num_proc=args.num_proc)
+            pieces = choose_pieces(pieces, args.max_items, args.seed)
 
         run = ContinuationRun(continuer, pieces, RunFolder(args.output), settings, output)
         if state.is_main_process:

@@ -14,7 +14,7 @@ import sys
 from transformers import set_seed
 
 from neuromusic_hf import build_model, load_corpus
-from neuromusic_hf.monitoring import watch_continuations
+from neuromusic_hf.monitoring import check_watching, watch_continuations
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.training import (
     DataArguments,
@@ -22,6 +22,7 @@ from neuromusic_hf.training import (
     RunArguments,
     TrainingBlocks,
     begin_run,
+    check_run,
     create_trainer,
     ended_run,
     evaluate_test_split,
@@ -39,6 +40,8 @@ def main():
     recipe = resolved_recipe(model_args, data_args, args)
     logging.basicConfig(level=logging.INFO if args.process_index == 0 else logging.ERROR, format="%(message)s")
     with begin_run(args, recipe):
+        check_run(model_args, data_args, args)
+        check_watching(args, data_args)
         train(model_args, data_args, args, recipe)
 
 

@@ -1,7 +1,7 @@
 """Learns word vectors of harmony from a corpus, which the harmony score compares pieces by.
 
-    python scripts/train_harmony_embedding.py maestro --output runs/maestro-harmony
-    python scripts/train_harmony_embedding.py bach+folk --output runs/harmony --push_to_hub me/harmony
+python scripts/train_harmony_embedding.py maestro --output runs/maestro-harmony
+python scripts/train_harmony_embedding.py bach+folk --output runs/harmony --push_to_hub me/harmony
 """
 
 import argparse

@@ -105,6 +105,7 @@ class MidiCorpusBuilder(CachedBuilder):
 
     Attributes:
         METADATA (`dict[str, Value]`): more columns, filled from [`Piece.metadata`].
+        OFFICIAL_SPLITS (`bool`): every piece comes with its split.
         SPLIT_SHARES (`tuple[float, float, float]`): default shares of train, validation and test.
         DEFAULT_LIMITS (`SanityLimits`): limits if none are given.
     """
@@ -113,6 +114,7 @@ class MidiCorpusBuilder(CachedBuilder):
     VERSION = datasets.Version("1.0.0")
     DEFAULT_WRITER_BATCH_SIZE = 256
     METADATA: ClassVar[dict[str, Value]] = {}
+    OFFICIAL_SPLITS: ClassVar[bool] = False
     SPLIT_SHARES: ClassVar[tuple[float, float, float]] = DEFAULT_SPLIT_SHARES
     DEFAULT_LIMITS: ClassVar[SanityLimits] = SanityLimits()
 

@@ -13,6 +13,7 @@ import datasets
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 from datasets.fingerprint import Hasher
 
+from ..ranges import PROCESSES, check_ranges
 from .builder import HELPER_FEATURES, IGNORED, ROWS_SPLIT, MidiCorpusBuilder
 from .embedded import BachCorpus, FolkCorpus
 from .folder import FolderCorpus
@@ -106,8 +107,8 @@ def load_corpus(
         `DatasetDict` (`IterableDatasetDict` when streaming) with `train`, `validation` and `test`.
 
     Raises:
-        ValueError: if there is no such corpus, no MIDI file in it, shares that do not add up to 1, or a split that
-            would be empty.
+        ValueError: if there is no such corpus, no MIDI file in it, shares that do not add up to 1, shares for a corpus
+            with official splits, `num_proc` below 1, or a split that would be empty.
 
     Example:
 
@@ -120,12 +121,16 @@ def load_corpus(
     {'not_midi': 3, 'no_notes': 1}
     ```
     """
+    check_ranges({"num_proc": num_proc}, {"num_proc": PROCESSES})
     names = _names(name_or_path)
     shares = None if split_shares is None else check_shares(split_shares)
     if len(names) > 1:  # one cut for all, or the same music could fall on two sides
         shares = shares or DEFAULT_SPLIT_SHARES
     cache_dir = None if cache_dir is None else os.path.expanduser(cache_dir)
     how = _How(data_dir, limits, cache_dir, num_proc, streaming, builder_kwargs)
+    found = [_resolve(name, data_dir)[0] for name in names]
+    if split_shares is not None and all(builder is not None and builder.OFFICIAL_SPLITS for builder in found):
+        raise ValueError(f"'{name_or_path}' has official splits, which split_shares do not change: leave them out.")
     opened = [_open(name, how, shares) for name in names]
     if streaming:
         return _stream(opened)

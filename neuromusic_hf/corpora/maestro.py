@@ -28,6 +28,7 @@ class MaestroCorpus(FolderCorpus):
     """
 
     METADATA = {"composer": Value("string"), "title": Value("string"), "year": Value("int32")}
+    OFFICIAL_SPLITS = True
     URL = URL
     SHA256 = SHA256
 

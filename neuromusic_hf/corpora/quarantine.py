@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..typed_json import read_json
+from ..disk import read_json
 from .builder import IGNORED
 
 

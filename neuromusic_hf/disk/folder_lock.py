@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from .main_process import by_main_process
+from .output_folder import check_output_folder
 
 logger = logging.getLogger(__name__)
 
@@ -23,30 +24,35 @@ _WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 @contextlib.contextmanager
 def lock_folder(folder: str | Path) -> Iterator[Path]:
     """
-    Holds an output folder, which is made where it is not there, against every other process. The operating system
-    frees it when the process ends, however it ends. In a launch of several processes the main one holds it for all.
+    Holds an output folder against every other process. It is made where it is not there, and goes again where nothing
+    was written to it. The operating system frees it when the process ends, however it ends. In a launch of several
+    processes the main one holds it for all.
 
     Args:
         folder (`str` or `Path`): where only this process is to write.
 
     Raises:
         `RuntimeError`: another process holds it; the message names the process.
-        `OSError`: it cannot be made or written to.
+        `ValueError`: it cannot be made or written to.
     """
     folder = Path(folder)
     lock = FileLock(folder / LOCK_NAME, timeout=0, fallback_to_soft=False)
-    by_main_process(lambda: _acquire(lock, folder))
+    is_new = by_main_process(lambda: _acquire(lock, folder))
     try:
         yield folder
     finally:
         if lock.is_locked:
             Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
+        if is_new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
-def _acquire(lock: FileLock, folder: Path):
+def _acquire(lock: FileLock, folder: Path) -> bool:
+    is_new = not folder.exists()
+    check_output_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         holder = _text(Path(lock.lock_file)) or "which did not leave its name"
@@ -56,10 +62,11 @@ def _acquire(lock: FileLock, folder: Path):
         ) from None
     except OSError as error:
         if error.errno not in _WITHOUT_LOCKS:
-            raise OSError(error.errno, f"Cannot write to the output folder {folder}: {error.strerror}") from error
+            raise
         logger.warning("%s lies on a file system without locks: start no second process with it.", folder)
-        return
+        return is_new
     Path(lock.lock_file).write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+    return is_new
 
 
 def _text(path: Path) -> str:

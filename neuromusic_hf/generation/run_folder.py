@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..typed_json import read_json
+from ..disk import check_output_folder, read_json
 
 SETTINGS_NAME = "settings.json"
 MANIFEST_NAME = "manifest.json"
@@ -115,9 +115,9 @@ class RunFolder:
             overwrite (`bool`, *optional*, defaults to `False`): remove what an earlier run left, and begin anew.
 
         Raises:
-            `ValueError`: the folder holds a run with other settings, or a damaged file of one.
+            `ValueError`: the folder cannot be written to, or holds a run with other settings or a damaged file of one.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        check_output_folder(self.path)
         for partial in self.path.glob("*.json.*.tmp"):
             partial.unlink(missing_ok=True)
         if overwrite:

@@ -12,6 +12,7 @@ from ..corpora import Midi, RefusedFile, load_corpus
 from ..corpora.builder import printable
 from ..corpora.midi_feature import NO_BYTES
 from ..corpora.sources import is_midi_name, list_source
+from ..ranges import PROCESSES, SEEDS, Range, check_ranges
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,9 @@ class RowPiece:
         return data
 
 
+PIECE_RANGES = {"max_items": Range(1, "pieces"), "num_proc": PROCESSES, "seed": SEEDS}
+"""Of the arguments of [`find_pieces`] and [`choose_pieces`], to check before the one that reads."""
+
 PieceSource = FilePiece | RowPiece
 
 
@@ -93,6 +97,10 @@ def find_pieces(
         `FileNotFoundError`: a MIDI file does not exist.
         `ValueError`: a folder holds no MIDI file, or there is no such corpus.
     """
+    check_ranges({"num_proc": num_proc}, PIECE_RANGES)
+    for path in map(Path, sources):
+        if is_midi_name(path.name) and not path.exists():
+            raise FileNotFoundError(f"There is no MIDI file '{path}'.")
     pieces = []
     for source in sources:
         path = Path(source)
@@ -100,8 +108,6 @@ def find_pieces(
             pieces += map(FilePiece, files)
         elif path.is_file() and is_midi_name(path.name):
             pieces.append(FilePiece(path))
-        elif is_midi_name(path.name):
-            raise FileNotFoundError(f"There is no MIDI file {source!r}.")
         else:
             pieces += row_pieces(load_corpus(source, data_dir=data_dir, num_proc=num_proc)[split])
     return pieces
@@ -126,10 +132,9 @@ def choose_pieces(pieces: list[PieceSource], max_items: int | None, seed: int) -
     it is `None`.
 
     Raises:
-        `ValueError`: `max_items` is not positive.
+        `ValueError`: `max_items` is not positive, or `seed` out of range.
     """
-    if max_items is not None and max_items < 1:
-        raise ValueError(f"max_items={max_items} must be at least 1.")
+    check_ranges({"max_items": max_items, "seed": seed}, PIECE_RANGES)
     if max_items is None or max_items >= len(pieces):
         return pieces
     return [pieces[index] for index in sorted(random.Random(seed).sample(range(len(pieces)), max_items))]

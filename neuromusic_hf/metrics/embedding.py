@@ -12,7 +12,7 @@ from huggingface_hub.errors import HFValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from ..typed_json import read_json
+from ..disk import read_json
 from .divergences import cosine_similarity
 
 VECTORS_FILE_NAME = "harmony_embedding.safetensors"

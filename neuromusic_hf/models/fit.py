@@ -23,13 +23,16 @@ def check_vocabulary(model: PreTrainedModel, processor: MidiProcessor):
     if (embeddings := model.get_input_embeddings()) is not None:
         sizes.append(embeddings.weight.shape[0])
     for size in sizes:
-        if not _rounded_up(size, processor.vocab_size):
-            raise ValueError(
-                f"{model.name_or_path!r} has {size} ids and the processor {processor.vocab_size} ids (vocabulary "
-                f"{(processor.vocabulary_hash or 'without a hash')[:12]}): give the processor saved with the weights. "
-                "If it is this one, save the model anew after model.resize_token_embeddings("
-                f"{processor.vocab_size})."
-            )
+        check_vocabulary_size(model.name_or_path, size, processor.vocab_size)
+
+
+def check_vocabulary_size(name: str, size: int, vocab_size: int):
+    """Raises `ValueError` where the `size` ids of a model are not the `vocab_size` ids of a processor, rounded up."""
+    if not _rounded_up(size, vocab_size):
+        raise ValueError(
+            f"{name!r} has {size} ids and the processor {vocab_size} ids: give the processor saved with the weights. "
+            f"If it is this one, save the model anew after model.resize_token_embeddings({vocab_size})."
+        )
 
 
 def _rounded_up(size: int, vocab_size: int) -> bool:

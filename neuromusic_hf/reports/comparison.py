@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..typed_json import read_json
+from ..disk import check_output_folder, read_json
 from .pictures import plot_scores
 from .readings import FEATURES, below_floor
 from .run_scores import SCORES_NAME
@@ -111,7 +111,7 @@ def compare_runs(runs: Sequence[str | Path], folder: str | Path) -> Path:
     """
     scored = [_read(Path(run)) for run in runs]
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    check_output_folder(folder)
     table = folder / TABLE_NAME
     table.write_text("\n".join(_markdown(scored)) + "\n", encoding="utf-8")
     # The row number keeps runs apart that have one label.

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..disk import read_json
 from ..generation.run_folder import MANIFEST_NAME, RUN_OF, Manifest
 from ..metrics import Piece
-from ..typed_json import read_json
 
 COMPARED_PARTS = ("prompt", "original", "generated")
 

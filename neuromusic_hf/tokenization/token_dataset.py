@@ -10,6 +10,7 @@ from datasets import Dataset, DatasetDict, Features, List, Value
 from datasets.fingerprint import Hasher
 
 from ..corpora.cache import cached_map
+from ..ranges import PROCESSES, check_ranges
 from .augmentation import Augmentation
 from .processing_midi import MidiProcessor
 
@@ -55,6 +56,7 @@ def tokenize_corpus(
         order of [`evenly_mixed`] where the corpus has a column `num_notes`. A piece of which the tokenizer keeps no
         note stays, with `num_notes` 0 and `input_ids` that hold BOS and EOS alone.
     """
+    check_ranges({"num_proc": num_proc}, {"num_proc": PROCESSES})
     none = Augmentation()
     variants = {split: augmentation or none if split == "train" else none for split in corpus}
     return DatasetDict(

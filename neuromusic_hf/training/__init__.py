@@ -2,6 +2,7 @@
 
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
+from .preflight import check_run
 from .programs import record_trained_programs
 from .recipes import parse_recipe, resolved_recipe
 from .resuming import begin_run
@@ -24,6 +25,7 @@ __all__ = [
     "RunArguments",
     "TrainingBlocks",
     "begin_run",
+    "check_run",
     "create_trainer",
     "ended_run",
     "parse_recipe",

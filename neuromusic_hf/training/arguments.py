@@ -163,9 +163,11 @@ class RunArguments(TrainingArguments):
         check_trackers(trackers)
         self.run_name = self.run_name or default_run_name(self.output_dir, trackers)
         self.project = self.project or default_project()
-        check_processes(self.use_cpu or launched_for_cpu())
-        self.use_cpu = self.use_cpu or launched_for_cpu() or not torch.accelerator.is_available()
+        self.fsdp = None if str(self.fsdp).lower() == "false" else self.fsdp
+        wants_cpu = self.use_cpu or launched_for_cpu()
+        self.use_cpu = wants_cpu or not torch.accelerator.is_available()
         check_engine(self.use_cpu, bool(self.fsdp), bool(self.deepspeed))
+        check_processes(wants_cpu)
         self._settle_precision()
         settle_best_model(self)
         super().__post_init__()

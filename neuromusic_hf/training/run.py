@@ -37,6 +37,23 @@ def select_splits(corpus: DatasetDict, args: RunArguments) -> DatasetDict:
     return DatasetDict({split: pieces for split, pieces in corpus.items() if split != "test" or args.do_test})
 
 
+def load_processor(model_args: ModelArguments, resume_from_checkpoint: str | None = None) -> MidiProcessor:
+    """
+    The processor that is saved somewhere, or the one of the base tokens, before a vocabulary is learned.
+
+    Raises:
+        `ValueError`: there is none, or a saved processor is asked to change.
+    """
+    source = resume_from_checkpoint or model_args.tokenization
+    if resume_from_checkpoint or os.path.exists(source) or "/" in source or source.endswith(".json"):
+        if not resume_from_checkpoint and (model_args.tokenization_config or model_args.vocab_size):
+            raise ValueError(
+                f"{source!r} is a saved tokenizer: tokenization_config and vocab_size cannot change it; drop them."
+            )
+        return MidiProcessor.from_pretrained(source)
+    return MidiProcessor.from_tokenization(source, **model_args.tokenization_config)
+
+
 def prepare_processor(
     model_args: ModelArguments, train: Dataset, resume_from_checkpoint: str | None = None, seed: int = 0
 ) -> MidiProcessor:
@@ -53,15 +70,8 @@ def prepare_processor(
     Raises:
         `ValueError`: a saved processor is asked to change.
     """
-    source = resume_from_checkpoint or model_args.tokenization
-    if resume_from_checkpoint or os.path.exists(source) or "/" in source or source.endswith(".json"):
-        if not resume_from_checkpoint and (model_args.tokenization_config or model_args.vocab_size):
-            raise ValueError(
-                f"{source!r} is a saved tokenizer: tokenization_config and vocab_size cannot change it; drop them."
-            )
-        return MidiProcessor.from_pretrained(source)
-    processor = MidiProcessor.from_tokenization(source, **model_args.tokenization_config)
-    if model_args.vocab_size is None:
+    processor = load_processor(model_args, resume_from_checkpoint)
+    if resume_from_checkpoint or model_args.vocab_size is None:
         return processor
     wanted = [json.dumps(processor.miditok), model_args.vocabulary_model, model_args.vocab_size, train._fingerprint]
     cached = Path(datasets.config.HF_DATASETS_CACHE, "neuromusic_vocabularies", Hasher.hash([*wanted, seed]))

@@ -241,7 +241,7 @@ def test_a_killed_process_leaves_its_folder_free(tmp_path):
 
 def test_a_folder_that_cannot_be_written_to_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="Cannot write to the output folder .*file"):
+    with pytest.raises(ValueError, match="Cannot write to the folder .*file"):
         with lock_folder(tmp_path / "file" / "run"):
             pass
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from neuromusic_hf.typed_json import read_json
+from neuromusic_hf.disk import read_json
 
 
 @dataclass
