@@ -7,8 +7,10 @@ from importlib.metadata import version
 
 import numpy as np
 from datasets import Dataset, Features, List, Value
+from datasets.fingerprint import Hasher
 from gensim.models import Word2Vec
 
+from ..corpora.cache import cached_map
 from .embedding import UNKNOWN_WORD, HarmonyEmbedding
 from .features import NoFeature
 from .harmony import harmonic_reduction
@@ -50,8 +52,10 @@ def reduce_corpus(pieces: Dataset, num_proc: int | None = None) -> tuple[list[li
         `tuple[list[list[str]], dict[str, int]]`: the words of each piece that has harmony, and how many pieces have
         none, by reason.
     """
-    found = pieces.select_columns(["midi"]).map(
+    found = cached_map(
+        pieces.select_columns(["midi"]),
         _reduce,
+        Hasher.hash(["reductions", pieces._fingerprint]),
         remove_columns=["midi"],
         features=REDUCTION_FEATURES,
         num_proc=num_proc if num_proc and 1 < num_proc <= len(pieces) else None,
