@@ -26,6 +26,7 @@ from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, NoteStreamer,
 from neuromusic_hf.generation.settings import ContinuationSettings
 
 SPECIAL = ["PAD", "BOS", "EOS"]
+SETTINGS = {"use_tempos": True, "remove_duplicated_notes": True, "special_tokens": SPECIAL}
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 WIDE = {**SMALL, "intermediate_size": 64, "max_position_embeddings": 256}
 ARCHITECTURES = {
@@ -47,7 +48,7 @@ PERTOK = {"use_microtiming": True, "ticks_per_quarter": 220, "max_microtiming_sh
 
 
 def their_tokenizer(name="REMI", **settings):
-    return getattr(miditok, name)(TokenizerConfig(**{"use_tempos": True, "special_tokens": SPECIAL} | settings))
+    return getattr(miditok, name)(TokenizerConfig(**SETTINGS | settings))
 
 
 def their_folder(folder, model_type, tokenizer, vocab_size=None, **config):
