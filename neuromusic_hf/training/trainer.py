@@ -12,6 +12,7 @@ import torch
 import yaml
 from transformers import Trainer
 from transformers.trainer import TRAINING_ARGS_NAME
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
 from ..disk import finite_json, size_in_mib, staged_folder, write_whole
 from .checkpoints import (
@@ -227,6 +228,10 @@ class MusicTrainer(Trainer):
     def _complete(self, folder: Path):
         if not self.args.should_save:
             return
+        if not (folder / CONFIG_NAME).exists() and not (folder / ADAPTER_CONFIG_NAME).exists():
+            # FSDP with states in shards writes its weights elsewhere, and nothing beside them.
+            self.model.config.save_pretrained(folder)
+            self.processing_class.save_pretrained(folder)
         # A pickle of the arguments, which recipe.yaml holds in the open.
         (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)
         if self.recipe is not None:
