@@ -5,6 +5,7 @@ python scripts/compare_runs.py runs/maestro-gpt2/report runs/maestro-llama/repor
 
 import argparse
 
+from neuromusic_hf.disk import lock_folder
 from neuromusic_hf.reports import compare_runs
 
 
@@ -17,7 +18,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    table = compare_runs(args.runs, args.output)
+    with lock_folder(args.output):
+        table = compare_runs(args.runs, args.output)
     print(table.read_text(encoding="utf-8"))
 
 

@@ -16,7 +16,9 @@ from transformers.utils import logging as transformers_logging
 
 import neuromusic_hf  # noqa: F401
 from neuromusic_hf.corpora import SPLIT_NAMES
+from neuromusic_hf.disk import lock_folder
 from neuromusic_hf.generation import (
+    PIECE_RANGES,
     ContinuationRun,
     ContinuationSettings,
     OutputSettings,
@@ -26,6 +28,8 @@ from neuromusic_hf.generation import (
     sampling_arguments,
     start_processes,
 )
+from neuromusic_hf.models.adapters import check_base
+from neuromusic_hf.ranges import check_ranges
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -64,6 +68,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
+    check_ranges(args, PIECE_RANGES)
     settings = ContinuationSettings(
         prompt_length=args.prompt_length,
         continue_length=args.continue_length,
@@ -74,26 +79,28 @@ def main():
     )
     output = OutputSettings(pictures=args.save_pictures, audio=args.save_audio, soundfont=args.soundfont)
     output.check()
+    check_base(args.model)
     state = start_processes()
     logging.basicConfig(level=logging.INFO if state.is_main_process else logging.ERROR, format="%(message)s")
     transformers_logging.set_verbosity_error()
 
-    with state.main_process_first():
-        pieces = find_pieces(args.prompts, split=args.split, data_dir=args.data_dir, num_proc=args.num_proc)
-        pieces = choose_pieces(pieces, args.max_items, args.seed)
-    continuer = pipeline(
-        "midi-continuation", model=args.model, device=state.device, trust_remote_code=args.trust_remote_code
-    )
-    settings.check(continuer.model)
+    with lock_folder(args.output):
+        continuer = pipeline(
+            "midi-continuation", model=args.model, device=state.device, trust_remote_code=args.trust_remote_code
+        )
+        settings.check(continuer.model)
+        with state.main_process_first():
+            pieces = find_pieces(args.prompts, split=args.split, data_dir=args.data_dir, num_proc=args.num_proc)
+            pieces = choose_pieces(pieces, args.max_items, args.seed)
 
-    run = ContinuationRun(continuer, pieces, RunFolder(args.output), settings, output)
-    if state.is_main_process:
-        run.begin(sources=args.prompts, split=args.split, max_items=args.max_items, overwrite=args.overwrite)
-    state.wait_for_everyone()
-    run.continue_share(state.process_index, state.num_processes)
-    state.wait_for_everyone()
-    if state.is_main_process:
-        run.end()
+        run = ContinuationRun(continuer, pieces, RunFolder(args.output), settings, output)
+        if state.is_main_process:
+            run.begin(sources=args.prompts, split=args.split, max_items=args.max_items, overwrite=args.overwrite)
+        state.wait_for_everyone()
+        run.continue_share(state.process_index, state.num_processes)
+        state.wait_for_everyone()
+        if state.is_main_process:
+            run.end()
     state.destroy_process_group()
 
 

@@ -9,6 +9,7 @@ Open report.html in a browser. The numbers are in scores.json, those of each pie
 import argparse
 import logging
 
+from neuromusic_hf.disk import lock_folder
 from neuromusic_hf.reports import ScoringOptions, read_run, score_run, write_report
 
 
@@ -41,9 +42,10 @@ def main():
         split_shares=args.split_shares,
         num_proc=args.num_proc,
     )
-    run = read_run(args.manifest)
-    scores = score_run(run, options)
-    page = write_report(run, scores, args.output)
+    with lock_folder(args.output):
+        run = read_run(args.manifest)
+        scores = score_run(run, options)
+        page = write_report(run, scores, args.output)
     logging.info("Open %s in a browser.", page)
 
 

@@ -14,12 +14,17 @@ import sys
 from transformers import set_seed
 
 from neuromusic_hf import build_model, load_corpus
-from neuromusic_hf.monitoring import watch_continuations
+from neuromusic_hf.monitoring import check_watching, watch_continuations
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.training import (
+    DataArguments,
+    ModelArguments,
+    RunArguments,
     TrainingBlocks,
+    begin_run,
+    check_run,
     create_trainer,
-    end_run,
+    ended_run,
     evaluate_test_split,
     parse_recipe,
     prepare_processor,
@@ -34,8 +39,14 @@ def main():
     model_args, data_args, args = parse_recipe(sys.argv[1:])
     recipe = resolved_recipe(model_args, data_args, args)
     logging.basicConfig(level=logging.INFO if args.process_index == 0 else logging.ERROR, format="%(message)s")
-    set_seed(args.seed)
+    with begin_run(args, recipe):
+        check_run(model_args, data_args, args)
+        check_watching(args, data_args)
+        train(model_args, data_args, args, recipe)
 
+
+def train(model_args: ModelArguments, data_args: DataArguments, args: RunArguments, recipe: dict):
+    set_seed(args.seed)
     with args.main_process_first(desc="corpus"):
         corpus = select_splits(load_corpus(**data_args.corpus_arguments), args)
         processor = prepare_processor(model_args, corpus["train"], args.resume_from_checkpoint, args.seed)
@@ -53,12 +64,12 @@ def main():
     record_trained_programs(model, processor, blocks.splits["train"])
     trainer = create_trainer(model, processor, blocks, data_args, args, recipe)
     watch_continuations(trainer, corpus["validation"], tokens["validation"], data_args)
-    metrics = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint).metrics
-    metrics |= trainer.evaluate()
-    if args.do_test:
-        metrics |= evaluate_test_split(trainer, blocks)
-    save_bundle(trainer, recipe, blocks.facts, metrics)
-    end_run(trainer)
+    with ended_run(trainer):
+        metrics = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint).metrics
+        metrics |= trainer.evaluate()
+        if args.do_test:
+            metrics |= evaluate_test_split(trainer, blocks)
+        save_bundle(trainer, blocks.facts, metrics)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Learns word vectors of harmony from a corpus, which the harmony score compares pieces by.
 
-    python scripts/train_harmony_embedding.py maestro --output runs/maestro-harmony
-    python scripts/train_harmony_embedding.py bach+folk --output runs/harmony --push_to_hub me/harmony
+python scripts/train_harmony_embedding.py maestro --output runs/maestro-harmony
+python scripts/train_harmony_embedding.py bach+folk --output runs/harmony --push_to_hub me/harmony
 """
 
 import argparse
@@ -10,6 +10,7 @@ import os
 
 from neuromusic_hf import load_corpus
 from neuromusic_hf.corpora import SPLIT_NAMES
+from neuromusic_hf.disk import lock_folder
 from neuromusic_hf.metrics.embedding_training import EmbeddingSettings, reduce_corpus, train_harmony_embedding
 
 
@@ -40,14 +41,15 @@ def main():
     settings = EmbeddingSettings(
         args.vector_size, args.window, args.min_count, args.sample, epochs=args.epochs, seed=args.seed
     )
-    pieces = load_corpus(args.corpus, args.data_dir, num_proc=args.num_proc)[args.split]
-    reductions, dropped = reduce_corpus(pieces, args.num_proc)
-    source = {"corpus": args.corpus, "split": args.split, "dropped": dropped}
-    embedding = train_harmony_embedding(reductions, settings, source)
-    if args.push_to_hub:
-        embedding.push_to_hub(args.push_to_hub, args.output)
-    else:
-        embedding.save_pretrained(args.output)
+    with lock_folder(args.output):
+        pieces = load_corpus(args.corpus, args.data_dir, num_proc=args.num_proc)[args.split]
+        reductions, dropped = reduce_corpus(pieces, args.num_proc)
+        source = {"corpus": args.corpus, "split": args.split, "dropped": dropped}
+        embedding = train_harmony_embedding(reductions, settings, source)
+        if args.push_to_hub:
+            embedding.push_to_hub(args.push_to_hub, args.output)
+        else:
+            embedding.save_pretrained(args.output)
     logging.info(
         "%d words from %d bars of %d pieces are in %s; %d pieces without harmony: %s.",
         len(embedding.words),

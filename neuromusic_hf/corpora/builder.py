@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import datasets
+import pyarrow as pa
 import symusic
 from datasets import Features, List, Value
 from datasets.fingerprint import Hasher
 
+from .cache import CachedBuilder
 from .midi_feature import PLAIN_MIDI
 from .sanity import RefusedFile, SanityLimits, inspect_midi
 from .sources import source_fingerprint
@@ -30,6 +33,7 @@ HELPER_FEATURES = {
     "refused_detail": Value("string"),
 }
 IGNORED = "ignored"
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass
@@ -80,7 +84,7 @@ class MidiCorpusConfig(datasets.BuilderConfig):
             raise ValueError(f"max_pieces must be at least 1, got {self.max_pieces}.")
 
 
-class MidiCorpusBuilder(datasets.GeneratorBasedBuilder):
+class MidiCorpusBuilder(CachedBuilder):
     """Base class of the corpora. A new corpus overrides [`list_pieces`] and [`read_pieces`], and nothing else of ours:
 
     ```py
@@ -101,6 +105,7 @@ class MidiCorpusBuilder(datasets.GeneratorBasedBuilder):
 
     Attributes:
         METADATA (`dict[str, Value]`): more columns, filled from [`Piece.metadata`].
+        OFFICIAL_SPLITS (`bool`): every piece comes with its split.
         SPLIT_SHARES (`tuple[float, float, float]`): default shares of train, validation and test.
         DEFAULT_LIMITS (`SanityLimits`): limits if none are given.
     """
@@ -109,6 +114,7 @@ class MidiCorpusBuilder(datasets.GeneratorBasedBuilder):
     VERSION = datasets.Version("1.0.0")
     DEFAULT_WRITER_BATCH_SIZE = 256
     METADATA: ClassVar[dict[str, Value]] = {}
+    OFFICIAL_SPLITS: ClassVar[bool] = False
     SPLIT_SHARES: ClassVar[tuple[float, float, float]] = DEFAULT_SPLIT_SHARES
     DEFAULT_LIMITS: ClassVar[SanityLimits] = SanityLimits()
 
@@ -166,26 +172,53 @@ class MidiCorpusBuilder(datasets.GeneratorBasedBuilder):
                 f"'{piece.path}': split is {piece.split!r} (must be None or one of {SPLIT_NAMES}), metadata columns "
                 f"not in {type(self).__name__}.METADATA: {sorted(unknown) or 'none'}."
             )
+        if not isinstance(piece.data, bytes | None):
+            raise TypeError(f"'{piece.path}': its data is a {type(piece.data).__name__}, not bytes.")
         row = dict.fromkeys(self.info.features)
-        row.update(piece.metadata, official_split=piece.split)
+        row.update({name: self._value(piece, name) for name in piece.metadata}, official_split=piece.split)
         row.update(inspect_row(piece.path, piece.refused or piece.data, self.config.limits))
         return row
 
+    def _value(self, piece: Piece, name: str) -> Any:
+        """The value of a metadata column, as Arrow can store it."""
+        value, feature = piece.metadata[name], self.METADATA[name]
+        value = storable(value) if isinstance(value, str) else value
+        column = Features({name: feature})
+        try:
+            pa.array([column.encode_example({name: value})[name]], column.arrow_schema.field(name).type)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise ValueError(
+                f"'{piece.path}': its value of {type(self).__name__}.METADATA column {name!r} is {value!r}, which "
+                f"{feature} does not hold: {error}."
+            ) from error
+        return value
+
     def _described(self) -> str:
         return f"{type(self).__name__}" + (f" at '{self.config.data_dir}'" if self.config.data_dir else "")
+
+
+def printable(name: str) -> str:
+    """Replace what is no UTF-8 in a file name, so that Arrow can store it, and what would break a line of a log."""
+    return UNPRINTABLE.sub("\ufffd", name)
+
+
+def storable(text: str) -> str:
+    """Replace what is no UTF-8, so that Arrow can store it."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def inspect_row(path: str | None, data: bytes | RefusedFile | None, limits: SanityLimits) -> dict[str, Any]:
     """Make the columns of a row that come from the file itself.
 
     Args:
-        path (`str`, *optional*): names the file.
+        path (`str`, *optional*): names the file; stored so that it can be printed.
         data (`bytes` or `RefusedFile`, *optional*): the file, or why it could not be read.
         limits ([`SanityLimits`]): what a file may be.
 
     Returns:
         `dict` with `midi`, the facts (null if refused), `refused_reason` and `refused_detail` (null if accepted).
     """
+    path = path and printable(path)
     try:
         if isinstance(data, RefusedFile):
             raise data
@@ -193,7 +226,8 @@ def inspect_row(path: str | None, data: bytes | RefusedFile | None, limits: Sani
     except RefusedFile as refused:
         nothing = dict.fromkeys(FACT_FEATURES)
         midi = {"bytes": None, "path": path}
-        return {"midi": midi, **nothing, "refused_reason": refused.reason, "refused_detail": refused.detail}
+        detail = storable(refused.detail)
+        return {"midi": midi, **nothing, "refused_reason": refused.reason, "refused_detail": detail}
     found = {name: getattr(facts, name) for name in FACT_FEATURES}
     return {"midi": {"bytes": facts.data, "path": path}, **found, "refused_reason": None, "refused_detail": None}
 

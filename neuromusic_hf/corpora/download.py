@@ -11,6 +11,8 @@ from pathlib import Path
 import datasets
 from tqdm.auto import tqdm
 
+from .cache import keeps_from_writing, writing_cache
+
 logger = datasets.utils.logging.get_logger(__name__)
 CHUNK = 1 << 20
 
@@ -42,17 +44,25 @@ def fetch(url: str, target: str | Path, sha256: str, attempts: int = 3, timeout:
 
     Raises:
         DownloadError: if the server cannot be reached, or the checksum differs.
+        CacheError: if the file cannot be written.
     """
     target = Path(target)
     if target.is_file() and sha256_of(target) == sha256:
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with writing_cache(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return _fetch(url, target, sha256, attempts, timeout)
+
+
+def _fetch(url: str, target: Path, sha256: str, attempts: int, timeout: float) -> Path:
     part = target.with_name(target.name + ".part")
     for attempt in range(1, attempts + 1):
         try:
             _receive(url, part, timeout)
             break
         except (OSError, urllib.error.URLError) as error:
+            if keeps_from_writing(error, target.parent):
+                raise
             if attempt == attempts:
                 raise DownloadError(
                     f"Could not download {url} after {attempts} attempts: {error}. What has arrived is kept in "

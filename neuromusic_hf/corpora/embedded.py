@@ -17,12 +17,24 @@ from datasets import Value
 
 from .builder import MidiCorpusBuilder, Piece
 from .sanity import RefusedFile
+from .sources import UNREADABLE_MEMBER
 
 FOLK_COLLECTIONS = {
     "airdsAirs": "Aird's Airs",
     "oneills1850": "O'Neill's Music of Ireland",
     "ryansMammoth": "Ryan's Mammoth Collection",
 }
+UNREADABLE_MUSIC = (
+    *UNREADABLE_MEMBER,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    SyntaxError,
+)
+"""What music21 raises for a damaged file: of its zip, of its XML (a SyntaxError), or wherever it stumbles."""
 TUNE_START = re.compile(r"^(?=X:)", re.MULTILINE)
 
 
@@ -62,7 +74,7 @@ class BachCorpus(EmbeddedCorpus):
             # forceSource and storePickle keep music21 away from its cache of pickles.
             score = converter.parse(self._folder() / name, forceSource=True, storePickle=False)
             data = music21ObjectToMidiFile(score).writestr()
-        except (Music21Exception, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        except (Music21Exception, *UNREADABLE_MUSIC) as error:
             refused = RefusedFile("unreadable", f"{type(error).__name__}: {error}")
             return Piece(name, refused=refused, metadata=metadata)
         metadata["title"] = _title(score.metadata) or Path(name).stem

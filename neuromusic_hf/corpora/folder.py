@@ -45,20 +45,19 @@ class FolderCorpus(MidiCorpusBuilder):
                 f"There is no MIDI file in '{self.source}': {len(entries)} files, none of which ends in .mid, .midi "
                 "or .kar and belongs to the corpus."
             )
-        return sorted(entries, key=lambda entry: not self.is_candidate(entry.name))
+        return sorted(entries, key=lambda entry: not self._is_told(entry))
 
     def read_pieces(self, pieces: list[Entry]) -> Iterator[Piece]:
-        candidates = (entry for entry in pieces if self.is_candidate(entry.name))
+        candidates = (entry for entry in pieces if self._is_told(entry))
         for entry, data in read_source(self.source, candidates, self.config.limits):
             split, metadata = self.describe(entry.name)
             refused = data if isinstance(data, RefusedFile) else None
-            yield Piece(printable(entry.name), None if refused else data, refused, split, metadata)
+            yield Piece(entry.name, None if refused else data, refused, split, metadata)
         for entry in pieces:
-            if not self.is_candidate(entry.name):
+            if not self._is_told(entry):
                 extension = os.path.splitext(entry.name)[1].lower() or "(none)"
-                yield Piece(printable(entry.name), refused=RefusedFile(IGNORED, printable(extension)))
+                yield Piece(entry.name, refused=RefusedFile(IGNORED, extension))
 
-
-def printable(name: str) -> str:
-    """Replace what is not UTF-8 in a file name, so that Arrow can store it."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    def _is_told(self, entry: Entry) -> bool:
+        """Whether it is a candidate, or a folder that may hold some and cannot be listed."""
+        return entry.problem is not None or self.is_candidate(entry.name)

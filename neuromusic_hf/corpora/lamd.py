@@ -7,6 +7,7 @@ import os
 
 import huggingface_hub
 
+from .cache import writing_cache
 from .folder import FolderCorpus
 from .sources import is_midi_name
 
@@ -29,7 +30,10 @@ class LamdCorpus(FolderCorpus):
 
     @functools.cached_property
     def source(self) -> str:
-        return self.config.data_dir or huggingface_hub.hf_hub_download(REPO_ID, FILE_NAME, repo_type="dataset")
+        if self.config.data_dir is not None:
+            return self.config.data_dir
+        with writing_cache(huggingface_hub.constants.HF_HUB_CACHE):
+            return huggingface_hub.hf_hub_download(REPO_ID, FILE_NAME, repo_type="dataset")
 
     def is_candidate(self, name: str) -> bool:
         inside_midis = os.path.basename(os.path.normpath(self.config.data_dir or "")) == "MIDIs"

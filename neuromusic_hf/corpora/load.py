@@ -13,6 +13,7 @@ import datasets
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 from datasets.fingerprint import Hasher
 
+from ..ranges import PROCESSES, check_ranges
 from .builder import HELPER_FEATURES, IGNORED, ROWS_SPLIT, MidiCorpusBuilder
 from .embedded import BachCorpus, FolkCorpus
 from .folder import FolderCorpus
@@ -106,8 +107,8 @@ def load_corpus(
         `DatasetDict` (`IterableDatasetDict` when streaming) with `train`, `validation` and `test`.
 
     Raises:
-        ValueError: if there is no such corpus, no MIDI file in it, shares that do not add up to 1, or a split that
-            would be empty.
+        ValueError: if there is no such corpus, no MIDI file in it, shares that do not add up to 1, shares for a corpus
+            with official splits, `num_proc` below 1, or a split that would be empty.
 
     Example:
 
@@ -120,12 +121,16 @@ def load_corpus(
     {'not_midi': 3, 'no_notes': 1}
     ```
     """
+    check_ranges({"num_proc": num_proc}, {"num_proc": PROCESSES})
     names = _names(name_or_path)
     shares = None if split_shares is None else check_shares(split_shares)
     if len(names) > 1:  # one cut for all, or the same music could fall on two sides
         shares = shares or DEFAULT_SPLIT_SHARES
     cache_dir = None if cache_dir is None else os.path.expanduser(cache_dir)
     how = _How(data_dir, limits, cache_dir, num_proc, streaming, builder_kwargs)
+    found = [_resolve(name, data_dir)[0] for name in names]
+    if split_shares is not None and all(builder is not None and builder.OFFICIAL_SPLITS for builder in found):
+        raise ValueError(f"'{name_or_path}' has official splits, which split_shares do not change: leave them out.")
     opened = [_open(name, how, shares) for name in names]
     if streaming:
         return _stream(opened)
@@ -136,9 +141,8 @@ def load_corpus(
     report = merge_reports([_report(part) for part in opened])
     fingerprint = Hasher.hash([part.rows._fingerprint for part in opened])
     path = quarantine_path or _default_report_path(report.corpus, fingerprint, cache_dir)
-    logger.log(
-        logging.WARNING if report.refused else logging.INFO, "%s. Report: %s", report.summary, report.save(path)
-    )
+    saved = _save_report(report, path, asked_for=quarantine_path is not None)
+    logger.log(logging.WARNING if report.refused else logging.INFO, "%s. Report: %s", report.summary, saved)
     check_not_empty({name: len(rows) for name, rows in corpus.items()}, report.corpus)
     corpus.quarantine = report
     return corpus
@@ -187,7 +191,7 @@ def _resolve(name: Any, data_dir: str | Path | None) -> tuple[type[MidiCorpusBui
     if data_dir is not None:
         raise ValueError(f"data_dir goes with a named corpus or a builder class; '{name}' is read from its own path.")
     path = os.path.abspath(os.path.expanduser(name))
-    if is_archive(path) or (os.path.isdir(path) and (_has_midi(path) or not is_saved(path))):
+    if (is_archive(path) and not is_saved(path)) or (os.path.isdir(path) and (_has_midi(path) or not is_saved(path))):
         return FolderCorpus, path
     if is_saved(path) or (not os.path.exists(path) and _is_hub_id(str(name))):
         return None, None
@@ -236,6 +240,16 @@ def _report(part: _Rows) -> QuarantineReport:
 def _default_report_path(corpus: str, fingerprint: str, cache_dir: str | None) -> Path:
     slug = "".join(letter if letter.isalnum() else "-" for letter in corpus)[-60:].strip("-")
     return Path(cache_dir or datasets.config.HF_DATASETS_CACHE) / "quarantine" / f"{slug}-{fingerprint}.json"
+
+
+def _save_report(report: QuarantineReport, path: str | Path, asked_for: bool) -> str | Path:
+    """Say where the report is. A place nobody asked for may be read-only: the corpus holds its report."""
+    try:
+        return report.save(path)
+    except OSError as error:
+        if asked_for:
+            raise OSError(f"quarantine_path: the report cannot be written to '{path}': {error}") from error
+        return f"not written ({error}); it is the attribute `quarantine` of the corpus"
 
 
 def _stream(opened: list[_Rows]) -> IterableDatasetDict:

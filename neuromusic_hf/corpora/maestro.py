@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import dataclasses
 import os
 from collections.abc import Iterator
-from typing import Any
 
 from datasets import Value
 
 from .builder import Piece
 from .download import fetch
 from .folder import FolderCorpus
+from .maestro_csv import CSV_NAME, CsvRow, read_csv_rows
 from .sanity import RefusedFile
 from .sources import Entry, SourceError, is_midi_name, read_named
 
 URL = "https://storage.googleapis.com/magentadata/datasets/maestro/v2.0.0/maestro-v2.0.0-midi.zip"
 SHA256 = "ec2cc9d94886c6b376db1eaa2b8ad1ce62ff9f0a28b3744782b13163295dadf3"
-CSV_NAME = "maestro-v2.0.0.csv"
-CSV_COLUMNS = ("canonical_composer", "canonical_title", "split", "year", "midi_filename")
 
 
 class MaestroCorpus(FolderCorpus):
@@ -27,10 +24,11 @@ class MaestroCorpus(FolderCorpus):
 
     Without `data_dir` the official archive is downloaded (57 MB), with resume and checksum. `data_dir` is a folder or
     an archive of that layout, or one that contains it. A file of the csv that is not there is refused as `missing`, a
-    MIDI file that the csv does not name as `not_in_csv`.
+    MIDI file that the csv does not name as `not_in_csv`, a file of which the row is damaged as `bad_csv_row`.
     """
 
     METADATA = {"composer": Value("string"), "title": Value("string"), "year": Value("int32")}
+    OFFICIAL_SPLITS = True
     URL = URL
     SHA256 = SHA256
 
@@ -47,32 +45,28 @@ class MaestroCorpus(FolderCorpus):
         """Where the official archive is kept."""
         return os.path.join(self._cache_downloaded_dir, os.path.basename(self.URL))
 
-    def list_pieces(self) -> list[tuple[Entry, str | None, dict[str, Any]]]:
+    def list_pieces(self) -> list[tuple[Entry, CsvRow | None]]:
         if self.config.data_dir is None:
             fetch(self.URL, self.downloaded_path, self.SHA256)
-        root, rows = self._read_csv()
+        root, data = self._find_csv()
+        rows = {root + row.file: row for row in read_csv_rows(data, f"'{root}{CSV_NAME}' in '{self.source}'")}
         entries = super().list_pieces()
-        present = {entry.name for entry in entries}
-        described = {root + row["midi_filename"]: row for row in rows}
-        listed = [(entry, *_describe(described.get(entry.name))) for entry in entries]
-        missing = [(Entry(name, -1), *_describe(row)) for name, row in described.items() if name not in present]
-        return listed + missing
+        present = {entry.name for entry in entries if is_midi_name(entry.name)}
+        absent = [(Entry(name, -1), row) for name, row in rows.items() if name not in present]
+        return [(entry, rows.get(entry.name)) for entry in entries] + absent
 
-    def read_pieces(self, pieces: list[tuple[Entry, str | None, dict[str, Any]]]) -> Iterator[Piece]:
-        known = {entry.name: (split, metadata) for entry, split, metadata in pieces if split is not None}
-        for piece in super().read_pieces([entry for entry, _, _ in pieces if entry.index >= 0]):
-            if piece.path in known:
-                piece.split, piece.metadata = known[piece.path]
-            elif is_midi_name(piece.path):
-                piece.data, piece.refused = None, RefusedFile("not_in_csv", f"no row of {CSV_NAME} names this file")
-            yield piece
-        for entry, split, metadata in pieces:
+    def read_pieces(self, pieces: list[tuple[Entry, CsvRow | None]]) -> Iterator[Piece]:
+        present = [(entry, row) for entry, row in pieces if entry.index >= 0]
+        rows = {entry.name: row for entry, row in present}
+        for piece in super().read_pieces([entry for entry, _ in present]):
+            yield _described(piece, rows[piece.path]) if is_midi_name(piece.path) else piece
+        for entry, row in pieces:
             if entry.index < 0:
-                refused = RefusedFile("missing", f"named in {CSV_NAME} but not in '{self.source}'")
-                yield Piece(entry.name, refused=refused, split=split, metadata=metadata)
+                refused = RefusedFile("missing", f"named in {CSV_NAME}, but no MIDI file in '{self.source}'")
+                yield _described(Piece(entry.name, refused=refused), row)
 
-    def _read_csv(self) -> tuple[str, list[dict[str, str]]]:
-        """The folder of the csv inside the source ("" or "maestro-v2.0.0/"), and the rows of the csv."""
+    def _find_csv(self) -> tuple[str, bytes]:
+        """The folder of the csv inside the source ("" or "maestro-v2.0.0/"), and its content."""
         found = read_named(self.source, CSV_NAME)
         if not found:
             raise SourceError(
@@ -80,15 +74,13 @@ class MaestroCorpus(FolderCorpus):
                 "data_dir, or no data_dir to download it; for MIDI files of another layout pass the path as the name."
             )
         name, data = found[0]
-        rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
-        absent = [column for column in CSV_COLUMNS if not rows or column not in rows[0]]
-        if absent:
-            raise SourceError(f"'{name}' in '{self.source}' lacks the columns {absent}.")
-        return name[: -len(CSV_NAME)], rows
+        return name[: -len(CSV_NAME)], data
 
 
-def _describe(row: dict[str, str] | None) -> tuple[str | None, dict[str, Any]]:
+def _described(piece: Piece, row: CsvRow | None) -> Piece:
+    """The piece with what the csv says about it, or refused for what the csv lacks."""
     if row is None:
-        return None, {}
-    metadata = {"composer": row["canonical_composer"], "title": row["canonical_title"], "year": int(row["year"])}
-    return row["split"], metadata
+        return Piece(piece.path, refused=RefusedFile("not_in_csv", f"no row of {CSV_NAME} names this file"))
+    if row.problem is not None:
+        return Piece(piece.path, refused=RefusedFile("bad_csv_row", row.problem))
+    return dataclasses.replace(piece, split=row.split, metadata=row.metadata)

@@ -24,7 +24,8 @@ class Midi:
     """MIDI [`Feature`] that holds the bytes of a MIDI file and decodes them to a [`symusic.Score`] in ticks.
 
     Input: a `str` or `pathlib.Path` (path of a MIDI file), `bytes`, a `dict` with the keys `bytes` and `path`,
-    or a `symusic.Score`. A path is read when it is stored, so that a dataset never depends on other files.
+    or a `symusic.Score`. A path is read when it is stored, so that a dataset never depends on other files. A stored
+    row is read from its own bytes alone: it may come from anyone, so its path is a name, and never opened.
     Output: a `symusic.Score`, or the `dict` where `decode=False`.
 
     The two dataclass fields are those of the stored struct, so the serialised form of this feature (in Arrow and
@@ -74,13 +75,14 @@ class Midi:
 
         Args:
             value (`str`, `pathlib.Path`, `bytes`, `bytearray`, `dict` or `symusic.Score`):
-                The file of a path without bytes is read (also `hf://` and `https://`).
+                The file of a path, or of a `dict` with nothing but a path, is read (also `hf://` and `https://`). A
+                `dict` whose `bytes` are null is a stored row, and not.
 
         Returns:
             `dict` with the keys `bytes` and `path`.
 
         Raises:
-            ValueError: if a `dict` has neither bytes nor a path.
+            ValueError: if a `dict` has no bytes, and not just a path.
             OSError: if the file of a path cannot be read.
             TypeError: if the value is of another type.
         """
@@ -91,10 +93,9 @@ class Midi:
         if isinstance(value, SCORE_TYPES):
             return {"bytes": value.to("tick").dumps_midi(), "path": None}
         if isinstance(value, dict):
-            data, path = value.get("bytes"), value.get("path")
-            if data is None and path is None:
-                raise ValueError(f"A MIDI value needs 'bytes' or 'path', but both are missing or None in {value}.")
-            return {"bytes": _read_path(path) if data is None else data, "path": path}
+            path = value.get("path")
+            only_a_path = "bytes" not in value and path is not None
+            return {"bytes": _read_path(path) if only_a_path else own_bytes(value), "path": path}
         raise TypeError(
             f"Cannot store a {type(value).__name__} as MIDI: pass a path, bytes, a dict with 'bytes' and 'path', "
             "or a symusic.Score."
@@ -105,30 +106,26 @@ class Midi:
 
         Args:
             value (`dict`):
-                The stored `{"bytes", "path"}`. The bytes win; a path without bytes is opened (local or remote).
+                The stored `{"bytes", "path"}`. The path is never opened.
             token_per_repo_id (`dict`, *optional*):
-                Hub tokens for files of private repositories, by repository id.
+                Not used: nothing is fetched.
 
         Returns:
             `symusic.Score` with times in ticks.
 
         Raises:
             RuntimeError: if decoding is disabled, or the bytes are not a MIDI file symusic can read.
-            ValueError: if there are neither bytes nor a path.
+            ValueError: if there are no bytes.
         """
         if not self.decode:
             raise RuntimeError("Decoding is disabled for this feature. Please use Midi(decode=True) instead.")
         if not isinstance(value, dict):
             return value
-        data, path = value["bytes"], value["path"]
-        if data is None and path is None:
-            raise ValueError(f"A MIDI value needs 'bytes' or 'path', but both are None in {value}.")
-        if data is None:
-            data = _read_path(path)
         try:
-            return symusic.Score.from_midi(data)
+            return symusic.Score.from_midi(own_bytes(value))
         except RuntimeError as error:
-            raise RuntimeError(f"Cannot read the MIDI file {path or '(bytes without a path)'}: {error}") from error
+            name = value.get("path") or "(bytes without a path)"
+            raise RuntimeError(f"Cannot read the MIDI file {name}: {error}") from error
 
     def flatten(self) -> dict[str, Value]:
         """Give the plain columns this feature flattens into; an error in the decodable state, as `Audio` does."""
@@ -163,6 +160,27 @@ class Midi:
 
 # Inside the class, `bytes` is the dataclass field.
 bytes_type = bytes
+
+NO_BYTES = (
+    "the row holds no bytes, and its path is not opened: rows are read from their own bytes alone. Store the files "
+    "themselves, from their paths: Dataset.from_dict({'midi': paths}, features=Features({'midi': Midi()}))"
+)
+
+
+def own_bytes(row: dict) -> bytes_type:
+    """
+    Give the bytes that a stored `{"bytes", "path"}` holds.
+
+    Raises:
+        ValueError: if there are none, whatever its path says.
+        TypeError: if they are something else.
+    """
+    data = row.get("bytes")
+    if data is None:
+        raise ValueError(f"Cannot read the MIDI of {row.get('path')!r}: {NO_BYTES}.")
+    if not isinstance(data, (bytes_type, bytearray)):
+        raise TypeError(f"The 'bytes' of {row.get('path')!r} are a {type(data).__name__}, not bytes.")
+    return bytes_type(data)
 
 
 def _read_path(path: str) -> bytes:

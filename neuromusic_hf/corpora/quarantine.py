@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import pyarrow as pa
 
+from ..disk import read_json
 from .builder import IGNORED
 
 
@@ -55,8 +56,13 @@ class QuarantineReport:
 
     @classmethod
     def load(cls, path: str | Path) -> QuarantineReport:
-        """Read a report that [`save`] wrote."""
-        return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+        """Read a report that [`save`] wrote.
+
+        Raises:
+            ValueError: if it is none.
+        """
+        content = read_json(path, cls, "is no quarantine report", "Load the corpus again, and it is written anew.")
+        return cls(**{field.name: content[field.name] for field in fields(cls) if field.name in content})
 
 
 def report_of(corpus: str, table: pa.Table) -> QuarantineReport:

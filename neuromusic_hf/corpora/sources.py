@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from .sanity import RefusedFile, SanityLimits, check_size
 
@@ -27,10 +27,12 @@ class Entry(NamedTuple):
     Args:
         name (`str`): path inside the source, with `/`.
         index (`int`): position in the listing of the source; tells two members of one name apart.
+        problem (`str`, *optional*): it is a folder that cannot be listed, and why.
     """
 
     name: str
     index: int
+    problem: str | None = None
 
 
 class SourceError(ValueError):
@@ -38,8 +40,11 @@ class SourceError(ValueError):
 
 
 def is_archive(path: str | Path) -> bool:
-    """Whether the path is a zip or tar file (by content, not by name)."""
-    return os.path.isfile(path) and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
+    """Whether the path is a zip or tar file (by content, not by name), be it damaged."""
+    try:
+        return os.path.isfile(path) and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
+    except DAMAGED:
+        return True
 
 
 def is_midi_name(name: str) -> bool:
@@ -51,10 +56,12 @@ def list_source(path: str | Path) -> list[Entry]:
     """List all files of a folder (recursive, sorted), zip or tar (in archive order).
 
     Raises:
-        SourceError: if the path does not exist, or is neither a folder nor a whole zip or tar.
+        SourceError: if the path does not exist, is neither a folder nor a whole zip or tar, or cannot be listed.
     """
     if os.path.isdir(path):
-        return [Entry(name, index) for index, name in enumerate(_walk(path))]
+        problems = {}
+        names = _walk(path, problems)
+        return [Entry(name, index, problems.get(name)) for index, name in enumerate(sorted([*names, *problems]))]
     with _open(path) as archive:
         return [Entry(_name(member), index) for index, member in enumerate(_members(archive)) if not _is_dir(member)]
 
@@ -78,7 +85,8 @@ def read_source(
     """
     if os.path.isdir(path):
         for entry in entries:
-            yield entry, _attempt(_read_file, os.path.join(path, entry.name), limits)
+            refused = entry.problem and RefusedFile("unreadable", entry.problem)
+            yield entry, refused or _attempt(_read_file, os.path.join(path, entry.name), limits)
         return
     wanted = {entry.index: entry for entry in entries}
     with _open(path) as archive:
@@ -91,11 +99,18 @@ def read_source(
         yield entry, RefusedFile("missing", "the archive ends before this member")
 
 
-def read_named(path: str | Path, suffix: str) -> list[tuple[str, bytes]]:
-    """Read every file whose name ends with `suffix` (a metadata file: csv, json)."""
-    found = [entry for entry in list_source(path) if entry.name.lower().endswith(suffix)]
+def read_named(path: str | Path, name: str) -> list[tuple[str, bytes]]:
+    """Read every file of this name, in any folder (a metadata file: csv, json).
+
+    Raises:
+        SourceError: if one cannot be read.
+    """
+    found = [entry for entry in list_source(path) if PurePosixPath(entry.name).name == name]
     pieces = [(entry.name, data) for entry, data in read_source(path, found, SanityLimits())]
-    return [(name, data) for name, data in pieces if isinstance(data, bytes)]
+    for file, data in pieces:
+        if isinstance(data, RefusedFile):
+            raise SourceError(f"Cannot read '{file}' in '{path}': {data}. Copy or download it again.")
+    return pieces
 
 
 def source_fingerprint(path: str | Path) -> str:
@@ -106,7 +121,7 @@ def source_fingerprint(path: str | Path) -> str:
     """
     digest = hashlib.sha256()
     if os.path.isdir(path):
-        for name in _walk(path):
+        for name in _walk(path, {}):
             digest.update(f"{name}\0{_stat(os.path.join(path, name))}\n".encode("utf-8", "surrogateescape"))
     elif os.path.exists(path):
         digest.update(_stat(path).encode())
@@ -123,9 +138,17 @@ def _stat(path: str | Path) -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def _walk(path: str | Path) -> list[str]:
+def _walk(path: str | Path, problems: dict[str, str]) -> list[str]:
+    """Names of all files, sorted; folders that cannot be listed go into `problems`, with the reason."""
+
+    def tell(error: OSError) -> None:
+        name = Path(os.path.relpath(error.filename, path)).as_posix()
+        if name == ".":
+            raise SourceError(f"The folder '{path}' cannot be listed: {error.strerror}.") from error
+        problems[name] = f"a folder that cannot be listed: {error.strerror}"
+
     names = []
-    for folder, _, files in os.walk(path):
+    for folder, _, files in os.walk(path, onerror=tell):
         relative = os.path.relpath(folder, path)
         names += [PurePosixPath(*Path(relative).parts, file).as_posix() for file in files]
     return sorted(names)
@@ -137,7 +160,7 @@ def _open(path: str | Path) -> Iterator[zipfile.ZipFile | tarfile.TarFile]:
         raise SourceError(f"There is no file or folder at '{path}'.")
     try:
         archive = zipfile.ZipFile(path) if zipfile.is_zipfile(path) else tarfile.open(path)
-    except DAMAGED as error:
+    except UNREADABLE_MEMBER as error:
         raise SourceError(f"Cannot open '{path}' as a zip or tar: {error}") from error
     try:
         with archive:
@@ -174,7 +197,7 @@ def _read_file(path: str, limits: SanityLimits) -> bytes:
         raise RefusedFile("missing" if not os.path.exists(path) else "unreadable", "not a regular file")
     check_size(os.path.getsize(path), limits)
     with open(path, "rb") as file:
-        return file.read()
+        return _read_bounded(file, limits)
 
 
 def _read_member(
@@ -192,8 +215,12 @@ def _read_member(
     if (member.external_attr >> 16) & 0o170000 == 0o120000:
         raise RefusedFile("unsafe_path", "not a file but a symbolic link")
     check_size(member.file_size, limits)
-    # The declared size may lie: never unpack more than one byte beyond the limit.
     with archive.open(member) as file:
-        data = file.read(-1 if limits.max_file_bytes is None else limits.max_file_bytes + 1)
+        return _read_bounded(file, limits)
+
+
+def _read_bounded(file: BinaryIO, limits: SanityLimits) -> bytes:
+    """The declared size may lie, and a file may grow: never read more than one byte beyond the limit."""
+    data = file.read(-1 if limits.max_file_bytes is None else limits.max_file_bytes + 1)
     check_size(len(data), limits)
     return data

@@ -15,7 +15,7 @@ def check_shares(shares: Sequence[float]) -> tuple[float, float, float]:
         ValueError: if there are not three shares, one is not above 0, or they do not add up to 1.
     """
     shares = tuple(float(share) for share in shares)
-    if len(shares) != len(SPLIT_NAMES) or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+    if len(shares) != len(SPLIT_NAMES) or not (min(shares) > 0 and abs(sum(shares) - 1) <= 1e-6):
         raise ValueError(
             f"split_shares must be three numbers above 0 that add up to 1 (train, validation, test), got {shares}."
         )

@@ -9,10 +9,11 @@ from .prompts import Prompt, PromptMaker, PromptSettings
 from .results import save_continuation
 from .run_folder import RunFolder
 from .settings import ContinuationSettings, OutputSettings, sampling_arguments
-from .sources import FilePiece, PieceSource, RowPiece, choose_pieces, find_pieces, row_pieces
+from .sources import PIECE_RANGES, FilePiece, PieceSource, RowPiece, choose_pieces, find_pieces, row_pieces
 from .streaming import NoteStreamer
 
 __all__ = [
+    "PIECE_RANGES",
     "ContinuationRun",
     "ContinuationSettings",
     "Control",

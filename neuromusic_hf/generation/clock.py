@@ -11,7 +11,7 @@ from ..tokenization import MidiProcessor
 from ..tokenization.base_words import base_words
 from .prompts import PieceTempo
 
-NOT_FOLLOWED = {"Rest", "MicroTiming", "NoteOn", "PitchIntervalTime", "PitchIntervalChord"}
+NOT_FOLLOWED = {"Rest", "MicroTiming", "NoteOn", "PitchIntervalTime", "PitchIntervalChord", "Track"}
 """Types of tokens that say times or notes in a way the clock does not read."""
 
 

@@ -1,15 +1,16 @@
 """A test run: pieces continued batch by batch, each written as it comes, by one process or several."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import parse_flag_from_env
 from tqdm import tqdm
 
 from ..corpora import RefusedFile
+from ..launch import check_processes, launched_for_cpu
 from .output import piece_stem, write_piece
 from .pipeline import MidiContinuationPipeline
 from .run_folder import RunFolder
@@ -24,8 +25,12 @@ def start_processes() -> PartialState:
     Joins the processes that `accelerate launch` or torchrun started, on CPUs too; one process where nobody did.
 
     They wait for each other up to a week, as the last pieces of one may take hours more than those of another.
+
+    Raises:
+        `ValueError`: a launcher was asked for what did not happen.
     """
-    cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    check_processes(launched_for_cpu())
+    cpu = launched_for_cpu() or not torch.accelerator.is_available()
     return PartialState(cpu=cpu, timeout=timedelta(days=7))
 
 
@@ -83,10 +88,13 @@ class ContinuationRun:
         )
         return manifest
 
-    def continue_share(self, process_index: int = 0, num_processes: int = 1):
+    def continue_share(
+        self, process_index: int = 0, num_processes: int = 1, should_stop: Callable[[], bool] | None = None
+    ):
         """
-        Continues every `num_processes`-th batch from the one at `process_index`, but for what is finished already.
-        The first process shows a bar of its share of the pieces.
+        Continues every `num_processes`-th batch from the one at `process_index`, but for what is finished already, and
+        until `should_stop()`, which is asked before each batch. The first process shows a bar of its share of the
+        pieces.
         """
         size = self.settings.batch_size
         starts = range(process_index * size, len(self.pieces), num_processes * size)
@@ -97,6 +105,8 @@ class ContinuationRun:
         initial = total - sum(map(len, missing))
         with tqdm(desc="Continuing", unit="piece", total=total, initial=initial, disable=process_index > 0) as bar:
             for batch, wanted in zip(batches, missing, strict=True):
+                if should_stop is not None and should_stop():
+                    return
                 if wanted:
                     self._continue_batch(batch, wanted)
                     bar.update(len(wanted))

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 AS_IN_PROMPT = "prompt"
 PROGRAMS_BY_NAME = {entry["name"].lower(): program for program, entry in enumerate(MIDI_INSTRUMENTS)}
 PROGRAMS_BY_NAME["drums"] = DRUMS
+NOT_PITCHES = {"NoteOn", "NoteOnDrum", "PitchIntervalTime", "PitchIntervalChord"}
+"""Types of tokens that say pitches in another way than Pitch does."""
 UNFINISHED = ("Program", "Chord", "Pitch", "PitchDrum", "Velocity")
 """Types of the tokens of a note, but for the last one."""
 
@@ -106,6 +108,7 @@ class Controller:
         self.processor = processor
         self.trained_programs = trained_programs
         vocabulary = [word.partition("_") for word in processor.music_tokenizer.vocab]
+        self.kinds = {kind for kind, _, _ in vocabulary}
         self.programs = {int(value) for kind, _, value in vocabulary if kind == "Program"}
         self.pitches = {int(value) for kind, _, value in vocabulary if kind == "Pitch"}
         self.tempos = sorted(float(value) for kind, _, value in vocabulary if kind == "Tempo")
@@ -146,6 +149,11 @@ class Controller:
 
     def check(self, control: Control):
         """Raises `ValueError` where tokenizer or model cannot do what is wished."""
+        if control.instruments is not None and not self.programs:
+            raise ValueError(
+                f"instruments={control.instruments!r} cannot be held to: this {self.processor.tokenization} writes no "
+                "programs, but music of one instrument."
+            )
         programs = control.named_programs or control.with_drums(set())
         if unknown := programs - self.programs:
             raise ValueError(f"The tokenizer has no tokens for the programs {sorted(unknown)}: wish for others.")
@@ -155,6 +163,11 @@ class Controller:
             )
         if control.pitch_range is not None:
             low, high = control.pitch_range
+            if wrong := sorted(self.kinds & NOT_PITCHES):
+                raise ValueError(
+                    f"pitch_range={control.pitch_range} cannot be held to: this {self.processor.tokenization} writes "
+                    f"pitches as {', '.join(wrong)}."
+                )
             if not any(low <= pitch <= high for pitch in self.pitches):
                 raise ValueError(
                     f"pitch_range={control.pitch_range} holds no pitch of the tokenizer, which has those from "
@@ -197,7 +210,9 @@ class Controller:
         masks = torch.stack([self._mask(control, prompt) for prompt in prompts]) if control.restricts else None
         if control.constrained and self.grammar is not None:
             return [UnlessNothingIsLeft(GrammarLogitsProcessor(self.grammar, masks))]
-        return [] if masks is None else [UnlessNothingIsLeft(VocabularyMaskLogitsProcessor(masks))]
+        if masks is None:
+            masks = torch.ones(len(prompts), self.processor.vocab_size, dtype=torch.bool)
+        return [UnlessNothingIsLeft(VocabularyMaskLogitsProcessor(masks))]
 
     def _mask(self, control: Control, prompt: Prompt) -> torch.BoolTensor:
         programs = self.allowed_programs(control, prompt)
@@ -220,14 +235,15 @@ class Controller:
             return control.tempo
         score = Score(480)
         score.tempos = [Tempo(0, control.tempo)]
-        score.tracks.append(Track(notes=[Note(0, 480, min(self.pitches), 80)]))
+        lowest = self.processor.music_tokenizer.config.pitch_range[0]
+        score.tracks.append(Track(notes=[Note(0, 480, lowest, 80)]))
         chosen = self.processor.music_tokenizer.preprocess_score(score).tempos[0].qpm  # in whole microseconds a beat
         return min(self.tempos, key=lambda tempo: abs(tempo - chosen))
 
 
 class VocabularyMaskLogitsProcessor(LogitsProcessor):
     """
-    Rules out ids, whatever comes before.
+    Rules out ids, whatever comes before, and those that a model has beyond the vocabulary.
 
     Args:
         masks (`torch.BoolTensor` of shape `(prompts, vocabulary)`): ids that may be used.

@@ -2,36 +2,40 @@
 
 from transformers import PreTrainedModel
 
+from ..models.adapters import load_processor
+from ..models.fit import check_vocabulary
 from ..tokenization import MidiProcessor
 
 
 def check_match(model: PreTrainedModel, processor: MidiProcessor):
-    """Raises `ValueError` where a processor is not that of a model, or the model does not go on from a prompt."""
+    """Raises `ValueError` where a model does not generate, or a processor is not its own."""
+    if model.config.is_encoder_decoder or not model.can_generate():
+        raise ValueError(
+            f"{model.name_or_path!r} is a {type(model).__name__}, and midi-continuation needs a causal language "
+            "model, as AutoModelForCausalLM loads them."
+        )
     if not isinstance(processor, MidiProcessor):
         raise ValueError(
             f"{model.name_or_path!r} has a {type(processor).__name__}, and midi-continuation needs a MidiProcessor: "
             "save it beside the weights with MidiProcessor.save_pretrained, or give processor=."
         )
-    if model.config.is_encoder_decoder:
-        raise ValueError(f"{model.name_or_path!r} has an encoder: midi-continuation needs a causal language model.")
-    sizes = {"config.vocab_size": model.config.vocab_size}
-    if (embeddings := model.get_input_embeddings()) is not None:
-        sizes["rows of embeddings"] = embeddings.weight.shape[0]
-    for what, size in sizes.items():
-        if size != processor.vocab_size:
-            raise ValueError(
-                f"{model.name_or_path!r} has {size} {what}, and the processor {processor.vocab_size} ids (vocabulary "
-                f"{(processor.vocabulary_hash or 'without a hash')[:12]}): give the processor saved with the weights."
-            )
+    adapter = getattr(model, "active_peft_config", None)
+    if adapter is not None and adapter.is_prompt_learning:
+        raise ValueError(
+            f"{model.name_or_path!r} has an adapter ({adapter.peft_type.value}) that adds virtual tokens to what it "
+            "reads, which midi-continuation does not: use one that changes weights, such as LoRA."
+        )
+    check_vocabulary(model, processor)
 
 
 def find_processor(model: PreTrainedModel) -> MidiProcessor:
     """Loads the processor from where the weights lie. Raises `ValueError` where there is none, and says why."""
-    folder = model.name_or_path
+    folder, commit = model.name_or_path, getattr(model.config, "_commit_hash", None)
     try:
-        return MidiProcessor.from_pretrained(folder)
+        return load_processor(folder, **{"revision": commit} if commit else {})
     except (OSError, TypeError, ValueError) as error:
         raise ValueError(
             f"No MidiProcessor can be loaded from {folder!r}: save the one the model was trained with beside the "
-            f"weights (MidiProcessor.save_pretrained), or give processor=. ({error})"
+            "weights (MidiProcessor.save_pretrained, or miditok's own tokenizer.json), or give processor=. "
+            f"({error})"
         ) from error

@@ -4,15 +4,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import datasets
+from datasets.iterable_dataset import IterableColumn
 from symusic.core import ScoreTick
 from torch.utils.data import Dataset
 
-from ..corpora import SanityLimits, inspect_midi
-from ..corpora.midi_feature import SCORE_TYPES, Midi
+from ..corpora import RefusedFile, SanityLimits, inspect_midi
+from ..corpora.midi_feature import NO_BYTES, SCORE_TYPES, Midi
 from ..tokenization import load_score
 
 PROMPT_LIMITS = SanityLimits(min_notes=None, min_seconds=None)
 """A prompt may be as short as one note."""
+
+STORED = (datasets.Dataset, datasets.IterableDataset, datasets.arrow_dataset.Column, IterableColumn)
+"""Their values are rows, which may come from anyone."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +29,12 @@ class PieceInput:
         midi (path, `bytes`, [`symusic.Score`] or `dict`, *optional*):
             The piece; a `dict` holds `bytes`, `path` or both, and a `name` if it has one. `None` is no piece at all.
         index (`int`, *optional*): its place in a list or a stream; `None` if it is alone.
+        stored (`bool`, *optional*, defaults to `False`): a row of a dataset, of which no path is opened.
     """
 
     midi: str | Path | bytes | dict | ScoreTick | None
     index: int | None = None
+    stored: bool = False
 
     @property
     def path(self) -> str | None:
@@ -53,26 +60,36 @@ class PieceInput:
         """
         if isinstance(self.midi, SCORE_TYPES):
             return load_score(self.midi)
+        if self._lacks_bytes():
+            raise RefusedFile("missing", NO_BYTES)
         data = Midi().encode_example(self.midi)["bytes"]
         return load_score(inspect_midi(data, PROMPT_LIMITS).data)
+
+    def _lacks_bytes(self) -> bool:
+        """Whether it is a row that has nothing but a path, which is opened only where the caller gives it as such."""
+        if isinstance(self.midi, dict):
+            return self.midi.get("bytes") is None and (self.stored or "bytes" in self.midi)
+        return self.stored and self.path is not None
 
 
 class _PieceDataset(Dataset):
     """A data set or a column of known length, whose pieces are read when it is their turn."""
 
-    def __init__(self, pieces):
+    def __init__(self, pieces, stored: bool):
         self.pieces = pieces
+        self.stored = stored
 
     def __len__(self):
         return len(self.pieces)
 
     def __getitem__(self, index: int) -> PieceInput:
-        return PieceInput(self.pieces[index], index)
+        return PieceInput(self.pieces[index], index, self.stored)
 
 
 def as_pieces(midi) -> PieceInput | list[PieceInput] | Dataset | Iterator[PieceInput]:
     """
     One input for one piece, many for many: a list of a list, else a data set or an iterator, which read no piece yet.
+    Paths are opened where the caller names them, one or a list; those in rows of a dataset never are.
 
     Raises:
         `TypeError`: `midi` is nothing that holds music.
@@ -81,8 +98,10 @@ def as_pieces(midi) -> PieceInput | list[PieceInput] | Dataset | Iterator[PieceI
         return PieceInput(midi)
     if isinstance(midi, (list, tuple)):
         return [PieceInput(piece, index) for index, piece in enumerate(midi)]
+    # transformers' KeyDataset and torch's Subset hold the dataset they look into.
+    stored = isinstance(midi, STORED) or isinstance(getattr(midi, "dataset", None), STORED)
     if hasattr(midi, "__len__") and hasattr(midi, "__getitem__"):
-        return _PieceDataset(midi)
+        return _PieceDataset(midi, stored)
     if isinstance(midi, Iterable):
-        return (PieceInput(piece, index) for index, piece in enumerate(midi))
+        return (PieceInput(piece, index, stored) for index, piece in enumerate(midi))
     raise TypeError(f"Cannot continue a {type(midi).__name__}: give a path, bytes, a symusic.Score, or many of them.")

@@ -9,6 +9,7 @@ import torch
 from transformers import GenerationConfig, Pipeline, PreTrainedModel
 
 from ..corpora import RefusedFile
+from ..models.fit import longest_context
 from ..tokenization import MidiProcessor
 from ..tokenization.pipeline_code import CUSTOM_PIPELINES
 from .arguments import check_arguments, settings_in_force
@@ -173,8 +174,8 @@ class MidiContinuationPipeline(Pipeline):
         if self.controller.processor is not self.processor:
             self.controller = Controller(self.processor)
         self.controller.trained_programs = getattr(self.model.config, "trained_programs", None)
-        special = self.processor.tokenizer
-        self._generation_defaults = {"pad_token_id": special.pad_token_id, "eos_token_id": special.eos_token_id}
+        roles = ("pad_token_id", "bos_token_id", "eos_token_id")
+        self._generation_defaults = {name: getattr(self.processor.tokenizer, name) for name in roles}
 
     def _prepare_generate_kwargs(self, generate_kwargs: dict, **overrides) -> dict:
         given = generate_kwargs if "generation_config" in generate_kwargs else self._generate_kwargs | generate_kwargs
@@ -230,7 +231,7 @@ class MidiContinuationPipeline(Pipeline):
     def _room(self, prompt: Prompt, request: Request) -> int:
         """How many tokens may follow a prompt."""
         settings, length = self._settings(request), len(prompt.ids)
-        context = getattr(self.model.config, "max_position_embeddings", None)
+        context = longest_context(self.model.config)
         wanted = settings.max_new_tokens
         if wanted is None and settings.max_length is not None:
             wanted = max(1, settings.max_length - length)

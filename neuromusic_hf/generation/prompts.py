@@ -159,7 +159,7 @@ class PromptMaker:
         if self.tempo is not None:
             score = score.copy()
             score.tempos = [Tempo(0, self.tempo)]
-        piece = self.processor.music_tokenizer.preprocess_score(score)
+        piece = self.processor.quantise(score)
         if piece.note_num() == 0:
             raise RefusedFile("no_notes", f"{self.processor.tokenization} keeps no note of it")
         if self.settings.prompt_from == "end":
@@ -201,7 +201,7 @@ class PromptMaker:
         return Prompt(name, ids, score, tempo, original_ids, new_music(original, score))
 
     def _encode(self, piece: ScoreTick) -> list[int]:
-        return self.processor.music_tokenizer.encode(piece, no_preprocess_score=True).ids
+        return self.processor.encode_quantised(piece)
 
     def _wanted(self) -> str:
         settings = self.settings

@@ -1,8 +1,9 @@
 """Makes transformers know the midi-continuation pipeline."""
 
-from transformers import AutoModelForCausalLM, PreTrainedConfig
+from transformers import PreTrainedConfig
 from transformers.pipelines import PIPELINE_REGISTRY
 
+from ..models.adapters import AutoMusicModel
 from ..tokenization.pipeline_code import PIPELINE_TASK
 from .pipeline import MidiContinuationPipeline
 
@@ -34,6 +35,6 @@ class CustomPipelines:
 def register_pipeline():
     """Registers `pipeline("midi-continuation")`, for bundles with their own copy of its code and without."""
     PIPELINE_REGISTRY.register_pipeline(
-        PIPELINE_TASK, pipeline_class=MidiContinuationPipeline, pt_model=AutoModelForCausalLM
+        PIPELINE_TASK, pipeline_class=MidiContinuationPipeline, pt_model=AutoMusicModel
     )
     PreTrainedConfig.custom_pipelines = CustomPipelines()

@@ -4,12 +4,94 @@ import json
 import os
 import re
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from ..disk import check_output_folder, read_json
 
 SETTINGS_NAME = "settings.json"
 MANIFEST_NAME = "manifest.json"
 RECORD_NAME = re.compile(r"(\d{3,})_[\w\-]+\.json")
 PIECE_FILE_NAME = re.compile(r"\d{3,}_[\w\-]+\.((prompt|generated|original|full)\.mid|tokens\.txt|png|wav|json)")
+
+
+RUN_OF = "of a run of scripts/continue_midi.py"
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """Which model continued: its folder or repository, and its weights there."""
+
+    name: str
+    revision: str
+
+
+@dataclass(frozen=True)
+class OriginRecord:
+    """Which pieces were continued."""
+
+    sources: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class LengthsRecord:
+    """How long, in tokens."""
+
+    prompt_length: int
+    continue_length: int
+
+
+@dataclass(frozen=True)
+class OutputRecord:
+    """What sound was made with."""
+
+    soundfont: str | None = None
+
+
+@dataclass(frozen=True)
+class SettingsRecord:
+    """What of `settings.json` is read again; it holds more."""
+
+    model: ModelRecord
+    pieces: OriginRecord = field(default_factory=OriginRecord)
+    continuation: LengthsRecord | None = None
+    output: OutputRecord = field(default_factory=OutputRecord)
+
+
+@dataclass(frozen=True)
+class PieceRecord:
+    """What of the record of a continued piece is read again."""
+
+    index: int
+    name: str
+    files: dict[str, str]
+    notes: dict[str, int]
+    prompt_tokens: int | None = None
+    generated_tokens: int | None = None
+    original_tokens: int | None = None
+    ended_with_eos: bool | None = None
+    entropy_nats: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class LeftOutRecord:
+    """The record of a piece that was not continued."""
+
+    index: int
+    name: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What of `manifest.json` is read again."""
+
+    settings: SettingsRecord
+    pieces: list[PieceRecord]
+    pieces_left_out: list[LeftOutRecord]
 
 
 class RunFolder:
@@ -33,9 +115,9 @@ class RunFolder:
             overwrite (`bool`, *optional*, defaults to `False`): remove what an earlier run left, and begin anew.
 
         Raises:
-            `ValueError`: the folder holds a run with other settings.
+            `ValueError`: the folder cannot be written to, or holds a run with other settings or a damaged file of one.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        check_output_folder(self.path)
         for partial in self.path.glob("*.json.*.tmp"):
             partial.unlink(missing_ok=True)
         if overwrite:
@@ -49,6 +131,7 @@ class RunFolder:
                 f"{self.path} holds a run with other settings:\n{changes}\n"
                 "Take another --output, or begin anew with --overwrite."
             )
+        self._records()
 
     def finished(self) -> set[int]:
         """Indices of the pieces that have a record."""
@@ -60,7 +143,7 @@ class RunFolder:
 
     def write_manifest(self) -> dict:
         """Writes the settings and all records, in order, as `manifest.json`, and returns them."""
-        records = [_read_json(path) for _, path in sorted(self._record_paths().items())]
+        records = self._records()
         left_out = [record for record in records if "reason" in record]
         continued = [record for record in records if "reason" not in record]
         manifest = {
@@ -76,13 +159,23 @@ class RunFolder:
     def _recorded_settings(self) -> dict | None:
         path = self.path / SETTINGS_NAME
         if path.exists():
-            return _read_json(path)
+            remedy = "Take another --output, or begin anew with --overwrite."
+            return read_json(path, dict[str, Any], f"does not hold the settings {RUN_OF}", remedy)
         if any(self._run_files()):
             raise ValueError(
                 f"{self.path} holds results without {SETTINGS_NAME}, so that nobody knows whose they are. Take "
                 "another --output, or remove them with --overwrite."
             )
         return None
+
+    def _records(self) -> list[dict]:
+        """
+        Of the finished pieces, in order.
+
+        Raises:
+            `ValueError`: one is damaged.
+        """
+        return [_read_record(path, index) for index, path in sorted(self._record_paths().items())]
 
     def _record_paths(self) -> dict[int, Path]:
         matches = ((RECORD_NAME.fullmatch(path.name), path) for path in self.path.iterdir())
@@ -105,8 +198,13 @@ def _differences(recorded: dict, wanted: dict, prefix: str = ""):
             yield f"  {prefix}{name}: {old!r} there, {new!r} now"
 
 
-def _read_json(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
+def _read_record(path: Path, index: int) -> dict:
+    what = f"is not the record of piece {index} {RUN_OF}"
+    remedy = "Delete it and run again, and its piece is continued anew."
+    record = read_json(path, LeftOutRecord | PieceRecord, what, remedy)
+    if record["index"] != index:
+        raise ValueError(f"{path} {what}: its index is {record['index']}. {remedy}")
+    return record
 
 
 def _write_json(path: Path, content: dict):

@@ -7,9 +7,18 @@ from pathlib import Path
 from symusic import Note, Score, Track
 from transformers import PreTrainedModel
 
+from ..models.adapters import Adapter
+from ..models.fit import longest_context
+from ..ranges import Range, check_ranges
 from .randomness import check_seed
 
 HASH_BLOCK_BYTES = 2**20
+
+SAMPLING_RANGES = {
+    "temperature": Range(),
+    "top_k": Range(0, "tokens"),
+    "top_p": Range(0, "total share of the likeliest tokens", most=1, open=True),
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class ContinuationSettings:
 
     def check(self, model: PreTrainedModel):
         """Raises `ValueError` where the model cannot read prompt and continuation."""
-        longest = getattr(model.config, "max_position_embeddings", None)
+        longest = longest_context(model.config)
         wanted = self.prompt_length + self.continue_length
         if longest is not None and wanted > longest:
             raise ValueError(
@@ -64,12 +73,18 @@ class OutputSettings:
         audio (`int`, *optional*, defaults to 0): render so many pieces, the first ones; all where it is `None`.
         soundfont (`str`, *optional*): of the audio.
         max_audio_seconds (`float`, *optional*, defaults to 600.0): longer pieces are cut there, with a warning.
+
+    Raises:
+        `ValueError`: a number is out of range.
     """
 
     pictures: bool = True
     audio: int | None = 0
     soundfont: str | None = None
     max_audio_seconds: float = 600.0
+
+    def __post_init__(self):
+        check_ranges(self, {"audio": Range(0, "pieces"), "max_audio_seconds": Range(0, "seconds", open=True)})
 
     def check(self):
         """Raises `ImportError`, `FileNotFoundError` or `ValueError` where audio is wanted and cannot be rendered."""
@@ -92,11 +107,7 @@ def sampling_arguments(temperature: float = 1.0, top_k: int = 0, top_p: float = 
     Raises:
         `ValueError`: a value is out of range.
     """
-    if temperature < 0 or top_k < 0 or not 0 < top_p <= 1:
-        raise ValueError(
-            f"temperature={temperature} and top_k={top_k} must not be negative, and top_p={top_p} must be above 0 and "
-            "at most 1."
-        )
+    check_ranges({"temperature": temperature, "top_k": top_k, "top_p": top_p}, SAMPLING_RANGES)
     if temperature == 0:
         return {"do_sample": False}
     return {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
@@ -110,7 +121,7 @@ def model_identity(model: PreTrainedModel) -> dict[str, str]:
 
 def weights_hash(folder: str | Path) -> str:
     """
-    SHA-256 over the safetensors files of a folder, in order of their names.
+    SHA-256 over the safetensors files of a folder, in order of their names; those of an adapter's base follow.
 
     Raises:
         `FileNotFoundError`: there is none.
@@ -118,6 +129,8 @@ def weights_hash(folder: str | Path) -> str:
     files = sorted(Path(folder).glob("*.safetensors"))
     if not files:
         raise FileNotFoundError(f"{folder} holds no *.safetensors file: save the model with save_pretrained.")
+    if adapter := Adapter.find(str(folder)):
+        files += sorted(Path(adapter.base).glob("*.safetensors"))
     digest = hashlib.sha256()
     for path in files:
         with path.open("rb") as file:

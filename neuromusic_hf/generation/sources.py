@@ -9,8 +9,10 @@ from pathlib import Path
 from datasets import Dataset
 
 from ..corpora import Midi, RefusedFile, load_corpus
-from ..corpora.folder import printable
-from ..corpora.sources import is_midi_name
+from ..corpora.builder import printable
+from ..corpora.midi_feature import NO_BYTES
+from ..corpora.sources import is_midi_name, list_source
+from ..ranges import PROCESSES, SEEDS, Range, check_ranges
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class FilePiece:
         Raises:
             [`RefusedFile`]: it cannot be read.
         """
+        if self.path.exists() and not self.path.is_file():  # to read a pipe would wait for ever
+            raise RefusedFile("unreadable", "not a regular file")
         try:
             return self.path.read_bytes()
         except OSError as error:
@@ -54,12 +58,23 @@ class RowPiece:
     def name(self) -> str:
         """Title of the piece where the corpus has one, else the name of its file."""
         row = self.rows[self.index]
-        return row.get("title") or Path(row["midi"]["path"] or row["content_hash"][:12]).stem
+        return printable(str(row.get("title") or Path(row["midi"]["path"] or row["content_hash"][:12]).stem))
 
     def read(self) -> bytes:
-        """Returns the content of the row's MIDI file."""
-        return self.rows[self.index]["midi"]["bytes"]
+        """
+        Returns the content of the row's MIDI file.
 
+        Raises:
+            [`RefusedFile`]: the row holds none.
+        """
+        data = (self.rows[self.index]["midi"] or {}).get("bytes")
+        if data is None:
+            raise RefusedFile("missing", NO_BYTES)
+        return data
+
+
+PIECE_RANGES = {"max_items": Range(1, "pieces"), "num_proc": PROCESSES, "seed": SEEDS}
+"""Of the arguments of [`find_pieces`] and [`choose_pieces`], to check before the one that reads."""
 
 PieceSource = FilePiece | RowPiece
 
@@ -82,18 +97,27 @@ def find_pieces(
         `FileNotFoundError`: a MIDI file does not exist.
         `ValueError`: a folder holds no MIDI file, or there is no such corpus.
     """
+    check_ranges({"num_proc": num_proc}, PIECE_RANGES)
+    for path in map(Path, sources):
+        if is_midi_name(path.name) and not path.exists():
+            raise FileNotFoundError(f"There is no MIDI file '{path}'.")
     pieces = []
     for source in sources:
         path = Path(source)
-        if path.is_dir() and (files := sorted(file for file in path.rglob("*") if is_midi_name(file.name))):
+        if path.is_dir() and (files := _files_in(path)):
             pieces += map(FilePiece, files)
         elif path.is_file() and is_midi_name(path.name):
             pieces.append(FilePiece(path))
-        elif is_midi_name(path.name):
-            raise FileNotFoundError(f"There is no MIDI file {source!r}.")
         else:
             pieces += row_pieces(load_corpus(source, data_dir=data_dir, num_proc=num_proc)[split])
     return pieces
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """MIDI files, in order; with them the folders that cannot be listed, which are refused when it is their turn."""
+    files = [file for file in folder.rglob("*") if is_midi_name(file.name)]
+    unlisted = [folder / entry.name for entry in list_source(folder) if entry.problem]
+    return sorted([*files, *unlisted]) if files else []
 
 
 def row_pieces(split: Dataset) -> list[RowPiece]:
@@ -108,10 +132,9 @@ def choose_pieces(pieces: list[PieceSource], max_items: int | None, seed: int) -
     it is `None`.
 
     Raises:
-        `ValueError`: `max_items` is not positive.
+        `ValueError`: `max_items` is not positive, or `seed` out of range.
     """
-    if max_items is not None and max_items < 1:
-        raise ValueError(f"max_items={max_items} must be at least 1.")
+    check_ranges({"max_items": max_items, "seed": seed}, PIECE_RANGES)
     if max_items is None or max_items >= len(pieces):
         return pieces
     return [pieces[index] for index in sorted(random.Random(seed).sample(range(len(pieces)), max_items))]

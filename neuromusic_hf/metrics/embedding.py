@@ -4,12 +4,15 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HFValidationError
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from ..disk import read_json
 from .divergences import cosine_similarity
 
 VECTORS_FILE_NAME = "harmony_embedding.safetensors"
@@ -18,6 +21,12 @@ UNKNOWN_WORD = "<unknown>"
 """Stands for every word that is not in the vocabulary. It comes first."""
 
 SHIPPED_EMBEDDING = Path(__file__).parent / "harmony_embedding"
+
+
+@dataclass(frozen=True)
+class _StoredWords:
+    words: list[str]
+    training: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +103,14 @@ class HarmonyEmbedding:
         """
         if not Path(folder).is_dir():
             folder = _download(str(folder), revision)
-        stored = json.loads((Path(folder) / WORDS_FILE_NAME).read_text(encoding="utf-8"))
-        vectors = load_file(Path(folder) / VECTORS_FILE_NAME)["vectors"]
-        return cls(tuple(stored["words"]), vectors, stored["training"])
+        remedy = "Copy or download it again, or train one with scripts/train_harmony_embedding.py."
+        path = Path(folder) / WORDS_FILE_NAME
+        stored = read_json(path, _StoredWords, "does not hold the words of a harmony embedding", remedy)
+        try:
+            vectors = load_file(Path(folder) / VECTORS_FILE_NAME)["vectors"]
+            return cls(tuple(stored["words"]), vectors, stored["training"])
+        except (ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise ValueError(f"{folder} holds no harmony embedding that can be read: {error}. {remedy}") from error
 
     def push_to_hub(self, repo_id: str, folder: str | Path, private: bool | None = None):
         """
@@ -110,7 +124,10 @@ class HarmonyEmbedding:
         self.save_pretrained(folder)
         api = HfApi()
         api.create_repo(repo_id, private=private, exist_ok=True)
-        api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Harmony embedding")
+        files = [VECTORS_FILE_NAME, WORDS_FILE_NAME]
+        api.upload_folder(
+            repo_id=repo_id, folder_path=folder, allow_patterns=files, commit_message="Harmony embedding"
+        )
 
 
 def _download(repo_id: str, revision: str | None) -> str:

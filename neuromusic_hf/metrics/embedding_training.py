@@ -9,11 +9,21 @@ import numpy as np
 from datasets import Dataset, Features, List, Value
 from gensim.models import Word2Vec
 
+from ..ranges import PROCESSES, SEEDS, Range, check_ranges
 from .embedding import UNKNOWN_WORD, HarmonyEmbedding
 from .features import NoFeature
 from .harmony import harmonic_reduction
 
 REDUCTION_FEATURES = Features({"words": List(Value("string")), "reason": Value("string")})
+
+EMBEDDING_RANGES = {
+    "vector_size": Range(1, "numbers in a vector"),
+    "window": Range(1, "bars"),
+    "min_count": Range(1, "times"),
+    "sample": Range(0, "share of the words", most=1),
+    "epochs": Range(1, "passes over the pieces"),
+    "seed": SEEDS,
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,9 @@ class EmbeddingSettings:
         sample (`float`, *optional*, defaults to 1e-3): share above which a word is left out at random.
         epochs (`int`, *optional*, defaults to 5): passes over the pieces.
         seed (`int`, *optional*, defaults to 0): the same pieces and seed give the same vectors.
+
+    Raises:
+        `ValueError`: a value is out of range.
     """
 
     vector_size: int = 100
@@ -36,6 +49,9 @@ class EmbeddingSettings:
     sample: float = 1e-3
     epochs: int = 5
     seed: int = 0
+
+    def __post_init__(self):
+        check_ranges(self, EMBEDDING_RANGES)
 
 
 def reduce_corpus(pieces: Dataset, num_proc: int | None = None) -> tuple[list[list[str]], dict[str, int]]:
@@ -50,6 +66,7 @@ def reduce_corpus(pieces: Dataset, num_proc: int | None = None) -> tuple[list[li
         `tuple[list[list[str]], dict[str, int]]`: the words of each piece that has harmony, and how many pieces have
         none, by reason.
     """
+    check_ranges({"num_proc": num_proc}, {"num_proc": PROCESSES})
     found = pieces.select_columns(["midi"]).map(
         _reduce,
         remove_columns=["midi"],

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import evaluate
 
+from ..corpora.cache import writing_cache
 from .embedding import HarmonyEmbedding
 
 METRICS = ("pitch_kl", "duration_kl", "harmony_kl")
@@ -38,7 +39,8 @@ def load_metrics(embedding: HarmonyEmbedding | str | Path | None = None) -> eval
         `duration_kl` and `harmony_kl`, and what belongs to each with its name before it: `pitch_kl_interval`.
 
     Raises:
-        `OSError`: the embedding cannot be read.
+        `OSError`: the embedding cannot be read, or the cache of evaluate cannot be written.
     """
     settings = {"harmony_kl": {"embedding": embedding}}
-    return evaluate.combine([evaluate.load(metric_path(name), **settings.get(name, {})) for name in METRICS])
+    with writing_cache(evaluate.config.HF_MODULES_CACHE):
+        return evaluate.combine([evaluate.load(metric_path(name), **settings.get(name, {})) for name in METRICS])

@@ -42,15 +42,14 @@ def count_token_errors(processor: MidiProcessor, rows: Iterable[list[int]]) -> T
 
     Args:
         processor ([`MidiProcessor`]): of the ids.
-        rows (`Iterable[list[int]]`): ids of each continuation; PAD, BOS and EOS are left out.
+        rows (`Iterable[list[int]]`): ids of each continuation; PAD, BOS, EOS and added tokens are left out.
 
     Returns:
         [`TokenErrors`]
     """
-    special = set(processor.tokenizer.all_special_ids)
     errors = tokens = checked = empty = 0
     for row in rows:
-        ids = [index for index in row if index not in special]
+        ids = processor.music_ids(row)
         if not ids:
             empty += 1
             continue

@@ -4,11 +4,15 @@ import copy
 import importlib
 import os
 
-from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..tokenization import MidiProcessor
 from ..tokenization.pipeline_code import CUSTOM_PIPELINES
+from .adapters import Adapter
+from .fit import check_vocabulary, check_vocabulary_size, longest_context
 
 GPT2_DEFAULTS = {"activation_function": "gelu_pytorch_tanh", "attn_pdrop": 0.0}
 """Same functions and expressiveness as transformers' defaults, several times faster: `gelu_new` is the same tanh
@@ -16,6 +20,9 @@ approximation in five kernels, and dropout on attention weights rules out fused 
 
 GPT2_NAMES = {"intermediate_size": "n_inner"}
 """Names used across models here that GPT2Config does not translate itself."""
+
+WEIGHT_SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+"""Sizes that saved weights have, by their common names."""
 
 
 def build_model(
@@ -33,7 +40,8 @@ def build_model(
         name (`str`):
             `"gpt2"`, `"llama"`, `"music_transformer"` or another model type (a new model); the import path of a
             `PreTrainedModel` class (`"my_package.my_module.MyForCausalLM"`, a new model); or a folder or Hub id with
-            weights (`"user/model"`, `"runs/quickstart"`; they are loaded, and `sizes` override their config).
+            weights (`"user/model"`, `"runs/quickstart"`; they are loaded, and `sizes` override their config). A LoRA
+            adapter is merged into the base that it names: what is trained and saved is a whole model.
         processor ([`MidiProcessor`]):
             Gives the vocabulary size and the ids of PAD, BOS and EOS.
         context_length (`int`, *optional*):
@@ -49,7 +57,8 @@ def build_model(
 
     Raises:
         `ValueError`: there is no such model, the config has no such argument, or loaded weights have another
-            vocabulary or too short a context.
+            vocabulary or too short a context, or belong to an adapter that cannot be merged into its base.
+        `ImportError`: they are an adapter's, and peft is not installed.
     """
     new_sizes = sizes if context_length is None else {"max_position_embeddings": context_length, **sizes}
     if name in CONFIG_MAPPING:
@@ -67,6 +76,37 @@ def build_model(
     model.generation_config.update(**_special_token_ids(processor))
     model.config.custom_pipelines = copy.deepcopy(CUSTOM_PIPELINES)
     return model
+
+
+def check_model(
+    name: str,
+    processor: MidiProcessor,
+    *,
+    vocab_size: int | None = None,
+    context_length: int | None = None,
+    trust_remote_code: bool = False,
+    **sizes,
+):
+    """
+    Refuses what [`build_model`] would refuse, without weights: a model of impossible sizes, saved weights that do not
+    fit.
+
+    Args:
+        name, processor, context_length, trust_remote_code, sizes: as for [`build_model`].
+        vocab_size (`int`, *optional*): of the vocabulary that `processor` will learn; its own if not given.
+
+    Raises:
+        `ValueError`: there is no such model, its sizes make none, or the saved weights have another vocabulary or too
+            short a context.
+    """
+    if name in CONFIG_MAPPING or _imported_class(name) is not None:
+        try:
+            with torch.device("meta"):
+                build_model(name, processor, context_length=context_length, **sizes)
+        except (TypeError, KeyError, ArithmeticError, RuntimeError, StrictDataclassError) as error:
+            raise ValueError(f"No {name} can be made with {sizes}: {error}") from error
+    else:
+        _pretrained_config(name, vocab_size or processor.vocab_size, context_length or 0, trust_remote_code, sizes)
 
 
 def _config_arguments(model_type: str, processor: MidiProcessor, sizes: dict) -> dict:
@@ -109,24 +149,50 @@ def _imported_class(name: str) -> type[PreTrainedModel] | None:
 def _load_pretrained(
     name: str, processor: MidiProcessor, context_length: int, trust_remote_code: bool, sizes: dict
 ) -> PreTrainedModel:
+    adapter, config = _pretrained_config(name, processor.vocab_size, context_length, trust_remote_code, sizes)
+    source = adapter.base if adapter else name
+    sizes = _own_names(config.model_type, sizes)
     try:
-        config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
-        _check_known(type(config), sizes)
-        sizes = _own_names(config.model_type, sizes)
-        model = AutoModelForCausalLM.from_pretrained(name, trust_remote_code=trust_remote_code, **sizes)
+        model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=trust_remote_code, **sizes)
     except OSError as error:
-        raise ValueError(
-            f"No model {name!r}: give gpt2, llama, music_transformer or another model type, the import path of a "
-            f"model class, or a folder or Hub id with weights ({error})."
-        ) from error
-    if model.config.vocab_size != processor.vocab_size:
-        raise ValueError(
-            f"{name!r} has {model.config.vocab_size} ids and the processor {processor.vocab_size}: load the processor "
-            f"that was saved with the weights."
-        )
-    longest = getattr(model.config, "max_position_embeddings", context_length)
-    if longest < context_length:
-        raise ValueError(f"{name!r} reads {longest} tokens at most: set context_length to {longest} or less.")
+        raise (adapter.explain(error) if adapter else _no_model(name, error)) from error
+    if adapter:
+        model = adapter.merge_into(model)
+    check_vocabulary(model, processor)
     for key, value in _special_token_ids(processor).items():
         setattr(model.config, key, value)
     return model
+
+
+def _pretrained_config(
+    name: str, vocab_size: int, context_length: int, trust_remote_code: bool, sizes: dict
+) -> tuple[Adapter | None, PreTrainedConfig]:
+    """The adapter of that name, if it is one, and the config of its weights, after all that tells whether they fit."""
+    adapter = None
+    try:
+        adapter = Adapter.find(name)
+        config = AutoConfig.from_pretrained(adapter.base if adapter else name, trust_remote_code=trust_remote_code)
+    except OSError as error:
+        raise (adapter.explain(error) if adapter else _no_model(name, error)) from error
+    _check_known(type(config), sizes)
+    if changed := _changed_sizes(config, sizes):
+        raise ValueError(f"{name!r} has weights of other sizes than {changed}: leave these out, or train a new model.")
+    check_vocabulary_size(name, config.get_text_config().vocab_size, vocab_size)
+    longest = longest_context(config)
+    if longest is not None and longest < context_length:
+        raise ValueError(f"{name!r} reads {longest} tokens at most: set context_length to {longest} or less.")
+    return adapter, config
+
+
+def _changed_sizes(config: PreTrainedConfig, sizes: dict) -> dict:
+    own = {config.attribute_map.get(name, name) for name in _own_names(config.model_type, dict.fromkeys(WEIGHT_SIZES))}
+    asked = _own_names(config.model_type, sizes)
+    asked = {config.attribute_map.get(key, key): value for key, value in asked.items()}
+    return {key: value for key, value in asked.items() if key in own and getattr(config, key) not in (None, value)}
+
+
+def _no_model(name: str, error: OSError) -> ValueError:
+    return ValueError(
+        f"No model {name!r}: give gpt2, llama, music_transformer or another model type, the import path of a model "
+        f"class, or a folder or Hub id with weights ({error})."
+    )

@@ -3,6 +3,6 @@
 from .continuation_callback import ContinuationCallback
 from .media import Media
 from .trackers import log_media
-from .watching import watch_continuations
+from .watching import check_watching, watch_continuations
 
-__all__ = ["ContinuationCallback", "Media", "log_media", "watch_continuations"]
+__all__ = ["ContinuationCallback", "Media", "check_watching", "log_media", "watch_continuations"]

@@ -18,6 +18,7 @@ from ..generation import (
 )
 from ..metrics import load_harmony_embedding
 from ..reports import RunModel, RunScores, ScoringOptions, read_run, score_run, write_report
+from ..training.stopping import StopRequest
 from .media import collect_media
 from .trackers import log_media
 
@@ -38,7 +39,8 @@ class ContinuationCallback(TrainerCallback):
     sound and histograms to those of its trackers that show them.
 
     Each test is a test run in `output_dir/eval_continuations/step-...`, as scripts/continue_midi.py writes it, with a
-    report. It does not touch the random numbers of the training. Processes share the prompts.
+    report. It does not touch the random numbers of the training. Processes share the prompts. A [`MusicTrainer`] that
+    was asked to stop does not wait for the end of a test; the run that goes on from there makes up for it.
 
     Args:
         trainer ([`~transformers.Trainer`]): of a causal language model, whose `processing_class` is its
@@ -81,6 +83,7 @@ class ContinuationCallback(TrainerCallback):
             )
         settings.check(trainer.model)
         self.trainer = trainer
+        self.stop: StopRequest | None = getattr(trainer, "stop", None)
         self.pieces = pieces
         self.settings = settings
         self.steps = steps
@@ -91,10 +94,26 @@ class ContinuationCallback(TrainerCallback):
         # One process: the pieces are few, and forking the process that trains is not safe.
         self.scoring = dataclasses.replace(scoring, harmony_embedding=embedding, num_proc=1)
 
+    def on_train_begin(self, args, state, control, **kwargs):
+        """Called by the Trainer once it has read the checkpoint that it goes on from, if any."""
+        if state.global_step > 0 and not self._was_tested(state):
+            self.on_step_end(args, state, control)
+
     def on_step_end(self, args, state, control, **kwargs):
         """Called by the Trainer after each optimizer step."""
-        if state.global_step % self.steps == 0:
+        if state.global_step % self.steps == 0 and not self._is_stopping():
             self.test()
+
+    def _was_tested(self, state) -> bool:
+        now = (entry for entry in state.log_history if entry["step"] == state.global_step)
+        return any(name.startswith(LOG_PREFIX) for entry in now for name in entry)
+
+    def _is_stopping(self) -> bool:
+        return self.stop is not None and self.stop.agreed(self.trainer.accelerator)
+
+    def _was_asked_to_stop(self) -> bool:
+        """Of this process; the others may not know yet."""
+        return self.stop is not None and bool(self.stop.signal)
 
     def test(self):
         """Continues all prompts with the model as it is, scores and logs them."""
@@ -109,8 +128,10 @@ class ContinuationCallback(TrainerCallback):
                 identity = {"name": f"{args.output_dir} at step {state.global_step}", "revision": "in training"}
                 run.begin(overwrite=True, model=identity, sources=["validation"])
             accelerator.wait_for_everyone()
-            run.continue_share(accelerator.process_index, accelerator.num_processes)
+            run.continue_share(accelerator.process_index, accelerator.num_processes, self._was_asked_to_stop)
         accelerator.wait_for_everyone()
+        if self._is_stopping():
+            return
         scalars = [None]
         if accelerator.is_main_process:
             run.end()

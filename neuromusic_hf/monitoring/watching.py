@@ -6,9 +6,33 @@ from datasets import Dataset
 from transformers import Trainer
 
 from ..generation import ContinuationSettings, PieceSource, choose_pieces, row_pieces
+from ..metrics import load_harmony_embedding
 from ..reports import ScoringOptions
 from ..training import DataArguments, RunArguments
 from .continuation_callback import ContinuationCallback
+
+
+def check_watching(args: RunArguments, data_args: DataArguments):
+    """
+    Refuses tests of continuations that cannot be, before a corpus is read.
+
+    Args:
+        args ([`RunArguments`]): of the run.
+        data_args ([`DataArguments`]): of the run.
+
+    Raises:
+        `ValueError`: prompt and continuation are longer than the context.
+        `OSError`: the harmony embedding cannot be read.
+    """
+    if args.eval_continuations_steps is None:
+        return
+    lengths = [length or 1 for length in (args.eval_prompt_length, args.eval_continue_length)]
+    if sum(lengths) > data_args.context_length:
+        raise ValueError(
+            f"eval_prompt_length {lengths[0]} + eval_continue_length {lengths[1]} is more than context_length "
+            f"{data_args.context_length}: make either shorter."
+        )
+    load_harmony_embedding(args.eval_harmony_embedding)
 
 
 def watch_continuations(trainer: Trainer, validation: Dataset, tokens: Dataset, data_args: DataArguments):

@@ -4,7 +4,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ..disk import check_output_folder, read_json
 from .pictures import plot_scores
 from .readings import FEATURES, below_floor
 from .run_scores import SCORES_NAME
@@ -22,6 +24,60 @@ MUST_AGREE = {
     "shares of the splits": ("split_shares",),
 }
 """Settings without which scores cannot be compared, by what they are."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What of the model of `scores.json` is read again."""
+
+    name: str
+    model_type: str | None = None
+    tokenization: str | None = None
+
+
+@dataclass(frozen=True)
+class ScoreRecord:
+    """What of a score of `scores.json` is read again."""
+
+    score: float | None
+    interval: tuple[float, float] | None
+    noise_floor: float | None
+    noise_floor_95: float | None
+    num_pieces: int
+
+
+@dataclass(frozen=True)
+class RateRecord:
+    """What of token errors and of novelty in `scores.json` is read again."""
+
+    token_error_rate: float | None = None
+    share_beyond_originals: float | None = None
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Settings of the run in `scores.json` that must agree."""
+
+    pieces: dict[str, Any] | None = None
+    continuation: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class ComparedRecord:
+    """Settings in `scores.json` that must agree."""
+
+    run: RunRecord | None = None
+
+
+@dataclass(frozen=True)
+class ScoresRecord:
+    """What of `scores.json` is read again."""
+
+    model: ModelFacts
+    scores: dict[str, ScoreRecord]
+    token_errors: RateRecord | None
+    novelty: RateRecord | None
+    settings: ComparedRecord
 
 
 @dataclass(frozen=True)
@@ -55,7 +111,7 @@ def compare_runs(runs: Sequence[str | Path], folder: str | Path) -> Path:
     """
     scored = [_read(Path(run)) for run in runs]
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    check_output_folder(folder)
     table = folder / TABLE_NAME
     table.write_text("\n".join(_markdown(scored)) + "\n", encoding="utf-8")
     # The row number keeps runs apart that have one label.
@@ -69,15 +125,17 @@ def _read(path: Path) -> ScoredRun:
     path = path / SCORES_NAME if path.is_dir() else path
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path}: score the run first, with scripts/score_continuations.py.")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        model, scores = record["model"], record["scores"]
-        names = [model["name"], *(model[key] for key in ("model_type", "tokenization") if model.get(key))]
-        complete = all("score" in scores[feature.score_name] for feature in FEATURES)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} does not hold the scores of a run: {error!r}.") from error
-    if not complete:
-        raise ValueError(f"{path} does not hold the scores of a run: a score is missing.")
+    what, remedy = "does not hold the scores of a run", "Score the run again, with scripts/score_continuations.py."
+    record = read_json(path, ScoresRecord, what, remedy)
+    for feature in FEATURES:
+        score = record["scores"].get(feature.score_name)
+        if score is None:
+            raise ValueError(f"{path} {what}: {feature.score_name} is missing. {remedy}")
+        unknown = [score[name] is None for name in ("interval", "noise_floor", "noise_floor_95")]
+        if score["score"] is not None and any(unknown) and not all(unknown):
+            raise ValueError(f"{path} {what}: half of interval and floor of {feature.score_name} is null. {remedy}")
+    model = record["model"]
+    names = [model["name"], *(model[key] for key in ("model_type", "tokenization") if model.get(key))]
     return ScoredRun(", ".join(names), record)
 
 

@@ -1,10 +1,10 @@
 """A finished test run on disk, as scripts/continue_midi.py leaves it."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..generation.run_folder import MANIFEST_NAME
+from ..disk import read_json
+from ..generation.run_folder import MANIFEST_NAME, RUN_OF, Manifest
 from ..metrics import Piece
 
 COMPARED_PARTS = ("prompt", "original", "generated")
@@ -53,6 +53,10 @@ def piece_label(record: dict) -> str:
     return f"{record['index']:03d} {record['name']}"
 
 
+def _is_complete(record: dict) -> bool:
+    return record["files"].keys() >= {*COMPARED_PARTS} and record["notes"].keys() >= {*COMPARED_PARTS}
+
+
 def read_run(manifest: str | Path) -> ContinuedRun:
     """
     Reads the manifest of a test run.
@@ -68,15 +72,15 @@ def read_run(manifest: str | Path) -> ContinuedRun:
     path = path / MANIFEST_NAME if path.is_dir() else path
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path}: give the folder of a finished run of scripts/continue_midi.py.")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        run = ContinuedRun(path.parent, content["settings"], content["pieces"], content["pieces_left_out"])
-        names = [name for record in run.records for name in record["files"].values()]
-        complete = run.model["name"] and all(record["files"].keys() >= {*COMPARED_PARTS} for record in run.records)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not the manifest of a run of scripts/continue_midi.py: {error!r}.") from error
+    content = read_json(path, Manifest, f"is not the manifest {RUN_OF}", "Copy it again, or run that script again.")
+    run = ContinuedRun(path.parent, content["settings"], content["pieces"], content["pieces_left_out"])
+    names = [name for record in run.records for name in record["files"].values()]
+    complete = run.model["name"] and all(_is_complete(record) for record in run.records)
     if not complete or any(Path(name).name != name for name in names):
-        raise ValueError(f"{path} must name a model, and the files of each piece in its own folder.")
+        raise ValueError(f"{path} must name a model, and the files and notes of each piece in its own folder.")
+    indices = [record["index"] for record in run.records + run.left_out]
+    if len(set(indices)) < len(indices) or any(index < 0 for index in indices):
+        raise ValueError(f"{path} must number each piece, from 0, and no two alike: {sorted(indices)[:12]}.")
     if missing := [name for name in names if not (path.parent / name).is_file()]:
         raise FileNotFoundError(
             f"{path.parent} lacks {len(missing)} files of its manifest, such as {missing[0]}: copy the whole folder, "

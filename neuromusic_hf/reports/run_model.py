@@ -7,6 +7,7 @@ from transformers import PreTrainedConfig
 
 from ..generation.settings import weights_hash
 from ..metrics import count_token_errors
+from ..models.adapters import Adapter, load_processor
 from ..tokenization import MidiProcessor
 from .continued_run import ContinuedRun
 
@@ -45,8 +46,9 @@ def load_run_model(run: ContinuedRun) -> RunModel:
         raise NotAvailable(f"there is no folder {name} here: score the run where it was made")
     where = {} if in_folder else {"revision": revision}
     try:
-        config, _ = PreTrainedConfig.get_config_dict(name, **where)
-        processor = MidiProcessor.from_pretrained(name, **where)
+        adapter = Adapter.find(name, **where)
+        config, _ = PreTrainedConfig.get_config_dict(adapter.base if adapter else name, **{} if adapter else where)
+        processor = load_processor(name, **where)
         changed = in_folder and weights_hash(name) != revision
     except (OSError, ValueError) as error:
         raise NotAvailable(f"the processor of {name} cannot be loaded: {str(error).splitlines()[0]}") from error
@@ -67,8 +69,18 @@ def count_run_token_errors(run: ContinuedRun, model: RunModel | None) -> dict:
     paths = [run.path(record, "tokens") for record in run.records]
     if None in paths:
         raise NotAvailable("the run has not recorded the generated ids: continue again with --overwrite")
-    rows = ([int(index) for index in path.read_text(encoding="utf-8").split()] for path in paths)
-    return count_token_errors(model.processor, rows).to_dict()
+    return count_token_errors(model.processor, [_read_ids(path, model.processor) for path in paths]).to_dict()
+
+
+def _read_ids(path: Path, processor: MidiProcessor) -> list[int]:
+    try:
+        ids = [int(word) for word in path.read_text(encoding="utf-8").split()]
+        outside = [index for index in ids if not 0 <= index < processor.vocab_size]
+    except ValueError as error:
+        raise NotAvailable(f"{path.name} holds something else than ids: {error}") from error
+    if outside:
+        raise NotAvailable(f"{path.name} holds {outside[0]}, which is no id of the model's vocabulary")
+    return ids
 
 
 def describe_model(model: RunModel | None) -> dict:

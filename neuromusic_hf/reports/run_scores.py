@@ -15,6 +15,7 @@ from datasets import Dataset
 from tqdm import tqdm
 
 from ..corpora import load_corpus
+from ..corpora.splits import check_shares
 from ..metrics import (
     HarmonyEmbedding,
     NoveltyScore,
@@ -26,6 +27,7 @@ from ..metrics import (
     measure_pieces,
     score_novelty,
 )
+from ..ranges import PROCESSES, check_ranges
 from ..tokenization.midi_input import load_score
 from .continued_run import ContinuedRun, piece_label
 from .piece_table import make_piece_table
@@ -55,7 +57,8 @@ class ScoringOptions:
         settings ([`ScoreSettings`], *optional*): of bins, intervals and floors.
 
     Raises:
-        `ValueError`: `data_dir` or `split_shares` without a `train_corpus`.
+        `ValueError`: `data_dir` or `split_shares` without a `train_corpus`, shares that do not add up to 1, or
+            `num_proc` below 1.
     """
 
     harmony_embedding: HarmonyEmbedding | str | Path | None = None
@@ -66,6 +69,9 @@ class ScoringOptions:
     settings: ScoreSettings = field(default_factory=ScoreSettings)
 
     def __post_init__(self):
+        check_ranges(self, {"num_proc": PROCESSES})
+        if self.split_shares is not None:
+            check_shares(self.split_shares)
         given = [name for name in ("data_dir", "split_shares") if getattr(self, name) is not None]
         if given and self.train_corpus is None:
             raise ValueError(f"{given[0]} belongs to the training corpus: name that too, with train_corpus.")
@@ -112,8 +118,8 @@ def score_run(run: ContinuedRun, options: ScoringOptions | None = None, model: R
         `ValueError`: there is no such training corpus.
     """
     options = options or ScoringOptions()
-    training = _training_split(options)
     embedding = load_harmony_embedding(options.harmony_embedding)
+    training = _training_split(options)
     measures = all_measures(embedding)
     found = _measure(run, measures, options.num_proc or os.cpu_count())
     tell = _Teller()

@@ -65,7 +65,7 @@ class Augmentation:
 
     def __post_init__(self):
         for name in ("variants", "max_pitch_shift", "max_velocity_shift", "max_tempo_change"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise ValueError(f"{name}={getattr(self, name)} is negative: give the size of the largest change.")
         if self.max_tempo_change >= 1:
             raise ValueError(f"max_tempo_change={self.max_tempo_change} is relative: give a share below 1.")

@@ -13,9 +13,10 @@ def base_words(processor: MidiProcessor) -> list[list[tuple[str, str]]]:
 
     Returns:
         `list[list[tuple[str, str]]]`: for each id its base tokens, such as `[("Pitch", "60"), ("Velocity", "79")]`;
-        none for special tokens.
+        none for special and added tokens.
     """
     tokens = BaseTokens(processor.music_tokenizer, {})
     music = tokens.music.tolist()
     pairs = list(zip(tokens.types.tolist(), tokens.values.tolist(), strict=True))
-    return [[pairs[column] for column in row if music[column]] for row in tokens.expansions.tolist()]
+    words = [[pairs[column] for column in row if music[column]] for row in tokens.expansions.tolist()]
+    return words + [[] for _ in range(len(words), processor.vocab_size)]

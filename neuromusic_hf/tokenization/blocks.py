@@ -7,6 +7,9 @@ import numpy as np
 import torch
 from datasets import Dataset, Features, List, NamedSplit, Value
 from datasets.fingerprint import Hasher
+from datasets.packaged_modules.generator.generator import Generator
+
+from ..corpora.cache import CachedBuilder
 
 IGNORED_LABEL = -100
 
@@ -34,14 +37,20 @@ def make_blocks(tokens: Dataset, block_size: int, *, seed: int = 0) -> Dataset:
     """
     if not len(tokens) or not max(tokens.data.column("num_notes").to_numpy()):
         raise ValueError("No piece of this split has a note the tokenizer keeps: there is nothing to train on.")
-    blocks = Dataset.from_generator(
-        _generate_blocks,
+    fingerprint = Hasher.hash(["blocks", tokens._fingerprint, block_size, seed])
+    builder = BlockBuilder(
+        generator=_generate_blocks,
         features=Features({"input_ids": List(Value("int32"))}),
         gen_kwargs={"tokens": tokens, "block_size": block_size, "seed": seed},
         split=NamedSplit("blocks"),
-        fingerprint=Hasher.hash(["blocks", tokens._fingerprint, block_size, seed]),
+        config_id=f"default-fingerprint={fingerprint}",
     )
-    return blocks.with_format("numpy")
+    builder.download_and_prepare()
+    return builder.as_dataset(split="blocks").with_format("numpy")
+
+
+class BlockBuilder(CachedBuilder, Generator):
+    """The builder of `Dataset.from_generator`, with our care of its cache."""
 
 
 def _generate_blocks(tokens: Dataset, block_size: int, seed: int) -> Iterator[dict]:

@@ -49,10 +49,11 @@ class TokenGrammar:
     - at one onset each program comes once, with a chord at most and then its notes, pitches going up: no note comes
       twice, and drums have drum pitches.
 
-    Everything that miditok encodes is legal. What is legal has no error by `tokens_errors`, never leads to where no
-    token is legal, and encodes again, once decoded, to the same music in the same order of time. To the same tokens,
-    but for two things that decoding does not keep: the order of programs at an onset, which is the order of a file's
-    tracks (see `ascending_programs`), and Chord tokens, which are derived from notes that come later.
+    Everything that miditok encodes is legal, but for notes that come twice where its config keeps those. What is
+    legal has no error by `tokens_errors`, never leads to where no token is legal, and encodes again, once decoded, to
+    the same music in the same order of time. To the same tokens, but for two things that decoding does not keep: the
+    order of programs at an onset, which is the order of a file's tracks (see `ascending_programs`), and Chord tokens,
+    which are derived from notes that come later.
 
     An id of a trained vocabulary is legal where its whole expansion to base tokens is.
 
@@ -95,7 +96,7 @@ class TokenGrammar:
             `ValueError`: there are no rules for this tokenizer, or for a setting of its config.
         """
         special_ids = {
-            name: getattr(processor.tokenizer, f"{name.lower()}_token_id") for name in ("PAD", "BOS", "EOS")
+            name: processor.tokenizer.convert_tokens_to_ids(f"{name}_None") for name in ("PAD", "BOS", "EOS")
         }
         tokens = BaseTokens(processor.music_tokenizer, special_ids)
         programs = Programs(tokens)
@@ -121,7 +122,7 @@ class TokenGrammar:
 
     @property
     def vocab_size(self) -> int:
-        """Number of ids."""
+        """Number of miditok's ids."""
         return self.allowed.shape[1]
 
     def vocabulary_mask(

@@ -18,7 +18,8 @@ class GrammarLogitsProcessor(LogitsProcessor):
     search are all the same to it. What it saw last is kept, so that a step costs the same however long the rows are;
     rows it does not know are read from their first id, one step an id.
 
-    A prompt that breaks the grammar is followed as decoding would, and what comes after it is legal.
+    A prompt that breaks the grammar is followed as decoding would, and what comes after it is legal. Ids that are not
+    miditok's are never legal: those of added tokens, and of models with more ids than tokens.
 
     Args:
         grammar ([`TokenGrammar`] or [`MidiProcessor`]): of the model's vocabulary.
@@ -78,7 +79,9 @@ class GrammarLogitsProcessor(LogitsProcessor):
 
     def _follow(self, input_ids: torch.LongTensor) -> GrammarState:
         state, known = self._recall(input_ids)
-        for ids in input_ids[:, known:].unbind(dim=1):
+        new = input_ids[:, known:]
+        new = new.masked_fill(new >= self.grammar.vocab_size, self.grammar.tokens.special_ids["PAD"])
+        for ids in new.unbind(dim=1):
             state = self.grammar.advance(state, ids)
         self._seen, self._state = input_ids.clone(), state
         return state

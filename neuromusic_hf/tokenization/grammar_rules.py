@@ -22,7 +22,6 @@ NEVER_WRITTEN = {
 
 SETTINGS = {
     "use_programs": True,
-    "remove_duplicated_notes": True,
     "use_rests": False,
     "use_key_signatures": False,
     "use_sustain_pedals": False,

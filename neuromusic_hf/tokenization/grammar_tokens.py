@@ -15,7 +15,7 @@ class BaseTokens:
 
     Args:
         tokenizer ([`miditok.MusicTokenizer`]): trained or not.
-        special_ids (`dict[str, int]`): ids of `"PAD"`, `"BOS"` and `"EOS"`.
+        special_ids (`dict[str, int]`): ids of `"PAD"`, `"BOS"` and `"EOS"`; kept.
 
     Attributes:
         words (`np.ndarray` of shape `(columns,)`):
@@ -28,6 +28,7 @@ class BaseTokens:
     """
 
     def __init__(self, tokenizer: MusicTokenizer, special_ids: dict[str, int]):
+        self.special_ids = special_ids
         words = [*sorted(tokenizer.vocab, key=tokenizer.vocab.get), NOTHING, ""]
         self.words = np.array(words)
         self.types, self.values = np.array([word.partition("_")[::2] for word in words]).T

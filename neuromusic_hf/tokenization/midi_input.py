@@ -17,7 +17,7 @@ def load_score(midi: str | Path | bytes | dict | ScoreTick) -> ScoreTick:
     Args:
         midi (`str`, `Path`, `bytes`, `dict` or [`symusic.Score`]):
             Path or content of a MIDI file (also RIFF-wrapped), a row of a plain MIDI column
-            (`{"bytes": ..., "path": ...}`), or a score.
+            (`{"bytes": ..., "path": ...}`, of which the path is not opened), or a score.
 
     Returns:
         [`symusic.Score`] in ticks, in order of time as symusic reads a file.
@@ -25,6 +25,7 @@ def load_score(midi: str | Path | bytes | dict | ScoreTick) -> ScoreTick:
     Raises:
         `RuntimeError`: the content is not readable MIDI.
         `TypeError`: `midi` is none of these.
+        `ValueError`: a row holds no bytes.
     """
     if isinstance(midi, SCORE_TYPES):
         return midi.to("tick").sort(inplace=False)  # miditok relies on the order

@@ -8,6 +8,8 @@ from pathlib import Path
 import miditok
 from miditok import MusicTokenizer, TokenizerConfig
 
+from .checks import check_usable
+
 FIELD_SETTINGS = {
     "num_velocities": 16,
     "use_chords": True,
@@ -70,20 +72,12 @@ def create_music_tokenizer(name: str = "REMI", **overrides) -> MusicTokenizer:
             Arguments of `miditok.TokenizerConfig` that replace the field's settings.
 
     Raises:
-        `ValueError`: the class is unknown, or does not write a piece as one sequence of single ids.
+        `ValueError`: the class is unknown, or it does not fit, as [`check_usable`] says.
     """
     cls = music_tokenizer_class(name)
     settings = FIELD_SETTINGS | (STRUCTURED_SETTINGS if issubclass(cls, miditok.Structured) else {}) | overrides
     tokenizer = cls(TokenizerConfig(**settings))
-    if tokenizer.is_multi_voc or not tokenizer.one_token_stream:
-        raise ValueError(
-            f"{name} writes a piece as {tokenizer.io_format} (I: tracks, T: time, C: parallel vocabularies); a causal "
-            f"language model needs one sequence of ids. Use REMI, TSD or Structured, or set use_programs=True and "
-            f"one_token_stream_for_programs=True where the tokenizer allows it."
-        )
-    missing = [token for token in ("PAD_None", "BOS_None", "EOS_None") if token not in tokenizer.vocab]
-    if missing:
-        raise ValueError(f"special_tokens must hold PAD, BOS and EOS; missing {missing}.")
+    check_usable(tokenizer)
     return tokenizer
 
 

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import numpy as np
 from datasets import Dataset
-from miditok import MusicTokenizer, TokSequence
-from symusic import Score, Tempo
+from miditok import MusicTokenizer
+from symusic import Tempo
 from symusic.core import ScoreTick
 from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
 
-from .fast_tokenizer import to_fast_tokenizer, vocabulary_hash
+from .checks import check_plain, check_rebuilt, check_saved, check_usable
+from .fast_tokenizer import NO_VALUE, to_fast_tokenizer, vocabulary_hash
 from .midi_input import load_score
+from .miditok_file import HUB_ARGUMENTS, find_miditok_file, load_miditok_file
 from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, music_tokenizer_to_dict
+from .one_stream import decode_ids, encode_quantised, quantise
 from .pipeline_code import write_pipeline_code
 from .vocabulary_training import train_music_tokenizer
 
@@ -33,10 +36,13 @@ class MidiProcessor(ProcessorMixin):
         miditok (`dict`):
             What rebuilds the miditok tokenizer: class, whole config, versions, trained model.
         vocabulary_hash (`str`, *optional*):
-            SHA-256 of the vocabulary the ids belong to. Checked where given.
+            SHA-256 of miditok's vocabulary, to which the ids belong. Checked where given.
+
+    Tokens may be added to `tokenizer`, behind miditok's. They stand for no music: decoding leaves them out.
 
     Raises:
-        `ValueError`: the installed miditok, or `tokenizer`, has another vocabulary than `vocabulary_hash`.
+        `ValueError`: the miditok tokenizer does not write a piece as one sequence of ids with BOS and EOS; or the
+            installed miditok, or `tokenizer`, has another vocabulary than `vocabulary_hash`.
 
     Example:
 
@@ -49,12 +55,45 @@ class MidiProcessor(ProcessorMixin):
     ```
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, miditok: dict, vocabulary_hash: str | None = None):
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, miditok: dict | None = None, vocabulary_hash: str | None = None
+    ):
         super().__init__(tokenizer)
+        if miditok is None:
+            raise ValueError(
+                f"{tokenizer.name_or_path or 'This'!r} is no MidiProcessor: it has neither the processor_config.json "
+                "of one, nor a tokenizer.json of miditok's own."
+            )
         self.music_tokenizer = music_tokenizer_from_dict(miditok)
+        check_usable(self.music_tokenizer)
         self.miditok = miditok
         self.vocabulary_hash = vocabulary_hash
-        self._check_vocabulary()
+        self._made_of = _state(self.music_tokenizer)
+        if vocabulary_hash is not None:
+            check_rebuilt(self.music_tokenizer, vocabulary_hash, miditok)
+        check_plain(tokenizer, len(self.music_tokenizer), vocabulary_hash)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs) -> "MidiProcessor":
+        """
+        Loads a processor that was saved, or wraps a miditok tokenizer that was.
+
+        Args:
+            pretrained_model_name_or_path (`str` or `Path`):
+                Folder or Hub id of a saved processor; or of miditok's own `tokenizer.json`, or that file itself,
+                whatever its name.
+            kwargs: of `ProcessorMixin.from_pretrained` (`revision`, `subfolder`, `token`, `local_files_only`, ...).
+
+        Raises:
+            `ValueError`: a file is damaged, or does not fit, as in [`MidiProcessor`].
+            `OSError`: there is no such file, folder or repository.
+        """
+        source = Path(pretrained_model_name_or_path).expanduser()
+        source = source if source.exists() else pretrained_model_name_or_path
+        where = {name: kwargs[name] for name in HUB_ARGUMENTS if kwargs.get(name) is not None}
+        if path := find_miditok_file(source, **where):
+            return cls.from_music_tokenizer(load_miditok_file(path))
+        return super().from_pretrained(source, **kwargs)
 
     @classmethod
     def from_tokenization(cls, name: str = "REMI", **settings) -> "MidiProcessor":
@@ -76,9 +115,18 @@ class MidiProcessor(ProcessorMixin):
 
     @classmethod
     def from_music_tokenizer(cls, music_tokenizer: MusicTokenizer) -> "MidiProcessor":
-        """Wraps a miditok tokenizer that exists already, trained or not."""
+        """
+        Wraps a miditok tokenizer that exists already, trained or not.
+
+        Raises:
+            `ValueError`: it does not write a piece as one sequence of ids with BOS and EOS, or was changed in a way
+                that miditok does not save.
+        """
+        check_usable(music_tokenizer)
+        saved = music_tokenizer_to_dict(music_tokenizer)
+        check_saved(music_tokenizer_from_dict(saved), music_tokenizer)
         tokenizer = to_fast_tokenizer(music_tokenizer)
-        return cls(tokenizer, music_tokenizer_to_dict(music_tokenizer), vocabulary_hash(tokenizer.get_vocab()))
+        return cls(tokenizer, saved, vocabulary_hash(tokenizer.get_vocab()))
 
     def train_new_from_corpus(
         self, corpus: Dataset, vocab_size: int, model: str = "BPE", max_tokens: int = 2_000_000, seed: int = 0
@@ -100,8 +148,11 @@ class MidiProcessor(ProcessorMixin):
                 Of that order.
 
         Raises:
-            `ValueError`: `vocab_size` leaves no room beside the base tokens, or `model` is unknown.
+            `ValueError`: `vocab_size` leaves no room beside the base tokens, `model` is unknown, or tokens were added
+                to the tokenizer.
         """
+        if self.vocab_size > len(self.music_tokenizer):
+            raise ValueError("Tokens were added to this tokenizer: learn the vocabulary first, and add them to it.")
         trained = train_music_tokenizer(self.music_tokenizer, corpus, vocab_size, model, max_tokens, seed)
         return self.from_music_tokenizer(trained)
 
@@ -164,14 +215,25 @@ class MidiProcessor(ProcessorMixin):
             `tuple[list[int], int]`: miditok's ids, and the number of notes they stand for (fewer than the score has
             where miditok merges duplicates or drops pitches out of range).
         """
-        quantised = self.music_tokenizer.preprocess_score(score)
+        quantised = self.quantise(score)
         if quantised.note_num() == 0:
             return [], 0
-        return self.music_tokenizer.encode(quantised, no_preprocess_score=True).ids, quantised.note_num()
+        return self.encode_quantised(quantised), quantised.note_num()
+
+    def quantise(self, score: ScoreTick) -> ScoreTick:
+        """
+        What of a score in ticks the tokenizer writes, in its own ticks. A tokenizer without programs writes one
+        track: tracks are merged, and drums left out.
+        """
+        return quantise(self.music_tokenizer, score)
+
+    def encode_quantised(self, quantised: ScoreTick) -> list[int]:
+        """miditok's ids of what [`MidiProcessor.quantise`] gave, or of a part of it."""
+        return encode_quantised(self.music_tokenizer, quantised).ids
 
     def decode(self, token_ids, *, default_tempo: float | None = None) -> ScoreTick | list[ScoreTick]:
         """
-        Decodes ids into music. Special tokens are left out, an unfinished note at the end is dropped.
+        Decodes ids into music. Special and added tokens are left out, an unfinished note at the end is dropped.
 
         Args:
             token_ids (list, array or tensor of shape `(length,)`, or `(batch, length)`):
@@ -191,12 +253,7 @@ class MidiProcessor(ProcessorMixin):
         outside = [index for index in rows if not 0 <= index < self.vocab_size]
         if outside:
             raise ValueError(f"{outside[0]} is no id of this vocabulary (0 to {self.vocab_size - 1}).")
-        special = set(self.tokenizer.all_special_ids)
-        sequence = TokSequence(
-            ids=[int(index) for index in rows if index not in special],
-            are_ids_encoded=self.music_tokenizer.is_trained,
-        )
-        score = self.music_tokenizer.decode(sequence) if sequence.ids else Score(self.music_tokenizer.time_division)
+        score = decode_ids(self.music_tokenizer, self.music_ids(rows))
         if default_tempo is not None and not self.music_tokenizer.config.use_tempos:
             score.tempos = [Tempo(0, default_tempo)]
         return score
@@ -204,6 +261,12 @@ class MidiProcessor(ProcessorMixin):
     def batch_decode(self, sequences, *, default_tempo: float | None = None) -> list[ScoreTick]:
         """Decodes each row of `sequences`, as [`MidiProcessor.decode`]."""
         return [self.decode(np.asarray(row), default_tempo=default_tempo) for row in sequences]
+
+    def music_ids(self, ids: Iterable[int]) -> list[int]:
+        """`ids` without tokens that say nothing of music: PAD, BOS, EOS and the like, and those added to miditok's."""
+        silent = [token for token in self.music_tokenizer.special_tokens if token.endswith(NO_VALUE)]
+        silent, end = set(self.tokenizer.convert_tokens_to_ids(silent)), len(self.music_tokenizer)
+        return [int(index) for index in ids if index < end and index not in silent]
 
     def pad(self, *args, **kwargs) -> BatchEncoding:
         """Pads encoded pieces, as the tokenizer's `pad`."""
@@ -217,13 +280,22 @@ class MidiProcessor(ProcessorMixin):
         Args:
             save_directory (`str` or `Path`): of the bundle; made if missing.
             kwargs: of `ProcessorMixin.save_pretrained`.
+
+        Raises:
+            `ValueError`: what was saved could not be loaded, as `tokenizer` or `music_tokenizer` was changed.
         """
+        if _state(self.music_tokenizer) != self._made_of:
+            raise ValueError(
+                f"The {self.tokenization} was trained or changed after this processor was made, which has the ids of "
+                "before: save MidiProcessor.from_music_tokenizer(processor.music_tokenizer)."
+            )
+        check_plain(self.tokenizer, len(self.music_tokenizer), self.vocabulary_hash)
         write_pipeline_code(save_directory)
-        return super().save_pretrained(save_directory, **kwargs)
+        return super().save_pretrained(str(save_directory), **kwargs)
 
     @property
     def vocab_size(self) -> int:
-        """Number of ids, special tokens included."""
+        """Number of ids, special and added tokens included."""
         return len(self.tokenizer)
 
     @property
@@ -243,22 +315,10 @@ class MidiProcessor(ProcessorMixin):
         """`to_dict` as JSON, its keys in their order: miditok numbers chords as its config lists them."""
         return json.dumps(self.to_dict(), indent=2) + "\n"
 
-    def _check_vocabulary(self):
-        if self.vocabulary_hash is None:
-            return
-        rebuilt = vocabulary_hash(to_fast_tokenizer(self.music_tokenizer).get_vocab())
-        if rebuilt != self.vocabulary_hash:
-            raise ValueError(
-                f"The vocabulary that {self.tokenization} builds here (hash {rebuilt[:12]}) is not the one this "
-                f"processor was saved with (hash {self.vocabulary_hash[:12]}): its ids would mean other tokens. It "
-                f"was saved with miditok {self.miditok.get('miditok_version')}; install that version, or retrain."
-            )
-        if vocabulary_hash(self.tokenizer.get_vocab()) != self.vocabulary_hash:
-            raise ValueError(
-                "tokenizer.json and processor_config.json hold different vocabularies (hashes "
-                f"{vocabulary_hash(self.tokenizer.get_vocab())[:12]} and {self.vocabulary_hash[:12]}): they come from "
-                "different bundles. Take both files from one save_pretrained."
-            )
+
+def _state(music_tokenizer: MusicTokenizer) -> tuple[dict, dict]:
+    """What its ids depend on."""
+    return music_tokenizer_to_dict(music_tokenizer), dict(music_tokenizer.vocab)
 
 
 # AutoProcessor finds a class by its name among the registered ones; the key only has to be unique.

@@ -9,6 +9,8 @@ import numpy as np
 from datasets import Dataset, DatasetDict, Features, List, Value
 from datasets.fingerprint import Hasher
 
+from ..corpora.cache import cached_map
+from ..ranges import PROCESSES, check_ranges
 from .augmentation import Augmentation
 from .processing_midi import MidiProcessor
 
@@ -54,6 +56,7 @@ def tokenize_corpus(
         order of [`evenly_mixed`] where the corpus has a column `num_notes`. A piece of which the tokenizer keeps no
         note stays, with `num_notes` 0 and `input_ids` that hold BOS and EOS alone.
     """
+    check_ranges({"num_proc": num_proc}, {"num_proc": PROCESSES})
     none = Augmentation()
     variants = {split: augmentation or none if split == "train" else none for split in corpus}
     return DatasetDict(
@@ -138,13 +141,14 @@ def _tokenize_split(
     )
     if "num_notes" in pieces.column_names:
         pieces = pieces.select(evenly_mixed(np.asarray(pieces["num_notes"][:])))
-    return pieces.select_columns(["midi", "content_hash"]).map(
+    return cached_map(
+        pieces.select_columns(["midi", "content_hash"]),
         TokenizePieces(processor, augmentation),
+        fingerprint,
         batched=True,
         batch_size=16,
         remove_columns=["midi", "content_hash"],
         features=TOKEN_FEATURES,
         num_proc=num_proc if num_proc and num_proc > 1 and len(pieces) >= 2 * num_proc else None,
-        new_fingerprint=fingerprint,
         desc=f"Tokenising {split}",
     )

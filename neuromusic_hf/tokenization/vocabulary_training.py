@@ -8,6 +8,7 @@ from miditok import MusicTokenizer
 
 from .midi_input import load_score
 from .music_tokenizer import music_tokenizer_from_dict, music_tokenizer_to_dict
+from .one_stream import encode_quantised, quantise
 
 VOCABULARY_MODELS = ("BPE", "Unigram", "WordPiece")
 
@@ -32,7 +33,8 @@ class BarStrings:
     def __iter__(self) -> Iterator[list[str]]:
         seen = 0
         for index in self.order:
-            sequence = self.music_tokenizer.encode(load_score(self.corpus[int(index)]["midi"]), encode_ids=False)
+            quantised = quantise(self.music_tokenizer, load_score(self.corpus[int(index)]["midi"]))
+            sequence = encode_quantised(self.music_tokenizer, quantised, encode_ids=False)
             seen += len(sequence.ids)
             self.music_tokenizer.complete_sequence(sequence)
             bars = sequence.split_per_bars()
@@ -41,11 +43,9 @@ class BarStrings:
                 return
 
 
-def train_music_tokenizer(
-    music_tokenizer: MusicTokenizer, corpus: Dataset, vocab_size: int, model: str, max_tokens: int, seed: int
-) -> MusicTokenizer:
+def check_vocabulary(music_tokenizer: MusicTokenizer, vocab_size: int, model: str):
     """
-    Returns a trained copy of `music_tokenizer`; arguments as in [`MidiProcessor.train_new_from_corpus`].
+    Refuses a vocabulary that cannot be learned.
 
     Raises:
         `ValueError`: `vocab_size` leaves no room beside the base tokens, or `model` is unknown.
@@ -57,6 +57,18 @@ def train_music_tokenizer(
             f"vocab_size={vocab_size} leaves nothing to learn: {type(music_tokenizer).__name__} has "
             f"{len(music_tokenizer.vocab)} base tokens already."
         )
+
+
+def train_music_tokenizer(
+    music_tokenizer: MusicTokenizer, corpus: Dataset, vocab_size: int, model: str, max_tokens: int, seed: int
+) -> MusicTokenizer:
+    """
+    Returns a trained copy of `music_tokenizer`; arguments as in [`MidiProcessor.train_new_from_corpus`].
+
+    Raises:
+        `ValueError`: as [`check_vocabulary`].
+    """
+    check_vocabulary(music_tokenizer, vocab_size, model)
     untrained = {key: value for key, value in music_tokenizer_to_dict(music_tokenizer).items() if key[0] != "_"}
     options = {}
     if model == "WordPiece":

@@ -1,26 +1,33 @@
 """Training runs: arguments and recipes, metrics, and what a run saves."""
 
-from .arguments import DataArguments, ModelArguments, RunArguments, parse_recipe, resolved_recipe
+from .arguments import DataArguments, ModelArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
+from .preflight import check_run
 from .programs import record_trained_programs
+from .recipes import parse_recipe, resolved_recipe
+from .resuming import begin_run
 from .run import (
     TrainingBlocks,
     create_trainer,
-    end_run,
+    ended_run,
     evaluate_test_split,
     prepare_processor,
     save_bundle,
     select_splits,
 )
+from .trainer import MusicTrainer
 
 __all__ = [
     "DataArguments",
     "LanguageModelingMetrics",
     "ModelArguments",
+    "MusicTrainer",
     "RunArguments",
     "TrainingBlocks",
+    "begin_run",
+    "check_run",
     "create_trainer",
-    "end_run",
+    "ended_run",
     "parse_recipe",
     "prepare_processor",
     "record_trained_programs",

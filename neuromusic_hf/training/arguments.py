@@ -1,20 +1,16 @@
-"""What a training run is told, and how a recipe and a command line tell it."""
+"""What a training run is told."""
 
-import difflib
-import json
-import os
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import torch
-import yaml
-from transformers import HfArgumentParser, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import TrainingArguments
 
+from ..corpora.splits import check_shares
+from ..launch import asked_precision, check_engine, check_processes, launched_for_cpu
 from ..tokenization import Augmentation
-
-LEFT_OUT_FIELDS = ("hub_token", "use_cpu", "resume_from_checkpoint")
-"""Of a resolved recipe: a secret, a fact of the machine, and a fact of one launch."""
+from .best_model import settle_best_model, settle_scheduler_mode
+from .option_values import check_options, json_object
+from .trackers import check_trackers, default_project, default_run_name
 
 
 @dataclass
@@ -51,8 +47,9 @@ class ModelArguments:
     )
 
     def __post_init__(self):
-        self.model_config = _json_object(self.model_config, "model_config")
-        self.tokenization_config = _json_object(self.tokenization_config, "tokenization_config")
+        check_options(vars(self))
+        self.model_config = json_object(self.model_config, "model_config")
+        self.tokenization_config = json_object(self.tokenization_config, "tokenization_config")
 
     @property
     def sizes(self) -> dict:
@@ -87,8 +84,9 @@ class DataArguments:
     max_tempo_change: float = field(default=0.1, metadata={"help": "largest relative change of speed"})
 
     def __post_init__(self):
-        if self.context_length < 2:
-            raise ValueError(f"context_length={self.context_length} tokens leaves nothing to predict.")
+        check_options(vars(self))
+        if self.split_shares is not None:
+            check_shares(self.split_shares)
 
     @property
     def corpus_arguments(self) -> dict:
@@ -116,14 +114,25 @@ class DataArguments:
 @dataclass
 class RunArguments(TrainingArguments):
     """[`~transformers.TrainingArguments`] with the defaults of this project, and `do_test`. `resume_from_checkpoint`
-    is a folder, or `last` for the last checkpoint in `output_dir`."""
+    is a folder, or `last` for the last checkpoint in `output_dir` ([`begin_run`] finds it)."""
 
     bf16: bool | None = field(
-        default=None, metadata={"help": "train in bfloat16 autocast; where the machine computes in it if not set"}
+        default=None,
+        metadata={
+            "help": "train in bfloat16 autocast; where the machine computes in it if not set",
+            "nargs": "?",
+            "const": True,
+        },
+    )
+    fp16: bool | None = field(
+        default=None, metadata={"help": "train in float16 autocast", "nargs": "?", "const": True}
     )
     eval_strategy: str = field(default="steps", metadata={"help": "no, steps or epoch"})
     report_to: list[str] = field(
         default_factory=lambda: ["none"], metadata={"help": "trackers: wandb, trackio, tensorboard, ..., all or none"}
+    )
+    project: str | None = field(
+        default=None, metadata={"help": "Trackio's project; TRACKIO_PROJECT, or huggingface, if not set"}
     )
     logging_steps: float = field(default=50, metadata={"help": "optimizer steps between two logs"})
     save_total_limit: int | None = field(default=2, metadata={"help": "checkpoints kept"})
@@ -149,32 +158,35 @@ class RunArguments(TrainingArguments):
     )
 
     def __post_init__(self):
-        least_values = {"eval_continuations_steps": 1, "eval_continuations": 1, "eval_shown_continuations": 0}
-        least_values |= {"eval_prompt_length": 1, "eval_continue_length": 1}
-        for name, least in least_values.items():
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name}={value} must be at least {least}.")
-        if str(self.resume_from_checkpoint).lower() in ("true", "last"):
-            self.resume_from_checkpoint = _last_checkpoint(self.output_dir)
-        # Trackers go on with a run by its name when the Trainer evaluates after training.
-        self.run_name = self.run_name or Path(self.output_dir or ".").resolve().name
-        self.use_cpu = self.use_cpu or not torch.accelerator.is_available() or _launched_for_cpu()
+        check_options(vars(self))
+        trackers = [self.report_to] if isinstance(self.report_to, str) else self.report_to or []
+        check_trackers(trackers)
+        self.run_name = self.run_name or default_run_name(self.output_dir, trackers)
+        self.project = self.project or default_project()
+        self.fsdp = None if str(self.fsdp).lower() == "false" else self.fsdp
+        wants_cpu = self.use_cpu or launched_for_cpu()
+        self.use_cpu = wants_cpu or not torch.accelerator.is_available()
+        check_engine(self.use_cpu, bool(self.fsdp), bool(self.deepspeed))
+        check_processes(wants_cpu)
+        self._settle_precision()
+        settle_best_model(self)
+        super().__post_init__()
+        settle_scheduler_mode(self)
+
+    def _settle_precision(self):
+        precision = asked_precision()
+        for name in ("bf16", "fp16") if precision != "no" else ():
+            said = getattr(self, name)
+            if said not in (None, precision == name):
+                raise ValueError(
+                    f"{name}={said} and mixed_precision: {precision} of the accelerate config rule each other out: "
+                    "set the latter to 'no', as precision belongs to the recipe."
+                )
+            setattr(self, name, precision == name)
+        if self.fp16 is None:
+            self.fp16 = False
         if self.bf16 is None:
             self.bf16 = not self.fp16 and has_fast_bfloat16(self.use_cpu)
-        super().__post_init__()
-
-
-def _launched_for_cpu() -> bool:
-    # How `accelerate launch` hands on `use_cpu` of its config, which TrainingArguments does not read.
-    return os.environ.get("ACCELERATE_USE_CPU", "false").lower() in ("1", "true", "yes")
-
-
-def _last_checkpoint(output_dir: str) -> str:
-    checkpoint = get_last_checkpoint(output_dir) if Path(output_dir).is_dir() else None
-    if checkpoint is None:
-        raise ValueError(f"There is no checkpoint in {output_dir} to resume from.")
-    return checkpoint
 
 
 def has_fast_bfloat16(use_cpu: bool = False) -> bool:
@@ -183,95 +195,3 @@ def has_fast_bfloat16(use_cpu: bool = False) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-
-
-def parse_recipe(arguments: list[str]) -> tuple[ModelArguments, DataArguments, RunArguments]:
-    """
-    Reads recipes and command-line options.
-
-    Args:
-        arguments (`list[str]`):
-            Paths of YAML recipes, later ones overriding earlier ones, then `--key value` options that override them.
-            YAML values are parsed as on the command line, so that `3e-4` is a number.
-
-    Raises:
-        `ValueError`: a recipe cannot be read or holds an unknown key, or an option is unknown.
-    """
-    paths = []
-    while len(paths) < len(arguments) and not arguments[len(paths)].startswith("-"):
-        paths.append(arguments[len(paths)])
-    parser = HfArgumentParser(
-        (ModelArguments, DataArguments, RunArguments),
-        usage="train.py [RECIPE.yaml ...] [--key value ...]",
-        allow_abbrev=False,
-    )
-    known = {action.dest for action in parser._actions}
-    from_recipes = [option for path in paths for option in _recipe_options(Path(path), known)]
-    *parsed, remaining = parser.parse_args_into_dataclasses(
-        from_recipes + arguments[len(paths) :], return_remaining_strings=True
-    )
-    if remaining:
-        raise ValueError(f"Unknown option {remaining[0]}{_suggestion(remaining[0].lstrip('-'), known)}")
-    return tuple(parsed)
-
-
-def resolved_recipe(model_args: ModelArguments, data_args: DataArguments, args: RunArguments) -> dict:
-    """
-    Every value of model and data, and every one of the training that is not a default: a recipe that gives the same
-    run. Secrets and facts of the machine are left out.
-    """
-    recipe = {name: value for group in (model_args, data_args) for name, value in vars(group).items()}
-    defaults = RunArguments(output_dir=args.output_dir)
-    always = ("output_dir", "seed", "bf16")
-    for item in fields(args):
-        value = getattr(args, item.name)
-        changed = item.init and value != getattr(defaults, item.name)
-        if item.name in always or (changed and item.name not in LEFT_OUT_FIELDS):
-            recipe[item.name] = value.value if hasattr(value, "value") else value
-    return {key: value for key, value in recipe.items() if value not in (None, {}) and _is_plain(value)}
-
-
-def _is_plain(value) -> bool:
-    return isinstance(value, (str, int, float, bool, list, dict))
-
-
-def _recipe_options(path: Path, known: set[str]) -> list[str]:
-    try:
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"Cannot read the recipe {path}: {error.strerror}.") from error
-    except yaml.YAMLError as error:
-        raise ValueError(f"The recipe {path} is not valid YAML: {error}") from error
-    if not isinstance(recipe, dict):
-        raise ValueError(f"The recipe {path} must be a list of 'key: value' lines.")
-    options = []
-    for key, value in recipe.items():
-        if key not in known:
-            raise ValueError(f"Unknown key {key!r} in the recipe {path}{_suggestion(str(key), known)}")
-        options += _as_options(key, value)
-    return options
-
-
-def _as_options(key: str, value) -> list[str]:
-    if value is None:
-        return []
-    if isinstance(value, list):
-        return [f"--{key}", *map(str, value)]
-    return [f"--{key}", json.dumps(value) if isinstance(value, dict) else str(value)]
-
-
-def _suggestion(key: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    return f": did you mean {near[0]!r}?" if near else "."
-
-
-def _json_object(value: dict | str | None, name: str) -> dict:
-    if value is None or isinstance(value, dict):
-        return value or {}
-    try:
-        parsed = json.loads(value)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{name} must be a JSON object, got {value!r} ({error}).") from error
-    if not isinstance(parsed, dict):
-        raise ValueError(f"{name} must be a JSON object, got {value!r}.")
-    return parsed

@@ -9,6 +9,24 @@ from transformers import EvalPrediction
 
 from ..tokenization.blocks import IGNORED_LABEL
 
+METRICS = {"loss": False, "perplexity": False, "token_accuracy": True, "nats_per_note": False}
+"""What [`LanguageModelingMetrics`] measures, and whether greater is better."""
+
+SPEED_METRICS = {"runtime": False, "samples_per_second": True, "steps_per_second": True}
+"""What a Trainer adds to them."""
+
+
+def greater_is_better(name: str) -> bool | None:
+    """
+    Whether more is better of a metric of an evaluation; `None` where there is no such metric.
+
+    Args:
+        name (`str`): with `eval_` before it or not, and the name of a dataset where there are several
+            (`eval_folk_nats_per_note`).
+    """
+    found = [metric for metric in METRICS | SPEED_METRICS if f"_{name}".endswith(f"_{metric}")]
+    return (METRICS | SPEED_METRICS)[max(found, key=len)] if found else None
+
 
 def row_statistics(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """
@@ -57,12 +75,9 @@ class LanguageModelingMetrics:
         nats, correct, predicted = self.sums.tolist()
         self.sums.zero_()
         loss = nats / predicted
-        return {
-            "loss": loss,
-            "perplexity": math.exp(loss) if loss < 700 else math.inf,
-            "token_accuracy": correct / predicted,
-            "nats_per_note": loss * self.tokens_per_note,
-        }
+        perplexity = math.exp(loss) if loss < 700 else math.inf
+        values = (loss, perplexity, correct / predicted, loss * self.tokens_per_note)
+        return dict(zip(METRICS, values, strict=True))
 
 
 def tokens_per_note(tokens: Dataset) -> float:

@@ -1,9 +1,13 @@
 """The steps of a training run between its arguments and the Trainer, and what it leaves behind."""
 
+import contextlib
+import hashlib
 import json
 import logging
 import os
 import platform
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,25 +15,43 @@ from pathlib import Path
 import datasets
 import pyarrow.compute
 import torch
-import yaml
 from datasets import Dataset, DatasetDict
 from datasets.fingerprint import Hasher
-from transformers import Trainer, TrainerCallback
+from transformers import Trainer
 
+from ..disk import finite_json, write_whole
 from ..tokenization import BlockCollator, MidiProcessor, make_blocks
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
+from .resuming import refuse_other_blocks
+from .saving import RUN_NAME
+from .trainer import MusicTrainer
 
 logger = logging.getLogger(__name__)
 
-RECIPE_NAME = "recipe.yaml"
-RUN_NAME = "run.json"
 RECORDED_PACKAGES = ("torch", "transformers", "accelerate", "datasets", "tokenizers", "miditok", "symusic")
 
 
 def select_splits(corpus: DatasetDict, args: RunArguments) -> DatasetDict:
     """Leaves the test split alone unless the run is to be tested."""
     return DatasetDict({split: pieces for split, pieces in corpus.items() if split != "test" or args.do_test})
+
+
+def load_processor(model_args: ModelArguments, resume_from_checkpoint: str | None = None) -> MidiProcessor:
+    """
+    The processor that is saved somewhere, or the one of the base tokens, before a vocabulary is learned.
+
+    Raises:
+        `ValueError`: there is none, or a saved processor is asked to change.
+    """
+    source = resume_from_checkpoint or model_args.tokenization
+    if resume_from_checkpoint or os.path.exists(source) or "/" in source or source.endswith(".json"):
+        if not resume_from_checkpoint and (model_args.tokenization_config or model_args.vocab_size):
+            raise ValueError(
+                f"{source!r} is a saved tokenizer: tokenization_config and vocab_size cannot change it; drop them."
+            )
+        return MidiProcessor.from_pretrained(source)
+    return MidiProcessor.from_tokenization(source, **model_args.tokenization_config)
 
 
 def prepare_processor(
@@ -48,15 +70,8 @@ def prepare_processor(
     Raises:
         `ValueError`: a saved processor is asked to change.
     """
-    source = resume_from_checkpoint or model_args.tokenization
-    if resume_from_checkpoint or os.path.isdir(source) or "/" in source:
-        if not resume_from_checkpoint and (model_args.tokenization_config or model_args.vocab_size):
-            raise ValueError(
-                f"{source!r} is a saved processor: tokenization_config and vocab_size cannot change it; drop them."
-            )
-        return MidiProcessor.from_pretrained(source)
-    processor = MidiProcessor.from_tokenization(source, **model_args.tokenization_config)
-    if model_args.vocab_size is None:
+    processor = load_processor(model_args, resume_from_checkpoint)
+    if resume_from_checkpoint or model_args.vocab_size is None:
         return processor
     wanted = [json.dumps(processor.miditok), model_args.vocabulary_model, model_args.vocab_size, train._fingerprint]
     cached = Path(datasets.config.HF_DATASETS_CACHE, "neuromusic_vocabularies", Hasher.hash([*wanted, seed]))
@@ -64,10 +79,19 @@ def prepare_processor(
         trained = processor.train_new_from_corpus(
             train, model_args.vocab_size, model=model_args.vocabulary_model, seed=seed
         )
-        partial = cached.with_name(f"{cached.name}.{os.getpid()}.incomplete")
-        trained.save_pretrained(partial)
-        partial.rename(cached)
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cached.parent, prefix="incomplete-") as partial:
+            trained.save_pretrained(Path(partial, "processor"))
+            _rename_unless_there(Path(partial, "processor"), cached)
     return MidiProcessor.from_pretrained(cached)
+
+
+def _rename_unless_there(folder: Path, target: Path):
+    try:
+        folder.rename(target)
+    except OSError:
+        if not target.is_dir():  # Another process that learned the same was faster.
+            raise
 
 
 @dataclass
@@ -109,15 +133,22 @@ def split_facts(tokens: Dataset, num_blocks: int, block_size: int) -> dict:
         "tokens": num_tokens,
         "blocks": num_blocks,
         "padding_share": 1 - num_tokens / (num_blocks * block_size),
+        "content": hashlib.sha256(repr(tokens["content_hash"][:]).encode() + lengths.tobytes()).hexdigest()[:16],
         "left_out": {"no_notes_in_vocabulary": empty["content_hash"][:]},
     }
 
 
 def create_trainer(
     model, processor: MidiProcessor, blocks: TrainingBlocks, data_args: DataArguments, args: RunArguments, recipe: dict
-) -> Trainer:
-    """The Trainer of a run: evaluates on validation, and saves processor and recipe in every checkpoint."""
-    return Trainer(
+) -> MusicTrainer:
+    """
+    The Trainer of a run: evaluates on validation, and saves processor and recipe in every checkpoint.
+
+    Raises:
+        `ValueError`: the run goes on from a checkpoint that was made with another train split.
+    """
+    refuse_other_blocks(args.resume_from_checkpoint, blocks.facts["train"])
+    return MusicTrainer(
         model=model,
         args=args,
         train_dataset=blocks.splits["train"],
@@ -126,7 +157,8 @@ def create_trainer(
         data_collator=BlockCollator(processor.tokenizer.pad_token_id, data_args.context_length),
         compute_metrics=LanguageModelingMetrics(blocks.tokens_per_note["validation"]),
         preprocess_logits_for_metrics=row_statistics,
-        callbacks=[RecipeInCheckpoint(recipe)],
+        recipe=recipe,
+        train_facts=blocks.facts["train"],
     )
 
 
@@ -136,42 +168,28 @@ def evaluate_test_split(trainer: Trainer, blocks: TrainingBlocks) -> dict[str, f
     return trainer.evaluate(blocks.splits["test"], metric_key_prefix="test")
 
 
-class RecipeInCheckpoint(TrainerCallback):
-    """Writes the resolved recipe into every checkpoint."""
-
-    def __init__(self, recipe: dict):
-        self.recipe = recipe
-
-    def on_save(self, args, state, control, **kwargs):
-        """Called by the Trainer once a checkpoint is on disk."""
-        if state.is_world_process_zero:
-            write_recipe(self.recipe, Path(args.output_dir, f"checkpoint-{state.global_step}"))
-
-
-def write_recipe(recipe: dict, folder: Path):
-    """Writes the resolved recipe as `recipe.yaml`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RECIPE_NAME).write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
-
-
-def save_bundle(trainer: Trainer, recipe: dict, facts: dict, metrics: dict):
+def save_bundle(trainer: MusicTrainer, facts: dict, metrics: dict):
     """
     Saves model, processor, recipe and run record in the output folder of a run, as one Hugging Face repository.
 
     Args:
-        trainer ([`~transformers.Trainer`]): after training.
-        recipe (`dict`): from [`resolved_recipe`].
+        trainer ([`MusicTrainer`]): after training.
         facts (`dict`): of the splits.
         metrics (`dict`): of the run.
     """
-    trainer.save_model()
-    if not trainer.is_world_process_zero():
-        return
-    folder = Path(trainer.args.output_dir)
-    # A pickle of the arguments, which recipe.yaml holds in the open; checkpoints keep theirs, to resume from.
-    (folder / "training_args.bin").unlink(missing_ok=True)
-    write_recipe(recipe, folder)
-    record = {
+    record = Path(trainer.args.output_dir, RUN_NAME)
+    if trainer.is_world_process_zero():
+        record.unlink(missing_ok=True)
+    trainer.save_model(_internal_call=True)
+    if trainer.is_world_process_zero():
+        write_whole(record, finite_json(run_record(trainer, facts, metrics)))
+    if trainer.args.push_to_hub:
+        trainer.push_to_hub(commit_message="Model save", revision=trainer.args.hub_revision)
+
+
+def run_record(trainer: MusicTrainer, facts: dict, metrics: dict) -> dict:
+    """What `run.json` says about a run."""
+    return {
         "model": type(trainer.accelerator.unwrap_model(trainer.model)).__name__,
         "parameters": trainer.model.num_parameters(),
         "optimizer_steps": trainer.state.global_step,
@@ -181,19 +199,22 @@ def save_bundle(trainer: Trainer, recipe: dict, facts: dict, metrics: dict):
         "splits": facts,
         "metrics": metrics,
     }
-    (folder / RUN_NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-def end_run(trainer: Trainer):
+@contextlib.contextmanager
+def ended_run(trainer: Trainer) -> Iterator[None]:
     """
-    Ends trackers and, in a distributed run, the process group.
+    Ends trackers and, in a distributed run, the process group, however the run ends.
 
     The distributed wrapper of the model goes first: where it is the last to hold the group, its destructor waits for a
     communication thread that waits for the interpreter lock the destructor holds (seen as a hang at exit with gloo).
     """
-    trainer.model_wrapped = trainer.model
-    trainer.accelerator.free_memory()
-    trainer.accelerator.end_training()
+    try:
+        yield
+    finally:
+        trainer.model_wrapped = trainer.model
+        trainer.accelerator.free_memory()
+        trainer.accelerator.end_training()
 
 
 def hardware() -> dict:

@@ -169,6 +169,13 @@ def test_the_report_is_the_same_from_the_cache(midi_folder, cache_dir):
     assert len(list((cache_dir / "quarantine").glob("*.json"))) == 1
 
 
+@pytest.mark.parametrize("content", ["", "[]", '{"corpus": "a"}', '{"corpus": "a", "accepted": 1, "files": {}}'])
+def test_a_report_that_is_none_is_named(tmp_path, content):
+    (tmp_path / "report.json").write_text(content)
+    with pytest.raises(ValueError, match="report.json is no quarantine report"):
+        QuarantineReport.load(tmp_path / "report.json")
+
+
 def test_a_split_that_would_be_empty_is_an_error_that_says_so(tmp_path, make_midi, cache_dir):
     for seed in range(2):
         (tmp_path / f"{seed}.mid").write_bytes(make_midi(seed))

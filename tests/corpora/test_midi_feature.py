@@ -58,10 +58,35 @@ def test_every_kind_of_value_decodes_to_the_same_score(make_score, tmp_path):
         assert decoded.tracks[0].notes == expected.tracks[0].notes, value
 
 
-@pytest.mark.parametrize("value, error", [({"bytes": None, "path": None}, ValueError), (3, TypeError)])
+@pytest.mark.parametrize(
+    "value, error",
+    [({"bytes": None, "path": None}, ValueError), ({}, ValueError), ({"bytes": "MThd"}, TypeError), (3, TypeError)],
+)
 def test_a_value_that_is_no_midi_is_refused(value, error):
     with pytest.raises(error):
         Midi().encode_example(value)
+
+
+@pytest.mark.parametrize("path", ["own file", "file:// own file", "https://127.0.0.1:9/a.mid", "hf://datasets/a/b/c"])
+@pytest.mark.parametrize("form", ["parquet", "disk", "streamed", "generated", "mapped"])
+def test_a_stored_row_opens_nothing_but_its_own_bytes(make_midi, tmp_path, path, form):
+    (tmp_path / "ours.mid").write_bytes(make_midi(1))
+    path = path.replace("own file", str(tmp_path / "ours.mid")).replace(" ", "")
+    rows = Dataset.from_dict({"midi": [{"bytes": None, "path": path}]}, features=Features({"midi": PLAIN}))
+    decoding = Features({"midi": Midi()})
+    with pytest.raises(ValueError, match="own bytes"):
+        if form == "disk":
+            rows.save_to_disk(tmp_path / "disk")
+            rows = datasets.load_from_disk(tmp_path / "disk")
+        elif form == "generated":
+            rows = datasets.IterableDataset.from_generator(list(rows).__iter__, features=decoding)
+        elif form == "mapped":
+            rows = rows.map(lambda row: row, features=decoding)
+        else:
+            rows.to_parquet(tmp_path / "rows.parquet")
+            options = {"split": "train", "cache_dir": str(tmp_path / "cache"), "streaming": form == "streamed"}
+            rows = datasets.load_dataset("parquet", data_files=str(tmp_path / "rows.parquet"), **options)
+        next(iter(rows.cast_column("midi", Midi())))
 
 
 def test_undecodable_bytes_name_the_file():

@@ -1,12 +1,17 @@
+import hashlib
+
 import datasets
+import pyarrow.parquet as pq
 import pytest
 import symusic
-from datasets import Dataset, DatasetDict
+from datasets import Dataset, DatasetDict, Features, Image, Value
 
 from neuromusic_hf.corpora import Midi, SanityLimits, load_corpus
 from neuromusic_hf.corpora import saved as saved_module
+from neuromusic_hf.corpora.builder import FACT_FEATURES
 
 SHARES = (0.6, 0.2, 0.2)
+EVEN = (0.1, 0.45, 0.45)
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +95,23 @@ def test_a_dataset_without_midi_says_what_it_has(tmp_path, cache_dir):
         load_corpus(tmp_path / "text.parquet", cache_dir=cache_dir)
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_struct_of_other_types_is_no_midi(tmp_path, cache_dir, streaming):
+    for number, midi in enumerate(
+        ({"bytes": [1, 2], "path": "a"}, {"bytes": b"", "path": 3}, {"bytes": "", "path": ""})
+    ):
+        Dataset.from_dict({"song": [midi]}).to_parquet(tmp_path / f"{number}.parquet")
+        with pytest.raises(ValueError, match=r"found none among its columns \['song'\]"):
+            load_corpus(tmp_path / f"{number}.parquet", cache_dir=cache_dir, streaming=streaming)
+
+
+def test_a_stream_that_does_not_know_its_columns_says_so(cache_dir, monkeypatch):
+    stream = datasets.IterableDataset.from_generator(lambda: iter([{"midi": 1}]))
+    monkeypatch.setattr(datasets, "load_dataset", lambda path, **kwargs: {"train": stream})
+    with pytest.raises(ValueError, match="found none"):
+        load_corpus("someone/songs", cache_dir=cache_dir, streaming=True)
+
+
 def test_a_hub_dataset_is_asked_for_by_its_id(plain_rows, cache_dir, monkeypatch):
     asked = {}
 
@@ -117,3 +139,63 @@ def test_mapped_corpora_keep_the_feature_with_a_cast(midi_folder, cache_dir):
     for _ in range(2):  # the second is answered from the cache of datasets
         mapped = corpus["train"].map(lambda row: {"more": row["num_notes"] + 1}).cast_column("midi", Midi())
         assert isinstance(mapped[0]["midi"], symusic.core.ScoreTick) and mapped[0]["more"] == 25
+
+
+@pytest.fixture
+def own_file(tmp_path, make_midi):
+    """A sound MIDI file of ours that rows from outside point at; whoever opens it gets music."""
+    path = tmp_path / "secret" / "ours.mid"
+    path.parent.mkdir()
+    path.write_bytes(make_midi(900))
+    return path
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("facts", [False, True])
+def test_rows_open_nothing_but_their_own_bytes(tmp_path, cache_dir, own_file, make_midi, streaming, facts, caplog):
+    strangers = [f"{own_file}", f"file://{own_file}", "https://127.0.0.1:9/a.mid", "hf://datasets/a/b/c.mid", None]
+    midi = [{"bytes": None, "path": path} for path in strangers] + [None]
+    own = [{"bytes": make_midi(seed), "path": f"{own_file}"} for seed in range(60)]
+    rows = Dataset.from_dict({"midi": own + midi})
+    if facts:  # rows that claim to be inspected already
+        hashes = [hashlib.md5(bytes([index])).hexdigest() for index in range(len(rows))]
+        claims = {"duration": 1.0, "num_notes": 24, "instruments": ["Piano"]}
+        claims = {name: [value] * len(rows) for name, value in claims.items()} | {"content_hash": hashes}
+        for name, column in claims.items():
+            rows = rows.add_column(name, column, feature=FACT_FEATURES[name])
+    rows.to_parquet(tmp_path / "rows.parquet")
+    corpus = load_corpus(tmp_path / "rows.parquet", cache_dir=cache_dir, split_shares=SHARES, streaming=streaming)
+    loaded = [row for split in corpus.values() for row in split]
+    assert len(loaded) == len(rows) - 6 and all(row["midi"].note_num() == 24 for row in loaded)
+    if streaming:
+        assert sum("refused" in record.getMessage() for record in caplog.records) == 6
+    else:
+        assert corpus.quarantine.refused == {"missing": 6}
+        assert all("not opened" in file["detail"] for file in corpus.quarantine.files)
+
+
+def test_a_fact_that_is_none_has_the_rows_inspected_again(midi_folder, tmp_path, cache_dir):
+    """Facts that are missing, of another type, or no hash."""
+    corpus = load_corpus(midi_folder, cache_dir=cache_dir, split_shares=SHARES)
+    for column, value in (("content_hash", "zz"), ("content_hash", None), ("num_notes", None), ("duration", "1 s")):
+        rows = corpus["train"].to_pandas()
+        rows[column] = [value, *[str(old) if isinstance(value, str) else old for old in rows[column][1:]]]
+        path = tmp_path / f"{column} {value}.parquet"
+        rows.to_parquet(path)
+        again = load_corpus(path, cache_dir=cache_dir, split_shares=EVEN)
+        assert sum(again.num_rows.values()) == corpus.num_rows["train"]
+        hashes = {content_hash for split in again.values() for content_hash in split["content_hash"]}
+        assert hashes == set(corpus["train"]["content_hash"])
+        assert {row["num_notes"] for split in again.values() for row in split} == {24}
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_other_columns_open_nothing_either(plain_rows, tmp_path, cache_dir, streaming):
+    images = [{"bytes": None, "path": f"{tmp_path / 'nowhere.png'}"}] * len(plain_rows["song"])
+    stored = {"bytes": Value("binary"), "path": Value("string")}
+    rows = Dataset.from_dict({**plain_rows, "cover": images}).data.table
+    decoded = Features({"song": stored, "mood": Value("string"), "cover": Image()})
+    path = tmp_path / "songs.parquet"
+    pq.write_table(rows.cast(decoded.arrow_schema), path)
+    corpus = load_corpus(path, cache_dir=cache_dir, split_shares=SHARES, streaming=streaming)
+    assert next(iter(corpus["train"]))["cover"] == images[0]

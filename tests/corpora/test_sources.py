@@ -1,10 +1,11 @@
+import os
 import random
 import tarfile
 
 import pytest
 
-from neuromusic_hf.corpora import SanityLimits, load_corpus
-from neuromusic_hf.corpora.sources import SourceError, list_source, read_source
+from neuromusic_hf.corpora import RefusedFile, SanityLimits, load_corpus
+from neuromusic_hf.corpora.sources import SourceError, is_archive, list_source, read_source
 
 UNSAFE_NAMES = ["../outside.mid", "/absolute.mid", "a/../../outside.mid", "C:/drive.mid", "..\\backslash.mid"]
 
@@ -87,6 +88,72 @@ def test_a_truncated_tar_is_an_error_that_says_so(make_tar):
     path.write_bytes(path.read_bytes()[:100_000])
     with pytest.raises(SourceError, match="damaged or incomplete"):
         list_source(path)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.xz"])
+def test_whatever_is_wrong_with_an_archive_is_told_as_such(make_zip, make_tar, make_midi, kind):
+    """Bytes changed, ends cut off: members are read or refused, or the archive is, and nothing else is raised."""
+    members = [(f"{'x' * 120}/{seed}.mid", make_midi(seed)) for seed in range(3)]
+    path = make_zip(members) if kind == "zip" else make_tar(members, name=f"archive.{kind}")
+    whole, chance = path.read_bytes(), random.Random(0)
+    for _ in range(150):
+        data = bytearray(whole)
+        for _ in range(chance.choice([1, 1, 3])):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        if chance.random() < 0.3:
+            del data[chance.randrange(len(data)) :]
+        path.write_bytes(bytes(data))
+        is_archive(path)
+        try:
+            found = read_all(path)
+        except SourceError as error:
+            assert str(path) in str(error)
+            continue
+        assert all(isinstance(each, bytes | RefusedFile) for each in found.values())
+
+
+def refuse_to_list(monkeypatch, folder):
+    real = os.scandir
+
+    def scandir(path):
+        if os.path.abspath(path) == os.path.abspath(folder):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_the_others_are_read(midi_folder, cache_dir, monkeypatch):
+    refuse_to_list(monkeypatch, midi_folder / "composer 1")
+    corpus = load_corpus(midi_folder, cache_dir=cache_dir, split_shares=(0.6, 0.2, 0.2))
+    (told,) = corpus.quarantine.files
+    assert told["path"] == "composer 1" and told["reason"] == "unreadable" and "Permission denied" in told["detail"]
+    assert corpus.quarantine.accepted == 45
+    refuse_to_list(monkeypatch, midi_folder)
+    with pytest.raises(SourceError, match="cannot be listed: Permission denied"):
+        list_source(midi_folder)
+
+
+def test_pipes_devices_and_links_in_circles_are_refused_and_nothing_waits(tmp_path, make_midi):
+    os.mkfifo(tmp_path / "pipe.mid")
+    (tmp_path / "circle.mid").symlink_to(tmp_path / "circle.mid")
+    (tmp_path / "null.mid").symlink_to("/dev/null")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "up").symlink_to(tmp_path)
+    (tmp_path / "good.mid").write_bytes(make_midi(1))
+    found = read_all(tmp_path)
+    assert found.pop("good.mid") == make_midi(1)
+    assert {name: refused.reason for name, refused in found.items()} == {
+        "pipe.mid": "unreadable",
+        "null.mid": "unreadable",
+        "circle.mid": "missing",
+    }
+
+
+def test_a_file_that_grows_while_it_is_read_is_bounded(tmp_path, monkeypatch):
+    (tmp_path / "grows.mid").write_bytes(bytes(5_000))
+    monkeypatch.setattr(os.path, "getsize", lambda path: 10)
+    assert read_all(tmp_path, max_file_bytes=1_000)["grows.mid"].reason == "too_large"
 
 
 def test_what_is_neither_folder_nor_archive_is_an_error(tmp_path):

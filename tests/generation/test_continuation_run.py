@@ -248,3 +248,34 @@ def test_results_without_settings_belong_to_nobody(new_run):
     (run.folder.path / "settings.json").unlink()
     with pytest.raises(ValueError, match="settings.json.*--overwrite"):
         complete(new_run())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "line 1 column 1"),
+        ("[]", "not an object"),
+        ('{"index": 0}', "lacks 'name'"),
+        ('{"index": 1, "name": "a", "reason": "b", "detail": "c"}', "its index is 1"),
+        pytest.param("[" * 100_000, "recursion", id="deep"),
+    ],
+)
+def test_a_damaged_record_is_named_before_anything_is_continued(new_run, content, message):
+    run = new_run()
+    complete(run)
+    (path,) = [path for path in run.folder.path.glob("000_*.json")]
+    path.write_text(content)
+    told = f"{path.name} is not the record of piece 0.*{message}.*Delete it and run again"
+    with pytest.raises(ValueError, match=told):
+        run.begin(sources=["prompts"])
+    path.unlink()
+    assert complete(run)["continued"] == 6
+
+
+def test_damaged_settings_are_named(new_run):
+    run = new_run()
+    run.begin(sources=["prompts"])
+    for content in ("", "[]", "null"):
+        (run.folder.path / "settings.json").write_text(content)
+        with pytest.raises(ValueError, match="settings.json does not hold.*--overwrite"):
+            run.begin(sources=["prompts"])

@@ -84,6 +84,24 @@ def test_every_kind_of_input_gives_the_same(remi_pipe, tmp_path):
         remi_pipe(3)
 
 
+def test_rows_of_a_dataset_open_nothing_but_their_own_bytes(remi_pipe, tmp_path):
+    path = tmp_path / "ours.mid"
+    make_score(3).dump_midi(path)
+    no_bytes = {"bytes": None, "path": str(path)}
+    rows = Dataset.from_dict({"midi": [no_bytes, {"bytes": path.read_bytes(), "path": None}]})
+    names, paths = Dataset.from_dict({"midi": [str(path)]}), Dataset.from_dict({"midi": [{"path": str(path)}]})
+    for pieces in (
+        [no_bytes], iter([no_bytes]), rows["midi"], rows.to_iterable_dataset()["midi"], KeyDataset(rows, "midi"),
+        names["midi"], names.to_iterable_dataset()["midi"], KeyDataset(names, "midi"), paths["midi"],
+    ):  # fmt: skip
+        refused, *sound = list(remi_pipe(pieces, **SHORT))
+        assert refused["skipped"]["reason"] == "missing" and "not opened" in refused["skipped"]["detail"]
+        assert [result.get("skipped") for result in sound] == [None] * len(sound), pieces
+    with pytest.raises(ValueError, match="ours.mid.*not opened"):
+        remi_pipe(no_bytes)
+    assert remi_pipe({"path": str(path)}, **SHORT)["token_ids"]
+
+
 def test_streams_are_read_when_it_is_their_turn(remi_pipe):
     read = []
 

@@ -1,14 +1,16 @@
 """Pieces to continue: found without being read, chosen by a seed, known again."""
 
+import os
 import shutil
 
 import pytest
+from datasets import Dataset
 from music import make_score
 
 from neuromusic_hf import load_corpus
 from neuromusic_hf.corpora import RefusedFile
 from neuromusic_hf.generation import choose_pieces, find_pieces
-from neuromusic_hf.generation.sources import fingerprint
+from neuromusic_hf.generation.sources import fingerprint, row_pieces
 
 
 @pytest.fixture
@@ -45,6 +47,35 @@ def test_what_cannot_be_listed_is_read_as_refused(tmp_path):
     for piece in pieces:
         with pytest.raises(RefusedFile, match="unreadable"):
             piece.read()
+
+
+def test_a_pipe_is_refused_and_nothing_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mid")
+    (piece,) = find_pieces([str(tmp_path)])
+    with pytest.raises(RefusedFile, match="not a regular file"):
+        piece.read()
+
+
+def test_a_folder_that_cannot_be_listed_is_refused_in_its_turn(folder, monkeypatch):
+    real = os.scandir
+
+    def scandir(path):
+        if os.path.basename(path) == "deep":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    pieces = find_pieces([str(folder)])
+    assert "deep" in names(pieces)
+    with pytest.raises(RefusedFile):
+        pieces[names(pieces).index("deep")].read()
+
+
+def test_a_row_without_bytes_is_refused(tmp_path):
+    rows = Dataset.from_dict({"midi": [{"bytes": None, "path": "/etc/passwd"}], "content_hash": ["0" * 32]})
+    (piece,) = row_pieces(rows)
+    with pytest.raises(RefusedFile, match="missing.*not opened"):
+        piece.read()
 
 
 def test_sources_that_are_not_there_are_named(tmp_path):

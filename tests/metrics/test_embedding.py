@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from datasets import Dataset, Features
 from music import make_score
+from safetensors.numpy import save_file
 from symusic import Note, Score, Track
 
 from neuromusic_hf.corpora import Midi
@@ -85,6 +86,29 @@ def test_files_that_do_not_fit_are_refused(embedding, tmp_path):
         HarmonyEmbedding(("I", "V"), np.ones((2, 3)))
     with pytest.raises(ValueError, match="finite"):
         HarmonyEmbedding((UNKNOWN_WORD,), np.full((1, 3), np.nan))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[]", "{}", '{"words": "I", "training": {}}', '{"words": [1]}', "", pytest.param("[" * 100_000, id="deep")],
+)
+def test_words_of_another_shape_are_refused_by_name(embedding, tmp_path, content):
+    embedding.save_pretrained(tmp_path)
+    (tmp_path / "harmony_embedding.json").write_text(content)
+    with pytest.raises(ValueError, match=f"{tmp_path}/harmony_embedding.json.*train_harmony_embedding.py"):
+        HarmonyEmbedding.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 9, "half", "another"])
+def test_vectors_that_cannot_be_read_are_refused_by_name(embedding, tmp_path, content):
+    embedding.save_pretrained(tmp_path)
+    path = tmp_path / "harmony_embedding.safetensors"
+    if content == "another":
+        save_file({"weights": np.ones((6, 8))}, path)
+    else:
+        path.write_bytes(path.read_bytes()[:-9] if content == "half" else content)
+    with pytest.raises(ValueError, match=f"{tmp_path} holds no harmony embedding.*train_harmony_embedding.py"):
+        HarmonyEmbedding.from_pretrained(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["somebody/harmony", "runs/a/harmony"])

@@ -72,3 +72,29 @@ def test_what_holds_no_scores_is_refused(scored, other, tmp_path):
     with pytest.raises(FileNotFoundError, match="score the run first"):
         compare_runs([unscored], tmp_path / "comparison")
     assert not (tmp_path / "comparison").exists()
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (["model"], "gpt2", "model is 'gpt2', not an object"),
+        (["model", "tokenization"], 3, "model.tokenization is 3, not text"),
+        (["scores", "pitch_kl"], [], r"scores\['pitch_kl'\] is \[\], not an object"),
+        (["scores", "pitch_kl", "score"], "low", r"scores\['pitch_kl'\].score is 'low', not a number"),
+        (["scores", "pitch_kl", "interval"], [1], "interval has 1 items instead of 2"),
+        (["scores", "pitch_kl", "noise_floor_95"], None, "half of interval and floor of pitch_kl"),
+        (["token_errors"], 3, "token_errors is 3, not an object"),
+        (["novelty"], {"share_beyond_originals": "few"}, "novelty.share_beyond_originals is 'few', not a number"),
+        (["settings"], None, "settings is None, not an object"),
+        (["settings", "run"], "here", "settings.run is 'here', not an object"),
+        (["settings", "run", "pieces"], [1], r"settings.run.pieces is \[1\], not an object"),
+    ],
+)
+def test_scores_of_another_shape_name_the_place(other, tmp_path, keys, value, message):
+    def change(record):
+        for key in keys[:-1]:
+            record = record[key]
+        record[keys[-1]] = value
+
+    with pytest.raises(ValueError, match=f"other/scores.json does not hold.*{message}.*Score the run again"):
+        compare_runs([other(change=change)], tmp_path / "comparison")

@@ -510,7 +510,6 @@ def test_a_tokenizer_without_rules_is_refused():
     "settings",
     [
         {"use_rests": True},
-        {"remove_duplicated_notes": False},
         {"use_note_duration_programs": [0]},
         {"max_bar_embedding": 60},
     ],
@@ -519,6 +518,16 @@ def test_a_tokenizer_without_rules_is_refused():
 def test_settings_without_rules_are_refused(settings):
     with pytest.raises(ValueError, match=f"REMI has no rules for .*{next(iter(settings))}"):
         TokenGrammar.from_processor(MidiProcessor.from_tokenization("REMI", **settings))
+
+
+@pytest.mark.parametrize("name", ["REMI", "TSD", "Structured"])
+def test_where_notes_may_come_twice_none_is_written_twice(name):
+    processor = MidiProcessor.from_tokenization(name, remove_duplicated_notes=False)
+    grammar = TokenGrammar.from_processor(processor)
+    assert_legal(processor, grammar, [processor.encode(random_score(seed), add_bos=False) for seed in range(3)])
+    for row in draw(grammar, rows=4, length=100):
+        words = complete(processor, row)
+        assert events(encode_again(processor, words)) == events(words)
 
 
 def test_scores_may_be_wider_than_the_vocabulary_but_not_narrower(grammars):

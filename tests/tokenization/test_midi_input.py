@@ -26,7 +26,6 @@ def test_every_form_of_a_piece_gives_the_same_score(midi, tmp_path):
         midi,
         bytearray(midi),
         {"bytes": midi, "path": None},
-        {"bytes": None, "path": str(path)},
         {"path": str(path)},
         expected,
         expected.to("quarter"),
@@ -85,3 +84,11 @@ def test_a_missing_file_and_a_wrong_type_are_errors_that_say_so(tmp_path):
         load_score(3)
     with pytest.raises(ValueError, match="bytes"):
         load_score({"bytes": None, "path": None})
+
+
+def test_the_path_of_a_row_without_bytes_is_not_opened(midi, tmp_path, processor):
+    path = tmp_path / "piece.mid"
+    path.write_bytes(midi)
+    for read in (load_score, processor, processor.encode):
+        with pytest.raises(ValueError, match="piece.mid.*own bytes"):
+            read({"bytes": None, "path": str(path)})

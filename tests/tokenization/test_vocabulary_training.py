@@ -59,7 +59,7 @@ def test_special_tokens_keep_their_ids(trained_processor):
     assert sorted(tokenizer.all_special_ids) == [0, 1, 2]
     assert tokenizer.convert_ids_to_tokens([0, 1, 2]) == ["PAD_None", "BOS_None", "EOS_None"]
     assert tokenizer("BOS_None EOS_None PAD_None").input_ids == [1, 2, 0]
-    assert tokenizer.decode([0, 1, 2]) == "PAD_None BOS_None EOS_None"
+    assert tokenizer.decode([0, 1, 2]) == " PAD_None BOS_None EOS_None"
     vocabulary = tokenizer.get_vocab()
     assert sorted(vocabulary.values()) == list(range(trained_processor.vocab_size))
     score = random_score(202)

@@ -134,12 +134,3 @@ def test_defaults_need_no_recipe(tmp_path):
 
 def test_precision_can_be_refused(tmp_path):
     assert parse_recipe(["--output_dir", str(tmp_path), "--bf16", "false"])[2].bf16 is False
-
-
-def test_resuming_from_the_last_checkpoint_needs_one(tmp_path):
-    with pytest.raises(ValueError, match="no checkpoint"):
-        parse_recipe(["--output_dir", str(tmp_path), "--resume_from_checkpoint", "last"])
-    (tmp_path / "checkpoint-2").mkdir()
-    (tmp_path / "checkpoint-10").mkdir()
-    _, _, args = parse_recipe(["--output_dir", str(tmp_path), "--resume_from_checkpoint", "last"])
-    assert args.resume_from_checkpoint == str(tmp_path / "checkpoint-10")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import shutil
 import subprocess
 import sys
@@ -19,44 +18,6 @@ from neuromusic_hf.reports import read_run
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = str(REPOSITORY / "scripts" / "train.py")
-
-
-@pytest.fixture
-def options(midi_folder, tmp_path):
-    def make(name="run", **changed):
-        values = {
-            "corpus": midi_folder,
-            "split_shares": "0.6 0.2 0.2",
-            "model": "gpt2",
-            "hidden_size": 32,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "intermediate_size": 64,
-            "context_length": 64,
-            "output_dir": tmp_path / name,
-            "max_steps": 2,
-            "per_device_train_batch_size": 4,
-            "per_device_eval_batch_size": 4,
-            "max_eval_blocks": 8,
-            "learning_rate": "1e-2",
-            "logging_steps": 1,
-            "eval_steps": 2,
-            "save_steps": 2,
-            "bf16": False,
-            **changed,
-        }
-        return [part for key, value in values.items() for part in (f"--{key}", *str(value).split(" "))]
-
-    return make
-
-
-@pytest.fixture
-def train(monkeypatch):
-    def run(arguments):
-        monkeypatch.setattr(sys, "argv", [SCRIPT, *arguments])
-        runpy.run_path(SCRIPT, run_name="__main__")
-
-    return run
 
 
 def run_record(folder: Path) -> dict:

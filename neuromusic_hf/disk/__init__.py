@@ -1,0 +1,22 @@
+"""What is written is whole or not there, by one process at a time; what is read back has the shape it was given."""
+
+from .folder_lock import LOCK_NAME, lock_folder
+from .main_process import by_main_process
+from .output_folder import check_output_folder
+from .typed_json import read_json
+from .whole import finite_json, remove_folder, size_in_mib, staged_folder, sync, sync_tree, write_whole
+
+__all__ = [
+    "LOCK_NAME",
+    "by_main_process",
+    "check_output_folder",
+    "finite_json",
+    "lock_folder",
+    "read_json",
+    "remove_folder",
+    "size_in_mib",
+    "staged_folder",
+    "sync",
+    "sync_tree",
+    "write_whole",
+]

@@ -1,0 +1,37 @@
+"""What one process decides for all processes of a launch."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+
+Result = TypeVar("Result")
+
+
+def by_main_process(work: Callable[[], Result]) -> Result:
+    """
+    Has the main process do something, and hands what comes of it to all processes: its result, or its error.
+
+    Args:
+        work (`Callable`): called without arguments, on the main process only.
+
+    Returns:
+        What `work` returned; it is pickled for the other processes of this launch.
+    """
+    state = PartialState()
+    if state.num_processes == 1:
+        return work()
+    outcome, error = None, None
+    if state.is_main_process:
+        try:
+            outcome = work()
+        except (ValueError, OSError, RuntimeError) as failure:
+            error = failure
+    answer = [(outcome, type(error), str(error)) if error else (outcome, None, "")]
+    outcome, kind, text = broadcast_object_list(answer)[0]
+    if error is not None:
+        raise error
+    if kind is not None:
+        raise kind(text)
+    return outcome

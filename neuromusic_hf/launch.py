@@ -1,0 +1,124 @@
+"""What a launcher asks for, by its variables and its command line; refused where it is not what happens."""
+
+import argparse
+import os
+from pathlib import Path
+
+import psutil
+import torch
+from accelerate.commands.config.config_args import default_config_file, load_config_from_file
+from accelerate.utils import parse_flag_from_env
+from accelerate.utils.environment import get_cpu_distributed_information
+
+TORCHRUN = "ACCELERATE_USE_CPU=true torchrun --nproc_per_node {} script.py ..."
+LAUNCHERS = ("accelerate-launch", "accelerate.commands.launch")
+ENGINES = {
+    "FSDP": "ACCELERATE_USE_FSDP",
+    "DeepSpeed": "ACCELERATE_USE_DEEPSPEED",
+    "Megatron-LM": "ACCELERATE_USE_MEGATRON_LM",
+}
+"""What divides a model among processes, and the variable by which `accelerate launch` hands it on."""
+
+
+def launched_for_cpu() -> bool:
+    """Whether `use_cpu` stands in the accelerate config, which TrainingArguments does not read."""
+    return parse_flag_from_env("ACCELERATE_USE_CPU")
+
+
+def asked_precision() -> str:
+    """`mixed_precision` of the accelerate config: `no`, `bf16`, `fp16` or `fp8`."""
+    return os.environ.get("ACCELERATE_MIXED_PRECISION", "no").lower()
+
+
+def check_processes(use_cpu: bool):
+    """
+    Refuses to run in fewer processes than `accelerate launch` was asked for, on a CPU where it was asked for GPUs, and
+    in more processes than there are GPUs.
+
+    Args:
+        use_cpu (`bool`): whether this process was told to compute on the CPU.
+
+    Raises:
+        `ValueError`: saying how to start what was asked for.
+    """
+    world = get_cpu_distributed_information()
+    asked = _asked_of_accelerate()
+    has_gpu = torch.accelerator.is_available()
+    if asked is not None and asked.gpu and not (use_cpu or has_gpu):
+        raise ValueError(
+            "The accelerate config asks for GPUs (use_cpu: false), and this machine has none: take "
+            "accelerate_configs/cpu.yaml."
+        )
+    if asked is not None and asked.num_processes > world.world_size:
+        on_gpus = has_gpu and not use_cpu
+        remedy = "set distributed_type: MULTI_GPU, as in accelerate_configs/multi_gpu.yaml"
+        remedy = remedy if on_gpus else f"use {TORCHRUN.format(asked.num_processes)}"
+        raise ValueError(
+            f"accelerate launch was asked for num_processes {asked.num_processes} and started {world.world_size}, as "
+            f"{'its config has distributed_type: NO' if on_gpus else 'it starts several on CPUs through MPI only'}: "
+            f"{remedy}, or ask for 1."
+        )
+    if has_gpu and not use_cpu and world.local_world_size > torch.accelerator.device_count():
+        raise ValueError(
+            f"{world.local_world_size} processes were started on a machine with {torch.accelerator.device_count()} "
+            "GPUs: set num_processes to their number, or less."
+        )
+
+
+def check_engine(use_cpu: bool, fsdp: bool = False, deepspeed: bool = False):
+    """
+    Refuses what divides a model among processes where the libraries would leave it off without a word.
+
+    Args:
+        use_cpu (`bool`): whether this process computes on the CPU.
+        fsdp (`bool`, *optional*, defaults to `False`): FSDP is asked for beside what the launcher says.
+        deepspeed (`bool`, *optional*, defaults to `False`): as is DeepSpeed.
+
+    Raises:
+        `ValueError`: saying what to do.
+    """
+    asked = {name for name, variable in ENGINES.items() if parse_flag_from_env(variable)}
+    asked |= {name for name, wanted in (("FSDP", fsdp), ("DeepSpeed", deepspeed)) if wanted}
+    for name in sorted(asked):
+        if name == "Megatron-LM":
+            raise ValueError("The Trainer does not train with Megatron-LM: take FSDP or DeepSpeed in its place.")
+        if use_cpu:
+            raise ValueError(
+                f"{name} divides a model among GPUs, and this run computes on the CPU: leave {name} out (several "
+                f"processes on CPUs train as DDP: {TORCHRUN.format(2)})."
+            )
+        if name == "FSDP" and "LOCAL_RANK" not in os.environ:
+            raise ValueError("FSDP needs processes to divide a model among: start with accelerate launch or torchrun.")
+
+
+class _Asked(argparse.Namespace):
+    """What `accelerate launch` was asked for: `num_processes` and `gpu`."""
+
+
+def _asked_of_accelerate() -> _Asked | None:
+    """Read from the command line of the parent process, as no variable tells how many processes were wanted."""
+    options = _launch_options() if "ACCELERATE_MIXED_PRECISION" in os.environ else None
+    if options is None:
+        return None
+    from accelerate.commands.launch import launch_command_parser
+
+    launch = launch_command_parser().parse_args(options)
+    path = launch.config_file or (default_config_file if Path(default_config_file).is_file() else None)
+    config = load_config_from_file(path) if path and not (launch.cpu and not launch.config_file) else None
+    num_processes = launch.num_processes or getattr(config, "num_processes", None) or 1
+    gpu = launch.multi_gpu or (config is not None and not getattr(config, "use_cpu", True))
+    return _Asked(num_processes=num_processes, gpu=bool(gpu) and not launch.cpu)
+
+
+def _launch_options() -> list[str] | None:
+    """The options of the `accelerate launch` that is the parent of this process."""
+    try:
+        parent = psutil.Process().parent()
+        command = parent.cmdline() if parent else []
+    except psutil.Error:
+        return None
+    for index, part in enumerate(command):
+        name = Path(part).name
+        if name in LAUNCHERS or (part == "launch" and "accelerate" in command[index - 1]):
+            return command[index + 1 :]
+    return None

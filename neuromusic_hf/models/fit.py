@@ -1,0 +1,46 @@
+"""Whether a model that exists fits a processor: its vocabulary, and how much it can read."""
+
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from ..tokenization import MidiProcessor
+
+LARGEST_PADDING = 1024
+"""Vocabularies are rounded up to multiples of powers of two, up to this one, as hardware likes them."""
+
+CONTEXT_NAMES = ("max_position_embeddings", "max_seq_len", "seq_length", "n_ctx")
+"""How configs call the number of tokens a model reads."""
+
+
+def check_vocabulary(model: PreTrainedModel, processor: MidiProcessor):
+    """
+    Checks that a model has the ids of a processor; a few more where they round its vocabulary up, as
+    `resize_token_embeddings(pad_to_multiple_of=64)` does.
+
+    Raises:
+        `ValueError`: it has others.
+    """
+    sizes = [model.config.get_text_config().vocab_size]
+    if (embeddings := model.get_input_embeddings()) is not None:
+        sizes.append(embeddings.weight.shape[0])
+    for size in sizes:
+        check_vocabulary_size(model.name_or_path, size, processor.vocab_size)
+
+
+def check_vocabulary_size(name: str, size: int, vocab_size: int):
+    """Raises `ValueError` where the `size` ids of a model are not the `vocab_size` ids of a processor, rounded up."""
+    if not _rounded_up(size, vocab_size):
+        raise ValueError(
+            f"{name!r} has {size} ids and the processor {vocab_size} ids: give the processor saved with the weights. "
+            f"If it is this one, save the model anew after model.resize_token_embeddings({vocab_size})."
+        )
+
+
+def _rounded_up(size: int, vocab_size: int) -> bool:
+    largest_factor = size & -size  # of powers of two
+    return 0 <= size - vocab_size < min(largest_factor, LARGEST_PADDING)
+
+
+def longest_context(config: PreTrainedConfig) -> int | None:
+    """How many tokens a model can read; `None` where its config sets no bound."""
+    config = config.get_text_config()
+    return next((length for name in CONTEXT_NAMES if (length := getattr(config, name, None)) is not None), None)

@@ -1,0 +1,96 @@
+"""miditok's own `tokenizer.json`: in a file, a folder or a Hub repository, and known by what it holds.
+
+Hugging Face's tokenizers have a file of the same name, which says nothing of miditok.
+"""
+
+import json
+import logging
+from importlib.metadata import version
+from pathlib import Path
+
+import miditok
+from miditok import MusicTokenizer
+from transformers.utils import cached_file
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "tokenizer.json"
+HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "subfolder", "token")
+"""Arguments of `from_pretrained` that say where a repository's files come from."""
+
+
+def find_miditok_file(source: str | Path, **hub_arguments) -> Path | None:
+    """
+    Finds miditok's file.
+
+    Args:
+        source (`str` or `Path`): the file itself, whatever its name; or a folder or Hub repository that has it.
+        hub_arguments: of [`~transformers.utils.cached_file`], those of `HUB_ARGUMENTS`.
+
+    Returns:
+        `Path`, or `None` where a folder or repository has Hugging Face's file of this name.
+
+    Raises:
+        `ValueError`: `source` is a file of another kind, or the file found is no JSON.
+        `OSError`: there is no such folder or repository, or no file of this name in it.
+    """
+    path = Path(source)
+    if path.is_file():
+        if not _is_miditok(path):
+            raise ValueError(
+                f"{path} is no tokenizer of miditok, as MusicTokenizer.save_pretrained writes it: give that file, or "
+                "the folder or Hub id of a saved MidiProcessor."
+            )
+        return path
+    if path.suffix == ".json" and not path.is_dir():
+        raise FileNotFoundError(f"There is no file {path}.")
+    found = cached_file(str(source), FILE_NAME, _raise_exceptions_for_missing_entries=False, **hub_arguments)
+    if found is None:
+        raise FileNotFoundError(
+            f"{source} holds no {FILE_NAME}, neither of a MidiProcessor nor of miditok (offline: none in the cache)."
+        )
+    return Path(found) if _is_miditok(Path(found)) else None
+
+
+def load_miditok_file(path: Path) -> MusicTokenizer:
+    """
+    Loads the tokenizer of a file found by [`find_miditok_file`].
+
+    Raises:
+        `ValueError`: its class is not miditok's, or miditok cannot read it.
+    """
+    saved, installed = _read(path), version("miditok")
+    name, saved_version = saved["tokenization"], saved.get("miditok_version")
+    tokenizer_class = getattr(miditok, name, None)
+    if not (isinstance(tokenizer_class, type) and issubclass(tokenizer_class, MusicTokenizer)):
+        raise ValueError(
+            f"{path} was saved by {name}, which is no class of miditok {installed}. If it is yours: "
+            f"MidiProcessor.from_music_tokenizer({name}(params={str(path)!r})); save that processor."
+        )
+    try:
+        tokenizer = tokenizer_class(params=path)
+    except Exception as error:  # whatever miditok and tokenizers make of a file they do not expect
+        raise ValueError(
+            f"miditok {installed} cannot read {path}, which miditok {saved_version} saved ({error!r}): install that "
+            "version, or save the tokenizer again."
+        ) from error
+    if saved_version != installed and not tokenizer.is_trained:
+        logger.warning(
+            "%s was saved by miditok %s, which does not save what ids mean; here miditok %s makes the vocabulary.",
+            path,
+            saved_version,
+            installed,
+        )
+    return tokenizer
+
+
+def _is_miditok(path: Path) -> bool:
+    saved = _read(path)
+    return isinstance(saved, dict) and isinstance(saved.get("tokenization"), str)
+
+
+def _read(path: Path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no JSON ({error}): it is damaged; get it again.") from error

@@ -1,0 +1,77 @@
+"""Which checkpoint is the best one: the metric that says so, and its direction."""
+
+from transformers import TrainingArguments
+from transformers.trainer_utils import SchedulerType
+
+from .language_modeling import METRICS, SPEED_METRICS, greater_is_better
+
+METRIC_SCHEDULERS = (SchedulerType.REDUCE_ON_PLATEAU, SchedulerType.GREEDY)
+
+
+def settle_best_model(args: TrainingArguments):
+    """
+    Sets `greater_is_better` to the direction of `metric_for_best_model`, for whatever reads it: the choice of the best
+    checkpoint, early stopping, schedulers that follow a metric.
+
+    Args:
+        args ([`~transformers.TrainingArguments`]): changed in place.
+
+    Raises:
+        `ValueError`: there is no such metric, it is asked for in the wrong direction, or it would never be measured.
+    """
+    needs_metric = args.load_best_model_at_end or args.save_strategy == "best"
+    if needs_metric and args.eval_strategy == "no":
+        option = "load_best_model_at_end" if args.load_best_model_at_end else "save_strategy best"
+        raise ValueError(f"{option} needs evaluations to choose by: set eval_strategy to steps or epoch.")
+    if args.metric_for_best_model is None:
+        if not needs_metric and args.lr_scheduler_type not in METRIC_SCHEDULERS:
+            return
+        args.metric_for_best_model = "loss"
+    args.greater_is_better = _direction(args.metric_for_best_model, args.greater_is_better)
+
+
+def settle_scheduler_mode(args: TrainingArguments):
+    """
+    Tells a scheduler that follows the metric whether to wait for it to fall or to rise.
+
+    Args:
+        args ([`~transformers.TrainingArguments`]): with its metric settled; changed in place.
+
+    Raises:
+        `ValueError`: `lr_scheduler_kwargs` say the opposite.
+    """
+    if args.lr_scheduler_type not in METRIC_SCHEDULERS:
+        return
+    mode, said = "max" if args.greater_is_better else "min", args.lr_scheduler_kwargs or {}
+    if said.get("mode", mode) != mode:
+        raise ValueError(
+            f"lr_scheduler_kwargs say mode {said['mode']!r}, and metric_for_best_model={args.metric_for_best_model!r} "
+            f"means {mode!r}: leave the mode out."
+        )
+    if mode == "max":
+        args.lr_scheduler_kwargs = said | {"mode": mode}
+
+
+def check_metric(name: str | None):
+    """
+    Refuses a metric that the evaluations of a run do not give.
+
+    Raises:
+        `ValueError`: naming those they give.
+    """
+    if name is not None and name.removeprefix("eval_") not in METRICS | SPEED_METRICS:
+        hint = " Scores of continuations are logged, and no checkpoint is chosen by them." if "/" in name else ""
+        raise ValueError(f"metric_for_best_model={name!r} is none of {', '.join(METRICS | SPEED_METRICS)}.{hint}")
+
+
+def _direction(name: str, said: bool | None) -> bool:
+    direction = greater_is_better(name)
+    if direction is None and said is None:
+        check_metric(name)
+    if None not in (direction, said) and direction != said:
+        worst = "the smallest" if said is False else "the greatest"
+        raise ValueError(
+            f"greater_is_better={said} with metric_for_best_model={name!r} would keep the worst checkpoint, the one "
+            f"of {worst} {name}: leave greater_is_better out."
+        )
+    return said if direction is None else direction

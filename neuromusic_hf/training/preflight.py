@@ -1,0 +1,47 @@
+"""All of a run that can be refused before its corpus is read, which may take hours."""
+
+import torch
+from transformers import Trainer, get_scheduler
+from transformers.utils import is_liger_kernel_available
+
+from ..models import check_model
+from ..tokenization.vocabulary_training import check_vocabulary
+from .arguments import DataArguments, ModelArguments, RunArguments
+from .run import load_processor
+
+
+def check_run(model_args: ModelArguments, data_args: DataArguments, args: RunArguments):
+    """
+    Refuses a run that would fail later: a tokenization or a model that does not exist or cannot be made, an optimizer
+    or a schedule that is not there.
+
+    Raises:
+        `ValueError`, `OSError` or `ImportError`: naming what is wrong.
+    """
+    _check_training(args)
+    processor = load_processor(model_args, args.resume_from_checkpoint)
+    vocab_size = None if args.resume_from_checkpoint else model_args.vocab_size
+    if vocab_size is not None:
+        check_vocabulary(processor.music_tokenizer, vocab_size, model_args.vocabulary_model)
+    check_model(
+        model_args.model,
+        processor,
+        vocab_size=vocab_size,
+        context_length=data_args.context_length,
+        trust_remote_code=model_args.trust_remote_code,
+        **model_args.sizes,
+    )
+
+
+def _check_training(args: RunArguments):
+    if args.use_liger_kernel and not is_liger_kernel_available():
+        raise ImportError("use_liger_kernel needs a package that is not installed: pip install liger-kernel.")
+    backends = torch.compiler.list_backends(exclude_tags=())
+    if args.torch_compile and args.torch_compile_backend not in backends:
+        raise ValueError(f"torch_compile_backend={args.torch_compile_backend} is none of {', '.join(backends)}.")
+    Trainer.get_optimizer_cls_and_kwargs(args, torch.nn.Linear(1, 1))
+    optimizer = torch.optim.SGD(torch.nn.Linear(1, 1).parameters(), lr=args.learning_rate)
+    try:
+        get_scheduler(args.lr_scheduler_type, optimizer, 0, 1, scheduler_specific_kwargs=args.lr_scheduler_kwargs)
+    except TypeError as error:
+        raise ValueError(f"lr_scheduler_kwargs={args.lr_scheduler_kwargs}: {error}.") from error

@@ -1,0 +1,54 @@
+"""Reads a recipe: a YAML file of plain `key: value` lines, in which nothing is said twice."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+LARGEST_RECIPE = 2**20
+"""In bytes. A recipe is written by hand."""
+
+
+class RecipeLoader(yaml.SafeLoader):
+    """Plain YAML. Refuses keys that stand twice, and references to lists and mappings, which unfold without end."""
+
+    def compose_node(self, parent, index):
+        """A node of the document; a reference may stand for a single value only."""
+        reference = self.peek_event() if self.check_event(yaml.AliasEvent) else None
+        node = super().compose_node(parent, index)
+        if reference is not None and isinstance(node, yaml.CollectionNode):
+            problem = f"*{reference.anchor} stands for a list or a mapping: write it out"
+            raise yaml.constructor.ConstructorError(problem=problem, problem_mark=reference.start_mark)
+        return node
+
+    def construct_mapping(self, node, deep=False):
+        """A mapping whose keys are all different."""
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                problem = f"the key {key.value!r} stands twice"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """
+    Returns what a recipe says, by key.
+
+    Raises:
+        `ValueError`: it cannot be read, or is no mapping of keys to values.
+    """
+    try:
+        if path.is_file() and path.stat().st_size > LARGEST_RECIPE:
+            raise ValueError(f"{path} has {path.stat().st_size} bytes: that is no recipe.")
+        recipe = yaml.load(path.read_text(encoding="utf-8"), RecipeLoader)
+    except OSError as error:
+        raise ValueError(f"Cannot read the recipe {path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"The recipe {path} is no text in UTF-8: is it another file?") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"The recipe {path} is not valid YAML: {error}.") from error
+    if not isinstance(recipe, dict):
+        raise ValueError(f"The recipe {path} must be a list of 'key: value' lines.")
+    return recipe

@@ -1,0 +1,188 @@
+"""How a run begins in its folder: alone, from the right checkpoint, with what the checkpoint was made with."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import yaml
+from transformers import TrainerState
+
+from ..disk import by_main_process, lock_folder
+from .arguments import DataArguments, ModelArguments, RunArguments
+from .checkpoints import (
+    RECIPE_NAME,
+    TRAINER_STATE_NAME,
+    given_checkpoint,
+    has_optimizer,
+    last_checkpoint,
+    number_of_processes,
+    read_progress,
+)
+from .saving import RUN_NAME, set_aside_later, tidy
+
+logger = logging.getLogger(__name__)
+
+MAY_CHANGE = ("trust_remote_code", "data_dir", "num_proc", "max_eval_blocks")
+"""Of the arguments of model and data, on resume. All others decide about weights, ids or blocks."""
+
+ORDER_FIELDS = ("seed", "data_seed", "train_sampling_strategy", "dataloader_drop_last")
+"""Arguments that decide which block comes when."""
+
+OPTIMIZER_FIELDS = ("optim", "optim_args", "learning_rate", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon")
+"""Arguments that the saved states of optimizer and schedule override."""
+
+PLACES = ("corpus", "model", "tokenization")
+"""Arguments that may be paths."""
+
+
+@contextlib.contextmanager
+def begin_run(args: RunArguments, recipe: dict) -> Iterator[None]:
+    """
+    Holds the output folder of a run against other processes, and finds what the run goes on from: afterwards
+    `args.resume_from_checkpoint` is the folder of a whole checkpoint that the recipe agrees with, or none.
+
+    Args:
+        args ([`RunArguments`]): of the run. `resume_from_checkpoint` may be `last`, which begins at the first step
+            where there is no checkpoint, so that one command line starts a run and goes on with it.
+        recipe (`dict`): from [`resolved_recipe`].
+
+    Raises:
+        `RuntimeError`: another process writes to the folder.
+        `ValueError`: the checkpoint is not there, incomplete, damaged, or was made with other values.
+        `OSError`: the folder cannot be written to.
+    """
+    with lock_folder(args.output_dir):
+        args.resume_from_checkpoint = by_main_process(lambda: _starting_point(args, recipe))
+        yield
+
+
+def _starting_point(args: RunArguments, recipe: dict) -> str | None:
+    output_dir = Path(args.output_dir)
+    tidy(output_dir)
+    checkpoint = _wanted_checkpoint(args)
+    if checkpoint is not None:
+        refuse_differences(checkpoint, recipe, args)
+        _tell_about(checkpoint)
+    elif (output_dir / RUN_NAME).exists():
+        logger.warning("%s holds the model of an earlier run, which this one replaces at its end.", output_dir)
+    set_aside_later(output_dir, checkpoint, in_use=[str(recipe.get(name)) for name in ("model", "tokenization")])
+    return None if checkpoint is None else str(checkpoint)
+
+
+def _wanted_checkpoint(args: RunArguments) -> Path | None:
+    wanted = args.resume_from_checkpoint
+    if wanted is None or wanted is False:
+        return None
+    if str(wanted).lower() not in ("last", "true"):
+        return given_checkpoint(wanted)
+    checkpoint = last_checkpoint(args.output_dir)
+    if checkpoint is None:
+        logger.warning("There is no whole checkpoint in %s: the run begins at its first step.", args.output_dir)
+    return checkpoint
+
+
+def _tell_about(checkpoint: Path):
+    step = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME)).global_step
+    logger.info("The run goes on from step %d, %s.", step, checkpoint)
+    if not has_optimizer(checkpoint):
+        logger.warning(
+            "%s holds no optimizer (save_only_model): its weights are trained further, but the moments of the "
+            "optimizer begin at zero, and the learning rate at the start of its schedule, warmup included.",
+            checkpoint,
+        )
+
+
+def refuse_differences(checkpoint: Path, recipe: dict, args: RunArguments):
+    """
+    Compares the recipe of a checkpoint with that of the run that is to go on from it.
+
+    Raises:
+        `ValueError`: they differ in what the checkpoint has decided.
+    """
+    path = checkpoint / RECIPE_NAME
+    if not path.exists():
+        logger.warning("%s has no %s: whether it fits what is asked cannot be checked.", checkpoint, RECIPE_NAME)
+        return
+    there = yaml.safe_load(path.read_text(encoding="utf-8"))
+    now = yaml.safe_load(yaml.safe_dump(recipe))
+    differences = [
+        f"  {name}: {_shown(there.get(name))} there, {_shown(now.get(name))} now"
+        for name in _fixed_names(checkpoint)
+        if not _is_same(name, there.get(name), now.get(name))
+    ]
+    differences += _different_batches(checkpoint, there, args)
+    if differences:
+        raise ValueError(
+            f"{checkpoint} was made with other values, which cannot change on the way:\n"
+            + "\n".join(differences)
+            + f"\nLeave these options out to go on with it; or begin a new run from its weights, in another "
+            f"output_dir, with --model {checkpoint} --tokenization {checkpoint}."
+        )
+
+
+def _fixed_names(checkpoint: Path) -> list[str]:
+    names = [item.name for group in (ModelArguments, DataArguments) for item in fields(group)]
+    names = [name for name in names if name not in MAY_CHANGE]
+    return [*names, *ORDER_FIELDS, *(OPTIMIZER_FIELDS if has_optimizer(checkpoint) else ())]
+
+
+def _is_same(name: str, there, now) -> bool:
+    if name in PLACES and isinstance(there, str) and isinstance(now, str):
+        there, now = there.split("+"), now.split("+")
+        return len(there) == len(now) and all(map(_is_same_place, there, now))
+    return there == now
+
+
+def _is_same_place(there: str, now: str) -> bool:
+    """One name or folder; or a folder that is gone, and may have moved: what is in it is compared later."""
+    moved = os.sep in there and not os.path.exists(there) and os.path.exists(now)
+    return there == now or os.path.realpath(there) == os.path.realpath(now) or moved
+
+
+def _different_batches(checkpoint: Path, there: dict, args: RunArguments) -> list[str]:
+    processes = read_progress(checkpoint).get("processes") or number_of_processes(checkpoint)
+    if processes is None or args.auto_find_batch_size:
+        return []
+    names = ("per_device_train_batch_size", "gradient_accumulation_steps")
+    defaults = {item.name: item.default for item in fields(RunArguments)}
+    before = [*(there.get(name, defaults[name]) for name in names), processes]
+    now = [*(getattr(args, name) for name in names), args.world_size]
+    if _product(before) == _product(now):
+        return []
+    return [
+        "  blocks of an optimizer step (per_device_train_batch_size × gradient_accumulation_steps × processes): "
+        f"{_shown_product(before)} there, {_shown_product(now)} now"
+    ]
+
+
+def _product(factors: list[int]) -> int:
+    return factors[0] * factors[1] * factors[2]
+
+
+def _shown_product(factors: list[int]) -> str:
+    return f"{' × '.join(map(str, factors))} = {_product(factors)}"
+
+
+def _shown(value) -> str:
+    return "not set" if value is None else repr(value)
+
+
+def refuse_other_blocks(checkpoint: str | None, train: dict):
+    """
+    Args:
+        checkpoint (`str`, *optional*): what the run goes on from.
+        train (`dict`): the facts about its blocks.
+
+    Raises:
+        `ValueError`: the corpus has changed since, so that other blocks would be skipped than those seen.
+    """
+    recorded = read_progress(Path(checkpoint)).get("train") if checkpoint else None
+    if recorded and recorded["content"] != train["content"]:
+        raise ValueError(
+            f"The train split is not the one that {checkpoint} was made with: {recorded['pieces']} pieces in "
+            f"{recorded['blocks']} blocks there, {train['pieces']} in {train['blocks']} now. Give the same corpus, or "
+            f"begin a new run from its weights with --model {checkpoint} --tokenization {checkpoint}."
+        )

@@ -1,0 +1,161 @@
+"""What a launcher asks for happens, or is refused with the way to it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from neuromusic_hf.generation import start_processes
+from neuromusic_hf.training import RunArguments, parse_recipe, resolved_recipe
+
+REPOSITORY = Path(__file__).parents[1]
+CONFIGS = REPOSITORY / "accelerate_configs"
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """As if `accelerate launch` with these options had started this process."""
+
+    def launch(*options, command=("python", "/bin/accelerate", "launch"), **variables):
+        environment = {"ACCELERATE_MIXED_PRECISION": "no", "ACCELERATE_USE_CPU": "false"} | variables
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(psutil.Process, "cmdline", lambda process: [*command, *map(str, options)])
+
+    return launch
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    return lambda **values: RunArguments(output_dir=str(tmp_path), **values)
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+
+
+ON_CPU = {"ACCELERATE_USE_CPU": "true"}
+TWO_ON_CPU = [
+    (("--config_file", CONFIGS / "cpu.yaml", "--num_processes", 2), ("python", "/bin/accelerate", "launch")),
+    (("--cpu", "--num_processes", 2), ("python", "/bin/accelerate-launch")),
+    (("--cpu", "--num_processes", 2), ("python", "-m", "accelerate.commands.launch")),
+    (("--cpu", "--num_processes=2"), ("python", "-m", "accelerate.commands.accelerate_cli", "launch")),
+    (
+        ("--config_file", CONFIGS / "cpu.yaml", "--num_processes", 2, "--num_machines", 2, "--machine_rank", 0),
+        ("python", "/bin/accelerate", "launch"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "command"), TWO_ON_CPU)
+def test_two_processes_that_became_one_are_refused_with_the_way_to_two(launched, arguments, options, command):
+    launched(*options, "train.py", "--num_processes", 5, command=command, **ON_CPU)
+    remedy = "asked for num_processes 2 and started 1.*ACCELERATE_USE_CPU=true torchrun --nproc_per_node 2"
+    with pytest.raises(ValueError, match=remedy):
+        arguments()
+    with pytest.raises(ValueError, match=remedy):
+        start_processes()
+
+
+def test_one_process_is_what_cpu_yaml_asks_for(launched, arguments):
+    launched("--config_file", CONFIGS / "cpu.yaml", "train.py", **ON_CPU)
+    assert arguments().world_size == 1
+    launched("train.py")
+    assert arguments().world_size == 1, "without a config nobody asked for more"
+    launched("train.py", "--num_processes", 2, command=("bash", "run.sh"))
+    assert arguments().world_size == 1, "started by something else"
+
+
+@pytest.mark.parametrize("config", ["single_gpu", "multi_gpu"])
+def test_a_gpu_that_is_not_there_is_not_replaced(launched, arguments, no_gpu, config):
+    launched("--config_file", CONFIGS / f"{config}.yaml", "train.py")
+    for start in (arguments, start_processes):
+        with pytest.raises(ValueError, match="asks for GPUs.*has none: take accelerate_configs/cpu.yaml"):
+            start()
+
+
+def test_a_run_that_was_told_to_take_the_cpu_takes_it(launched, arguments, no_gpu):
+    launched("--config_file", CONFIGS / "single_gpu.yaml", "train.py")
+    assert arguments(use_cpu=True).device.type == "cpu"
+
+
+@pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED", "MEGATRON_LM"])
+def test_an_engine_that_would_be_left_off_is_refused(monkeypatch, arguments, name):
+    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
+    for rank in (None, "0"):
+        if rank is not None:
+            monkeypatch.setenv("LOCAL_RANK", rank)
+        with pytest.raises(ValueError, match="(?i)(leave .* out|does not train)"):
+            arguments(use_cpu=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"fsdp": True}, {"fsdp": "full_shard"}, {"fsdp": "full_shard auto_wrap", "fsdp_config": {"version": 2}},
+     {"deepspeed": {"zero_optimization": {"stage": 2}}}],
+)  # fmt: skip
+def test_an_engine_asked_for_by_an_option_is_refused_on_a_cpu(arguments, options):
+    with pytest.raises(ValueError, match="divides a model among GPUs.*DDP.*torchrun"):
+        arguments(use_cpu=True, **options)
+
+
+def test_fsdp_can_be_said_no_to(tmp_path):
+    assert not parse_recipe(["--output_dir", str(tmp_path), "--fsdp", "false"])[2].fsdp
+
+
+@pytest.mark.parametrize(
+    ("launcher", "said", "holds"),
+    [
+        ("bf16", {}, (True, False)),
+        ("fp16", {}, (False, True)),
+        ("fp16", {"fp16": True}, (False, True)),
+        ("bf16", {"bf16": True}, (True, False)),
+        ("no", {"bf16": True}, (True, False)),
+        ("no", {"bf16": False}, (False, False)),
+    ],
+)
+def test_the_precision_of_the_launcher_holds_where_the_run_says_nothing(monkeypatch, arguments, launcher, said, holds):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", launcher)
+    args = arguments(use_cpu=True, **said)
+    assert (args.bf16, args.fp16) == holds
+    assert args.mixed_precision == {(True, False): "bf16", (False, True): "fp16", (False, False): "no"}[holds]
+
+
+@pytest.mark.parametrize(
+    ("launcher", "said"), [("bf16", {"bf16": False}), ("fp16", {"bf16": True}), ("bf16", {"fp16": True})]
+)
+def test_precision_that_contradicts_the_launcher_is_refused(monkeypatch, arguments, launcher, said):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", launcher)
+    with pytest.raises(ValueError, match=f"mixed_precision: {launcher} of the accelerate config"):
+        arguments(use_cpu=True, **said)
+
+
+def test_the_precision_of_the_launcher_is_in_the_resolved_recipe(monkeypatch, tmp_path):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
+    resolved = resolved_recipe(*parse_recipe(["--output_dir", str(tmp_path)]))
+    assert (resolved["bf16"], resolved["fp16"]) == (False, True)
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch, arguments):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 1)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="2 processes were started on a machine with 1 GPUs"):
+        start_processes()
+
+
+def test_the_launcher_itself(tmp_path):
+    """`accelerate launch` starts one process where two were asked for."""
+    config = ["--config_file", str(CONFIGS / "cpu.yaml"), "--num_processes", "2"]
+    script = [str(REPOSITORY / "scripts" / "train.py"), "--output_dir", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "accelerate.commands.launch", *config, *script]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    finished = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert finished.returncode != 0
+    assert "asked for num_processes 2 and started 1" in finished.stderr
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,274 @@
+"""How scripts/train.py goes on with a run: from which checkpoint, with which values, alone in its folder."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from neuromusic_hf import MidiProcessor
+from neuromusic_hf.disk import lock_folder
+
+REPOSITORY = Path(__file__).parents[2]
+SCRIPT = str(REPOSITORY / "scripts" / "train.py")
+LAST = ["--resume_from_checkpoint", "last"]
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, midi_folder):
+    """The folder of a finished run of four steps, with the values of `options`. Copy it before you change it."""
+    folder = tmp_path_factory.mktemp("finished")
+    options = {
+        "corpus": midi_folder, "split_shares": "0.6 0.2 0.2", "model": "gpt2", "hidden_size": 32,
+        "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "context_length": 64,
+        "output_dir": folder / "run", "max_steps": 4, "per_device_train_batch_size": 4, "max_eval_blocks": 8,
+        "learning_rate": "1e-2", "logging_steps": 1, "eval_steps": 2, "save_steps": 2, "bf16": False,
+    }  # fmt: skip
+    command = [part for key, value in options.items() for part in (f"--{key}", *str(value).split(" "))]
+    subprocess.run([sys.executable, SCRIPT, *command], check=True, capture_output=True)
+    return folder / "run"
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+@pytest.fixture
+def resume(train, options, run):
+    """Goes on with a copy of the finished run, with options changed."""
+
+    def again(checkpoint="last", **changed):
+        train([*options(**{"max_steps": 4, **changed}), "--resume_from_checkpoint", str(checkpoint)])
+
+    return again
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_finished_run_is_told_to_be_so_and_stays_as_it_is(resume, run, finished, caplog):
+    with caplog.at_level(logging.WARNING):
+        resume()
+    assert "All 4 steps are done already" in caplog.text
+    ours, theirs = load_file(run / "model.safetensors"), load_file(finished / "model.safetensors")
+    assert all(torch.equal(ours[name], weight) for name, weight in theirs.items())
+    assert names(run) == names(finished)
+
+
+def test_more_steps_can_be_asked_for(resume, run):
+    resume(max_steps=6, eval_steps=3, save_steps=3, logging_steps=2)
+    record = json.loads((run / "run.json").read_text())
+    assert record["optimizer_steps"] == 6
+    assert yaml.safe_load((run / "recipe.yaml").read_text())["max_steps"] == 6
+
+
+CHANGES = {
+    "hidden_size": 64,
+    "model": "llama",
+    "tokenization": "TSD",
+    "vocab_size": 700,
+    "context_length": 32,
+    "max_pieces": 20,
+    "augmentation_variants": 1,
+    "seed": 5,
+    "learning_rate": "1e-3",
+    "weight_decay": 0.5,
+    "optim": "adafactor",
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_the_checkpoint_has_decided_cannot_change(resume, run, name, monkeypatch):
+    monkeypatch.setattr("neuromusic_hf.load_corpus", None)  # It is refused before the corpus is read.
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    difference = rf"(?s)checkpoint-4 was made with other values.*{name}: .* there, .* now.*begin a new run from its"
+    with pytest.raises(ValueError, match=difference):
+        resume(**{name: CHANGES[name]})
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_all_differences_are_listed(resume):
+    with pytest.raises(ValueError, match=r"(?s)hidden_size: 32 there, 64 now.*seed: 42 there, 7 now"):
+        resume(hidden_size=64, seed=7)
+
+
+def test_the_blocks_of_an_optimizer_step_stay_as_many(resume):
+    with pytest.raises(ValueError, match=r"4 × 1 × 1 = 4 there, 8 × 1 × 1 = 8 now"):
+        resume(per_device_train_batch_size=8)
+    resume(per_device_train_batch_size=2, gradient_accumulation_steps=2, max_steps=5)
+
+
+def test_a_corpus_by_another_path_is_the_same(resume, midi_folder, monkeypatch):
+    monkeypatch.chdir(midi_folder.parent)
+    resume(corpus=midi_folder.name)
+
+
+def test_a_corpus_that_moved_is_the_same_and_one_that_changed_is_not(train, options, midi_folder, tmp_path, run):
+    first = shutil.copytree(midi_folder, tmp_path / "first")
+    arguments = options("moved", corpus=first)
+    train(arguments)
+    moved = first.rename(tmp_path / "second")
+    train([*options("moved", corpus=moved, max_steps=3), *LAST])
+    for path in sorted(moved.iterdir())[:5]:
+        path.unlink()
+    with pytest.raises(ValueError, match="The train split is not the one that .* pieces in .* blocks there"):
+        train([*options("moved", corpus=moved, max_steps=3), *LAST])
+
+
+def test_last_begins_anew_where_there_is_no_checkpoint(train, options, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        train([*options(), *LAST])
+    assert "no whole checkpoint" in caplog.text and "begins at its first step" in caplog.text
+    assert (tmp_path / "run" / "run.json").exists()
+
+
+def test_what_is_incomplete_is_passed_over_by_name_and_replaced(resume, run, caplog):
+    (run / "checkpoint-4" / "trainer_state.json").unlink()
+    with caplog.at_level(logging.WARNING):
+        resume()
+    assert f"{run / 'checkpoint-4'} is incomplete and passed over: trainer_state.json is missing" in caplog.text
+    assert (run / "checkpoint-4" / "trainer_state.json").exists()
+
+
+def test_what_is_damaged_is_refused_before_anything_else(resume, run):
+    weights = run / "checkpoint-4" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"checkpoint-4 is damaged: model\.safetensors .*rm -r .*checkpoint-4"):
+        resume()
+    with pytest.raises(ValueError, match="is damaged"):
+        resume(checkpoint=run / "checkpoint-4")
+
+
+def test_checkpoints_of_another_run_are_kept_aside(train, options, run, caplog):
+    with caplog.at_level(logging.WARNING):
+        train(options(max_steps=2))
+    assert "held checkpoints of another run (checkpoint-2, checkpoint-4)" in caplog.text
+    assert names(run / "_earlier-1") == {"checkpoint-2", "checkpoint-4"}
+    assert "checkpoint-4" not in names(run)
+    train([*options(max_steps=2), *LAST])
+    assert not (run / "_earlier-2").exists()
+
+
+def test_a_run_from_an_earlier_checkpoint_keeps_the_later_ones_aside(resume, run):
+    resume(checkpoint=run / "checkpoint-2", max_steps=3)
+    assert names(run / "_earlier-1") == {"checkpoint-4"}
+    assert {"checkpoint-2", "checkpoint-3"} <= names(run)
+
+
+def test_a_new_run_from_a_checkpoint_needs_a_folder_of_its_own(train, options, run):
+    checkpoint = str(run / "checkpoint-2")
+    with pytest.raises(ValueError, match="needs an output_dir other than"):
+        train(options(model=checkpoint, tokenization=checkpoint))
+    assert (run / "checkpoint-2").exists()
+
+
+def test_a_checkpoint_of_another_trainer_is_taken_with_a_warning(resume, run, caplog):
+    for name in ("recipe.yaml", "progress.json"):
+        (run / "checkpoint-4" / name).unlink()
+    with caplog.at_level(logging.WARNING):
+        resume(max_steps=5)
+    assert "has no recipe.yaml" in caplog.text
+
+
+def test_a_checkpoint_without_optimizer_says_so(train, options, tmp_path, caplog):
+    train(options(save_only_model=True))
+    with caplog.at_level(logging.WARNING):
+        train([*options(max_steps=4, learning_rate="1e-3"), *LAST])
+    assert "holds no optimizer" in caplog.text and "start of its schedule" in caplog.text
+
+
+def test_a_vocabulary_that_another_process_learned_meanwhile_is_taken(train, options, tmp_path, monkeypatch):
+    learn = MidiProcessor.train_new_from_corpus
+    inner = []
+
+    def learn_twice(self, *args, **kwargs):
+        if not inner:
+            inner.append(True)
+            train(options("other", vocab_size=650))
+        return learn(self, *args, **kwargs)
+
+    monkeypatch.setattr(MidiProcessor, "train_new_from_corpus", learn_twice)
+    train(options(vocab_size=650))
+    ours, theirs = (MidiProcessor.from_pretrained(tmp_path / name) for name in ("run", "other"))
+    assert ours.tokenizer.get_vocab() == theirs.tokenizer.get_vocab()
+
+
+def test_a_run_record_is_json_whatever_the_metrics_are(train, options, tmp_path, monkeypatch):
+    monkeypatch.setattr("math.exp", lambda value: float("inf"))
+    train(options())
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    for path in (tmp_path / "run").rglob("*.json"):
+        json.loads(path.read_text(), parse_constant=refuse)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["metrics"]["eval_perplexity"] is None
+
+
+# One process at a time
+
+
+def test_a_folder_in_use_is_refused_by_name(train, options, tmp_path):
+    with lock_folder(tmp_path / "run"):
+        with pytest.raises(RuntimeError, match=rf"run belongs to another process .* process {os.getpid()} on"):
+            train(options())
+        assert names(tmp_path / "run") == {"_lock"}
+    train(options())
+    assert "_lock" not in names(tmp_path / "run")
+
+
+def test_a_killed_process_leaves_its_folder_free(tmp_path):
+    child = os.fork()
+    if child == 0:
+        with lock_folder(tmp_path / "run"):
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert "_lock" in names(tmp_path / "run")
+    with lock_folder(tmp_path / "run"):
+        pass
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="Cannot write to the folder .*file"):
+        with lock_folder(tmp_path / "file" / "run"):
+            pass
+
+
+# Several processes
+
+
+def test_two_processes_stop_together_and_go_on(options, tmp_path):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", SCRIPT]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    values = {"max_steps": 400, "save_steps": 400, "eval_steps": 400, "per_device_train_batch_size": 2}
+    arguments = options(ddp_backend="gloo", logging_steps=7, disable_tqdm=True, **values)
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen([*launch, *arguments], stdout=output, stderr=subprocess.STDOUT, env=environment)
+        deadline = time.monotonic() + 300
+        while "'loss'" not in log.read_text() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=120) != 0
+    [checkpoint] = (tmp_path / "run").glob("checkpoint-*")
+    assert {"rng_state_0.pth", "rng_state_1.pth", "progress.json"} <= names(checkpoint), log.read_text()
+    step = int(checkpoint.name.partition("-")[2])
+    assert 0 < step < 400 and not (tmp_path / "run" / "model.safetensors").exists()
+    end = str(step + 3)
+    arguments[arguments.index("--max_steps") + 1] = end
+    done = subprocess.run([*launch, *arguments, *LAST], capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert f"The run goes on from step {step}" in done.stderr
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["optimizer_steps"] == step + 3
