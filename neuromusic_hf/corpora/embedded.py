@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,14 +130,20 @@ def _field(tune: str, name: str) -> str | None:
     return found and found.group(1)
 
 
+_silencing = threading.Lock()
+
+
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Keep what C code prints to stdout and stderr from the user, for the time of the `with` block."""
+    """
+    Keep what C code prints to stdout and stderr from the user, for the time of the `with` block; one thread at a time,
+    as all share these.
+    """
     libc = ctypes.CDLL(None) if os.name == "posix" else ctypes.cdll.msvcrt
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
-    with open(os.devnull, "wb") as nowhere:
+    with _silencing, open(os.devnull, "wb") as nowhere:
         saved = {fd: os.dup(fd) for fd in (1, 2)}
         try:
             for fd in saved:

@@ -1,6 +1,8 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -76,6 +78,23 @@ def test_output_comes_back_after_silence_even_after_an_error(capfd):
     with pytest.raises(KeyError), silenced():
         os.write(1, b"hidden")
         raise KeyError
+    os.write(1, b"shown")
+    assert capfd.readouterr().out == "shown"
+
+
+def test_output_comes_back_after_several_threads_were_silent(capfd):
+    first_is_silent = threading.Event()
+
+    def be_silent():
+        with silenced():
+            first_is_silent.set()
+            time.sleep(0.05)
+
+    first = threading.Thread(target=be_silent)
+    first.start()
+    first_is_silent.wait(10)
+    be_silent()
+    first.join(10)
     os.write(1, b"shown")
     assert capfd.readouterr().out == "shown"
 
