@@ -124,17 +124,21 @@ class Run:
 
 
 def kill_in_a_save(draw: random.Random, save_seconds: float):
-    """Kills at a random moment of one of the next three saves, before it is expected to end."""
-    saves, share = draw.randrange(3), 0.8 * draw.random()
-    seen = {"saving": False, "begun": 0, "since": 0.0}
+    """
+    Kills at a random moment of one of the next three saves. Where a save was over before that moment, the machine has
+    become faster: the moment comes earlier in the next one.
+    """
+    seen = {"saving": False, "saves": -draw.randrange(3), "since": 0.0, "delay": draw.random() * save_seconds}
 
     def now(run: Run, seconds: float) -> bool:
         saving = run.is_saving()
         if saving and not seen["saving"]:
-            seen["begun"] += 1
+            seen["saves"] += 1
             seen["since"] = seconds
+        elif seen["saving"] and not saving and seen["saves"] > 0:
+            seen["delay"] /= 2
         seen["saving"] = saving
-        return saving and seen["begun"] > saves and seconds - seen["since"] >= share * save_seconds
+        return saving and seen["saves"] > 0 and seconds - seen["since"] >= seen["delay"]
 
     return now
 
