@@ -3,8 +3,8 @@
     python benchmarks/kill_training.py --output benchmarks/results/kill_training.json
 
 Every launch has the same command line, with `--resume_from_checkpoint last`. Half of the kills are aimed into saves,
-the others fall at random moments from the start of the process on. In the end, every logged loss and every weight must
-be that of the unbroken run, bit by bit.
+the others fall at random moments. In the end, every logged loss and every weight must be that of the unbroken run, bit
+by bit.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from killed_run import Run, kill_at_random, kill_in_a_save, seconds_of_a_save, typical_seconds
+from killed_run import Run, kill_at_random, kill_in_a_save, seconds_of_a_save
 from matplotlib.figure import Figure
 from measuring import print_targets, save_result, target
 
@@ -128,7 +128,7 @@ def main():
         run = Run(work / "killed", options, work / "killed.log")
         for kill in range(args.kills):
             aimed = kill_in_a_save(draw, save_seconds)
-            anywhere = kill_at_random(draw, typical_seconds(unbroken, args.save_steps))
+            anywhere = kill_at_random(draw, unbroken, args.save_steps)
             launch = run.launch(aimed if kill % 2 == 0 else anywhere)
             print(f"kill {kill + 1}: {launch.killed_in or 'none'}, step {launch.last_step}", flush=True)
         last = run.launch()

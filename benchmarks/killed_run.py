@@ -139,17 +139,26 @@ def kill_in_a_save(draw: random.Random, save_seconds: float):
     return now
 
 
-def kill_at_random(draw: random.Random, seconds_of_launch: float):
-    """Kills at a random moment from the start of the process on."""
-    moment = draw.uniform(0.0, seconds_of_launch)
-    return lambda run, seconds: seconds >= moment
+def kill_at_random(draw: random.Random, run: Run, save_steps: int):
+    """Kills at a random moment: one time in three before the first step, else within two intervals of saves."""
+    start, interval = _seconds_of_a_launch(run, save_steps)
+    moment = draw.uniform(0.0, start) if draw.random() < 1 / 3 else None
+    after = draw.uniform(0.0, 2 * interval)
+
+    def now(run: Run, seconds: float) -> bool:
+        if moment is not None:
+            return seconds >= moment
+        steps = run.launches[-1].steps
+        return bool(steps) and seconds >= steps[0][0] - run.launches[-1].started + after
+
+    return now
 
 
-def typical_seconds(unbroken: Run, save_steps: int) -> float:
-    """From the start of a process to the end of its second interval of saves."""
-    launch = unbroken.launches[0]
-    reached = [seconds for seconds, step in launch.steps if step <= 2 * save_steps]
-    return reached[-1] - launch.started
+def _seconds_of_a_launch(run: Run, save_steps: int) -> tuple[float, float]:
+    """Of an unbroken run: to its first step, and from one save to the next."""
+    [launch] = run.launches
+    times = [seconds for seconds, _ in launch.steps]
+    return times[0] - launch.started, (times[-1] - times[0]) / len(times) * save_steps
 
 
 def seconds_of_a_save(run: Run) -> tuple[Launch, float]:

@@ -105,7 +105,8 @@ def keeps_from_writing(error: OSError, folder: str | Path) -> bool:
     if error.filename is None:
         return error.errno in FULL
     file, folder = (os.path.abspath(os.fsdecode(path)) for path in (error.filename, folder))
-    return error.errno in FULL + FORBIDDEN and (file.startswith(folder) or folder.startswith(file))
+    related = file == folder or file.startswith(folder + os.sep) or folder.startswith(file + os.sep)
+    return related and error.errno in FULL + FORBIDDEN
 
 
 class CachedBuilder(datasets.GeneratorBasedBuilder):

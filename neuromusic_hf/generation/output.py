@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .music import new_music
 from .results import file_stem
+from .run_folder import write_file
 from .settings import OutputSettings
 
 
@@ -42,9 +43,9 @@ def write_piece(result: dict, name: str, folder: Path, stem: str, output: Output
     files = {}
     for part, score in scores.items():
         files[part] = f"{stem}.{part}.mid"
-        score.dump_midi(folder / files[part])
+        write_file(folder / files[part], score.dumps_midi())
     files["tokens"] = f"{stem}.tokens.txt"
-    (folder / files["tokens"]).write_text(" ".join(map(str, result["token_ids"])) + "\n", encoding="utf-8")
+    write_file(folder / files["tokens"], (" ".join(map(str, result["token_ids"])) + "\n").encode())
     sounds = scores["full"].note_num() > 0
     if output.pictures and sounds:
         files["picture"] = f"{stem}.png"

@@ -12,6 +12,7 @@ from .clock import MusicClock
 from .limits import MusicEnd
 from .music import excerpt, new_music
 from .prompts import Prompt
+from .run_folder import write_file
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def save_continuation(result: dict | list[dict], folder: str | Path, stem: str |
     paths = []
     for part, score in scores.items():
         paths.append(folder / f"{stem or file_stem(result['name'])}.{part}.mid")
-        score.dump_midi(paths[-1])
+        write_file(paths[-1], score.dumps_midi())
     return paths
 
 

@@ -210,5 +210,18 @@ def _read_record(path: Path, index: int) -> dict:
 def _write_json(path: Path, content: dict):
     """Writes the file in one step: whoever looks finds nothing, the old content, or all of the new."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_file(partial, (json.dumps(content, indent=2) + "\n").encode())
     os.replace(partial, path)
+
+
+def write_file(path: Path, content: bytes):
+    """
+    Writes a file, all of it: symusic's own `dump_midi` says nothing where the disk is full.
+
+    Raises:
+        `OSError`: it cannot be written; the path and the reason are told.
+    """
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -7,8 +7,10 @@ from importlib.metadata import version
 
 import numpy as np
 from datasets import Dataset, Features, List, Value
+from datasets.fingerprint import Hasher
 from gensim.models import Word2Vec
 
+from ..corpora.cache import cached_map
 from ..ranges import PROCESSES, SEEDS, Range, check_ranges
 from .embedding import UNKNOWN_WORD, HarmonyEmbedding
 from .features import NoFeature
@@ -67,8 +69,10 @@ def reduce_corpus(pieces: Dataset, num_proc: int | None = None) -> tuple[list[li
         none, by reason.
     """
     check_ranges({"num_proc": num_proc}, {"num_proc": PROCESSES})
-    found = pieces.select_columns(["midi"]).map(
+    found = cached_map(
+        pieces.select_columns(["midi"]),
         _reduce,
+        Hasher.hash(["reductions", pieces._fingerprint]),
         remove_columns=["midi"],
         features=REDUCTION_FEATURES,
         num_proc=num_proc if num_proc and 1 < num_proc <= len(pieces) else None,

@@ -42,5 +42,4 @@ def _rounded_up(size: int, vocab_size: int) -> bool:
 
 def longest_context(config: PreTrainedConfig) -> int | None:
     """How many tokens a model can read; `None` where its config sets no bound."""
-    config = config.get_text_config()
     return next((length for name in CONTEXT_NAMES if (length := getattr(config, name, None)) is not None), None)

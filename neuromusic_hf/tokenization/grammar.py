@@ -49,11 +49,10 @@ class TokenGrammar:
     - at one onset each program comes once, with a chord at most and then its notes, pitches going up: no note comes
       twice, and drums have drum pitches.
 
-    Everything that miditok encodes is legal, but for notes that come twice where its config keeps those. What is
-    legal has no error by `tokens_errors`, never leads to where no token is legal, and encodes again, once decoded, to
-    the same music in the same order of time. To the same tokens, but for two things that decoding does not keep: the
-    order of programs at an onset, which is the order of a file's tracks (see `ascending_programs`), and Chord tokens,
-    which are derived from notes that come later.
+    Everything that miditok encodes is legal. What is legal has no error by `tokens_errors`, never leads to where no
+    token is legal, and encodes again, once decoded, to the same music in the same order of time. To the same tokens,
+    but for two things that decoding does not keep: the order of programs at an onset, which is the order of a file's
+    tracks (see `ascending_programs`), and Chord tokens, which are derived from notes that come later.
 
     An id of a trained vocabulary is legal where its whole expansion to base tokens is.
 
@@ -108,12 +107,14 @@ class TokenGrammar:
         automata[0].legal[:, ~usable] = False
         automata.append(Automaton(_program_named_last(walks, len(later_checks[0])), later_checks[0]))
         begin = np.cumsum([0, *(len(rule.next) for rule in automata)])
+        begin_places = begin[:-1].copy()
+        begin_places[-1] += programs.unnamed
         next_places = np.concatenate([rule.next + first for rule, first in zip(automata, begin, strict=False)])
         return cls(
             tokens=tokens,
             programs=programs,
             walks=walks,
-            begin_places=torch.from_numpy(begin[:-1]),
+            begin_places=torch.from_numpy(begin_places),
             next_places=torch.from_numpy(next_places.astype(np.int16 if begin[-1] < 2**15 else np.int32)),
             allowed=torch.from_numpy(np.concatenate([rule.legal for rule in automata]).astype(np.uint8)),
             notes=NoteRules.compile(walks, len(later_checks[0])),
@@ -154,7 +155,7 @@ class TokenGrammar:
         programs = set(columns["Program"] if allowed_programs is None else allowed_programs)
         if drums is not None:
             programs = programs | {DRUMS} if drums else programs - {DRUMS}
-        if not programs or not programs <= set(columns["Program"]):
+        if not programs <= set(columns["Program"]) or (columns["Program"] and not programs):
             raise ValueError(f"No music for the programs {sorted(programs)}: there are {sorted(columns['Program'])}.")
         low, high = (-np.inf, np.inf) if pitch_range is None else pitch_range
         pitches = {pitch for pitch in columns["Pitch"] if low <= pitch <= high}
@@ -186,7 +187,7 @@ class TokenGrammar:
         columns = np.zeros((len(masks), len(self.tokens.words)), dtype=bool)
         columns[rows, self.tokens.expansions[ids, 0]] = True
         limits, later_checks = NoteLimits.compile(self.walks, self.programs, columns)
-        device, automata = self.allowed.device, self.allowed[: self.begin_places[-1]]
+        device, automata = self.allowed.device, self.allowed[: self.begin_places[-1] - self.programs.unnamed]
         later_checks = torch.from_numpy(later_checks).flatten(0, 1).to(device, torch.uint8)
         return replace(
             self, allowed=torch.cat([automata, later_checks]), limits=limits.to(device), masks=masks.to(device)
@@ -205,7 +206,7 @@ class TokenGrammar:
 
     def program(self, state: GrammarState) -> torch.LongTensor:
         """The program that was named last at the onset: shape `(batch,)`, 0 for none."""
-        return state.places[:, -1] - self.begin_places[-1]
+        return state.places[:, -1] - self.begin_places[-1] + self.programs.unnamed
 
     def advance(self, state: GrammarState, ids: torch.LongTensor) -> GrammarState:
         """

@@ -14,6 +14,9 @@ what lies above every floor."""
 NONE, CURRENT = 0, -1
 """Beside programs: no program, as none was named at the onset yet, and the one named last before an id."""
 
+SOLO = 1
+"""The program of tokenizers that name none."""
+
 PITCH_TYPES = ("Pitch", "PitchDrum")
 
 
@@ -22,6 +25,7 @@ class Programs:
     The programs of a tokenizer, numbered from 1, ascending and drums last, and the pitches that they sound.
 
     Attributes:
+        unnamed (`int`): the program where none was named at the onset: `NONE`, or `SOLO`.
         number (`dict[int, int]`): of the program that a column names.
         pitch (`dict[int, tuple[int, int]]`): that a column sounds, and its type as an index of `PITCH_TYPES`.
     """
@@ -31,6 +35,7 @@ class Programs:
         self._columns = columns[np.argsort(tokens.values[columns].astype(int) % 256)]
         has_drum_pitches = tokens.of("PitchDrum").any()
         self._pitch_types = (tokens.of("Program_-1")[self._columns] & has_drum_pitches).astype(int)
+        self.unnamed = NONE if len(columns) else SOLO
         self.number = {column: number for number, column in enumerate(self._columns.tolist(), 1)}
         self.pitch = {
             column: (int(tokens.values[column]), index)
@@ -51,7 +56,10 @@ class Programs:
         by_type = np.full((len(allowed), len(PITCH_TYPES)), FRESH)
         for column, (pitch, index) in self.pitch.items():
             by_type[:, index] = np.maximum(by_type[:, index], np.where(allowed[:, column], pitch, FRESH))
-        by_program = np.where(allowed[:, self._columns], by_type[:, self._pitch_types], FRESH)
+        if self.unnamed == SOLO:
+            by_program = by_type[:, :1]
+        else:
+            by_program = np.where(allowed[:, self._columns], by_type[:, self._pitch_types], FRESH)
         return np.pad(by_program, ((0, 0), (1, 0)), constant_values=FRESH), by_type
 
 
@@ -61,6 +69,7 @@ class OnsetWalk:
 
     Args:
         ascending (`bool`): the programs of an onset come in their order.
+        unnamed (`int`): as of [`Programs`].
 
     Attributes:
         checks (`list`): of `[program, value, floor]`. At the onset where the id begins, `value` must lie above the
@@ -75,15 +84,15 @@ class OnsetWalk:
         last_pitch (`tuple[int, int]`): that it sounds at the onset where it ends, and the pitch's type.
     """
 
-    def __init__(self, ascending: bool):
-        self.ascending = ascending
+    def __init__(self, ascending: bool, unnamed: int):
+        self.ascending, self.unnamed = ascending, unnamed
         self.checks, self.legal, self.moved = [], True, False
         self.floors, self.program = {}, CURRENT
         self.wants_pitch, self.wants_program, self.last_pitch = False, False, (ALWAYS, 0)
 
     def move(self):
         """To another onset."""
-        self.floors, self.program, self.moved = {}, NONE, True
+        self.floors, self.program, self.moved = {}, self.unnamed, True
         self.wants_pitch, self.wants_program, self.last_pitch = False, False, (ALWAYS, 0)
 
     def stay(self):
@@ -113,14 +122,14 @@ class OnsetWalk:
         else:
             self.legal &= value > self.floors.get(self.program, FRESH)
         self.floors[self.program] = value
-        self.wants_pitch, self.last_pitch = value == CHORD, (value, pitch_type)
+        self.wants_pitch, self.wants_program, self.last_pitch = value == CHORD, False, (value, pitch_type)
 
 
 def walk_onsets(tokens: BaseTokens, programs: Programs, *, ascending: bool) -> list[OnsetWalk]:
     """The walk of every id. `ascending` as of [`OnsetWalk`]."""
     walks = []
     for columns in tokens.expansions.tolist():
-        walk = OnsetWalk(ascending)
+        walk = OnsetWalk(ascending, programs.unnamed)
         for column in columns:
             _step(walk, column, tokens, programs)
         walks.append(walk)

@@ -14,14 +14,14 @@ from miditok.constants import TIME_SIGNATURE
 from .grammar_tokens import NOTHING, BaseTokens
 
 NEVER_WRITTEN = {
-    miditok.REMI: {("TimeSig", "Program"), ("Tempo", "TimeSig")},
+    miditok.REMI: {("TimeSig", "Program"), ("TimeSig", "Pitch"), ("TimeSig", "Chord"), ("Tempo", "TimeSig")},
     miditok.TSD: set(),
     miditok.Structured: set(),
 }
 """The tokenizers with rules, and the successions that miditok's graph allows and its encoding never writes."""
 
 SETTINGS = {
-    "use_programs": True,
+    "remove_duplicated_notes": True,  # which sorts the notes of an onset, too
     "use_rests": False,
     "use_key_signatures": False,
     "use_sustain_pedals": False,
@@ -84,7 +84,9 @@ def write_rules(tokenizer: MusicTokenizer, tokens: BaseTokens) -> list[Automaton
         rules += [_opening(["Bar", *meter, *tempo], tokens), _positions(meters, steps, tokens)]
     elif isinstance(tokenizer, miditok.TSD):
         tempo = ["Tempo"] if config.use_tempos else []
-        rules += [_opening(meter + tempo, tokens), _meters(meters, steps, tokens), _greedy_shifts(steps, tokens)]
+        note = ["Program"] if config.use_programs else ["Chord", "Pitch"]
+        rules += [_opening(meter + tempo or [("TimeShift", *note)], tokens)]
+        rules += [_meters(meters, steps, tokens), _greedy_shifts(steps, tokens)]
     else:
         rules += [_opening(["TimeShift"], tokens)]
     if config.delete_equal_successive_tempo_changes:
@@ -104,7 +106,8 @@ def check_supported(tokenizer: MusicTokenizer):
         )
     wrong = [f"{key}={getattr(config, key)}" for key, value in SETTINGS.items() if getattr(config, key) != value]
     wrong += [f"{key}={value}" for key, value in config.additional_params.items() if value]
-    if not set(config.programs) <= set(config.use_note_duration_programs):
+    programs = set(config.programs) if config.use_programs else {0}
+    if not programs <= set(config.use_note_duration_programs):
         wrong.append("programs that are not in use_note_duration_programs")
     if any(config.max_num_pos_per_beat % resolution for resolution in config.beat_res.values()):
         wrong.append(f"beat_res={config.beat_res} (the largest resolution must be a multiple of the others)")
@@ -113,7 +116,10 @@ def check_supported(tokenizer: MusicTokenizer):
 
 
 def _successions(tokenizer: MusicTokenizer, tokens: BaseTokens) -> Automaton:
-    """miditok's graph. Beyond it, a chord follows a program, and drum pitches follow the drum program alone."""
+    """
+    miditok's graph. Beyond it, a chord follows a program where there are any, and drum pitches follow the drum program
+    alone.
+    """
     graph, never = tokenizer.tokens_types_graph, NEVER_WRITTEN[type(tokenizer)]
     kinds = tokens.types.astype(object)
     if "PitchDrum" in kinds:
@@ -123,7 +129,7 @@ def _successions(tokenizer: MusicTokenizer, tokens: BaseTokens) -> Automaton:
     def follows(kind: str, then: str) -> bool:
         if kind == "ProgramDrum":
             return then == "PitchDrum"
-        if then == "PitchDrum" or (then == "Chord" and kind != "Program"):
+        if then == "PitchDrum" or (then == "Chord" and kind != "Program" and "Program" in kinds):
             return False
         then = then.removesuffix("Drum")
         return then in graph[kind] and (kind, then) not in never
@@ -136,11 +142,11 @@ def _successions(tokenizer: MusicTokenizer, tokens: BaseTokens) -> Automaton:
     return rule
 
 
-def _opening(words: list[str], tokens: BaseTokens) -> Automaton:
-    """A piece begins with these words, or words of these types."""
+def _opening(words: list[str | tuple[str, ...]], tokens: BaseTokens) -> Automaton:
+    """A piece begins with these words, or words of these types; of a tuple, with one of them."""
     rule = Automaton.idle(1 + len(words), tokens)
     for state, word in enumerate(words):
-        wanted = tokens.of(word)
+        wanted = tokens.of(*([word] if isinstance(word, str) else word))
         rule.next[state, tokens.music] = len(words)
         rule.next[state, wanted] = state + 1
         rule.legal[state, tokens.music & ~wanted] = False

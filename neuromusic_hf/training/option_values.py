@@ -88,9 +88,8 @@ OBJECTS = ("model_config", "tokenization_config", *TrainingArguments._VALID_DICT
 DEMANDED = {
     "batch_eval_metrics": (True, "the metrics sum batch by batch, in flat memory"),
     "prediction_loss_only": (False, "perplexity, accuracy and nats per note would be missing"),
-    "remove_unused_columns": (False, "blocks hold what is needed and no more"),
-    "eval_do_concat_batches": (True, "the metrics sum batch by batch"),
-    "eval_use_gather_object": (False, "the metrics are gathered as tensors"),
+    "dataloader_drop_last": (False, "blocks would be left out, of evaluations too"),
+    "label_names": (None, "the labels of blocks are called labels"),
     "do_predict": (False, "predictions are not written; --do_test evaluates on the test split"),
 }
 """Values that a run cannot do without, and why."""

@@ -127,6 +127,8 @@ def parse_recipe(arguments: list[str]) -> tuple[ModelArguments, DataArguments, R
         with layer.named():
             check_effects(layer.values, defaults | merged, defaults, strictly=layer.place == COMMAND_LINE)
     check_metric(merged.get("metric_for_best_model"))
+    if "hub_token" in layers[-1].values and merged.get("report_to", ["none"]) != ["none"]:
+        raise ValueError("Trackers record command lines: give the token as the variable HF_TOKEN, not as hub_token.")
     return tuple(
         group(**{item.name: merged[item.name] for item in fields(group) if item.name in merged}) for group in GROUPS
     )

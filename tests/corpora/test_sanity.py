@@ -1,3 +1,4 @@
+import pickle
 import struct
 
 import numpy as np
@@ -150,3 +151,8 @@ def test_duration_agrees_with_symusic_over_tempo_changes(make_score):
 def test_to_seconds_walks_the_tempo_map():
     seconds = to_seconds(np.array([0, 480, 960]), np.array([0, 480]), np.array([500_000.0, 1_000_000.0]), 480)
     assert seconds.tolist() == [0.0, 0.5, 1.5]
+
+
+def test_a_refusal_comes_back_from_another_process():
+    refused = pickle.loads(pickle.dumps(RefusedFile("too_large", "9 bytes")))
+    assert (refused.reason, refused.detail, str(refused)) == ("too_large", "9 bytes", "too_large: 9 bytes")

@@ -1,8 +1,11 @@
 """A test run on disk: what it records, and that stopping it anywhere changes nothing."""
 
 import dataclasses
+import errno
 import json
+import os
 import wave
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -279,3 +282,19 @@ def test_damaged_settings_are_named(new_run):
         (run.folder.path / "settings.json").write_text(content)
         with pytest.raises(ValueError, match="settings.json does not hold.*--overwrite"):
             run.begin(sources=["prompts"])
+
+
+def test_a_file_that_finds_no_space_is_told_by_name_and_its_piece_is_not_finished(new_run, monkeypatch):
+    real, run = Path.write_bytes, new_run()
+
+    def no_space(path, content):
+        if path.name.endswith(".full.mid"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", no_space)
+    with pytest.raises(OSError, match="No space left on device: .*000_.*full.mid"):
+        complete(run)
+    assert not run.folder.finished()
+    monkeypatch.undo()
+    assert complete(run)["continued"] == 6

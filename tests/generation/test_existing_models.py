@@ -1,6 +1,6 @@
 """Models and tokenizers that people have already: no processor_config.json, other architectures, other defaults."""
 
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, NoteStreamer,
 from neuromusic_hf.generation.settings import ContinuationSettings
 
 SPECIAL = ["PAD", "BOS", "EOS"]
+SETTINGS = {"use_tempos": True, "remove_duplicated_notes": True, "special_tokens": SPECIAL}
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 WIDE = {**SMALL, "intermediate_size": 64, "max_position_embeddings": 256}
 ARCHITECTURES = {
@@ -47,7 +48,7 @@ PERTOK = {"use_microtiming": True, "ticks_per_quarter": 220, "max_microtiming_sh
 
 
 def their_tokenizer(name="REMI", **settings):
-    return getattr(miditok, name)(TokenizerConfig(**{"use_tempos": True, "special_tokens": SPECIAL} | settings))
+    return getattr(miditok, name)(TokenizerConfig(**SETTINGS | settings))
 
 
 def their_folder(folder, model_type, tokenizer, vocab_size=None, **config):
@@ -222,13 +223,13 @@ def test_it_is_trained_further_and_saved_as_a_bundle(tmp_path):
     assert pipe.model.generation_config.eos_token_id == processor.tokenizer.eos_token_id
 
 
-def test_the_script_continues_it(tmp_path):
+def test_the_script_continues_it(tmp_path, monkeypatch):
     folder = their_folder(tmp_path / "theirs", "mistral", their_tokenizer(use_programs=False))
     make_score(1).dump_midi(tmp_path / "song.mid")
-    command = [sys.executable, SCRIPT, folder, tmp_path / "song.mid", "--output", tmp_path / "out"]
     lengths = ["--prompt_length", "60", "--continue_length", "40", "--no-save_pictures"]
-    done = subprocess.run([*command, *lengths], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    arguments = [SCRIPT, folder, tmp_path / "song.mid", "--output", tmp_path / "out", *lengths]
+    monkeypatch.setattr(sys, "argv", list(map(str, arguments)))
+    runpy.run_path(SCRIPT, run_name="__main__")
     assert len(list(Path(tmp_path, "out").glob("*.full.mid"))) == 1
 
 

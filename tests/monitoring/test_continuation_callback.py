@@ -2,6 +2,7 @@
 
 import json
 import logging
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ import torch
 from transformers import pipeline
 
 from neuromusic_hf.corpora import Midi
-from neuromusic_hf.generation import ContinuationSettings, row_pieces
+from neuromusic_hf.generation import ContinuationRun, ContinuationSettings, row_pieces
 from neuromusic_hf.monitoring import ContinuationCallback, watch_continuations
 from neuromusic_hf.monitoring.continuation_callback import LOG_PREFIX
 from neuromusic_hf.monitoring.watching import half_of_the_usual
@@ -59,6 +60,26 @@ def test_every_so_many_steps_a_test_run_is_written_scored_and_logged(watched, tm
         assert all(isinstance(value, (int, float)) for value in scalars.values())
     reports = [f"{step_folder(trainer, step)}/report" for step in figures]
     assert "REMI" in compare_runs(reports, tmp_path / "comparison").read_text()
+
+
+def test_a_run_that_is_to_stop_breaks_a_test_off_and_the_next_one_makes_up_for_it(watched, tmp_path, monkeypatch):
+    whole = watched("whole", save_strategy="steps")
+    whole.train()
+    stopped = watched(save_strategy="steps", per_device_eval_batch_size=1)
+    proceed = ContinuationRun._continue_batch
+
+    def signalled(self, batch, wanted):
+        signal.raise_signal(signal.SIGTERM)
+        proceed(self, batch, wanted)
+
+    monkeypatch.setattr(ContinuationRun, "_continue_batch", signalled)
+    with pytest.raises(SystemExit):
+        stopped.train()
+    assert not logged(stopped) and len(list(Path(step_folder(stopped, 2)).glob("*.prompt.mid"))) == 1
+    monkeypatch.undo()
+    resumed = watched(save_strategy="steps")
+    resumed.train(resume_from_checkpoint=str(tmp_path / "run" / "checkpoint-2"))
+    assert logged(resumed) == logged(whole) and len(logged(whole)) == 2
 
 
 def test_the_same_prompts_are_continued_by_what_the_model_has_become(watched):

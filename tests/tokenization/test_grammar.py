@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset, Features
 from miditok import REMI, TokSequence
 from music import make_score
 from tokenization.sample_scores import SCORES, random_score
 from transformers import LogitsProcessorList, set_seed
 
 from neuromusic_hf import MidiProcessor, build_model, load_corpus
+from neuromusic_hf.corpora import Midi
 from neuromusic_hf.tokenization import GrammarLogitsProcessor, TokenGrammar, grammar_tokens
 
 NAMES = ("REMI", "TSD", "Structured")
@@ -92,7 +94,8 @@ def complete(processor, row):
 
 def encode_again(processor, words, *, sort_tracks=False):
     tokenizer = processor.music_tokenizer
-    score = tokenizer.decode(TokSequence(tokens=words, ids=[tokenizer.vocab[word] for word in words]))
+    sequence = TokSequence(tokens=words, ids=[tokenizer.vocab[word] for word in words])
+    score = tokenizer.decode(sequence if tokenizer.one_token_stream else [sequence])
     if sort_tracks:
         score.tracks = sorted(score.tracks, key=lambda track: (track.is_drum, track.program))
     return words_of(processor, processor.encode_score(score)[0])
@@ -510,6 +513,7 @@ def test_a_tokenizer_without_rules_is_refused():
     "settings",
     [
         {"use_rests": True},
+        {"remove_duplicated_notes": False},
         {"use_note_duration_programs": [0]},
         {"max_bar_embedding": 60},
     ],
@@ -520,14 +524,51 @@ def test_settings_without_rules_are_refused(settings):
         TokenGrammar.from_processor(MidiProcessor.from_tokenization("REMI", **settings))
 
 
+BARE = {"use_chords": False, "use_tempos": False, "use_time_signatures": False}
+
+
 @pytest.mark.parametrize("name", ["REMI", "TSD", "Structured"])
-def test_where_notes_may_come_twice_none_is_written_twice(name):
-    processor = MidiProcessor.from_tokenization(name, remove_duplicated_notes=False)
+@pytest.mark.parametrize("settings", [{}, BARE, {"use_time_signatures": False}], ids=["all", "bare", "no meters"])
+def test_without_programs_music_is_legal_and_what_is_legal_is_encoded_again(name, settings):
+    processor = MidiProcessor.from_tokenization(name, use_programs=False, **settings)
     grammar = TokenGrammar.from_processor(processor)
-    assert_legal(processor, grammar, [processor.encode(random_score(seed), add_bos=False) for seed in range(3)])
-    for row in draw(grammar, rows=4, length=100):
+    pieces = [SCORES[score]() for score in SCORES if score != "drums_only"]
+    assert_legal(processor, grammar, [processor.encode(piece, add_bos=False) for piece in pieces])
+    notes = 0
+    for row in draw(grammar, rows=6, length=150):
         words = complete(processor, row)
-        assert events(encode_again(processor, words)) == events(words)
+        again = encode_again(processor, words)
+        notes += sum(word.startswith("Pitch") for word in words)
+        assert [word for word in again if word[:5] != "Chord"] == [word for word in words if word[:5] != "Chord"]
+        assert processor.music_tokenizer.tokens_errors(TokSequence(tokens=words, ids=[0] * len(words))) == 0
+    assert notes > 20
+
+
+@pytest.mark.parametrize("model", ["BPE", "Unigram", "WordPiece"])
+def test_without_programs_a_learned_vocabulary_keeps_to_it(model):
+    rows = {"midi": [make_score(seed).dumps_midi() for seed in range(6)]}
+    corpus = Dataset.from_dict(rows, features=Features({"midi": Midi()}))
+    base = MidiProcessor.from_tokenization("REMI", use_programs=False)
+    processor = base.train_new_from_corpus(corpus, base.vocab_size + 80, model=model)
+    grammar = TokenGrammar.from_processor(processor)
+    assert_legal(processor, grammar, [processor.encode(make_score(seed), add_bos=False) for seed in range(3)])
+    low = grammar.restricted(grammar.vocabulary_mask(pitch_range=(40, 50)))
+    for held in (grammar, low):
+        for row in draw(held, rows=4, length=100):
+            words = complete(processor, row)
+            again = encode_again(base, words)
+            assert [word for word in again if word[:5] != "Chord"] == [word for word in words if word[:5] != "Chord"]
+            if held is low:
+                assert {int(word[6:]) for word in words if word.startswith("Pitch_")} <= set(range(40, 51))
+
+
+@pytest.mark.parametrize("use_programs", [True, False])
+def test_a_bare_piece_begins_with_a_note_or_a_gap(use_programs):
+    processor = MidiProcessor.from_tokenization("TSD", use_programs=use_programs, **BARE)
+    grammar = TokenGrammar.from_processor(processor)
+    (legal,) = grammar.legal(grammar.begin(1))
+    words = processor.tokenizer.convert_ids_to_tokens(legal.nonzero()[:, 0].tolist())
+    assert {word.partition("_")[0] for word in words} == {"TimeShift", "Program" if use_programs else "Pitch"}
 
 
 def test_scores_may_be_wider_than_the_vocabulary_but_not_narrower(grammars):

@@ -101,8 +101,8 @@ def test_a_tracker_that_is_not_installed_is_refused_at_the_start(parse):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("batch_eval_metrics", "false"), ("prediction_loss_only", "true"), ("remove_unused_columns", "true"),
-     ("do_predict", "true"), ("do_train", "false"), ("do_eval", "false"), ("eval_do_concat_batches", "false")],
+    [("batch_eval_metrics", "false"), ("prediction_loss_only", "true"), ("dataloader_drop_last", "true"),
+     ("do_predict", "true"), ("do_train", "false"), ("do_eval", "false")],
 )  # fmt: skip
 def test_what_a_run_cannot_do_without_is_refused_with_the_reason(parse, name, value):
     with pytest.raises(ValueError, match=f"{name}={value.capitalize()} cannot be: "):

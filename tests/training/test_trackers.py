@@ -66,3 +66,12 @@ def test_wandb_sees_the_variables(tmp_path, monkeypatch, offline_wandb):
     )  # fmt: skip
     assert "hf_secret" not in str(dict(run.config))
     offline_wandb.finish()
+
+
+def test_a_token_does_not_stand_in_a_command_line_that_trackers_record(tmp_path):
+    options = ["--output_dir", str(tmp_path), "--hub_token", "hf_secret"]
+    assert "hf_secret" not in str(resolved_recipe(*parse_recipe(options)))
+    assert "hf_secret" not in str(parse_recipe(options)[2].to_dict())
+    with pytest.raises(ValueError, match="HF_TOKEN") as error:
+        parse_recipe([*options, "--report_to", "wandb"])
+    assert "hf_secret" not in str(error.value)

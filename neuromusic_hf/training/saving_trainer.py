@@ -1,0 +1,125 @@
+"""A Trainer whose saves are whole or not there."""
+
+import dataclasses
+from pathlib import Path
+
+import torch
+import yaml
+from transformers.trainer import TRAINING_ARGS_NAME
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
+
+from ..disk import finite_json, size_in_mib, staged_folder, write_whole
+from .checkpoints import PROGRESS_NAME, RECIPE_NAME, TRAINER_STATE_NAME, newest_whole
+from .finite_trainer import FiniteTrainer
+from .saving import PARTIAL_NAME, publish_checkpoint, replace_bundle, rotate
+
+
+class SavingTrainer(FiniteTrainer):
+    """
+    [`~transformers.Trainer`] that writes a model to a folder beside its place, and moves it there in one step.
+
+    Args:
+        recipe (`dict`, *optional*): from [`resolved_recipe`], saved with every model.
+        train_facts (`dict`, *optional*): about the blocks of the train split, saved with every checkpoint.
+        kwargs: of [`~transformers.Trainer`].
+    """
+
+    def __init__(self, *args, recipe: dict | None = None, train_facts: dict | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.recipe = recipe
+        self.train_facts = train_facts
+        self._staging: Path | None = None
+
+    def progress(self) -> dict:
+        """What a checkpoint has to keep beside the state of the Trainer. All processes call this."""
+        return {
+            "processes": self.args.world_size,
+            "optimizer": not self.args.save_only_model,
+            "train": self.train_facts,
+            "unlogged_loss": self.accelerator.gather(self._tr_loss[None]).mean().item(),
+            "last_logged_step": self._globalstep_last_logged,
+        }
+
+    def _get_output_dir(self, trial) -> str:
+        return str(self._staging) if self._staging else super()._get_output_dir(trial)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False):
+        """As [`~transformers.Trainer.save_model`], with the recipe, without a pickle, and in one step."""
+        if self._staging is not None:
+            super().save_model(output_dir, _internal_call=True)
+            self._complete(Path(output_dir))
+            return
+        self.refuse_lost_weights()
+        folder = Path(output_dir or self.args.output_dir)
+        remedy = "The checkpoints of the run are untouched: make room and go on with --resume_from_checkpoint last."
+        with staged_folder(folder / PARTIAL_NAME / "bundle", folder, remedy) as staging:
+            super().save_model(str(staging), _internal_call=True)
+            self._complete(staging)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                replace_bundle(staging, folder)
+            self.accelerator.wait_for_everyone()
+        if self.args.push_to_hub and not _internal_call:
+            self.push_to_hub(commit_message="Model save", revision=self.args.hub_revision)
+
+    def _complete(self, folder: Path):
+        if not self.args.should_save:
+            return
+        if not (folder / CONFIG_NAME).exists() and not (folder / ADAPTER_CONFIG_NAME).exists():
+            # FSDP with states in shards writes its weights elsewhere, and nothing beside them.
+            self.model.config.save_pretrained(folder)
+            self.processing_class.save_pretrained(folder)
+        # A pickle of the arguments, which recipe.yaml holds in the open.
+        (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)
+        if self.recipe is not None:
+            write_whole(folder / RECIPE_NAME, yaml.safe_dump(self.recipe, sort_keys=False))
+
+    def _save_checkpoint(self, model, trial):
+        self.refuse_lost_weights()
+        output_dir, run_dir = Path(self.args.output_dir), Path(super()._get_output_dir(trial))
+        checkpoint = run_dir / f"checkpoint-{self.state.global_step}"
+        last = newest_whole(run_dir)
+        remedy = "Make room and go on with --resume_from_checkpoint last, which "
+        remedy += f"is {last} of {size_in_mib(last):.1f} MiB." if last else "begins at the first step."
+        with staged_folder(output_dir / PARTIAL_NAME / "saving", checkpoint, remedy) as staging:
+            self._save_staged(staging, model, trial)
+            self._remember_best(checkpoint)
+            self._write_states(staging / checkpoint.name)
+            if self.args.should_save:
+                publish_checkpoint(staging / checkpoint.name, checkpoint, output_dir)
+                rotate(run_dir, output_dir, self.args.save_total_limit, self.state.best_model_checkpoint)
+            self.accelerator.wait_for_everyone()
+        if self.args.push_to_hub:
+            self._push_from_checkpoint(str(checkpoint))
+
+    def _save_staged(self, staging: Path, model, trial):
+        """A checkpoint to which one process could not write its part is none."""
+        self._staging, failure = staging, None
+        try:
+            super()._save_checkpoint(model, trial)
+        except Exception as error:
+            failure = error
+        finally:
+            self._staging = None
+        failures = self.accelerator.gather(torch.tensor([int(failure is not None)], device=self.accelerator.device))
+        if failure is not None:
+            raise failure
+        if failures.any():
+            raise RuntimeError("another process could not write its part.")
+
+    def _remember_best(self, checkpoint: Path):
+        """The Trainer looked for the best checkpoint where this one was staged."""
+        best_step = self.state.best_global_step
+        best = checkpoint.with_name(f"checkpoint-{best_step}")
+        if best_step and (best_step == self.state.global_step or best.exists()):
+            self.state.best_model_checkpoint = str(best)
+
+    def _write_states(self, staged: Path):
+        progress = self.progress()
+        if self.args.should_save:
+            write_whole(staged / PROGRESS_NAME, finite_json(progress))
+            write_whole(staged / TRAINER_STATE_NAME, finite_json(dataclasses.asdict(self.state)))
+
+    def _push_from_checkpoint(self, checkpoint_folder: str):
+        if self._staging is None:
+            super()._push_from_checkpoint(checkpoint_folder)
