@@ -269,7 +269,7 @@ def test_weights_read_from_their_file(pipe, processor_of, tmp_path):
 def test_other_embeddings_than_the_tokenizer_has_are_refused(pipe):
     played(pipe)
     pipe.model.resize_token_embeddings(pipe.model.config.vocab_size + 8)
-    with pytest.raises(ValueError, match=r"552 config.vocab_size.*544 ids"):
+    with pytest.raises(ValueError, match="552 .*544 ids"):
         played(pipe)
 
 
@@ -282,7 +282,7 @@ def test_another_model_takes_the_place_of_the_first(pipe, processor_of, tiny_mod
     with pytest.raises(ValueError, match=r"unknown_instruments.*\[40\]"):
         pipe(PIECES[0], max_new_tokens=4)
     pipe.model = tiny_model("TSD")
-    with pytest.raises(ValueError, match="config.vocab_size"):
+    with pytest.raises(ValueError, match="give the processor"):
         played(pipe)
     pipe.processor = pipe.tokenizer = processor_of("TSD")
     pipe.tokenizer = pipe.processor.tokenizer
