@@ -3,6 +3,7 @@
 import copy
 import inspect
 import numbers
+from collections.abc import Sequence
 
 from transformers import GenerationConfig, GenerationMixin, PreTrainedModel
 from transformers.generation import GenerationMode
@@ -44,6 +45,11 @@ def settings_in_force(model: PreTrainedModel, arguments: dict) -> GenerationConf
 def generation_mode(settings: GenerationConfig, arguments: dict) -> GenerationMode:
     """How `generate()` searches."""
     return settings.get_generation_mode(arguments.get("assistant_model"))
+
+
+def with_eos(ends: int | Sequence[int] | None, eos: int) -> list[int]:
+    """The ids that end a piece, with that of the tokenizer among them."""
+    return sorted({eos, *(ends if isinstance(ends, Sequence) else [ends])} - {None})
 
 
 def check_arguments(model: PreTrainedModel, arguments: dict):

@@ -12,7 +12,7 @@ from ..corpora import RefusedFile
 from ..models.fit import longest_context
 from ..tokenization import MidiProcessor
 from ..tokenization.pipeline_code import CUSTOM_PIPELINES
-from .arguments import check_arguments, settings_in_force
+from .arguments import check_arguments, settings_in_force, with_eos
 from .clock import MusicClock
 from .control import Controller
 from .decoding import generate_rows
@@ -24,8 +24,6 @@ from .request import Job, Request
 from .results import Generated, Refusal
 from .streaming import followed
 
-DEFAULT_NEW_TOKENS = 512
-ROOM_STEP = 64
 SEED_BITS = 32
 
 
@@ -36,7 +34,8 @@ class MidiContinuationPipeline(Pipeline):
     Arguments may be given when the pipeline is made, or with a call, which goes before. Those not named here are
     arguments of `model.generate()`, and go before what `model.generation_config` says at the moment of the call; it
     goes before the pipeline's own defaults, which sample from the model's own distribution (`do_sample=True`,
-    `top_k=0`). A `generation_config` that is given is obeyed whole: beside it, those defaults do not count.
+    `top_k=0`). A `generation_config` that is given is obeyed whole: beside it, those defaults do not count. A piece
+    ends with the tokenizer's EOS, and with what else the model's generation config names.
 
     Args:
         model ([`~transformers.PreTrainedModel`]): a causal language model.
@@ -174,7 +173,7 @@ class MidiContinuationPipeline(Pipeline):
         if self.controller.processor is not self.processor:
             self.controller = Controller(self.processor)
         self.controller.trained_programs = getattr(self.model.config, "trained_programs", None)
-        roles = ("pad_token_id", "bos_token_id", "eos_token_id")
+        roles = ("pad_token_id", "bos_token_id")
         self._generation_defaults = {name: getattr(self.processor.tokenizer, name) for name in roles}
 
     def _prepare_generate_kwargs(self, generate_kwargs: dict, **overrides) -> dict:
@@ -187,6 +186,8 @@ class MidiContinuationPipeline(Pipeline):
             added = sample | from_all
         if settings.stop_strings and given.get("tokenizer") is None:
             added["tokenizer"] = self.processor.tokenizer
+        if "eos_token_id" not in given and getattr(given.get("generation_config"), "eos_token_id", None) is None:
+            overrides["eos_token_id"] = with_eos(settings.eos_token_id, self.processor.tokenizer.eos_token_id)
         return super()._prepare_generate_kwargs(given | added, **overrides)
 
     def _settings(self, request: Request) -> GenerationConfig:
@@ -205,7 +206,8 @@ class MidiContinuationPipeline(Pipeline):
         try:
             prompt = self._prompt(piece, request)
             seed = secrets.randbits(SEED_BITS) if request.seed is None else request.seed
-            return {"job": Job(prompt, self._room(prompt, request), seed)}
+            room = request.room(len(prompt.ids), self._settings(request), longest_context(self.model.config))
+            return {"job": Job(prompt, room, seed)}
         except RefusedFile as refused:
             if piece.index is None:
                 raise ValueError(f"Cannot continue {piece.path or piece.name}: {refused}.") from refused
@@ -227,27 +229,6 @@ class MidiContinuationPipeline(Pipeline):
             prompt = maker.make(piece.name, score)
         self.controller.allowed_programs(control, prompt)
         return prompt
-
-    def _room(self, prompt: Prompt, request: Request) -> int:
-        """How many tokens may follow a prompt."""
-        settings, length = self._settings(request), len(prompt.ids)
-        context = longest_context(self.model.config)
-        wanted = settings.max_new_tokens
-        if wanted is None and settings.max_length is not None:
-            wanted = max(1, settings.max_length - length)
-        if wanted is None:
-            rest = DEFAULT_NEW_TOKENS if context is None else max(1, context - length)
-            # Music decides where it ends: round, so that prompts of nearly the same length go through together.
-            wanted = rest - rest % ROOM_STEP if request.limit and rest > ROOM_STEP else rest
-            wanted = wanted if request.limit else min(DEFAULT_NEW_TOKENS, rest)
-        if context is not None and length + wanted > context:
-            raise RefusedFile(
-                "prompt_too_long",
-                f"{length} tokens of prompt and {wanted} new ones are {length + wanted}; the model reads {context}: "
-                f"set prompt_length={max(1, context - wanted)} or less (prompt_from='end' takes the last ones), or a "
-                "smaller max_new_tokens",
-            )
-        return wanted
 
     def _forward(self, inputs: dict, request: Request) -> dict:
         jobs = inputs["job"] if isinstance(inputs["job"], list) else [inputs["job"]]

