@@ -14,7 +14,7 @@ from transformers import pipeline
 from neuromusic_hf.corpora import Midi
 from neuromusic_hf.generation import ContinuationRun, ContinuationSettings, row_pieces
 from neuromusic_hf.monitoring import ContinuationCallback, watch_continuations
-from neuromusic_hf.monitoring.continuation_callback import LOG_PREFIX
+from neuromusic_hf.monitoring.continuation_callback import LOG_PREFIX, _as_for_generation
 from neuromusic_hf.monitoring.watching import half_of_the_usual
 from neuromusic_hf.reports import compare_runs, read_run, score_run
 
@@ -187,3 +187,17 @@ def test_a_step_can_be_scored_again_by_the_script(watched):
     logged_before = logged(trainer)[2]
     assert record["scores"]["pitch_kl"]["score"] == logged_before.get(f"{LOG_PREFIX}pitch_kl")
     assert "at step 2" in record["not_available"]["model"]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_model_continues_by_its_own_forward_and_comes_back_as_it_was(wrapped):
+    model = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Dropout().eval())
+    model.forward = own = lambda inputs: inputs
+    if wrapped:  # as Accelerate lays autocast around it
+        model._original_forward, model.forward = own, lambda inputs: own(inputs).bfloat16()
+    before = model.forward
+    with pytest.raises(KeyboardInterrupt), _as_for_generation(model):
+        assert model.forward is own and not any(module.training for module in model.modules())
+        raise KeyboardInterrupt
+    assert model.forward is before
+    assert [module.training for module in model.modules()] == [True, True, False]
