@@ -25,6 +25,7 @@ def lock_folder(folder: str | Path) -> Iterator[Path]:
     """
     Holds an output folder, which is made where it is not there, against every other process. The operating system
     frees it when the process ends, however it ends. In a launch of several processes the main one holds it for all.
+    Where nothing was written in the end, a folder that was made for it goes again.
 
     Args:
         folder (`str` or `Path`): where only this process is to write.
@@ -34,6 +35,7 @@ def lock_folder(folder: str | Path) -> Iterator[Path]:
         `OSError`: it cannot be made or written to.
     """
     folder = Path(folder)
+    is_new = not folder.exists()
     lock = FileLock(folder / LOCK_NAME, timeout=0, fallback_to_soft=False)
     by_main_process(lambda: _acquire(lock, folder))
     try:
@@ -42,6 +44,8 @@ def lock_folder(folder: str | Path) -> Iterator[Path]:
         if lock.is_locked:
             Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
+            if is_new and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def _acquire(lock: FileLock, folder: Path):
