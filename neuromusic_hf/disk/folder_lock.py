@@ -44,8 +44,9 @@ def lock_folder(folder: str | Path) -> Iterator[Path]:
         if lock.is_locked:
             Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
-            if is_new and not any(folder.iterdir()):
-                folder.rmdir()
+            if is_new:
+                with contextlib.suppress(OSError):  # It is not empty.
+                    folder.rmdir()
 
 
 def _acquire(lock: FileLock, folder: Path):
