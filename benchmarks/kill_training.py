@@ -110,6 +110,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--hidden_size", type=int, default=512)
     parser.add_argument("--max_steps", type=int, default=300)
     parser.add_argument("--save_steps", type=int, default=5)
+    parser.add_argument("--fill_disk", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
@@ -133,7 +134,7 @@ def main():
             print(f"kill {kill + 1}: {launch.killed_in or 'none'}, step {launch.last_step}", flush=True)
         last = run.launch()
         equal = comparison(run, unbroken)
-        filled = fill_the_disk(work, options, unbroken)
+        filled = fill_the_disk(work, options, unbroken) if args.fill_disk else None
         draw_curves(run, unbroken, args.output.with_suffix(".png"))
     kills = [launch for launch in run.launches if launch.killed_in]
     refused = [launch for launch in run.launches if launch.exit_status not in (None, 0)]

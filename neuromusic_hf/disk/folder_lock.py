@@ -24,9 +24,9 @@ _WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 @contextlib.contextmanager
 def lock_folder(folder: str | Path) -> Iterator[Path]:
     """
-    Holds an output folder against every other process. It is made where it is not there, and goes again where nothing
-    was written to it. The operating system frees it when the process ends, however it ends. In a launch of several
-    processes the main one holds it for all.
+    Holds an output folder, which is made where it is not there, against every other process. The operating system
+    frees it when the process ends, however it ends. In a launch of several processes the main one holds it for all.
+    Where nothing was written in the end, a folder that was made for it goes again.
 
     Args:
         folder (`str` or `Path`): where only this process is to write.
@@ -36,21 +36,21 @@ def lock_folder(folder: str | Path) -> Iterator[Path]:
         `ValueError`: it cannot be made or written to.
     """
     folder = Path(folder)
+    is_new = not folder.exists()
     lock = FileLock(folder / LOCK_NAME, timeout=0, fallback_to_soft=False)
-    is_new = by_main_process(lambda: _acquire(lock, folder))
+    by_main_process(lambda: _acquire(lock, folder))
     try:
         yield folder
     finally:
         if lock.is_locked:
             Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
-        if is_new:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+            if is_new:
+                with contextlib.suppress(OSError):  # It is not empty.
+                    folder.rmdir()
 
 
-def _acquire(lock: FileLock, folder: Path) -> bool:
-    is_new = not folder.exists()
+def _acquire(lock: FileLock, folder: Path):
     check_output_folder(folder)
     try:
         lock.acquire()
@@ -64,9 +64,8 @@ def _acquire(lock: FileLock, folder: Path) -> bool:
         if error.errno not in _WITHOUT_LOCKS:
             raise
         logger.warning("%s lies on a file system without locks: start no second process with it.", folder)
-        return is_new
+        return
     Path(lock.lock_file).write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
-    return is_new
 
 
 def _text(path: Path) -> str:

@@ -239,6 +239,12 @@ def test_a_killed_process_leaves_its_folder_free(tmp_path):
         pass
 
 
+def test_a_run_that_is_refused_leaves_no_folder(train, options, tmp_path):
+    with pytest.raises(ValueError, match="There is no checkpoint"):
+        train([*options(), "--resume_from_checkpoint", str(tmp_path / "nowhere")])
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_that_cannot_be_written_to_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="Cannot write to the folder .*file"):

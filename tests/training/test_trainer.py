@@ -109,7 +109,8 @@ def test_a_kill_anywhere_in_a_save_leaves_the_checkpoint_before(
 
     in_a_killed_process(work)
     resumed = assert_resumes_to(unbroken, make_trainer, "run", save_total_limit=1)
-    assert names(tmp_path / "run") == {"checkpoint-6"}
+    # Killed as it deletes the last but one, the finished run has nothing more to save, and nothing to delete for it.
+    assert names(tmp_path / "run") - {"checkpoint-4"} == {"checkpoint-6"}
     assert resumed.state.global_step == 6
 
 
