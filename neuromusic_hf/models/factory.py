@@ -174,6 +174,7 @@ def _pretrained_config(
         config = AutoConfig.from_pretrained(adapter.base if adapter else name, trust_remote_code=trust_remote_code)
     except OSError as error:
         raise (adapter.explain(error) if adapter else _no_model(name, error)) from error
+    name = f"{name} on its base {adapter.base}" if adapter else name
     _check_known(type(config), sizes)
     if changed := _changed_sizes(config, sizes):
         raise ValueError(f"{name!r} has weights of other sizes than {changed}: leave these out, or train a new model.")

@@ -214,5 +214,5 @@ def test_an_adapter_of_a_larger_vocabulary_than_its_base_is_refused(folders, tmp
     config = peft.LoraConfig(r=2, target_modules=["c_attn"], modules_to_save=["wte"], task_type="CAUSAL_LM")
     peft.get_peft_model(model, config).save_pretrained(tmp_path)
     mine.save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match=f"(?s){tmp_path} is an adapter .*size mismatch"):
+    with pytest.raises(ValueError, match=f"{tmp_path} on its base {base}.* ids and the processor"):
         build_model(str(tmp_path), MidiProcessor.from_pretrained(tmp_path))

@@ -79,7 +79,7 @@ def test_every_form_of_a_piece_gives_the_same_ids(processor, tmp_path):
     path = tmp_path / "piece.mid"
     path.write_bytes(midi)
     expected = processor(Score.from_midi(midi))["input_ids"]
-    for form in (path, str(path), midi, {"bytes": midi, "path": None}, {"bytes": None, "path": str(path)}):
+    for form in (path, str(path), midi, {"bytes": midi, "path": None}, {"path": str(path)}):
         assert processor(form)["input_ids"] == expected, form
         assert processor([form])["input_ids"] == [expected]
     assert processor((path, midi))["input_ids"] == [expected, expected]
