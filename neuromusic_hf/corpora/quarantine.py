@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import pyarrow as pa
 
-from ..disk import read_json
+from ..disk import read_json, write_whole
 from .builder import IGNORED
 
 
@@ -49,9 +48,7 @@ class QuarantineReport:
         """Write the report as JSON, whole or not at all."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        unfinished.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(unfinished, path)
+        write_whole(path, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
         return path
 
     @classmethod

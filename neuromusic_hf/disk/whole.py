@@ -11,11 +11,24 @@ from pathlib import Path
 MIB = 2**20
 
 
+def write_file(path: Path, content: bytes):
+    """
+    Writes a file, all of it: symusic's own `dump_midi` says nothing where the disk is full.
+
+    Raises:
+        `OSError`: it cannot be written; the path and the reason are told.
+    """
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def write_whole(path: Path, text: str):
     """Writes a text file in one step: whoever looks finds nothing, the old text, or all of the new."""
     partial = path.with_name(f"_{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
+        write_file(partial, text.encode("utf-8"))
         sync(partial)
         os.replace(partial, path)
     finally:

@@ -3,9 +3,9 @@
 import math
 from pathlib import Path
 
+from ..disk import write_file
 from .music import new_music
 from .results import file_stem
-from .run_folder import write_file
 from .settings import OutputSettings
 
 

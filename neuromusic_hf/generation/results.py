@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
+from ..disk import write_file
 from ..tokenization import MidiProcessor
 from .clock import MusicClock
 from .limits import MusicEnd
 from .music import excerpt, new_music
 from .prompts import Prompt
-from .run_folder import write_file
 
 
 @dataclass(frozen=True)

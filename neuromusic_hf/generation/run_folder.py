@@ -1,14 +1,13 @@
 """The folder of a test run: what was asked, a record of each finished piece, and in the end the manifest."""
 
 import json
-import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..disk import check_output_folder, read_json
+from ..disk import check_output_folder, finite_json, read_json, write_whole
 
 SETTINGS_NAME = "settings.json"
 MANIFEST_NAME = "manifest.json"
@@ -118,13 +117,13 @@ class RunFolder:
             `ValueError`: the folder cannot be written to, or holds a run with other settings or a damaged file of one.
         """
         check_output_folder(self.path)
-        for partial in self.path.glob("*.json.*.tmp"):
+        for partial in self.path.glob("_*.json.*.partial"):
             partial.unlink(missing_ok=True)
         if overwrite:
             self._remove_run()
         recorded = self._recorded_settings()
         if recorded is None:
-            _write_json(self.path / SETTINGS_NAME, settings)
+            write_whole(self.path / SETTINGS_NAME, finite_json(settings))
         elif recorded != json.loads(json.dumps(settings)):
             changes = "\n".join(_differences(recorded, settings))
             raise ValueError(
@@ -139,7 +138,7 @@ class RunFolder:
 
     def write_record(self, index: int, stem: str, record: dict):
         """Marks a piece as finished: continued, or left out where the record has a `reason`."""
-        _write_json(self.path / f"{stem}.json", {"index": index, **record})
+        write_whole(self.path / f"{stem}.json", finite_json({"index": index, **record}))
 
     def write_manifest(self) -> dict:
         """Writes the settings and all records, in order, as `manifest.json`, and returns them."""
@@ -153,7 +152,7 @@ class RunFolder:
             "pieces": continued,
             "pieces_left_out": left_out,
         }
-        _write_json(self.path / MANIFEST_NAME, manifest)
+        write_whole(self.path / MANIFEST_NAME, finite_json(manifest))
         return manifest
 
     def _recorded_settings(self) -> dict | None:
@@ -205,23 +204,3 @@ def _read_record(path: Path, index: int) -> dict:
     if record["index"] != index:
         raise ValueError(f"{path} {what}: its index is {record['index']}. {remedy}")
     return record
-
-
-def _write_json(path: Path, content: dict):
-    """Writes the file in one step: whoever looks finds nothing, the old content, or all of the new."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    write_file(partial, (json.dumps(content, indent=2) + "\n").encode())
-    os.replace(partial, path)
-
-
-def write_file(path: Path, content: bytes):
-    """
-    Writes a file, all of it: symusic's own `dump_midi` says nothing where the disk is full.
-
-    Raises:
-        `OSError`: it cannot be written; the path and the reason are told.
-    """
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -14,7 +14,6 @@ from symusic import Score
 
 from neuromusic_hf.generation import ContinuationRun, ContinuationSettings, OutputSettings, RunFolder, find_pieces
 from neuromusic_hf.generation import continuation_run as run_module
-from neuromusic_hf.generation import run_folder as folder_module
 
 
 class Stopped(BaseException):
@@ -179,8 +178,8 @@ def stop_amid_a_record(monkeypatch, count):
             raise Stopped
         original(partial, path)
 
-    calls, original = iter(range(1000)), folder_module.os.replace
-    monkeypatch.setattr(folder_module.os, "replace", replace)
+    calls, original = iter(range(1000)), os.replace
+    monkeypatch.setattr(os, "replace", replace)
 
 
 @pytest.mark.parametrize("stop", [stop_before_writing, stop_amid_files, stop_amid_a_record])
