@@ -67,6 +67,15 @@ def assert_resumes_to(unbroken, make_trainer, name, **changed):
     return resumed
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """A fork of a process whose OpenMP threads have run waits for them for ever, as they are not in the fork."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def unbroken(trainer_in, tmp_path_factory):
     trainer = trainer_in(tmp_path_factory.mktemp("unbroken"))
