@@ -99,8 +99,11 @@ def _trained_backend(music_tokenizer: MusicTokenizer) -> tokenizers.Tokenizer:
 
 def _special_pieces(music_tokenizer: MusicTokenizer) -> dict[str, str]:
     # miditok's name of the piece that carries a special token's id, to the token's text: with Unigram a special token
-    # has a piece of its own beside its entry in the alphabet.
+    # has a piece of its own beside its entry in the alphabet. With BPE and WordPiece those that say something of music
+    # are in groups, as any other token.
     tokens = music_tokenizer.special_tokens
+    if music_tokenizer._model_name in ("BPE", "WordPiece"):
+        tokens = [token for token in tokens if token.endswith(NO_VALUE)]
     suffix = UNIGRAM_SPECIAL_TOKEN_SUFFIX if music_tokenizer._model_name == "Unigram" else ""
     return {token + suffix: token for token in tokens if not token.endswith(UNIGRAM_SPECIAL_TOKEN_SUFFIX)}
 

@@ -4,14 +4,16 @@ import json
 import subprocess
 import sys
 
+import miditok
 import numpy as np
 import pytest
 import torch
+from music import make_score
 from tokenization.sample_scores import random_score
 from tokenizers.decoders import DecodeStream
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, TextIteratorStreamer, pipeline
 
-from neuromusic_hf import build_model
+from neuromusic_hf import MidiProcessor, build_model
 from neuromusic_hf.tokenization.text_tokenizer import MusicTextTokenizer
 
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "context_length": 128}
@@ -142,3 +144,20 @@ def test_tokenizers_saved_before_text_was_additive_still_load(processor, tmp_pat
         (tmp_path / name).write_text(json.dumps(saved))
     loaded = type(processor).from_pretrained(tmp_path)
     assert loaded.encode(random_score(1)) == processor.encode(random_score(1))
+
+
+@pytest.mark.parametrize("model", ["BPE", "Unigram", "WordPiece"])
+def test_groups_may_hold_what_miditok_calls_special_and_is_music(tmp_path, model):
+    """MMM's Track_Start begins the bar that miditok learns from, and may be merged with what follows."""
+    paths = [tmp_path / f"{seed}.mid" for seed in range(12)]
+    for seed, path in enumerate(paths):
+        make_score(seed).dump_midi(path)
+    music_tokenizer = miditok.MMM(miditok.TokenizerConfig(base_tokenizer="REMI"))
+    music_tokenizer.train(vocab_size=len(music_tokenizer.vocab) + 60, model=model, files_paths=paths)
+    expected = music_tokenizer.encode(paths[0]).ids
+    processor = MidiProcessor.from_music_tokenizer(music_tokenizer)
+    assert processor.encode(paths[0], add_bos=False) == expected
+    text = processor.tokenizer.decode(expected)
+    assert text.startswith(" Track_Start Program_0")
+    assert processor.tokenizer.decode(expected[:3]) + processor.tokenizer.decode(expected[3:]) == text
+    assert processor.tokenizer.decode(processor.tokenizer.encode(text, add_special_tokens=False)) == text
