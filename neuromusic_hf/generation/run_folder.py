@@ -20,10 +20,11 @@ RUN_OF = "of a run of scripts/continue_midi.py"
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """Which model continued: its folder or repository, and its weights there."""
+    """Which model continued: its folder or repository, its weights there, and the files beside them that decide."""
 
     name: str
     revision: str
+    files: str | None = None
 
 
 @dataclass(frozen=True)
