@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -123,11 +124,12 @@ class MidiCorpusBuilder(CachedBuilder):
     DEFAULT_LIMITS: ClassVar[SanityLimits] = SanityLimits()
 
     def __init__(self, cache_dir=None, *, data_dir=None, limits=None, hash=None, **kwargs):
+        data_dir = None if data_dir is None else os.path.expanduser(data_dir)
         kwargs.setdefault("fingerprint", self.source_fingerprint(data_dir))
         kwargs.setdefault("dataset_name", f"neuromusic_{type(self).__name__}")
         super().__init__(
             cache_dir,
-            data_dir=None if data_dir is None else str(data_dir),
+            data_dir=data_dir,
             limits=limits or self.DEFAULT_LIMITS,
             hash=hash or self._code_hash(),
             **kwargs,

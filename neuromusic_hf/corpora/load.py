@@ -20,6 +20,7 @@ from .folder import FolderCorpus
 from .lamd import LamdCorpus
 from .maestro import MaestroCorpus
 from .midi_feature import Midi
+from .names import split_names
 from .quarantine import QuarantineReport, merge_reports, report_of
 from .sanity import SanityLimits
 from .saved import is_saved, saved_rows
@@ -83,7 +84,8 @@ def load_corpus(
         name_or_path (`str`, `Path`, builder class, or a list of these):
             `"bach"`, `"folk"`, `"maestro"`, `"lamd"`; a folder, zip or tar of MIDI files; a Parquet file, folder of
             Parquet files, `save_to_disk` folder or Hub dataset id with a MIDI column; a subclass of
-            [`MidiCorpusBuilder`]; or several of them, as a list or joined with `+` (`"bach+folk"`).
+            [`MidiCorpusBuilder`]; or several of them, as a list or joined with `+` (`"bach+folk"`). A path that exists
+            may have a `+` in its name, see [`split_names`].
         data_dir (`str` or `Path`, *optional*):
             Local copy of the data, for `"maestro"`, `"lamd"` and builder classes.
         split_shares (`Sequence[float]`, *optional*):
@@ -142,7 +144,8 @@ def load_corpus(
     corpus = DatasetDict(joined).cast_column("midi", Midi())
     report = merge_reports([_report(part) for part in opened])
     fingerprint = Hasher.hash([part.rows._fingerprint for part in opened])
-    path = quarantine_path or _default_report_path(report.corpus, fingerprint, cache_dir)
+    path = quarantine_path and os.path.expanduser(quarantine_path)
+    path = path or _default_report_path(report.corpus, fingerprint, cache_dir)
     saved = _save_report(report, path, asked_for=quarantine_path is not None)
     logger.log(logging.WARNING if report.refused else logging.INFO, "%s. Report: %s", report.summary, saved)
     check_not_empty({name: len(rows) for name, rows in corpus.items()}, report.corpus)
@@ -153,8 +156,8 @@ def load_corpus(
 def _names(name_or_path: Any) -> list:
     if isinstance(name_or_path, list | tuple):
         names = list(name_or_path)
-    elif isinstance(name_or_path, str) and "+" in name_or_path and not os.path.exists(name_or_path):
-        names = [part.strip() for part in name_or_path.split("+")]
+    elif isinstance(name_or_path, str):
+        names = split_names(name_or_path)
     else:
         names = [name_or_path]
     if not names or any(name in ("", None) for name in names):

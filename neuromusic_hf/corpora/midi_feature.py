@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import InitVar, dataclass, field
 from pathlib import Path
@@ -191,7 +192,7 @@ def _as_binary(data: pa.Array) -> pa.Array:
 
 
 def _read_path(path: str) -> bytes:
-    with xopen(path, "rb") as file:
+    with xopen(os.path.expanduser(path), "rb") as file:
         return file.read()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from fnmatch import fnmatch
 from pathlib import Path
@@ -117,7 +118,10 @@ def _from_disk(name: str, streaming: bool, load_kwargs: dict) -> dict[str, Datas
 def _from_parquet(name: str, cache: str, streaming: bool, load_kwargs: dict) -> dict[str, Dataset | IterableDataset]:
     for path in [Path(name)] if os.path.isfile(name) else Path(name).rglob("*.parquet"):
         _check_parquet(path)
-    where = {"path": "parquet", "data_files": name} if os.path.isfile(name) else {"path": name}
+    plain = glob.escape(name)  # datasets takes paths for patterns
+    if os.path.isdir(name) and plain != name:
+        raise ValueError(f"'{name}': datasets reads [, ], * and ? in the path of a folder as a pattern: rename it.")
+    where = {"path": "parquet", "data_files": plain} if os.path.isfile(name) else {"path": name}
     return _load_dataset(name, cache, streaming=streaming, **where, **load_kwargs)
 
 

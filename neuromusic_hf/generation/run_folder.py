@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..disk import check_output_folder, finite_json, read_json, write_whole
+from ..disk import check_output_folder, finite_json, read_json, user_path, write_whole
 
 SETTINGS_NAME = "settings.json"
 MANIFEST_NAME = "manifest.json"
@@ -104,7 +104,7 @@ class RunFolder:
     """
 
     def __init__(self, folder: str | Path):
-        self.path = Path(folder)
+        self.path = user_path(folder)
 
     def open(self, settings: dict, *, overwrite: bool = False):
         """

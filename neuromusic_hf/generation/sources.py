@@ -1,6 +1,7 @@
 """Where pieces to continue come from: files, folders, or the split of a corpus."""
 
 import hashlib
+import os
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -123,6 +124,7 @@ def find_pieces(
         `ValueError`: a folder holds no MIDI file, or there is no such corpus.
     """
     check_ranges({"num_proc": num_proc}, PIECE_RANGES)
+    sources = [os.path.expanduser(source) for source in sources]
     for path in map(Path, sources):
         if is_midi_name(path.name) and not path.exists():
             raise FileNotFoundError(f"There is no MIDI file '{path}'.")
