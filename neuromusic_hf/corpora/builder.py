@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 import datasets
@@ -18,6 +15,7 @@ from datasets import Features, List, Value
 from datasets.fingerprint import Hasher
 
 from .cache import CachedBuilder
+from .code_identity import code_of, code_of_rooms
 from .midi_feature import PLAIN_MIDI
 from .sanity import RefusedFile, SanityLimits, inspect_midi
 from .sources import source_fingerprint
@@ -36,8 +34,6 @@ HELPER_FEATURES = {
     "refused_detail": Value("string"),
 }
 IGNORED = "ignored"
-PACKAGE = Path(__file__).parents[1]
-READING_ROOMS = ("corpora", "music")
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -155,8 +151,8 @@ class MidiCorpusBuilder(CachedBuilder):
     @classmethod
     def _code_hash(cls) -> str:
         """Part of the cache key: the code of the builder and of what reads files, and the MIDI reader's version."""
-        sources = [_source(parent) for parent in cls.__mro__ if issubclass(parent, MidiCorpusBuilder)]
-        return Hasher.hash([sources, _code_of_rooms(), symusic.__version__])
+        sources = [code_of(parent) for parent in cls.__mro__ if issubclass(parent, MidiCorpusBuilder)]
+        return Hasher.hash([sources, code_of_rooms("corpora", "music"), symusic.__version__])
 
     def _info(self) -> datasets.DatasetInfo:
         columns = {"midi": PLAIN_MIDI, **FACT_FEATURES, **self.METADATA, **HELPER_FEATURES}
@@ -167,6 +163,11 @@ class MidiCorpusBuilder(CachedBuilder):
         if not pieces:
             raise ValueError(f"The corpus {self._described()} has no pieces.")
         return [datasets.SplitGenerator(name=ROWS_SPLIT, gen_kwargs={"pieces": pieces})]
+
+    def count_unread(self) -> int:
+        """Count the pieces beyond `max_pieces`."""
+        most = self.config.max_pieces
+        return 0 if most is None else max(0, len(self.list_pieces()) - most)
 
     def _generate_examples(self, pieces: list) -> Iterator[tuple[int, dict]]:
         for key, piece in enumerate(self.read_pieces(pieces)):
@@ -237,17 +238,3 @@ def inspect_row(path: str | None, data: bytes | RefusedFile | None, limits: Sani
         return {"midi": midi, **nothing, "refused_reason": refused.reason, "refused_detail": detail}
     found = {name: getattr(facts, name) for name in FACT_FEATURES}
     return {"midi": {"bytes": facts.data, "path": path}, **found, "refused_reason": None, "refused_detail": None}
-
-
-@functools.cache
-def _code_of_rooms() -> list[str]:
-    """The code that decides what a row holds."""
-    files = (path for room in READING_ROOMS for path in sorted((PACKAGE / room).glob("*.py")))
-    return [path.read_text(encoding="utf-8") for path in files]
-
-
-def _source(code) -> str:
-    try:
-        return inspect.getsource(inspect.getmodule(code) or code)
-    except (OSError, TypeError):  # defined in an interactive session: hashed by value
-        return Hasher.hash(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from collections.abc import Sequence
@@ -58,6 +59,7 @@ class _Rows:
     rows: Dataset | IterableDataset
     shares: tuple[float, float, float]
     carved: tuple[str, ...] = ()
+    unread: int = 0
 
 
 def load_corpus(
@@ -179,7 +181,8 @@ def _open(name: Any, how: _How, shares: tuple[float, float, float] | None) -> _R
     else:
         builder.download_and_prepare(num_proc=how.num_proc)
         rows = builder.as_dataset(split=ROWS_SPLIT)
-    return _Rows(label, rows, shares or check_shares(builder.SPLIT_SHARES))
+    shares = shares or check_shares(builder.SPLIT_SHARES)
+    return _Rows(label, rows, shares, unread=0 if how.streaming else builder.count_unread())
 
 
 def _resolve(name: Any, data_dir: str | Path | None) -> tuple[type[MidiCorpusBuilder] | None, str | None]:
@@ -239,7 +242,7 @@ def _split(part: _Rows) -> dict[str, Dataset]:
 def _report(part: _Rows) -> QuarantineReport:
     columns = ["midi", "refused_reason", "refused_detail"]
     refused = part.rows.data.table.select(columns)
-    return report_of(part.name, refused)
+    return dataclasses.replace(report_of(part.name, refused), unread=part.unread)
 
 
 def _default_report_path(corpus: str, fingerprint: str, cache_dir: str | None) -> Path:

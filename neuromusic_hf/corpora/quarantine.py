@@ -23,6 +23,7 @@ class QuarantineReport:
         refused (`dict[str, int]`): refused files by reason.
         ignored (`dict[str, int]`): files that do not belong to the corpus by their name, by extension.
         files (`list[dict[str, str]]`): the refused files, each with `path`, `reason` and `detail`.
+        unread (`int`): pieces that were left unread because of `max_pieces`.
     """
 
     corpus: str
@@ -30,6 +31,7 @@ class QuarantineReport:
     refused: dict[str, int] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
     files: list[dict[str, str]] = field(default_factory=list)
+    unread: int = 0
 
     @property
     def num_files(self) -> int:
@@ -42,7 +44,8 @@ class QuarantineReport:
         refused = ", ".join(f"{reason} {count}" for reason, count in self.refused.items()) or "none"
         ignored = ", ".join(f"{extension} {count}" for extension, count in self.ignored.items())
         line = f"Corpus '{self.corpus}': {self.accepted} of {self.num_files} MIDI files accepted; refused: {refused}"
-        return f"{line}; other files ignored: {ignored}" if ignored else line
+        line += f"; other files ignored: {ignored}" if ignored else ""
+        return f"{line}; not read because of max_pieces: {self.unread}" if self.unread else line
 
     def save(self, path: str | Path) -> Path:
         """Write the report as JSON, whole or not at all."""
@@ -97,4 +100,5 @@ def merge_reports(reports: list[QuarantineReport]) -> QuarantineReport:
         refused=dict(refused.most_common()),
         ignored=dict(ignored.most_common()),
         files=[{**file, "path": f"{report.corpus}/{file['path']}"} for report in reports for file in report.files],
+        unread=sum(report.unread for report in reports),
     )

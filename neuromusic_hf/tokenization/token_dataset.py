@@ -10,6 +10,7 @@ from datasets import Dataset, DatasetDict, Features, List, Value
 from datasets.fingerprint import Hasher
 
 from ..corpora.cache import cached_map
+from ..corpora.code_identity import code_of, code_of_rooms
 from ..ranges import PROCESSES, check_ranges
 from .augmentation import Augmentation
 from .processing_midi import MidiProcessor
@@ -38,8 +39,8 @@ def tokenize_corpus(
     """
     Tokenises every piece of a corpus.
 
-    The result is cached by what it depends on: the corpus, the processor's vocabulary and config, the augmentation and
-    the versions of miditok and symusic. Only the `train` split is augmented.
+    The result is cached by what it depends on: the corpus, the processor's vocabulary, config and code, the
+    augmentation and the versions of miditok and symusic. Only the `train` split is augmented.
 
     Args:
         corpus ([`~datasets.DatasetDict`]):
@@ -136,6 +137,8 @@ def _tokenize_split(
             pieces._fingerprint,
             json.dumps(processor.miditok),
             vars(augmentation),
+            code_of(type(processor.music_tokenizer)),
+            code_of_rooms("music", "tokenization"),
             *(version(package) for package in ("miditok", "symusic", "tokenizers")),
         ]
     )

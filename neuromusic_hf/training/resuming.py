@@ -112,7 +112,7 @@ def refuse_differences(checkpoint: Path, recipe: dict, args: RunArguments):
     differences = [
         f"  {name}: {_shown(there.get(name))} there, {_shown(now.get(name))} now"
         for name in _fixed_names(checkpoint)
-        if not _is_same(name, there.get(name), now.get(name))
+        if not is_same_value(name, there.get(name), now.get(name))
     ]
     differences += _different_batches(checkpoint, there, args)
     if differences:
@@ -130,7 +130,8 @@ def _fixed_names(checkpoint: Path) -> list[str]:
     return [*names, *ORDER_FIELDS, *(OPTIMIZER_FIELDS if has_optimizer(checkpoint) else ())]
 
 
-def _is_same(name: str, there, now) -> bool:
+def is_same_value(name: str, there, now) -> bool:
+    """Whether two values of an option mean the same: of paths, whether they lead to the same place."""
     if name in PLACES and isinstance(there, str) and isinstance(now, str):
         there, now = split_names(there), split_names(now)
         return len(there) == len(now) and all(map(_is_same_place, there, now))
@@ -182,7 +183,7 @@ def refuse_other_blocks(checkpoint: str | None, train: dict):
         `ValueError`: the corpus has changed since, so that other blocks would be skipped than those seen.
     """
     recorded = read_progress(Path(checkpoint)).get("train") if checkpoint else None
-    if recorded and recorded["content"] != train["content"]:
+    if recorded and any(recorded.get(name, train[name]) != train[name] for name in ("content", "ids")):
         raise ValueError(
             f"The train split is not the one that {checkpoint} was made with: {recorded['pieces']} pieces in "
             f"{recorded['blocks']} blocks there, {train['pieces']} in {train['blocks']} now. Give the same corpus, or "

@@ -19,6 +19,7 @@ from datasets import Dataset, DatasetDict
 from datasets.fingerprint import Hasher
 from transformers import Trainer
 
+from ..corpora.code_identity import code_of, code_of_rooms
 from ..disk import finite_json, write_whole
 from ..tokenization import BlockCollator, MidiProcessor, make_blocks
 from .arguments import DataArguments, ModelArguments, RunArguments
@@ -74,6 +75,7 @@ def prepare_processor(
     if resume_from_checkpoint or model_args.vocab_size is None:
         return processor
     wanted = [json.dumps(processor.miditok), model_args.vocabulary_model, model_args.vocab_size, train._fingerprint]
+    wanted += [code_of(type(processor.music_tokenizer)), code_of_rooms("music", "tokenization")]
     cached = Path(datasets.config.HF_DATASETS_CACHE, "neuromusic_vocabularies", Hasher.hash([*wanted, seed]))
     if not cached.is_dir():
         trained = processor.train_new_from_corpus(
@@ -134,8 +136,17 @@ def split_facts(tokens: Dataset, num_blocks: int, block_size: int) -> dict:
         "blocks": num_blocks,
         "padding_share": 1 - num_tokens / (num_blocks * block_size),
         "content": hashlib.sha256(repr(tokens["content_hash"][:]).encode() + lengths.tobytes()).hexdigest()[:16],
+        "ids": hash_ids(tokens),
         "left_out": {"no_notes_in_vocabulary": empty["content_hash"][:]},
     }
+
+
+def hash_ids(tokens: Dataset) -> str:
+    """Hash of the ids of all pieces of a tokenised split, in their order."""
+    digest = hashlib.sha256()
+    for chunk in tokens.data.column("input_ids").chunks:
+        digest.update(chunk.flatten().to_numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def create_trainer(
