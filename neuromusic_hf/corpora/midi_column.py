@@ -53,6 +53,11 @@ def holds_bytes(feature: Any) -> bool:
     return isinstance(feature, Midi) or _is_bytes(feature)
 
 
+def fields_beside_midi(feature: Any) -> list[str]:
+    """Fields of a struct that are neither the file nor its path."""
+    return sorted(set(feature) - set(STORED_DTYPES)) if isinstance(feature, dict) else []
+
+
 def stored_midi(value: Any) -> dict[str, Any]:
     """The `{"bytes", "path"}` of a value of such a column; null bytes where there are none."""
     if not isinstance(value, dict):

@@ -24,6 +24,7 @@ class QuarantineReport:
         ignored (`dict[str, int]`): files that do not belong to the corpus by their name, by extension.
         files (`list[dict[str, str]]`): the refused files, each with `path`, `reason` and `detail`.
         unread (`int`): pieces that were left unread because of `max_pieces`.
+        ignored_files (`list[str]`): the ignored files.
     """
 
     corpus: str
@@ -32,6 +33,7 @@ class QuarantineReport:
     ignored: dict[str, int] = field(default_factory=dict)
     files: list[dict[str, str]] = field(default_factory=list)
     unread: int = 0
+    ignored_files: list[str] = field(default_factory=list)
 
     @property
     def num_files(self) -> int:
@@ -82,7 +84,12 @@ def report_of(corpus: str, table: pa.Table) -> QuarantineReport:
     files = [dict(zip(("path", "reason", "detail"), row, strict=True)) for row in rows if row[1] != IGNORED]
     refused = Counter(file["reason"] for file in files)
     return QuarantineReport(
-        corpus, len(table) - len(rows), dict(refused.most_common()), dict(ignored.most_common()), files
+        corpus,
+        accepted=len(table) - len(rows),
+        refused=dict(refused.most_common()),
+        ignored=dict(ignored.most_common()),
+        files=files,
+        ignored_files=[path for path, reason, _ in rows if reason == IGNORED],
     )
 
 
@@ -101,4 +108,5 @@ def merge_reports(reports: list[QuarantineReport]) -> QuarantineReport:
         ignored=dict(ignored.most_common()),
         files=[{**file, "path": f"{report.corpus}/{file['path']}"} for report in reports for file in report.files],
         unread=sum(report.unread for report in reports),
+        ignored_files=[f"{report.corpus}/{path}" for report in reports for path in report.ignored_files],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 from fnmatch import fnmatch
 from pathlib import Path
@@ -19,11 +20,13 @@ from datasets.fingerprint import Hasher
 
 from .builder import FACT_FEATURES, HELPER_FEATURES, MidiCorpusBuilder, inspect_row
 from .cache import INFO_NAME, WRONG_CONTENT, cached_map, damage_in, damage_of_build, writing_cache
-from .midi_column import find_midi_column, stored_midi
+from .midi_column import fields_beside_midi, find_midi_column, stored_midi
 from .midi_feature import NO_BYTES, PLAIN_MIDI
 from .sanity import RefusedFile, SanityLimits
 from .sources import source_fingerprint
 from .splits import SPLIT_NAMES
+
+logger = logging.getLogger(__name__)
 
 SAVED_FILES = ("dataset_dict.json", "dataset_info.json", "state.json", "data*.arrow")
 """What save_to_disk writes; caches may lie beside it."""
@@ -204,6 +207,8 @@ def _rename_midi(rows: Dataset | IterableDataset, name: str, wanted: str | None)
     """Call the MIDI column `midi`, and have it and all others undecoded, as they are stored."""
     rows = _undecoded(rows) if rows.features else rows
     column = find_midi_column(rows, name, wanted)
+    if more := fields_beside_midi(rows.features[column]):
+        logger.warning("'%s': of column '%s', bytes and path are kept, and not %s.", name, column, ", ".join(more))
     if column != "midi" and "midi" in rows.features:
         rows = rows.rename_column("midi", "midi_of_source")
     return rows if column == "midi" else rows.rename_column(column, "midi")

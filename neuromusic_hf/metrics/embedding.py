@@ -1,5 +1,6 @@
 """Word vectors of harmony: what makes two harmonic reductions comparable. Saved as safetensors and JSON."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -59,6 +60,13 @@ class HarmonyEmbedding:
             raise ValueError("The vectors of a harmony embedding must be finite numbers.")
         object.__setattr__(self, "vectors", vectors)
         object.__setattr__(self, "_indices", {word: index for index, word in enumerate(self.words)})
+
+    @property
+    def sha256(self) -> str:
+        """Of its words and vectors: tells it from another that was trained with the same settings."""
+        digest = hashlib.sha256("\n".join(self.words).encode())
+        digest.update(np.ascontiguousarray(self.vectors).tobytes())
+        return digest.hexdigest()
 
     def mean_vector(self, words: Iterable[str]) -> np.ndarray:
         """

@@ -21,6 +21,7 @@ MUST_AGREE = {
     "score settings": ("scores",),
     "harmony embedding": ("harmony_embedding",),
     "training corpus": ("train_corpus",),
+    "notes of the training corpus": ("train_notes_sha256",),
     "shares of the splits": ("split_shares",),
 }
 """Settings without which scores cannot be compared, by what they are."""

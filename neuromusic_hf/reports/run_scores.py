@@ -1,5 +1,6 @@
 """From a test run to its scores and its table of pieces."""
 
+import hashlib
 import json
 import math
 import os
@@ -136,7 +137,7 @@ def score_run(run: ContinuedRun, options: ScoringOptions | None = None, model: R
         "novelty": novelty and novelty.to_dict(),
         "mean_entropy_nats": _plain_mean(table["entropy_nats"]),
         "not_available": tell.reasons,
-        "settings": _settings(run, embedding, options),
+        "settings": _settings(run, embedding, options, training),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_PACKAGES}},
     }
     return RunScores(record, table)
@@ -205,11 +206,19 @@ def _plain_mean(values: pd.Series) -> float | None:
     return None if math.isnan(mean) else mean
 
 
-def _settings(run: ContinuedRun, embedding: HarmonyEmbedding, options: ScoringOptions) -> dict:
+def _settings(
+    run: ContinuedRun, embedding: HarmonyEmbedding, options: ScoringOptions, training: Dataset | None
+) -> dict:
+    notes = None if training is None else "\n".join(training["content_hash"])
     return {
         "run": run.settings,
         "scores": asdict(options.settings),
-        "harmony_embedding": {"words": len(embedding.words), "training": embedding.training},
+        "harmony_embedding": {
+            "words": len(embedding.words),
+            "sha256": embedding.sha256,
+            "training": embedding.training,
+        },
         "train_corpus": options.train_corpus,
+        "train_notes_sha256": notes and hashlib.sha256(notes.encode()).hexdigest(),
         "split_shares": None if options.split_shares is None else list(options.split_shares),
     }

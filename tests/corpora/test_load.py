@@ -150,6 +150,7 @@ def test_refused_and_ignored_files_are_named_in_the_report(midi_folder, cache_di
     assert report["accepted"] == 60 == sum(corpus.num_rows.values())
     assert report["refused"] == {"not_midi": 1, "empty_file": 1, "too_many_notes": 1}
     assert report["ignored"] == {".txt": 1, "(none)": 1}
+    assert report["ignored_files"] == ["LICENSE", "notes.txt"]
     assert {file["path"]: file["reason"] for file in report["files"]} == {
         "text.mid": "not_midi",
         "empty.MID": "empty_file",

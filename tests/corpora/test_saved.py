@@ -129,7 +129,7 @@ TYPES = {
 
 @pytest.mark.parametrize("streaming", [False, True])
 @pytest.mark.parametrize("kind", TYPES)
-def test_bytes_of_any_type_are_a_midi_column(tmp_path, cache_dir, make_midi, kind, streaming):
+def test_bytes_of_any_type_are_a_midi_column(tmp_path, cache_dir, make_midi, kind, streaming, caplog):
     stored, wrap = TYPES[kind]
     files = [make_midi(seed) for seed in range(30)]
     column = pa.array([*map(wrap, files), wrap(b"text"), None], stored)
@@ -138,6 +138,7 @@ def test_bytes_of_any_type_are_a_midi_column(tmp_path, cache_dir, make_midi, kin
     corpus = load_corpus(path, cache_dir=cache_dir, split_shares=EVEN, streaming=streaming)
     rows = [row for split in corpus.cast_column("midi", Midi(decode=False)).values() for row in split]
     assert {row["n"]: row["midi"]["bytes"] for row in rows} == dict(enumerate(files))
+    assert ("and not name." in caplog.text) == (kind == "more fields")
     if not streaming:
         assert corpus.quarantine.refused == {"not_midi": 1, "missing": 1}
 
