@@ -11,6 +11,7 @@ from symusic import Tempo
 from symusic.core import ScoreTick
 from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
 
+from ..disk import user_path
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
 from .fast_tokenizer import NO_VALUE, to_fast_tokenizer, vocabulary_hash
 from .midi_input import load_score
@@ -290,6 +291,7 @@ class MidiProcessor(ProcessorMixin):
                 "before: save MidiProcessor.from_music_tokenizer(processor.music_tokenizer)."
             )
         check_plain(self.tokenizer, len(self.music_tokenizer), self.vocabulary_hash)
+        save_directory = user_path(save_directory)
         write_pipeline_code(save_directory)
         return super().save_pretrained(str(save_directory), **kwargs)
 
