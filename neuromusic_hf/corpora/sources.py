@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-from .sanity import RefusedFile, SanityLimits, check_size
+from ..music import RefusedFile, SanityLimits
+from ..music.unwrapping import check_size
 
 MIDI_EXTENSIONS = (".mid", ".midi", ".kar", ".rmi", ".smf", ".midi2")
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
