@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-from .sanity import RefusedFile, SanityLimits, check_size
+from ..music import RefusedFile, SanityLimits
+from ..music.unwrapping import check_size
 from .walking import SourceError, link_to_nothing, walk
 
 MIDI_EXTENSIONS = (".mid", ".midi", ".kar", ".rmi", ".smf", ".midi2")
