@@ -82,8 +82,7 @@ class Tally:
     @property
     def changes(self) -> dict[str, float]:
         """The fields that say what was changed, without those that are 0."""
-        given = ("notes", "notes_kept", "sounding_time")
-        found = {field.name: getattr(self, field.name) for field in FIELDS if field.name not in given}
+        found = {name: getattr(self, name) for name in CHANGES}
         return {name: value for name, value in found.items() if value}
 
     @property
@@ -93,8 +92,7 @@ class Tally:
 
     def to_dict(self) -> dict:
         """As JSON: what was given and kept, and the changes."""
-        context = {"notes": self.notes, "notes_kept": self.notes_kept, "sounding_time": self.sounding_time}
-        return context | self.changes
+        return {name: getattr(self, name) for name in GIVEN} | self.changes
 
     @classmethod
     def from_dict(cls, saved: dict) -> Tally:
@@ -103,6 +101,8 @@ class Tally:
 
 
 FIELDS = dataclasses.fields(Tally)
+GIVEN = ("notes", "notes_kept", "sounding_time")
+CHANGES = tuple(field.name for field in FIELDS if field.name not in GIVEN)
 WORDS = {field.name: field.metadata["words"] for field in FIELDS if field.metadata}
 
 

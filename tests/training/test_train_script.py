@@ -48,6 +48,7 @@ def test_the_run_record_counts_the_corpus(train, options, tmp_path):
     for split in splits.values():
         assert split["padding_share"] == pytest.approx(1 - split["tokens"] / (64 * split["blocks"]))
         assert 0 <= split["padding_share"] < 0.02
+        assert split["rows"] == split["pieces"] and split["changed_by_tokenizer"]["pieces"] == split["pieces"]
     metrics = record["metrics"]
     assert {"eval_loss", "eval_perplexity", "eval_token_accuracy", "eval_nats_per_note"} <= set(metrics)
     per_note = splits["validation"]["tokens"] / splits["validation"]["notes"]
