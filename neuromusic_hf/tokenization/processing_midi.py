@@ -139,7 +139,8 @@ class MidiProcessor(ProcessorMixin):
             corpus ([`~datasets.Dataset`]):
                 Pieces with a `midi` column; give the train split.
             vocab_size (`int`):
-                Number of ids wanted, base tokens included.
+                Number of ids wanted, base tokens included. There may be fewer, which is logged: small corpora have no
+                more groups of tokens that repeat.
             model (`str`, *optional*, defaults to `"BPE"`):
                 `"BPE"`, `"Unigram"` or `"WordPiece"`.
             max_tokens (`int`, *optional*, defaults to 2,000,000):

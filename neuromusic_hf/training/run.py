@@ -22,6 +22,7 @@ from transformers import Trainer
 from ..disk import finite_json, write_whole
 from ..tokenization import BlockCollator, MidiProcessor, SplitTally, make_blocks
 from ..tokenization.corpus_tally import is_piece
+from ..tokenization.vocabulary_training import tell_size
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
 from .resuming import refuse_other_blocks
@@ -78,7 +79,10 @@ def prepare_processor(
         return processor
     wanted = [json.dumps(processor.miditok), model_args.vocabulary_model, model_args.vocab_size, train._fingerprint]
     cached = Path(datasets.config.HF_DATASETS_CACHE, "neuromusic_vocabularies", Hasher.hash([*wanted, seed]))
-    if not cached.is_dir():
+    if cached.is_dir():
+        learned = MidiProcessor.from_pretrained(cached)
+        tell_size(learned.tokenization, learned.vocab_size, model_args.vocab_size)
+    else:
         trained = processor.train_new_from_corpus(
             train, model_args.vocab_size, model=model_args.vocabulary_model, seed=seed
         )
@@ -197,6 +201,11 @@ def run_record(trainer: MusicTrainer, facts: dict, metrics: dict) -> dict:
     return {
         "model": type(trainer.accelerator.unwrap_model(trainer.model)).__name__,
         "parameters": trainer.model.num_parameters(),
+        "vocabulary": {
+            "tokenization": trainer.processing_class.tokenization,
+            "ids": trainer.processing_class.vocab_size,
+            "ids_asked_for": (trainer.recipe or {}).get("vocab_size"),
+        },
         "optimizer_steps": trainer.state.global_step,
         "processes": trainer.args.world_size,
         "hardware": hardware(),

@@ -89,6 +89,8 @@ def test_a_learned_vocabulary_is_in_the_bundle_and_learned_once(train, options, 
     train(options(vocab_size=700))
     processor = MidiProcessor.from_pretrained(tmp_path / "run")
     assert processor.vocab_size == 700 and processor.music_tokenizer.is_trained
+    vocabulary = run_record(tmp_path / "run")["vocabulary"]
+    assert vocabulary == {"tokenization": "REMI", "ids": 700, "ids_asked_for": 700}
 
     def learn_again(*args, **kwargs):
         raise AssertionError("the vocabulary is learned a second time")
