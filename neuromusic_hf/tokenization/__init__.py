@@ -2,7 +2,7 @@
 
 from .augmentation import Augmentation, Variant
 from .blocks import BlockCollator, make_blocks
-from .corpus_tally import CorpusTally, SplitTally
+from .corpus_tally import CorpusTally, PiecesTally
 from .grammar import TokenGrammar
 from .grammar_logits import GrammarLogitsProcessor
 from .midi_input import load_score
@@ -19,7 +19,7 @@ __all__ = [
     "CorpusTally",
     "GrammarLogitsProcessor",
     "MidiProcessor",
-    "SplitTally",
+    "PiecesTally",
     "Tally",
     "TokenGrammar",
     "Variant",

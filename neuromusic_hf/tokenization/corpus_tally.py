@@ -37,12 +37,12 @@ class ChangedPiece:
 
 
 @dataclass(frozen=True)
-class SplitTally:
+class PiecesTally:
     """
-    What was changed in a split.
+    What was changed in many pieces.
 
     Args:
-        pieces (`int`): of the split, their variants not counted.
+        pieces (`int`): how many there are.
         changed (`int`): how many of them were changed.
         total (`Tally`): the sum.
         worst (`list[ChangedPiece]`): those that lost the largest share of sounding time, the worst first.
@@ -54,9 +54,16 @@ class SplitTally:
     worst: list[ChangedPiece] = field(default_factory=list)
 
     @classmethod
-    def of(cls, tokens: Dataset) -> SplitTally:
+    def of(cls, tallies: Mapping[str, Tally]) -> PiecesTally:
+        """That of pieces by name."""
+        changed = [ChangedPiece(name, tally.lost_share, tally.changes) for name, tally in tallies.items() if tally]
+        worst = sorted(changed, key=lambda piece: (-piece.lost_share, -sum(piece.changes.values())))
+        return cls(len(tallies), len(changed), sum(tallies.values(), Tally()), worst[:WORST_NAMED])
+
+    @classmethod
+    def of_tokens(cls, tokens: Dataset) -> PiecesTally:
         """
-        That of a tokenised split.
+        That of a tokenised split, whose variants do not count.
 
         Args:
             tokens ([`~datasets.Dataset`]): a split of [`tokenize_corpus`].
@@ -67,8 +74,9 @@ class SplitTally:
         return cls(len(columns["notes"]), len(order), total, _changed_pieces(tokens, order[:WORST_NAMED]))
 
     def to_dict(self) -> dict:
-        """As JSON."""
-        return {**asdict(self), "total": self.total.to_dict(), "lost_share": self.total.lost_share}
+        """As JSON, with the share of sounding time lost and the line that says it all."""
+        total = {"total": self.total.to_dict(), "lost_share": self.total.lost_share, "summary": str(self.total)}
+        return asdict(self) | total
 
 
 @dataclass(frozen=True)
@@ -79,17 +87,17 @@ class CorpusTally:
     Args:
         corpus (`str`): name or path of the corpus.
         tokenization (`str`): class of the tokenizer.
-        splits (`dict[str, SplitTally]`): by their names.
+        splits (`dict[str, PiecesTally]`): of its splits.
     """
 
     corpus: str
     tokenization: str
-    splits: dict[str, SplitTally]
+    splits: dict[str, PiecesTally]
 
     @classmethod
     def of(cls, corpus: str, tokenization: str, tokens: Mapping[str, Dataset]) -> CorpusTally:
         """That of a tokenised corpus, by split."""
-        return cls(corpus, tokenization, {split: SplitTally.of(rows) for split, rows in tokens.items()})
+        return cls(corpus, tokenization, {split: PiecesTally.of_tokens(rows) for split, rows in tokens.items()})
 
     @property
     def total(self) -> Tally:
@@ -136,9 +144,9 @@ def is_piece(tokens: Dataset) -> np.ndarray:
     return pc.struct_field(tokens.data.column("changed"), "notes").is_valid().to_numpy()
 
 
-def _split_from_dict(saved: dict) -> SplitTally:
+def _split_from_dict(saved: dict) -> PiecesTally:
     worst = [ChangedPiece(**piece) for piece in saved["worst"]]
-    return SplitTally(saved["pieces"], saved["changed"], Tally.from_dict(saved["total"]), worst)
+    return PiecesTally(saved["pieces"], saved["changed"], Tally.from_dict(saved["total"]), worst)
 
 
 def _tally_columns(tokens: Dataset) -> dict[str, np.ndarray]:

@@ -75,9 +75,7 @@ class Tally:
         return bool(self.changes)
 
     def __str__(self) -> str:
-        changes = self.changes
-        counts = [f"{changes[name]:,} {words[changes[name] > 1]}" for name, words in WORDS.items() if name in changes]
-        return f"lost {self.lost_share:.2%} of sounding time" + ("; " if counts else "") + ", ".join(counts)
+        return "; ".join(filter(None, (f"lost {self.lost_share:.2%} of sounding time", say_changes(self.changes))))
 
     @property
     def changes(self) -> dict[str, float]:
@@ -104,6 +102,12 @@ FIELDS = dataclasses.fields(Tally)
 GIVEN = ("notes", "notes_kept", "sounding_time")
 CHANGES = tuple(field.name for field in FIELDS if field.name not in GIVEN)
 WORDS = {field.name: field.metadata["words"] for field in FIELDS if field.metadata}
+
+
+def say_changes(changes: dict[str, float]) -> str:
+    """The counts among `changes` in words: `3 drum keys dropped, 14 lengths cut`."""
+    found = ((changes[name], words) for name, words in WORDS.items() if name in changes)
+    return ", ".join(f"{count:,} {words[count > 1]}" for count, words in found)
 
 
 def take_tally(tokenizer: MusicTokenizer, score: ScoreTick, quantised: ScoreTick) -> Tally:

@@ -20,7 +20,7 @@ from datasets.fingerprint import Hasher
 from transformers import Trainer
 
 from ..disk import finite_json, write_whole
-from ..tokenization import BlockCollator, MidiProcessor, SplitTally, make_blocks
+from ..tokenization import BlockCollator, MidiProcessor, PiecesTally, make_blocks
 from ..tokenization.corpus_tally import is_piece
 from ..tokenization.vocabulary_training import tell_size
 from .arguments import DataArguments, ModelArguments, RunArguments
@@ -143,7 +143,7 @@ def split_facts(tokens: Dataset, num_blocks: int, block_size: int) -> dict:
         "padding_share": 1 - num_tokens / (num_blocks * block_size),
         "content": hashlib.sha256(repr(tokens["content_hash"][:]).encode() + lengths.tobytes()).hexdigest()[:16],
         "left_out": {"no_notes_in_vocabulary": empty},
-        "changed_by_tokenizer": SplitTally.of(tokens).to_dict(),
+        "changed_by_tokenizer": PiecesTally.of_tokens(tokens).to_dict(),
     }
 
 

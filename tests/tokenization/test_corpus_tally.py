@@ -7,7 +7,7 @@ import pytest
 from tokenization.sample_scores import SCORES, random_score
 
 from neuromusic_hf import MidiProcessor, load_corpus
-from neuromusic_hf.tokenization import Augmentation, CorpusTally, SplitTally, Tally, tokenize_corpus
+from neuromusic_hf.tokenization import Augmentation, CorpusTally, PiecesTally, Tally, tokenize_corpus
 
 WORST, EXTREME = "long_notes_and_gaps.mid", "extreme_pitches.mid"
 
@@ -37,10 +37,12 @@ def test_the_sum_is_that_of_the_pieces_and_variants_do_not_count(odd_corpus, pro
         tokens = tokenize_corpus(odd_corpus, processor, augmentation=augmentation)
         for split, found in tokens.tally.splits.items():
             tallies = {name: processor.tally(midi) for name, midi in pieces_of(odd_corpus, split).items()}
-            assert found == SplitTally.of(tokens[split])
+            assert found == PiecesTally.of_tokens(tokens[split])
             assert found.pieces == len(tallies) and found.changed == sum(map(bool, tallies.values()))
             total = sum(tallies.values(), Tally())
             assert found.total.to_dict() == pytest.approx(total.to_dict())
+            again = PiecesTally.of(tallies)
+            assert (again.pieces, again.changed, again.worst) == (found.pieces, found.changed, found.worst)
             for worst in found.worst:
                 assert worst.changes == tallies[worst.piece].changes
             shares = [worst.lost_share for worst in found.worst]
@@ -60,9 +62,10 @@ def test_each_row_holds_the_tally_of_its_piece_and_variants_none(odd_corpus, pro
     assert seen == set(pieces)
 
 
-def test_the_log_names_the_worst_pieces_and_the_file_all(odd_corpus, processors, caplog):
+def test_the_log_names_the_worst_pieces_and_the_file_all(odd_corpus, caplog):
+    narrow = MidiProcessor.from_tokenization("REMI", beat_res={(0, 8): 8}, pitch_range=(21, 109))
     with caplog.at_level(logging.INFO):
-        tokens = tokenize_corpus(odd_corpus, processors["REMI"])
+        tokens = tokenize_corpus(odd_corpus, narrow)
     (told,) = [record for record in caplog.records if "sounding time" in record.message]
     assert told.levelno == logging.WARNING
     assert WORST in told.message and f"corpus '{odd_corpus.quarantine.corpus}'" in told.message
