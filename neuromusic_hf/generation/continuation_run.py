@@ -87,6 +87,9 @@ class ContinuationRun:
         """Writes the manifest, once all shares are continued, and returns it."""
         manifest = self.folder.write_manifest()
         logger.info("%d pieces continued, left out: %s.", manifest["continued"], manifest["left_out"] or "none")
+        changed = manifest["changed_by_tokenizer"]
+        level = logging.WARNING if changed["changed"] else logging.INFO
+        logger.log(level, "The tokenizer changed %d of them: %s.", changed["changed"], changed["summary"])
         logger.info(
             "Look at %s: *.png to see, *.full.mid and *.wav to hear, manifest.json for the numbers.", self.folder.path
         )

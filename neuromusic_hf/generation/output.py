@@ -30,7 +30,8 @@ def write_piece(result: dict, name: str, folder: Path, stem: str, output: Output
         audio (`bool`): render this piece.
 
     Returns:
-        `dict`: name, files, lengths in tokens and in notes, `ended_with_eos`, mean entropy in nats, seed, and seconds.
+        `dict`: name, files, lengths in tokens and in notes, `ended_with_eos`, mean entropy in nats, what the tokenizer
+        changed in the whole piece, seed, and seconds.
     """
     from ..rendering import plot_piano_roll, render_audio, save_audio  # brings matplotlib, which is slow to import
 
@@ -64,6 +65,7 @@ def write_piece(result: dict, name: str, folder: Path, stem: str, output: Output
         "notes": {part: score.note_num() for part, score in scores.items()},
         "ended_with_eos": result["ended_with_eos"],
         "entropy_nats": None if math.isnan(result["entropy"]) else round(result["entropy"], 4),
+        "changed": result["changed"].to_dict(),
         "seed": result["seed"],
         "seconds": round(result["seconds"], 3),
     }

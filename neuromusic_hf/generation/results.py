@@ -79,6 +79,7 @@ class Generated:
             "ended_with_eos": ended_with_eos,
             "stopped_by": "eos" if ended_with_eos else self._stopped_by(ids, clock),
             "entropy": _mean(entropies[: len(ids) + ended_with_eos]),
+            "changed": self.prompt.changed,
             "seed": self.seed,
             "seconds": self.seconds,
         }

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..disk import read_json, user_path
-from ..generation.run_folder import MANIFEST_NAME, RUN_OF, Manifest
+from ..generation.run_folder import MANIFEST_NAME, RUN_OF, Manifest, piece_label
 from ..metrics import Piece
 
 COMPARED_PARTS = ("prompt", "original", "generated")
@@ -46,11 +46,6 @@ class ContinuedRun:
         """Where a file of a piece is, `None` where the run wrote no such part."""
         name = record["files"].get(part)
         return None if name is None else self.folder / name
-
-
-def piece_label(record: dict) -> str:
-    """Index and name of a piece: `003 Love For Love`."""
-    return f"{record['index']:03d} {record['name']}"
 
 
 def _is_complete(record: dict) -> bool:

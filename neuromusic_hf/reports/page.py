@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from ..disk import user_path
+from ..tokenization.tally import say_changes
 from .continued_run import ContinuedRun, piece_label
 from .pictures import plot_distances, plot_scores
 from .readings import FEATURES, MANY_PIECES, clearly_above, read_novelty, read_score, read_token_errors
@@ -55,6 +56,7 @@ def _render(run: ContinuedRun, scores: RunScores, distances: bytes) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(figure=_figure, data_uri=_data_uri, pretty=_pretty, clock=_clock)
+    environment.filters.update(percent="{:.2%}".format, changes=say_changes)
     record = scores.record
     exhibits = [make_exhibit(run, scores.table, *chosen) for chosen in choose_exhibits(scores.table)]
     return environment.get_template(TEMPLATE_NAME).render(

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from ..corpora import load_corpus
 from ..corpora.splits import check_shares
 from ..disk import user_path
+from ..generation.run_folder import tally_of
 from ..metrics import (
     HarmonyEmbedding,
     NoveltyScore,
@@ -132,6 +133,7 @@ def score_run(run: ContinuedRun, options: ScoringOptions | None = None, model: R
         "run": str(run.folder),
         "model": {**run.model, **describe_model(model)},
         "pieces": {"continued": len(run.records), "left_out": _left_out(run)},
+        "changed_by_tokenizer": tell("changed_by_tokenizer", _changed, run),
         "scores": {f"{name}_kl": _score(run, found, name, options) for name in measures},
         "token_errors": tell("token_errors", count_run_token_errors, run, model),
         "novelty": novelty and novelty.to_dict(),
@@ -198,6 +200,13 @@ def _left_out(run: ContinuedRun) -> dict[str, list[str]]:
     for record in run.left_out:
         names.setdefault(record["reason"], []).append(piece_label(record))
     return names
+
+
+def _changed(run: ContinuedRun) -> dict:
+    found = tally_of(run.records)
+    if not found.pieces:
+        raise NotAvailable("the run has recorded it of no piece")
+    return found.to_dict()
 
 
 def _plain_mean(values: pd.Series) -> float | None:

@@ -2,6 +2,7 @@
 
 from .augmentation import Augmentation, Variant
 from .blocks import BlockCollator, make_blocks
+from .corpus_tally import CorpusTally, PiecesTally
 from .grammar import TokenGrammar
 from .grammar_logits import GrammarLogitsProcessor
 from .midi_input import load_score
@@ -15,8 +16,10 @@ __all__ = [
     "TOKEN_FEATURES",
     "Augmentation",
     "BlockCollator",
+    "CorpusTally",
     "GrammarLogitsProcessor",
     "MidiProcessor",
+    "PiecesTally",
     "Tally",
     "TokenGrammar",
     "Variant",

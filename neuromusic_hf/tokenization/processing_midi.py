@@ -140,7 +140,8 @@ class MidiProcessor(ProcessorMixin):
             corpus ([`~datasets.Dataset`]):
                 Pieces with a `midi` column; give the train split.
             vocab_size (`int`):
-                Number of ids wanted, base tokens included.
+                Number of ids wanted, base tokens included. There may be fewer, which is logged: small corpora have no
+                more groups of tokens that repeat.
             model (`str`, *optional*, defaults to `"BPE"`):
                 `"BPE"`, `"Unigram"` or `"WordPiece"`.
             max_tokens (`int`, *optional*, defaults to 2,000,000):
@@ -218,8 +219,6 @@ class MidiProcessor(ProcessorMixin):
             where miditok merges duplicates or drops pitches out of range).
         """
         quantised = self.quantise(score)
-        if quantised.note_num() == 0:
-            return [], 0
         return self.encode_quantised(quantised), quantised.note_num()
 
     def quantise(self, score: ScoreTick) -> ScoreTick:
@@ -251,11 +250,11 @@ class MidiProcessor(ProcessorMixin):
             `RuntimeError`: the file is not readable MIDI.
         """
         score = load_score(midi)
-        return take_tally(self.music_tokenizer, score, quantised or self.quantise(score))
+        return take_tally(self.music_tokenizer, score, self.quantise(score) if quantised is None else quantised)
 
     def encode_quantised(self, quantised: ScoreTick) -> list[int]:
-        """miditok's ids of what [`MidiProcessor.quantise`] gave, or of a part of it."""
-        return encode_quantised(self.music_tokenizer, quantised).ids
+        """miditok's ids of what [`MidiProcessor.quantise`] gave, or of a part of it; none where no note is kept."""
+        return encode_quantised(self.music_tokenizer, quantised).ids if quantised.note_num() else []
 
     def decode(self, token_ids, *, default_tempo: float | None = None) -> ScoreTick | list[ScoreTick]:
         """

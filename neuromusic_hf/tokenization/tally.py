@@ -75,15 +75,12 @@ class Tally:
         return bool(self.changes)
 
     def __str__(self) -> str:
-        changes = self.changes
-        counts = [f"{changes[name]:,} {words[changes[name] > 1]}" for name, words in WORDS.items() if name in changes]
-        return f"lost {self.lost_share:.2%} of sounding time" + ("; " if counts else "") + ", ".join(counts)
+        return "; ".join(filter(None, (f"lost {self.lost_share:.2%} of sounding time", say_changes(self.changes))))
 
     @property
     def changes(self) -> dict[str, float]:
         """The fields that say what was changed, without those that are 0."""
-        given = ("notes", "notes_kept", "sounding_time")
-        found = {field.name: getattr(self, field.name) for field in FIELDS if field.name not in given}
+        found = {name: getattr(self, name) for name in CHANGES}
         return {name: value for name, value in found.items() if value}
 
     @property
@@ -93,8 +90,7 @@ class Tally:
 
     def to_dict(self) -> dict:
         """As JSON: what was given and kept, and the changes."""
-        context = {"notes": self.notes, "notes_kept": self.notes_kept, "sounding_time": self.sounding_time}
-        return context | self.changes
+        return {name: getattr(self, name) for name in GIVEN} | self.changes
 
     @classmethod
     def from_dict(cls, saved: dict) -> Tally:
@@ -103,7 +99,15 @@ class Tally:
 
 
 FIELDS = dataclasses.fields(Tally)
+GIVEN = ("notes", "notes_kept", "sounding_time")
+CHANGES = tuple(field.name for field in FIELDS if field.name not in GIVEN)
 WORDS = {field.name: field.metadata["words"] for field in FIELDS if field.metadata}
+
+
+def say_changes(changes: dict[str, float]) -> str:
+    """The counts among `changes` in words: `3 drum keys dropped, 14 lengths cut`."""
+    found = ((changes[name], words) for name, words in WORDS.items() if name in changes)
+    return ", ".join(f"{count:,} {words[count > 1]}" for count, words in found)
 
 
 def take_tally(tokenizer: MusicTokenizer, score: ScoreTick, quantised: ScoreTick) -> Tally:

@@ -14,6 +14,7 @@ from symusic import Score
 
 from neuromusic_hf.generation import ContinuationRun, ContinuationSettings, OutputSettings, RunFolder, find_pieces
 from neuromusic_hf.generation import continuation_run as run_module
+from neuromusic_hf.tokenization import Tally
 
 
 class Stopped(BaseException):
@@ -47,6 +48,7 @@ class FakePipeline:
             "original_token_ids": [3] * max_new_tokens,
             "ended_with_eos": False,
             "entropy": 1.25,
+            "changed": Tally(10, 9, 8.0, 0.5, dropped_duplicates=1),
             "seed": seed + score.note_num(),
             "seconds": len(self.batches) / 7,
         }
@@ -121,6 +123,8 @@ def test_every_piece_is_recorded_or_left_out_with_a_reason(new_run, pieces):
     assert manifest == json.loads((run.folder.path / "manifest.json").read_text())
     assert manifest["continued"] == len(manifest["pieces"]) == 6
     assert manifest["left_out"] == {"too_short": 1, "missing": 1}
+    assert manifest["changed_by_tokenizer"]["changed"] == 6
+    assert manifest["changed_by_tokenizer"]["total"]["dropped_duplicates"] == 6
     assert [piece["name"] for piece in manifest["pieces_left_out"]] == ["1 short", "3 gone"]
     assert all(piece["detail"] for piece in manifest["pieces_left_out"])
     named = manifest["pieces"] + manifest["pieces_left_out"]

@@ -8,7 +8,7 @@ import torch
 from datasets import Dataset, Features, IterableDataset
 from generation.conftest import TOKENIZATIONS
 from music import make_score
-from symusic import Score
+from symusic import Note, Score
 from tokenization.sample_scores import build_score, note_list
 from transformers.pipelines.pt_utils import KeyDataset
 
@@ -21,7 +21,7 @@ SHORT = {"prompt_length": 50, "max_new_tokens": 24, "seed": 0}
 GREEDY = {"prompt_length": 50, "max_new_tokens": 24, "do_sample": False}
 KEYS = {
     "name", "midi", "continuation", "prompt", "original", "token_ids", "prompt_token_ids", "original_token_ids",
-    "ended_with_eos", "stopped_by", "entropy", "seed", "seconds",
+    "ended_with_eos", "stopped_by", "entropy", "changed", "seed", "seconds",
 }  # fmt: skip
 
 
@@ -291,3 +291,13 @@ def test_a_streamer_is_passed_on_for_one_piece(remi_pipe):
     streamer = NoteStreamer(remi_pipe.processor, timeout=10)
     remi_pipe(make_score(1), **SHORT, streamer=streamer)
     assert streamer.real_time_factor is not None
+
+
+def test_results_tell_what_the_tokenizer_changed_in_the_whole_piece(remi_pipe):
+    piece = make_score(1)
+    piece.tracks[0].notes.append(Note(piece.end() + 480, 480 * 400, 60, 64))
+    for prompt_from in ("start", "end"):
+        result = remi_pipe(piece, prompt_length=40, prompt_from=prompt_from, max_new_tokens=4)
+        assert result["changed"] == remi_pipe.processor.tally(piece)
+        assert result["changed"].lengths_cut == 1
+    assert not remi_pipe(max_new_tokens=4)["changed"]

@@ -22,7 +22,7 @@ def refuse(*args):
 
 folder, cache = sys.argv[1:]
 corpus = load_corpus(folder, cache_dir=cache, split_shares=(0.6, 0.2, 0.2))
-MidiProcessor.encode_score = refuse
+MidiProcessor.quantise = refuse
 processor = MidiProcessor.from_tokenization("REMI")
 tokens = tokenize_corpus(corpus, processor, augmentation=Augmentation(variants=1))
 print({split: len(rows) for split, rows in tokens.items()})
@@ -35,7 +35,7 @@ def no_tokenizer(monkeypatch):
         raise AssertionError("a piece was tokenised a second time")
 
     def switch_off():
-        monkeypatch.setattr(MidiProcessor, "encode_score", refuse)
+        monkeypatch.setattr(MidiProcessor, "quantise", refuse)
 
     return switch_off
 
