@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 from symusic import Score, TextMeta, Track
 
+from ..music import midi_bytes
+
 RELEASE_SECONDS = 2.0
 FADE_SECONDS = 0.25
 SOUNDFONT_VARIABLE = "NEUROMUSIC_SOUNDFONT"
@@ -84,7 +86,7 @@ def render_audio(
     seconds = _length_in_seconds(score, max_seconds)
     audio = np.zeros((2, round(seconds * sample_rate)), dtype=np.float32)
     for part in _split_by_channels(_cut(score, seconds)):
-        sound = synthesise(part.dumps_midi(), soundfont, sample_rate)[:, : audio.shape[1]]
+        sound = synthesise(midi_bytes(part), soundfont, sample_rate)[:, : audio.shape[1]]
         audio[:, : sound.shape[1]] += sound
     fade = min(round(FADE_SECONDS * sample_rate), audio.shape[1])
     audio[:, audio.shape[1] - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
