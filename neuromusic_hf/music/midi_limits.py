@@ -34,7 +34,7 @@ SCORE_LIMITS = {
     "time_signatures": {
         "time": TIMES,
         "numerator": (1, 255, "take shorter bars"),
-        "denominator": (1, 2**30, "take a power of 2"),
+        "denominator": (1, 128, "take a power of 2"),
     },
     "key_signatures": {
         "time": TIMES,
