@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .midi_limits import UnwritableScore
+from .writable import UnwritableScore
 
 MELODIC_CHANNELS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15)
 DRUM_CHANNEL = 9
