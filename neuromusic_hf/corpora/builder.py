@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import datasets
@@ -33,6 +36,8 @@ HELPER_FEATURES = {
     "refused_detail": Value("string"),
 }
 IGNORED = "ignored"
+PACKAGE = Path(__file__).parents[1]
+READING_ROOMS = ("corpora", "music")
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -119,11 +124,12 @@ class MidiCorpusBuilder(CachedBuilder):
     DEFAULT_LIMITS: ClassVar[SanityLimits] = SanityLimits()
 
     def __init__(self, cache_dir=None, *, data_dir=None, limits=None, hash=None, **kwargs):
+        data_dir = None if data_dir is None else os.path.expanduser(data_dir)
         kwargs.setdefault("fingerprint", self.source_fingerprint(data_dir))
         kwargs.setdefault("dataset_name", f"neuromusic_{type(self).__name__}")
         super().__init__(
             cache_dir,
-            data_dir=None if data_dir is None else str(data_dir),
+            data_dir=data_dir,
             limits=limits or self.DEFAULT_LIMITS,
             hash=hash or self._code_hash(),
             **kwargs,
@@ -133,7 +139,8 @@ class MidiCorpusBuilder(CachedBuilder):
     def source_fingerprint(cls, data_dir: str | None) -> str:
         """Give a string that changes when what the corpus is read from changes; it is part of the cache key.
 
-        Here: names, sizes and times of the files in `data_dir`. Override it for a corpus that is read from elsewhere.
+        Here: names, sizes, times and inodes of the files in `data_dir`, see [`source_fingerprint`]. Override it for a
+        corpus that is read from elsewhere.
         """
         return "" if data_dir is None else source_fingerprint(data_dir)
 
@@ -147,9 +154,9 @@ class MidiCorpusBuilder(CachedBuilder):
 
     @classmethod
     def _code_hash(cls) -> str:
-        """Part of the cache key: the code of the builder and the version of the MIDI reader."""
+        """Part of the cache key: the code of the builder and of what reads files, and the MIDI reader's version."""
         sources = [_source(parent) for parent in cls.__mro__ if issubclass(parent, MidiCorpusBuilder)]
-        return Hasher.hash([sources, _source(inspect_midi), symusic.__version__])
+        return Hasher.hash([sources, _code_of_rooms(), symusic.__version__])
 
     def _info(self) -> datasets.DatasetInfo:
         columns = {"midi": PLAIN_MIDI, **FACT_FEATURES, **self.METADATA, **HELPER_FEATURES}
@@ -232,8 +239,15 @@ def inspect_row(path: str | None, data: bytes | RefusedFile | None, limits: Sani
     return {"midi": {"bytes": facts.data, "path": path}, **found, "refused_reason": None, "refused_detail": None}
 
 
+@functools.cache
+def _code_of_rooms() -> list[str]:
+    """The code that decides what a row holds."""
+    files = (path for room in READING_ROOMS for path in sorted((PACKAGE / room).glob("*.py")))
+    return [path.read_text(encoding="utf-8") for path in files]
+
+
 def _source(code) -> str:
     try:
         return inspect.getsource(inspect.getmodule(code) or code)
-    except (OSError, TypeError):  # defined in an interactive session
-        return f"{code.__module__}.{code.__qualname__}"
+    except (OSError, TypeError):  # defined in an interactive session: hashed by value
+        return Hasher.hash(code)

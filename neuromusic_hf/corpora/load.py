@@ -20,11 +20,13 @@ from .folder import FolderCorpus
 from .lamd import LamdCorpus
 from .maestro import MaestroCorpus
 from .midi_feature import Midi
+from .names import split_names
 from .quarantine import QuarantineReport, merge_reports, report_of
 from .sanity import SanityLimits
 from .saved import is_saved, saved_rows
 from .sources import is_archive, is_midi_name
 from .splits import DEFAULT_SPLIT_SHARES, SPLIT_NAMES, assign_split, check_not_empty, check_shares
+from .walking import walk
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +84,8 @@ def load_corpus(
         name_or_path (`str`, `Path`, builder class, or a list of these):
             `"bach"`, `"folk"`, `"maestro"`, `"lamd"`; a folder, zip or tar of MIDI files; a Parquet file, folder of
             Parquet files, `save_to_disk` folder or Hub dataset id with a MIDI column; a subclass of
-            [`MidiCorpusBuilder`]; or several of them, as a list or joined with `+` (`"bach+folk"`).
+            [`MidiCorpusBuilder`]; or several of them, as a list or joined with `+` (`"bach+folk"`). A path that exists
+            may have a `+` in its name, see [`split_names`].
         data_dir (`str` or `Path`, *optional*):
             Local copy of the data, for `"maestro"`, `"lamd"` and builder classes.
         split_shares (`Sequence[float]`, *optional*):
@@ -100,8 +103,9 @@ def load_corpus(
         quarantine_path (`str` or `Path`, *optional*):
             Where the report (JSON) goes. Defaults to `<cache>/quarantine/<name>-<fingerprint>.json`.
         **builder_kwargs:
-            More fields of the builder's configuration (`max_pieces=100` for a trial), or arguments of
-            `datasets.load_dataset` for saved corpora.
+            More fields of the builder's configuration (`max_pieces=100` for a trial); for saved corpora `midi_column`,
+            the name of the column of MIDI files where it is not plain which it is, or arguments of
+            `datasets.load_dataset`.
 
     Returns:
         `DatasetDict` (`IterableDatasetDict` when streaming) with `train`, `validation` and `test`.
@@ -140,7 +144,8 @@ def load_corpus(
     corpus = DatasetDict(joined).cast_column("midi", Midi())
     report = merge_reports([_report(part) for part in opened])
     fingerprint = Hasher.hash([part.rows._fingerprint for part in opened])
-    path = quarantine_path or _default_report_path(report.corpus, fingerprint, cache_dir)
+    path = quarantine_path and os.path.expanduser(quarantine_path)
+    path = path or _default_report_path(report.corpus, fingerprint, cache_dir)
     saved = _save_report(report, path, asked_for=quarantine_path is not None)
     logger.log(logging.WARNING if report.refused else logging.INFO, "%s. Report: %s", report.summary, saved)
     check_not_empty({name: len(rows) for name, rows in corpus.items()}, report.corpus)
@@ -151,8 +156,8 @@ def load_corpus(
 def _names(name_or_path: Any) -> list:
     if isinstance(name_or_path, list | tuple):
         names = list(name_or_path)
-    elif isinstance(name_or_path, str) and "+" in name_or_path and not os.path.exists(name_or_path):
-        names = [part.strip() for part in name_or_path.split("+")]
+    elif isinstance(name_or_path, str):
+        names = split_names(name_or_path)
     else:
         names = [name_or_path]
     if not names or any(name in ("", None) for name in names):
@@ -163,14 +168,12 @@ def _names(name_or_path: Any) -> list:
 
 
 def _open(name: Any, how: _How, shares: tuple[float, float, float] | None) -> _Rows:
-    builder_class, data_dir = _resolve(name, how.data_dir)
+    builder_class, place = _resolve(name, how.data_dir)
     if builder_class is None:
-        rows, carved = saved_rows(
-            str(name), how.limits, how.cache_dir, how.num_proc, how.streaming, **how.builder_kwargs
-        )
+        rows, carved = saved_rows(place, how.limits, how.cache_dir, how.num_proc, how.streaming, **how.builder_kwargs)
         return _Rows(str(name), rows, shares or DEFAULT_SPLIT_SHARES, tuple(carved))
     label = name.__name__ if isinstance(name, type) else str(name)
-    builder = builder_class(how.cache_dir, data_dir=data_dir, limits=how.limits, **how.builder_kwargs)
+    builder = builder_class(how.cache_dir, data_dir=place, limits=how.limits, **how.builder_kwargs)
     if how.streaming:
         rows = builder.as_streaming_dataset(split=ROWS_SPLIT)
     else:
@@ -180,7 +183,7 @@ def _open(name: Any, how: _How, shares: tuple[float, float, float] | None) -> _R
 
 
 def _resolve(name: Any, data_dir: str | Path | None) -> tuple[type[MidiCorpusBuilder] | None, str | None]:
-    """Find the builder class and its `data_dir`; no class means a saved corpus."""
+    """Find the builder class and its `data_dir`; no class means a saved corpus, at that path or Hub id."""
     data_dir = None if data_dir is None else os.path.abspath(os.path.expanduser(data_dir))
     if isinstance(name, type) and issubclass(name, MidiCorpusBuilder):
         return name, data_dir
@@ -193,8 +196,10 @@ def _resolve(name: Any, data_dir: str | Path | None) -> tuple[type[MidiCorpusBui
     path = os.path.abspath(os.path.expanduser(name))
     if (is_archive(path) and not is_saved(path)) or (os.path.isdir(path) and (_has_midi(path) or not is_saved(path))):
         return FolderCorpus, path
-    if is_saved(path) or (not os.path.exists(path) and _is_hub_id(str(name))):
-        return None, None
+    if is_saved(path):
+        return None, path
+    if not os.path.exists(path) and _is_hub_id(str(name)):
+        return None, str(name)
     problem = "is neither a zip, a tar nor a Parquet file" if os.path.exists(path) else "is no corpus"
     raise ValueError(f"'{name}' {problem}. {_choices()}")
 
@@ -211,7 +216,7 @@ def _is_hub_id(name: str) -> bool:
 
 
 def _has_midi(folder: str) -> bool:
-    return any(is_midi_name(file) for _, _, files in os.walk(folder) for file in files)
+    return any(is_midi_name(file) for file, _ in walk(folder))
 
 
 def _split(part: _Rows) -> dict[str, Dataset]:

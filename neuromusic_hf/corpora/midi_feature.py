@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import InitVar, dataclass, field
 from pathlib import Path
@@ -140,23 +141,22 @@ class Midi:
 
         Args:
             storage (`pa.Array`):
-                Strings (paths), binary (MIDI bytes), or structs with `bytes`, `path` or both, in any order.
+                Strings (paths), binary of any kind or lists of uint8 (MIDI bytes), or structs with `bytes`, `path` or
+                both of these, in any order.
 
         Returns:
             `pa.StructArray` of type `pa.struct({"bytes": pa.binary(), "path": pa.string()})`.
         """
-        kind = storage.type
-        nothing = pa.nulls(len(storage))
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        kind, nothing = storage.type, pa.nulls(len(storage))
+        if pa.types.is_struct(kind):
+            data, path = (
+                storage.field(name) if kind.get_field_index(name) >= 0 else nothing for name in ("bytes", "path")
+            )
+        elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
             data, path = nothing, storage
-        elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            data, path = storage, nothing
-        elif pa.types.is_struct(kind):
-            data = storage.field("bytes") if kind.get_field_index("bytes") >= 0 else nothing
-            path = storage.field("path") if kind.get_field_index("path") >= 0 else nothing
         else:
-            return array_cast(storage, self.pa_type)
-        children = [array_cast(data, pa.binary()), array_cast(path, pa.string())]
+            data, path = storage, nothing
+        children = [_as_binary(data), array_cast(path, pa.string())]
         return pa.StructArray.from_arrays(children, ["bytes", "path"], mask=storage.is_null())
 
 
@@ -185,8 +185,16 @@ def own_bytes(row: dict) -> bytes_type:
     return bytes_type(data)
 
 
+def _as_binary(data: pa.Array) -> pa.Array:
+    """Bytes of any Arrow type, lists of uint8 too, in the type that is stored."""
+    kind = data.type
+    if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and kind.value_type == pa.uint8():
+        return pa.array([each.values.to_numpy().tobytes() if each.is_valid else None for each in data], pa.binary())
+    return array_cast(data, pa.binary())
+
+
 def _read_path(path: str) -> bytes:
-    with xopen(path, "rb") as file:
+    with xopen(os.path.expanduser(path), "rb") as file:
         return file.read()
 
 

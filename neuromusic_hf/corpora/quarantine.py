@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..disk import read_json, write_whole
+from ..disk import read_json, user_path, write_whole
 from .builder import IGNORED
 
 
@@ -46,7 +46,7 @@ class QuarantineReport:
 
     def save(self, path: str | Path) -> Path:
         """Write the report as JSON, whole or not at all."""
-        path = Path(path)
+        path = user_path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
         return path
@@ -58,7 +58,8 @@ class QuarantineReport:
         Raises:
             ValueError: if it is none.
         """
-        content = read_json(path, cls, "is no quarantine report", "Load the corpus again, and it is written anew.")
+        path, remedy = user_path(path), "Load the corpus again, and it is written anew."
+        content = read_json(path, cls, "is no quarantine report", remedy)
         return cls(**{field.name: content[field.name] for field in fields(cls) if field.name in content})
 
 

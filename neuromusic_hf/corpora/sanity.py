@@ -9,78 +9,11 @@ import numpy as np
 import symusic
 from miditok.constants import MIDI_INSTRUMENTS
 
+from ..music import DEFAULT_MICROSECONDS_PER_QUARTER, RefusedFile, SanityLimits, to_seconds
+from ..music.limits import exceeds
+from ..music.unwrapping import check_size, unwrap_riff
+
 GRID_PER_QUARTER = 24
-DEFAULT_MICROSECONDS_PER_QUARTER = 500_000
-
-
-@dataclass(frozen=True)
-class SanityLimits:
-    """What a MIDI file may be. A file outside these limits is refused with the reason named here.
-
-    `None` switches a limit off. The defaults keep every file of MAESTRO 2.0.0 (longest piece 2,628 s, 25,076 notes,
-    longest note 61 s) and of the OpenScore Lieder, and refuse what only damage produces.
-
-    Args:
-        max_file_bytes (`int`, *optional*, defaults to 16 MiB):
-            Size of the file in bytes, unpacked; `too_large` beyond it.
-        min_notes (`int`, *optional*, defaults to 4):
-            Notes in all tracks; `no_notes` where there is none, else `too_few_notes`.
-        max_notes (`int`, *optional*, defaults to 200,000):
-            Notes in all tracks; `too_many_notes` beyond it.
-        min_seconds (`float`, *optional*, defaults to 0.5):
-            From the start of the file to the end of its last note; `too_short` below it.
-        max_seconds (`float`, *optional*, defaults to 7,200):
-            From the start of the file to the end of its last event, notes or not; `too_long` beyond it.
-        max_note_seconds (`float`, *optional*, defaults to 120):
-            Length of the longest note; `note_too_long` beyond it.
-        max_note_quarters (`float`, *optional*, defaults to 512):
-            The same in quarter notes; `note_too_long` beyond it.
-        min_tempo (`float`, *optional*, defaults to 5):
-            Slowest tempo in quarter notes per minute; `tempo_out_of_range` below it.
-        max_tempo (`float`, *optional*, defaults to 1,000):
-            Fastest tempo in quarter notes per minute; `tempo_out_of_range` beyond it.
-        max_bad_durations (`float`, *optional*, defaults to 0.1):
-            Share (0 to 1) of notes whose length is zero or negative; `bad_durations` beyond it.
-        allow_drums_only (`bool`, *optional*, defaults to `True`):
-            Whether a file whose notes are all on the drum channel is kept; `drums_only` if not.
-    """
-
-    max_file_bytes: int | None = 16 * 2**20
-    min_notes: int | None = 4
-    max_notes: int | None = 200_000
-    min_seconds: float | None = 0.5
-    max_seconds: float | None = 7_200.0
-    max_note_seconds: float | None = 120.0
-    max_note_quarters: float | None = 512.0
-    min_tempo: float | None = 5.0
-    max_tempo: float | None = 1_000.0
-    max_bad_durations: float | None = 0.1
-    allow_drums_only: bool = True
-
-    def __post_init__(self):
-        for low, high in (("min_notes", "max_notes"), ("min_seconds", "max_seconds"), ("min_tempo", "max_tempo")):
-            if _exceeds(getattr(self, low), getattr(self, high)):
-                raise ValueError(
-                    f"SanityLimits refuses every file: {low}={getattr(self, low)} is above "
-                    f"{high}={getattr(self, high)}."
-                )
-
-
-class RefusedFile(Exception):
-    """A file that does not become a row.
-
-    Args:
-        reason (`str`): short stable snake_case name.
-        detail (`str`): the value found, and the limit it breaks or the message of the reader.
-    """
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(reason, detail)  # what pickle makes it again from, in another process
-        self.reason = reason
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return f"{self.reason}: {self.detail}"
 
 
 @dataclass(frozen=True)
@@ -152,48 +85,6 @@ def inspect_midi(data: bytes, limits: SanityLimits | None = None) -> PieceFacts:
     return PieceFacts(data, duration, len(notes.pitch), _instruments(score), _hash(notes, score.tpq))
 
 
-def check_size(size: int, limits: SanityLimits) -> None:
-    """Raise `RefusedFile("too_large")` if a file of `size` bytes is above the limit."""
-    if _exceeds(size, limits.max_file_bytes):
-        raise RefusedFile("too_large", f"{size} bytes, limit {limits.max_file_bytes}")
-
-
-def unwrap_riff(data: bytes) -> bytes:
-    """Give the standard MIDI file inside a RIFF (`.rmi`) wrapping; other bytes come back as they are.
-
-    Raises:
-        RefusedFile: `not_midi` if the RIFF file is no MIDI one or has no `data` chunk.
-    """
-    if data[:4] != b"RIFF":
-        return data
-    if data[8:12] != b"RMID":
-        raise RefusedFile("not_midi", f"a RIFF file of type {data[8:12]!r}, not 'RMID'")
-    position = 12
-    while position + 8 <= len(data):
-        size = int.from_bytes(data[position + 4 : position + 8], "little")
-        if data[position : position + 4] == b"data":
-            return data[position + 8 : position + 8 + size]
-        position += 8 + size + size % 2
-    raise RefusedFile("not_midi", "a RIFF MIDI file without a 'data' chunk")
-
-
-def to_seconds(ticks: np.ndarray, tempo_ticks: np.ndarray, microseconds: np.ndarray, tpq: int) -> np.ndarray:
-    """Convert ticks to seconds.
-
-    Args:
-        ticks (`np.ndarray` of shape `(n,)`): times in ticks.
-        tempo_ticks (`np.ndarray` of shape `(tempos,)`): ascending ticks of the tempo changes, the first one 0.
-        microseconds (`np.ndarray` of shape `(tempos,)`): tempos in microseconds per quarter note.
-        tpq (`int`): ticks per quarter note.
-
-    Returns:
-        `np.ndarray` of shape `(n,)`, float64 seconds.
-    """
-    passed = np.concatenate([[0.0], np.cumsum(np.diff(tempo_ticks) * microseconds[:-1])])
-    segment = np.maximum(np.searchsorted(tempo_ticks, ticks, side="right") - 1, 0)
-    return (passed[segment] + (ticks - tempo_ticks[segment]) * microseconds[segment]) / (tpq * 1e6)
-
-
 def hash_notes(onset: np.ndarray, pitch: np.ndarray, drum: np.ndarray, tpq: int) -> str:
     """Hash the music, whatever the file: its notes as a set of (onset, pitch, drum or not).
 
@@ -251,7 +142,7 @@ def _tempo_map(score: symusic.Score, limits: SanityLimits) -> tuple[np.ndarray, 
     ticks, microseconds = tempos["time"].astype(np.int64), tempos["mspq"].astype(np.float64)
     for tick, value in zip(ticks, microseconds, strict=True):
         tempo = 60e6 / value if value > 0 else float("inf")
-        if _exceeds(limits.min_tempo, tempo) or _exceeds(tempo, limits.max_tempo) or value <= 0:
+        if exceeds(limits.min_tempo, tempo) or exceeds(tempo, limits.max_tempo) or value <= 0:
             raise RefusedFile(
                 "tempo_out_of_range",
                 f"{tempo:g} quarter notes per minute at tick {tick}, limits {limits.min_tempo} to {limits.max_tempo}",
@@ -266,9 +157,9 @@ def _tempo_map(score: symusic.Score, limits: SanityLimits) -> tuple[np.ndarray, 
 
 def _check_counts(notes: _Notes, limits: SanityLimits) -> None:
     count = len(notes.pitch)
-    if _exceeds(limits.min_notes, count):
+    if exceeds(limits.min_notes, count):
         raise RefusedFile("too_few_notes", f"{count} notes, at least {limits.min_notes} are asked for")
-    if _exceeds(count, limits.max_notes):
+    if exceeds(count, limits.max_notes):
         raise RefusedFile("too_many_notes", f"{count} notes, limit {limits.max_notes}")
     if not limits.allow_drums_only and notes.drum.all():
         raise RefusedFile("drums_only", f"all {count} notes are on the drum channel")
@@ -276,29 +167,25 @@ def _check_counts(notes: _Notes, limits: SanityLimits) -> None:
 
 def _check_durations(notes: _Notes, tpq: int, limits: SanityLimits) -> None:
     bad = int((notes.duration <= 0).sum())
-    if _exceeds(bad / len(notes.duration), limits.max_bad_durations):
+    if exceeds(bad / len(notes.duration), limits.max_bad_durations):
         raise RefusedFile(
             "bad_durations",
             f"{bad} of {len(notes.duration)} notes have a zero or negative length, "
             f"limit is a share of {limits.max_bad_durations}",
         )
     longest = float(notes.duration.max()) / tpq
-    if _exceeds(longest, limits.max_note_quarters):
+    if exceeds(longest, limits.max_note_quarters):
         raise RefusedFile("note_too_long", f"{longest:.1f} quarter notes, limit {limits.max_note_quarters}")
 
 
 def _check_seconds(duration: float, length: float, note_seconds: np.ndarray, limits: SanityLimits) -> None:
-    if _exceeds(limits.min_seconds, duration):
+    if exceeds(limits.min_seconds, duration):
         raise RefusedFile("too_short", f"{duration:.2f} s, at least {limits.min_seconds} s are asked for")
-    if _exceeds(length, limits.max_seconds):
+    if exceeds(length, limits.max_seconds):
         raise RefusedFile("too_long", f"{length:.0f} s, limit {limits.max_seconds} s")
     longest = float(note_seconds.max())
-    if _exceeds(longest, limits.max_note_seconds):
+    if exceeds(longest, limits.max_note_seconds):
         raise RefusedFile("note_too_long", f"{longest:.1f} s, limit {limits.max_note_seconds} s")
-
-
-def _exceeds(value: float | None, limit: float | None) -> bool:
-    return value is not None and limit is not None and value > limit
 
 
 def _instruments(score: symusic.Score) -> list[str]:

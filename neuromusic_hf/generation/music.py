@@ -7,7 +7,7 @@ from miditok.utils import get_bars_ticks
 from symusic import Note, Score, Tempo, TimeSignature, Track
 from symusic.core import ScoreTick
 
-from ..corpora.sanity import DEFAULT_MICROSECONDS_PER_QUARTER, to_seconds
+from ..music import DEFAULT_MICROSECONDS_PER_QUARTER, to_seconds
 
 NO_END = 2**31 - 1
 """Beyond the last tick that symusic can hold."""

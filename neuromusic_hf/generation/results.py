@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ..disk import write_file
+from ..disk import user_path, write_file
 from ..music import midi_bytes
 from ..tokenization import MidiProcessor
 from .clock import MusicClock
@@ -131,7 +131,7 @@ def save_continuation(result: dict | list[dict], folder: str | Path, stem: str |
         return [path for each, own in zip(result, stems, strict=True) for path in save_continuation(each, folder, own)]
     if result["midi"] is None:
         raise ValueError(f"{result['name']!r} was skipped, there is nothing to save: {result['skipped']}.")
-    folder = Path(folder)
+    folder = user_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     scores = {"full": result["midi"], "continuation": result["continuation"], "prompt": result["prompt"]}
     contents = {

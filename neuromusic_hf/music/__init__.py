@@ -1,6 +1,17 @@
-"""The ground: scores and MIDI files."""
+"""The ground: MIDI files as music, and music as MIDI files."""
 
+from .limits import SanityLimits
+from .refusals import RefusedFile
+from .tempo import DEFAULT_MICROSECONDS_PER_QUARTER, to_seconds
 from .writable import UnwritableScore
 from .writing import midi_bytes, write_midi
 
-__all__ = ["UnwritableScore", "midi_bytes", "write_midi"]
+__all__ = [
+    "DEFAULT_MICROSECONDS_PER_QUARTER",
+    "RefusedFile",
+    "SanityLimits",
+    "UnwritableScore",
+    "midi_bytes",
+    "to_seconds",
+    "write_midi",
+]

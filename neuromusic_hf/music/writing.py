@@ -1,13 +1,12 @@
 """A score as a MIDI file in which every note sounds with its own program, in any player."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 from symusic import Score, Track
 from symusic.core import ScoreTick
 
-from ..disk import write_file
+from ..disk import user_path, write_file
 from .channel_state import BANK_CONTROLS
 from .channels import MELODIC_CHANNELS, MOST_PORTS, Channel, drum_channels, share_channels
 from .writable import UnwritableScore, check_writable
@@ -34,7 +33,7 @@ def write_midi(score: Score, path: str | os.PathLike):
     >>> write_midi(score, "song.mid")
     ```
     """
-    write_file(Path(path), midi_bytes(score))
+    write_file(user_path(path), midi_bytes(score))
 
 
 def midi_bytes(score: Score) -> bytes:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from symusic import Score, TextMeta, Track
 
+from ..disk import user_path
 from ..music import midi_bytes
 from ..music.channels import MELODIC_CHANNELS
 
@@ -119,7 +120,7 @@ def save_audio(path: str | os.PathLike, audio: np.ndarray, sample_rate: int = 44
     if not np.isfinite(peak):
         raise ValueError("Audio holds NaN or infinity.")
     samples = np.rint(audio.T * (32767 / max(peak, 1.0))).astype("<i2")
-    with wave.open(os.fspath(path), "wb") as file:
+    with wave.open(os.fspath(user_path(path)), "wb") as file:
         file.setnchannels(audio.shape[0])
         file.setsampwidth(2)
         file.setframerate(sample_rate)
@@ -149,7 +150,7 @@ def _find_soundfont(soundfont: str | os.PathLike | None) -> Path:
         soundfont, source = os.environ.get(SOUNDFONT_VARIABLE), f"the environment variable {SOUNDFONT_VARIABLE}"
     if not soundfont:
         soundfont, source = _packaged_soundfont(), "the pretty_midi package"
-    path = Path(soundfont)
+    path = user_path(soundfont)
     if not path.is_file():
         raise FileNotFoundError(f"No soundfont file at {path} (named by {source}).")
     with path.open("rb") as file:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from ..corpora import load_corpus
 from ..corpora.splits import check_shares
+from ..disk import user_path
 from ..metrics import (
     HarmonyEmbedding,
     NoveltyScore,
@@ -92,7 +93,7 @@ class RunScores:
 
     def save(self, folder: str | Path):
         """Writes `scores.json`, `pieces.parquet` and `pieces.csv`; the folder is made if missing."""
-        folder = Path(folder)
+        folder = user_path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.record, indent=2, ensure_ascii=False, allow_nan=False)
         (folder / SCORES_NAME).write_text(text + "\n", encoding="utf-8")

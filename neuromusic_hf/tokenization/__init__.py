@@ -7,6 +7,7 @@ from .grammar_logits import GrammarLogitsProcessor
 from .midi_input import load_score
 from .music_tokenizer import FIELD_SETTINGS, create_music_tokenizer
 from .processing_midi import MidiProcessor
+from .tally import Tally
 from .token_dataset import TOKEN_FEATURES, tokenize_corpus
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "BlockCollator",
     "GrammarLogitsProcessor",
     "MidiProcessor",
+    "Tally",
     "TokenGrammar",
     "Variant",
     "create_music_tokenizer",

@@ -5,7 +5,8 @@ from pathlib import Path
 from symusic.core import ScoreTick
 
 from ..corpora.midi_feature import SCORE_TYPES, Midi
-from ..corpora.sanity import RefusedFile, unwrap_riff
+from ..music import RefusedFile
+from ..music.unwrapping import unwrap_riff
 
 MIDI_FEATURE = Midi()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 from transformers import TrainerState
 
+from ..corpora.names import split_names
 from ..disk import by_main_process, lock_folder
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .checkpoints import (
@@ -131,13 +132,14 @@ def _fixed_names(checkpoint: Path) -> list[str]:
 
 def _is_same(name: str, there, now) -> bool:
     if name in PLACES and isinstance(there, str) and isinstance(now, str):
-        there, now = there.split("+"), now.split("+")
+        there, now = split_names(there), split_names(now)
         return len(there) == len(now) and all(map(_is_same_place, there, now))
     return there == now
 
 
 def _is_same_place(there: str, now: str) -> bool:
     """One name or folder; or a folder that is gone, and may have moved: what is in it is compared later."""
+    there, now = os.path.expanduser(there), os.path.expanduser(now)
     moved = os.sep in there and not os.path.exists(there) and os.path.exists(now)
     return there == now or os.path.realpath(there) == os.path.realpath(now) or moved
 

@@ -120,7 +120,7 @@ def test_every_piece_is_recorded_or_left_out_with_a_reason(new_run, pieces):
     manifest = complete(run)
     assert manifest == json.loads((run.folder.path / "manifest.json").read_text())
     assert manifest["continued"] == len(manifest["pieces"]) == 6
-    assert manifest["left_out"] == {"too_short": 1, "unreadable": 1}
+    assert manifest["left_out"] == {"too_short": 1, "missing": 1}
     assert [piece["name"] for piece in manifest["pieces_left_out"]] == ["1 short", "3 gone"]
     assert all(piece["detail"] for piece in manifest["pieces_left_out"])
     named = manifest["pieces"] + manifest["pieces_left_out"]
@@ -243,6 +243,17 @@ def test_another_run_in_the_folder_is_refused_and_left_alone(new_run, pieces, we
     with pytest.raises(ValueError, match="model.revision"):
         complete(new_run())
     (weights / "model.safetensors").write_bytes(b"weights")
+    (weights / "generation_config.json").write_text('{"temperature": 2}')
+    with pytest.raises(ValueError, match="model.files"):
+        complete(new_run())
+    (weights / "generation_config.json").unlink()
+    first_prompt, status = pieces[0].path, pieces[0].path.stat()
+    data = first_prompt.read_bytes()
+    first_prompt.write_bytes(data[:-10] + bytes(10))
+    os.utime(first_prompt, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(ValueError, match="pieces.sha256"):
+        complete(new_run())
+    first_prompt.write_bytes(data)
     pieces.pop()
     with pytest.raises(ValueError, match=r"pieces.number: 8 there, 7 now\n.*pieces.sha256"):
         complete(new_run())
