@@ -9,9 +9,9 @@ from symusic.core import ScoreTick
 from ..disk import user_path, write_file
 from .channel_state import BANK_CONTROLS
 from .channels import MELODIC_CHANNELS, MOST_PORTS, Channel, drum_channels, share_channels
-from .writable import UnwritableScore, check_writable
 from .parts import lacks_pedal_controls, notes_overlap, pooled_parts, separate_parts
 from .track_chunks import channel_chunks, file_header, head_chunk, text_chunk
+from .writable import UnwritableScore, check_writable
 
 
 def write_midi(score: Score, path: str | os.PathLike):
