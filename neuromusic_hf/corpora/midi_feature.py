@@ -15,6 +15,8 @@ from datasets.features.features import register_feature
 from datasets.table import array_cast
 from datasets.utils.file_utils import xopen
 
+from ..music import midi_bytes
+
 SCORE_TYPES = (symusic.core.ScoreTick, symusic.core.ScoreQuarter, symusic.core.ScoreSecond)
 
 PLAIN_MIDI = {"bytes": Value("binary"), "path": Value("string")}
@@ -83,7 +85,7 @@ class Midi:
             `dict` with the keys `bytes` and `path`.
 
         Raises:
-            ValueError: if a `dict` has no bytes, and not just a path.
+            ValueError: if a `dict` has no bytes, and not just a path, or no MIDI file can hold a score.
             OSError: if the file of a path cannot be read.
             TypeError: if the value is of another type.
         """
@@ -92,7 +94,7 @@ class Midi:
         if isinstance(value, (bytes_type, bytearray)):
             return {"bytes": bytes_type(value), "path": None}
         if isinstance(value, SCORE_TYPES):
-            return {"bytes": value.to("tick").dumps_midi(), "path": None}
+            return {"bytes": midi_bytes(value), "path": None}
         if isinstance(value, dict):
             path = value.get("path")
             only_a_path = "bytes" not in value and path is not None

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from ..corpora import RefusedFile
 from ..launch import check_processes, launched_for_cpu
+from ..music import UnwritableScore
 from .output import piece_stem, write_piece
 from .pipeline import MidiContinuationPipeline
 from .run_folder import RunFolder
@@ -152,8 +153,13 @@ class ContinuationRun:
             return
         name = self.pieces[index].name
         stem = piece_stem(index, name)
-        record = write_piece(result, name, self.folder.path, stem, self.output, audio=self.output.wants_audio(index))
-        self.folder.write_record(index, stem, record)
+        audio = self.output.wants_audio(index)
+        try:
+            record = write_piece(result, name, self.folder.path, stem, self.output, audio=audio)
+        except UnwritableScore as refused:
+            self._leave_out(index, "unwritable", str(refused))
+        else:
+            self.folder.write_record(index, stem, record)
 
     def _leave_out(self, index: int, reason: str, detail: str):
         name = self.pieces[index].name

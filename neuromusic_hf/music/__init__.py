@@ -3,5 +3,15 @@
 from .limits import SanityLimits
 from .refusals import RefusedFile
 from .tempo import DEFAULT_MICROSECONDS_PER_QUARTER, to_seconds
+from .writable import UnwritableScore
+from .writing import midi_bytes, write_midi
 
-__all__ = ["DEFAULT_MICROSECONDS_PER_QUARTER", "RefusedFile", "SanityLimits", "to_seconds"]
+__all__ = [
+    "DEFAULT_MICROSECONDS_PER_QUARTER",
+    "RefusedFile",
+    "SanityLimits",
+    "UnwritableScore",
+    "midi_bytes",
+    "to_seconds",
+    "write_midi",
+]

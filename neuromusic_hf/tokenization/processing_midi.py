@@ -49,11 +49,11 @@ class MidiProcessor(ProcessorMixin):
     Example:
 
     ```py
-    >>> from neuromusic_hf import MidiProcessor
+    >>> from neuromusic_hf import MidiProcessor, write_midi
     >>> processor = MidiProcessor.from_tokenization("REMI")
     >>> batch = processor(["song.mid", "other.mid"], padding=True, return_tensors="pt")
     >>> score = processor.decode(batch["input_ids"][0])
-    >>> score.dump_midi("back.mid")
+    >>> write_midi(score, "back.mid")
     ```
     """
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from music import make_score
-from symusic import Score
+from symusic import Note, Score, Track
 
 from neuromusic_hf.generation import ContinuationRun, ContinuationSettings, OutputSettings, RunFolder, find_pieces
 from neuromusic_hf.generation import continuation_run as run_module
@@ -141,6 +141,24 @@ def test_every_piece_is_recorded_or_left_out_with_a_reason(new_run, pieces):
     assert manifest["settings"]["continuation"]["prompt_length"] == 8
     assert manifest["settings"]["pieces"]["sources"] == ["prompts"]
     assert len(manifest["settings"]["model"]["revision"]) == 64
+
+
+def test_a_piece_that_no_midi_file_holds_is_left_out_without_files(new_run):
+    crowd = Score(480)
+    for program in range(20):
+        crowd.tracks.append(Track(program=program))
+        crowd.tracks[-1].notes.append(Note(0, 480, 60, 100))
+    run = new_run()
+    result_of = run.pipeline.result
+
+    def result(piece, *args):
+        return result_of(piece, *args) | ({"midi": crowd} if "4" in piece["name"] else {})
+
+    run.pipeline.result = result
+    manifest = complete(run)
+    (record,) = [piece for piece in manifest["pieces_left_out"] if piece["reason"] == "unwritable"]
+    assert record["name"] == "4 näme" and "20 parts" in record["detail"] and manifest["continued"] == 5
+    assert [path.suffix for path in run.folder.path.glob("*4_n*")] == [".json"]
 
 
 @pytest.mark.parametrize("num_processes", [2, 3, 5])
