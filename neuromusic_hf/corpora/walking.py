@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from .sanity import RefusedFile
+from ..music import RefusedFile
 
 
 class SourceError(ValueError):

@@ -8,6 +8,7 @@ from pathlib import Path
 from symusic import Note, Score, Track
 from transformers import PreTrainedModel
 
+from ..disk import user_path
 from ..models.adapters import Adapter
 from ..models.fit import longest_context
 from ..ranges import Range, check_ranges
@@ -101,7 +102,7 @@ class OutputSettings:
     def as_record(self) -> dict:
         """All of it as plain JSON values, with the SHA-256 of the soundfont where sound is made with it."""
         is_heard = self.audio != 0 and self.soundfont is not None
-        return {**asdict(self), "soundfont_sha256": _hash_files([Path(self.soundfont)]) if is_heard else None}
+        return {**asdict(self), "soundfont_sha256": _hash_files([user_path(self.soundfont)]) if is_heard else None}
 
     def wants_audio(self, index: int) -> bool:
         """Whether the piece of this index is rendered."""
