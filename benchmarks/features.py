@@ -25,9 +25,9 @@ from measuring import (
 )
 from symusic import Score
 
-from neuromusic_hf.generation.music import excerpt, onsets
+from neuromusic_hf.generation.music import excerpt
 from neuromusic_hf.metrics import duration_distribution, harmonic_reduction, pitch_class_distribution
-from neuromusic_hf.music import write_midi
+from neuromusic_hf.music import onsets, write_midi
 from neuromusic_hf.tokenization.midi_input import load_score
 
 OURS, PEER = "ours", "music21"

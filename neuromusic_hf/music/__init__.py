@@ -1,5 +1,6 @@
 """The ground: MIDI files as music, and music as MIDI files."""
 
+from .bars import bar_starts, onsets
 from .limits import SanityLimits
 from .refusals import RefusedFile
 from .tempo import DEFAULT_MICROSECONDS_PER_QUARTER, to_seconds
@@ -11,7 +12,9 @@ __all__ = [
     "RefusedFile",
     "SanityLimits",
     "UnwritableScore",
+    "bar_starts",
     "midi_bytes",
+    "onsets",
     "to_seconds",
     "write_midi",
 ]

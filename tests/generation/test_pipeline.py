@@ -16,7 +16,8 @@ from transformers.pipelines.pt_utils import KeyDataset
 from neuromusic_hf import MidiContinuationPipeline, NoteStreamer, save_continuation
 from neuromusic_hf.corpora import Midi
 from neuromusic_hf.generation import new_music
-from neuromusic_hf.generation.music import bar_starts, onsets, seconds_at
+from neuromusic_hf.generation.music import seconds_at
+from neuromusic_hf.music import bar_starts, onsets
 
 SHORT = {"prompt_length": 50, "max_new_tokens": 24, "seed": 0}
 GREEDY = {"prompt_length": 50, "max_new_tokens": 24, "do_sample": False}
