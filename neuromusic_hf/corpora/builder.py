@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import datasets
@@ -14,6 +15,7 @@ import symusic
 from datasets import Features, List, Value
 from datasets.fingerprint import Hasher
 
+from .. import music
 from .cache import CachedBuilder
 from .midi_feature import PLAIN_MIDI
 from .sanity import RefusedFile, SanityLimits, inspect_midi
@@ -31,6 +33,7 @@ HELPER_FEATURES = {
     "official_split": Value("string"),
     "refused_reason": Value("string"),
     "refused_detail": Value("string"),
+    "mended": List({"kind": Value("string"), "count": Value("int64"), "detail": Value("string")}),
 }
 IGNORED = "ignored"
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -147,9 +150,10 @@ class MidiCorpusBuilder(CachedBuilder):
 
     @classmethod
     def _code_hash(cls) -> str:
-        """Part of the cache key: the code of the builder and the version of the MIDI reader."""
+        """Part of the cache key: the code of the builder and of all that reads MIDI, and the version of symusic."""
         sources = [_source(parent) for parent in cls.__mro__ if issubclass(parent, MidiCorpusBuilder)]
-        return Hasher.hash([sources, _source(inspect_midi), symusic.__version__])
+        reading = [path.read_text(encoding="utf-8") for path in sorted(Path(music.__file__).parent.glob("*.py"))]
+        return Hasher.hash([sources, reading, _source(inspect_midi), symusic.__version__])
 
     def _info(self) -> datasets.DatasetInfo:
         columns = {"midi": PLAIN_MIDI, **FACT_FEATURES, **self.METADATA, **HELPER_FEATURES}
@@ -216,7 +220,8 @@ def inspect_row(path: str | None, data: bytes | RefusedFile | None, limits: Sani
         limits ([`SanityLimits`]): what a file may be.
 
     Returns:
-        `dict` with `midi`, the facts (null if refused), `refused_reason` and `refused_detail` (null if accepted).
+        `dict` with `midi`, the facts (null if refused), `refused_reason` and `refused_detail` (null if accepted), and
+        `mended`: what was mended, each with `kind`, `count` and `detail` (null if refused).
     """
     path = path and printable(path)
     try:
@@ -227,9 +232,10 @@ def inspect_row(path: str | None, data: bytes | RefusedFile | None, limits: Sani
         nothing = dict.fromkeys(FACT_FEATURES)
         midi = {"bytes": None, "path": path}
         detail = storable(refused.detail)
-        return {"midi": midi, **nothing, "refused_reason": refused.reason, "refused_detail": detail}
+        return {"midi": midi, **nothing, "refused_reason": refused.reason, "refused_detail": detail, "mended": None}
     found = {name: getattr(facts, name) for name in FACT_FEATURES}
-    return {"midi": {"bytes": facts.data, "path": path}, **found, "refused_reason": None, "refused_detail": None}
+    midi, mended = {"bytes": facts.data, "path": path}, [asdict(mend) for mend in facts.mends]
+    return {"midi": midi, **found, "refused_reason": None, "refused_detail": None, "mended": mended}
 
 
 def _source(code) -> str:
