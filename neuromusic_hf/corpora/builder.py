@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import datasets
@@ -32,6 +32,7 @@ HELPER_FEATURES = {
     "official_split": Value("string"),
     "refused_reason": Value("string"),
     "refused_detail": Value("string"),
+    "mended": List({"kind": Value("string"), "count": Value("int64"), "detail": Value("string")}),
 }
 IGNORED = "ignored"
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -224,7 +225,8 @@ def inspect_row(path: str | None, data: bytes | RefusedFile | None, limits: Sani
         limits ([`SanityLimits`]): what a file may be.
 
     Returns:
-        `dict` with `midi`, the facts (null if refused), `refused_reason` and `refused_detail` (null if accepted).
+        `dict` with `midi`, the facts (null if refused), `refused_reason` and `refused_detail` (null if accepted), and
+        `mended`: what was mended, each with `kind`, `count` and `detail` (null if refused).
     """
     path = path and printable(path)
     try:
@@ -235,6 +237,7 @@ def inspect_row(path: str | None, data: bytes | RefusedFile | None, limits: Sani
         nothing = dict.fromkeys(FACT_FEATURES)
         midi = {"bytes": None, "path": path}
         detail = storable(refused.detail)
-        return {"midi": midi, **nothing, "refused_reason": refused.reason, "refused_detail": detail}
+        return {"midi": midi, **nothing, "refused_reason": refused.reason, "refused_detail": detail, "mended": None}
     found = {name: getattr(facts, name) for name in FACT_FEATURES}
-    return {"midi": {"bytes": facts.data, "path": path}, **found, "refused_reason": None, "refused_detail": None}
+    midi, mended = {"bytes": facts.data, "path": path}, [asdict(mend) for mend in facts.mends]
+    return {"midi": midi, **found, "refused_reason": None, "refused_detail": None, "mended": mended}

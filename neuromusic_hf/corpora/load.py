@@ -149,7 +149,8 @@ def load_corpus(
     path = quarantine_path and os.path.expanduser(quarantine_path)
     path = path or _default_report_path(report.corpus, fingerprint, cache_dir)
     saved = _save_report(report, path, asked_for=quarantine_path is not None)
-    logger.log(logging.WARNING if report.refused else logging.INFO, "%s. Report: %s", report.summary, saved)
+    level = logging.WARNING if report.refused or report.mended else logging.INFO
+    logger.log(level, "%s. Report: %s", report.summary, saved)
     check_not_empty({name: len(rows) for name, rows in corpus.items()}, report.corpus)
     corpus.quarantine = report
     return corpus
@@ -240,9 +241,9 @@ def _split(part: _Rows) -> dict[str, Dataset]:
 
 
 def _report(part: _Rows) -> QuarantineReport:
-    columns = ["midi", "refused_reason", "refused_detail"]
-    refused = part.rows.data.table.select(columns)
-    return dataclasses.replace(report_of(part.name, refused), unread=part.unread)
+    columns = ["midi", "refused_reason", "refused_detail", "mended"]
+    rows = part.rows.data.table.select(columns)
+    return dataclasses.replace(report_of(part.name, rows), unread=part.unread)
 
 
 def _default_report_path(corpus: str, fingerprint: str, cache_dir: str | None) -> Path:
@@ -275,6 +276,9 @@ def _stream(opened: list[_Rows]) -> IterableDatasetDict:
 
 def _belongs(row: dict, split: str, part: str, shares: tuple[float, float, float], carved: tuple[str, ...]) -> bool:
     if row["refused_reason"] is None:
+        if row["mended"] and split == SPLIT_NAMES[0]:
+            details = "; ".join(f"{mend['kind']}: {mend['detail']}" for mend in row["mended"])
+            logger.warning("Corpus '%s': mended %s (%s)", part, row["midi"]["path"], details)
         return assign_split(row["content_hash"], row["official_split"], shares, carved) == split
     if split == SPLIT_NAMES[0] and row["refused_reason"] != IGNORED:
         logger.warning(

@@ -15,7 +15,7 @@ from datasets.features.features import register_feature
 from datasets.table import array_cast
 from datasets.utils.file_utils import xopen
 
-from ..music import midi_bytes
+from ..music import RefusedFile, midi_bytes, read_midi, tell_mends
 
 SCORE_TYPES = (symusic.core.ScoreTick, symusic.core.ScoreQuarter, symusic.core.ScoreSecond)
 
@@ -117,18 +117,21 @@ class Midi:
             `symusic.Score` with times in ticks.
 
         Raises:
-            RuntimeError: if decoding is disabled, or the bytes are not a MIDI file symusic can read.
+            RefusedFile: if the bytes are not a MIDI file that can be read.
+            RuntimeError: if decoding is disabled.
             ValueError: if there are no bytes.
         """
         if not self.decode:
             raise RuntimeError("Decoding is disabled for this feature. Please use Midi(decode=True) instead.")
         if not isinstance(value, dict):
             return value
+        name = value.get("path") or "(bytes without a path)"
         try:
-            return symusic.Score.from_midi(own_bytes(value))
-        except RuntimeError as error:
-            name = value.get("path") or "(bytes without a path)"
-            raise RuntimeError(f"Cannot read the MIDI file {name}: {error}") from error
+            reading = read_midi(own_bytes(value))
+        except RefusedFile as refused:
+            raise RefusedFile(refused.reason, refused.detail, name) from refused
+        tell_mends(name, tuple(reading.mends))
+        return reading.score
 
     def flatten(self) -> dict[str, Value]:
         """Give the plain columns this feature flattens into; an error in the decodable state, as `Audio` does."""

@@ -1,4 +1,4 @@
-"""Sanity checks: one parse of one MIDI file gives its facts, or the reason why it is refused."""
+"""Sanity checks: one reading of one MIDI file gives its facts, or the reason why it is refused."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 import symusic
 from miditok.constants import MIDI_INSTRUMENTS
 
-from ..music import DEFAULT_MICROSECONDS_PER_QUARTER, RefusedFile, SanityLimits, to_seconds
+from ..music import Mend, RefusedFile, SanityLimits, read_midi, tempo_map, to_seconds
 from ..music.limits import exceeds
-from ..music.unwrapping import check_size, unwrap_riff
 
 GRID_PER_QUARTER = 24
 
@@ -21,11 +20,12 @@ class PieceFacts:
     """What a row says about an accepted file.
 
     Args:
-        data (`bytes`): the standard MIDI file (out of its RIFF wrapping, if it had one).
+        data (`bytes`): a standard MIDI file: the very bytes, where nothing was mended.
         duration (`float`): seconds from the start of the file to the end of the last note.
         num_notes (`int`): notes in all tracks.
         instruments (`list[str]`): sorted General MIDI names of the tracks with notes; drums are `"Drums"`.
         content_hash (`str`): 32 hexadecimal digits, see [`hash_notes`].
+        mends (`list[Mend]`): what was mended.
     """
 
     data: bytes
@@ -33,6 +33,7 @@ class PieceFacts:
     num_notes: int
     instruments: list[str]
     content_hash: str
+    mends: list[Mend]
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class _Notes:
 
 
 def inspect_midi(data: bytes, limits: SanityLimits | None = None) -> PieceFacts:
-    """Parse one MIDI file, once, and check it.
+    """Read one MIDI file, once, and check it.
 
     Args:
         data (`bytes`):
@@ -58,31 +59,28 @@ def inspect_midi(data: bytes, limits: SanityLimits | None = None) -> PieceFacts:
         [`PieceFacts`]
 
     Raises:
-        RefusedFile: if the bytes are not a readable MIDI file or break a limit. Reasons: `empty_file`, `too_large`,
-            `not_midi`, `unreadable`, `bad_time_division`, `bad_time_signature`, `no_notes`, `too_few_notes`,
-            `too_many_notes`, `drums_only`, `bad_durations`, `tempo_out_of_range`, `too_short`, `too_long`,
-            `note_too_long`.
+        RefusedFile: if the bytes are not a readable MIDI file or break a limit. Reasons: those of [`read_midi`], and
+            `no_notes`, `too_few_notes`, `too_many_notes`, `drums_only`, `bad_durations`, `tempo_out_of_range`,
+            `too_short`, `too_long`, `note_too_long`.
     """
     limits = limits or SanityLimits()
-    if not data:
-        raise RefusedFile("empty_file", "0 bytes")
-    check_size(len(data), limits)
-    data = unwrap_riff(data)
-    if not data.startswith(b"MThd"):
-        raise RefusedFile("not_midi", f"starts with {data[:8]!r}, not 'MThd': {_looks_like(data)}")
-    score = _parse(data)
+    reading = read_midi(data, limits)
+    score = reading.score
     notes = _gather(score)
     _check_counts(notes, limits)
-    tempo_ticks, microseconds = _tempo_map(score, limits)
-    _check_durations(notes, score.tpq, limits)
+    tempos = score.tempos.numpy()
+    _check_tempos(tempos, limits)
+    clock = *tempo_map(tempos["time"], tempos["mspq"]), score.tpq
     ends = notes.onset + np.maximum(notes.duration, 0)
     onset_seconds, end_seconds, last_event = (
-        to_seconds(ticks, tempo_ticks, microseconds, score.tpq)
-        for ticks in (notes.onset, ends, np.array([score.end()], dtype=np.int64))
+        to_seconds(ticks, *clock) for ticks in (notes.onset, ends, np.array([score.end()], dtype=np.int64))
     )
     duration = float(end_seconds.max())
-    _check_seconds(duration, float(max(last_event[0], duration)), end_seconds - onset_seconds, limits)
-    return PieceFacts(data, duration, len(notes.pitch), _instruments(score), _hash(notes, score.tpq))
+    _check_seconds(duration, float(max(last_event[0], duration)), limits)
+    if not limits.mend:
+        _check_durations(notes.duration, notes.duration / score.tpq, end_seconds - onset_seconds, limits)
+    content_hash = hash_notes(notes.onset, notes.pitch, notes.drum, score.tpq)
+    return PieceFacts(reading.data, duration, len(notes.pitch), _instruments(score), content_hash, reading.mends)
 
 
 def hash_notes(onset: np.ndarray, pitch: np.ndarray, drum: np.ndarray, tpq: int) -> str:
@@ -106,25 +104,6 @@ def hash_notes(onset: np.ndarray, pitch: np.ndarray, drum: np.ndarray, tpq: int)
     return hashlib.blake2b(key.astype("<i8").tobytes(), digest_size=16).hexdigest()
 
 
-def _hash(notes: _Notes, tpq: int) -> str:
-    return hash_notes(notes.onset, notes.pitch, notes.drum, tpq)
-
-
-def _parse(data: bytes) -> symusic.Score:
-    try:
-        score = symusic.Score.from_midi(data)
-    except (RuntimeError, ValueError, IndexError, OverflowError, MemoryError) as error:
-        raise RefusedFile("unreadable", str(error).replace(": iostream error", "")) from error
-    if score.tpq <= 0:
-        raise RefusedFile("bad_time_division", f"{score.tpq} ticks per quarter note")
-    for signature in score.time_signatures:
-        if signature.numerator < 1 or signature.denominator < 1:
-            raise RefusedFile(
-                "bad_time_signature", f"{signature.numerator}/{signature.denominator} at tick {signature.time}"
-            )
-    return score
-
-
 def _gather(score: symusic.Score) -> _Notes:
     tracks = [(track.notes.numpy(), track.is_drum) for track in score.tracks if len(track.notes)]
     if not tracks:
@@ -134,25 +113,6 @@ def _gather(score: symusic.Score) -> _Notes:
     )
     drum = np.concatenate([np.full(len(notes["time"]), is_drum) for notes, is_drum in tracks])
     return _Notes(onset, duration, pitch, drum)
-
-
-def _tempo_map(score: symusic.Score, limits: SanityLimits) -> tuple[np.ndarray, np.ndarray]:
-    """Ticks and microseconds per quarter note of the tempo changes, in order, from tick 0."""
-    tempos = score.tempos.numpy()
-    ticks, microseconds = tempos["time"].astype(np.int64), tempos["mspq"].astype(np.float64)
-    for tick, value in zip(ticks, microseconds, strict=True):
-        tempo = 60e6 / value if value > 0 else float("inf")
-        if exceeds(limits.min_tempo, tempo) or exceeds(tempo, limits.max_tempo) or value <= 0:
-            raise RefusedFile(
-                "tempo_out_of_range",
-                f"{tempo:g} quarter notes per minute at tick {tick}, limits {limits.min_tempo} to {limits.max_tempo}",
-            )
-    order = np.argsort(ticks, kind="stable")
-    ticks, microseconds = ticks[order], microseconds[order]
-    if len(ticks) == 0 or ticks[0] > 0:
-        ticks = np.concatenate([[0], ticks])
-        microseconds = np.concatenate([[DEFAULT_MICROSECONDS_PER_QUARTER], microseconds])
-    return ticks, microseconds
 
 
 def _check_counts(notes: _Notes, limits: SanityLimits) -> None:
@@ -165,27 +125,38 @@ def _check_counts(notes: _Notes, limits: SanityLimits) -> None:
         raise RefusedFile("drums_only", f"all {count} notes are on the drum channel")
 
 
-def _check_durations(notes: _Notes, tpq: int, limits: SanityLimits) -> None:
-    bad = int((notes.duration <= 0).sum())
-    if exceeds(bad / len(notes.duration), limits.max_bad_durations):
-        raise RefusedFile(
-            "bad_durations",
-            f"{bad} of {len(notes.duration)} notes have a zero or negative length, "
-            f"limit is a share of {limits.max_bad_durations}",
-        )
-    longest = float(notes.duration.max()) / tpq
-    if exceeds(longest, limits.max_note_quarters):
-        raise RefusedFile("note_too_long", f"{longest:.1f} quarter notes, limit {limits.max_note_quarters}")
+def _check_tempos(tempos: dict[str, np.ndarray], limits: SanityLimits) -> None:
+    for tick, microseconds in zip(tempos["time"].tolist(), tempos["mspq"].tolist(), strict=True):
+        tempo = 60e6 / microseconds
+        if exceeds(limits.min_tempo, tempo) or exceeds(tempo, limits.max_tempo):
+            raise RefusedFile(
+                "tempo_out_of_range",
+                f"{tempo:g} quarter notes per minute at tick {tick}, limits {limits.min_tempo} to {limits.max_tempo}",
+            )
 
 
-def _check_seconds(duration: float, length: float, note_seconds: np.ndarray, limits: SanityLimits) -> None:
+def _check_seconds(duration: float, length: float, limits: SanityLimits) -> None:
     if exceeds(limits.min_seconds, duration):
         raise RefusedFile("too_short", f"{duration:.2f} s, at least {limits.min_seconds} s are asked for")
     if exceeds(length, limits.max_seconds):
         raise RefusedFile("too_long", f"{length:.0f} s, limit {limits.max_seconds} s")
-    longest = float(note_seconds.max())
-    if exceeds(longest, limits.max_note_seconds):
-        raise RefusedFile("note_too_long", f"{longest:.1f} s, limit {limits.max_note_seconds} s")
+
+
+def _check_durations(ticks: np.ndarray, quarters: np.ndarray, seconds: np.ndarray, limits: SanityLimits) -> None:
+    """Of the notes, where they are not brought within the limits."""
+    bad = int((ticks <= 0).sum())
+    if exceeds(bad / len(ticks), limits.max_bad_durations):
+        raise RefusedFile(
+            "bad_durations",
+            f"{bad} of {len(ticks)} notes have a zero or negative length, limit is a share of "
+            f"{limits.max_bad_durations}",
+        )
+    for lengths, unit, limit in (
+        (quarters, "quarter notes", limits.max_note_quarters),
+        (seconds, "s", limits.max_note_seconds),
+    ):
+        if exceeds(longest := float(lengths.max()), limit):
+            raise RefusedFile("note_too_long", f"{longest:.1f} {unit}, limit {limit}")
 
 
 def _instruments(score: symusic.Score) -> list[str]:
@@ -195,33 +166,3 @@ def _instruments(score: symusic.Score) -> list[str]:
         if len(track.notes)
     }
     return sorted(names)
-
-
-SIGNATURES = (
-    (b"\x00\x05\x16\x07", "an AppleDouble file (macOS resource fork)"),
-    (b"SMF2CLIP", "a MIDI 2.0 clip file"),
-    (b"PK\x03\x04", "a zip archive"),
-    (b"\x1f\x8b", "a gzip file"),
-    (b"CTMF", "a Creative CMF file"),
-    (b"ID3", "an MP3 file"),
-    (b"fLaC", "a FLAC file"),
-    (b"OggS", "an Ogg file"),
-    (b"FORM", "an IFF file"),
-)
-
-
-def _looks_like(data: bytes) -> str:
-    head = data[:512]
-    for signature, name in SIGNATURES:
-        if head.startswith(signature):
-            return f"looks like {name}"
-    if b"MThd" in data[:4096]:
-        return f"looks like a MIDI file after {data.index(b'MThd')} other bytes"
-    if not any(head):
-        return "looks like zero bytes"
-    if b"<html" in head.lower() or b"<!doctype" in head.lower():
-        return "looks like a web page saved as MIDI"
-    printable = all(byte in b"\t\r\n\x0c" or 32 <= byte for byte in head)
-    if printable and sum(byte < 128 for byte in head) > 0.7 * len(head):
-        return "looks like text saved as MIDI"
-    return "looks like no known format"

@@ -241,7 +241,7 @@ def _with_helpers(
 ) -> Dataset | IterableDataset:
     if isinstance(rows, IterableDataset):
         return rows.map(_inspect_unless_done, **_map_options(rows, official, limits))
-    helpers = {"official_split": official, "refused_reason": None, "refused_detail": None}
+    helpers = {**dict.fromkeys(HELPER_FEATURES), "official_split": official}
     rows = rows.remove_columns([column for column in helpers if column in rows.column_names])
     for column, value in helpers.items():
         rows = rows.add_column(column, [value] * len(rows), feature=HELPER_FEATURES[column])
@@ -275,5 +275,5 @@ def _inspect(row: dict, index: int, official: str | None, limits: SanityLimits) 
 def _inspect_unless_done(row: dict, index: int, official: str | None, limits: SanityLimits) -> dict[str, Any]:
     known = {name: row[name] for name in OUR_FEATURES}
     if _as_we_write(pa.Table.from_pylist([known], Features(OUR_FEATURES).arrow_schema)):
-        return {"official_split": official, "refused_reason": None, "refused_detail": None}
+        return {**dict.fromkeys(HELPER_FEATURES), "official_split": official}
     return _inspect(row, index, official, limits)

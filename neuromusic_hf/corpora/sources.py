@@ -14,10 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from ..music import RefusedFile, SanityLimits
-from ..music.unwrapping import check_size
+from ..music.unwrapping import MIDI_EXTENSIONS, check_size
 from .walking import SourceError, link_to_nothing, walk
 
-MIDI_EXTENSIONS = (".mid", ".midi", ".kar", ".rmi", ".smf", ".midi2")
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
 # ... and what zipfile raises for members it cannot open: encrypted (RuntimeError), unknown compression.
 UNREADABLE_MEMBER = (*DAMAGED, RuntimeError, NotImplementedError)
