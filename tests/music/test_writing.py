@@ -165,6 +165,23 @@ def test_controllers_bends_and_pedals_act_on_their_own_part_alone(programs):
                 assert found.get(number, defaults.get(number, 0)) == expected.get(number, defaults.get(number, 0))
 
 
+def test_the_reach_of_bends_does_not_go_over_to_the_next_part():
+    score = score_of(*((program, False, [(96 * program, 90, 60)]) for program in range(30)))
+    reach = [(101, 0), (100, 0), (6, 12)]
+    score.tracks[0].controls.extend([ControlChange(0, *change) for change in reach])
+    score.tracks[29].controls.extend([ControlChange(0, *change) for change in reach])
+    channels = {}
+    for tick, _, message in messages_of(check_written(score)):
+        if message.type in ("control_change", "note_on") and not message.is_meta:
+            selected, reached = channels.setdefault(message.channel, [{}, {}])
+            if message.type == "note_on":
+                assert reached.get((0, 0), 2) == (12 if tick // 96 in (0, 29) else 2)
+            elif message.control == 6:
+                reached[selected[101], selected[100]] = message.value
+            else:
+                selected[message.control] = message.value
+
+
 def test_a_channel_is_not_given_away_while_its_pedal_holds_notes():
     score = score_of(*((program, False, [(96 * program, 90, 60)]) for program in range(64)))
     for track in score.tracks[::3]:
