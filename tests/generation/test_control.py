@@ -118,7 +118,7 @@ def test_a_tokenizer_without_rules_is_masked_and_warned_of_once(own_pipe, caplog
         ({"instruments": []}, "no instrument"),
         ({"instruments": ["Drums"], "drums": False}, "no instrument"),
         ({"pitch_range": (70, 60)}, r"\(70, 60\)"),
-        ({"pitch_range": (1, 5)}, r"\(1, 5\).*21 to 109"),
+        ({"pitch_range": (128, 130)}, r"\(128, 130\).*0 to 127"),
         ({"tempo": 0}, "tempo=0"),
         ({"tempo": 500}, "tempo=500.*20 to 300"),
         ({"max_new_tokens": 0}, "max_new_tokens=0"),

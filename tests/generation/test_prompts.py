@@ -20,7 +20,7 @@ def processor(request, processor_of):
 
 
 def quantised(score, processor):
-    return processor.music_tokenizer.preprocess_score(score)
+    return processor.quantise(score)
 
 
 def make(score, processor, **settings):
