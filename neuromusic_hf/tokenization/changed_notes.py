@@ -3,17 +3,16 @@
 Times are whole numbers in a unit that divides the ticks of both, so that nothing here rounds.
 """
 
-import functools
+from __future__ import annotations
+
 from dataclasses import dataclass
 
-import miditok
 import numpy as np
-from miditok import MusicTokenizer
 from symusic.core import ScoreTick
 
-DRUMS = -1
-NUM_KEYS = NUM_PROGRAMS = 128
-NUM_VOICES = 1 + NUM_PROGRAMS
+from .token_limits import DRUMS, TokenLimits
+
+NUM_KEYS = 128
 SHIFT = 45
 """Bits of a place that hold its onset; the bits above hold its key."""
 
@@ -24,16 +23,39 @@ class Notes:
     Notes in the order of their places.
 
     Args:
-        place (`np.ndarray` of shape `(notes,)`): key and onset in one number. Keys are those of each instrument.
+        place (`np.ndarray` of shape `(notes,)`): key and onset in one number. Each instrument has keys of its own.
         length (`np.ndarray` of shape `(notes,)`): in units.
     """
 
     place: np.ndarray
     length: np.ndarray
 
+    @classmethod
+    def of(cls, score: ScoreTick, units_per_tick: int, limits: TokenLimits) -> Notes:
+        """Those of a score. All but drums are of one instrument for a tokenizer that tells none apart."""
+        tracks = [track for track in score.tracks if len(track.notes)]
+        if not tracks:
+            return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        programs = [DRUMS if track.is_drum else track.program * limits.tells_programs for track in tracks]
+        soas = [track.notes.numpy() for track in tracks]
+        time, length, pitch = (
+            np.concatenate([soa[name] for soa in soas], dtype=np.int64) for name in ("time", "duration", "pitch")
+        )
+        voice = (np.array(programs, np.int64) - DRUMS).repeat([len(soa["time"]) for soa in soas])
+        place = (voice * NUM_KEYS + pitch << SHIFT) + time * units_per_tick
+        order = place.argsort(kind="stable")
+        return cls(place[order], length[order] * units_per_tick)
+
+    def __len__(self) -> int:
+        return len(self.place)
+
     @property
     def key(self) -> np.ndarray:
         return self.place >> SHIFT
+
+    @property
+    def voice(self) -> np.ndarray:
+        return self.key // NUM_KEYS
 
     @property
     def onset(self) -> np.ndarray:
@@ -48,18 +70,18 @@ class Notes:
 
 
 @dataclass(frozen=True)
-class KeptPlaces:
+class Kept:
     """
-    The places at which notes are kept.
+    What is kept at each place that has a note; arrays of shape `(places,)`.
 
     Args:
-        place (`np.ndarray` of shape `(places,)`): in order.
-        notes (`np.ndarray` of shape `(places,)`): how many begin there; more than one of tracks that are kept apart.
-        length (`np.ndarray` of shape `(places,)`): of the longest of them as it is written, in units.
-        at_limit (`np.ndarray` of shape `(places,)`): whether it is as long as can be, so that a longer one was cut.
-        step (`np.ndarray` of shape `(places,)`): of onsets, in units.
-        rounding (`np.ndarray` of shape `(places,)`): how much longer a note may have been that is not cut, in units:
-            a step of onsets, and half a step of lengths.
+        place (`np.ndarray`): in order.
+        notes (`np.ndarray`): how many begin there; more than one of tracks that are kept apart.
+        length (`np.ndarray`): of the longest of them as it is written, in units.
+        at_limit (`np.ndarray`): whether it is as long as can be, so that a longer one was cut.
+        step (`np.ndarray`): of onsets, in units.
+        rounding (`np.ndarray`): how much longer a note may have been that is not cut, in units: a step of onsets, and
+            half a step of lengths.
     """
 
     place: np.ndarray
@@ -69,137 +91,111 @@ class KeptPlaces:
     step: np.ndarray
     rounding: np.ndarray
 
+    @classmethod
+    def of(cls, kept: Notes, quantised: ScoreTick, unit: int, limits: TokenLimits) -> Kept:
+        """Of notes that are kept, at least one."""
+        first = np.flatnonzero(np.concatenate([[True], kept.place[1:] != kept.place[:-1]]))
+        notes = np.append(first[1:], len(kept)) - first
+        longest_there = Notes(kept.place[first], np.maximum.reduceat(kept.length, first))
+        beat = _beats(longest_there, quantised, unit, limits)
+        length, half_gap, longest = longest_there.length, np.zeros(len(first)), np.full(len(first), np.inf)
+        if not limits.ends_notes:
+            last = len(limits.lengths) - 2
+            above = np.minimum(limits.lengths.searchsorted(length / beat - 1e-9), last)
+            half_gap = (limits.lengths[above + 1] - limits.lengths[above]) * beat / 2
+            longest = limits.lengths[-1] * beat
+        if not limits.writes_length.all():
+            longest = np.where(limits.writes_length[longest_there.voice], longest, limits.default_length * beat)
+        written = np.where(length > longest + half_gap, longest, length).astype(np.int64)
+        step = beat // limits.onsets_per_beat
+        return cls(longest_there.place, notes, written, written + half_gap >= longest, step, step + half_gap)
+
     def nearest(self, place: np.ndarray) -> np.ndarray:
         """Index of the kept place next to each place."""
-        after = np.searchsorted(self.place, place).clip(1, max(1, len(self.place) - 1))
-        after = np.minimum(after, len(self.place) - 1)
+        after = np.minimum(self.place.searchsorted(place), len(self.place) - 1)
         before = np.maximum(after - 1, 0)
         return np.where(place - self.place[before] <= self.place[after] - place, before, after)
 
 
-def changed_notes(tokenizer: MusicTokenizer, score: ScoreTick, quantised: ScoreTick) -> dict:
-    """The fields of [`Tally`] that are about notes; arguments as of [`take_tally`]."""
-    unit = score.ticks_per_quarter * quantised.ticks_per_quarter
-    solo = not tokenizer.one_token_stream
-    given = read_notes(score, quantised.ticks_per_quarter, solo)
-    kept = read_notes(quantised, score.ticks_per_quarter, solo)
+def changed_notes(
+    given: Notes, kept: Notes, score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits
+) -> dict:
+    """
+    The fields of [`Tally`] that are about notes.
+
+    Args:
+        given ([`Notes`]): of `score`.
+        kept ([`Notes`]): of `quantised`.
+        score ([`symusic.Score`]): in ticks.
+        quantised ([`symusic.Score`]): what is written of it.
+        unit (`int`): units of a quarter note.
+        limits ([`TokenLimits`]): of the tokenizer.
+    """
     sounding_time = given.sounding_time(given.length)
-    counts = {"notes": len(given.place), "notes_kept": len(kept.place), "sounding_time": sounding_time / unit}
-    if len(kept.place) != len(given.place):
-        counts |= _dropped(tokenizer, given, kept, solo)
-    if not _only_rounded(tokenizer, given, kept, unit):
-        surviving, cut = _surviving(given, _kept_places(tokenizer, quantised, kept, unit))
+    counts = {"notes": len(given), "notes_kept": len(kept), "sounding_time": sounding_time / unit}
+    if len(kept) != len(given):
+        counts |= _dropped(given, kept, limits)
+    if not len(kept):
+        counts["sounding_time_lost"] = sounding_time / unit
+    elif not _only_rounded(given, kept, unit, limits):
+        surviving, cut = _surviving(given, Kept.of(kept, quantised, unit, limits))
         counts["sounding_time_lost"] = (sounding_time - given.sounding_time(surviving)) / unit
         counts |= {"lengths_cut": len(cut), "length_cut": int(cut.sum()) / unit}
-    return counts | (_merged(score) if solo else {})
+    if not limits.tells_programs:
+        programs = {track.program for track in score.tracks if len(track.notes) and not track.is_drum}
+        counts["programs_merged"] = len(programs - {0})
+    return counts
 
 
-def _only_rounded(tokenizer: MusicTokenizer, given: Notes, kept: Notes, unit: int) -> bool:
-    """Whether, as in most pieces, every note is kept at nearly its length. Order tells which is which."""
-    all_lengths_written = len(tokenizer.config.use_note_duration_programs) == NUM_VOICES
-    if isinstance(tokenizer, miditok.PerTok) or not all_lengths_written:  # These cut lengths as they write them.
+def _only_rounded(given: Notes, kept: Notes, unit: int, limits: TokenLimits) -> bool:
+    """Whether, as in most pieces, every note is kept at nearly its length. Their order tells which is which."""
+    if limits.cuts_late or len(given) != len(kept) or (given.key != kept.key).any():
         return False
-    if len(given.place) != len(kept.place) or (given.key != kept.key).any():
-        return False
-    return bool((given.length - kept.length).max(initial=0) * tokenizer.config.max_num_pos_per_beat * 4 <= unit)
+    return bool((given.length - kept.length).max(initial=0) * limits.onsets_per_beat * 4 <= unit)
 
 
-def read_notes(score: ScoreTick, units_per_tick: int, solo: bool) -> Notes:
-    """The notes of a score; where `solo`, all that are not drums are of one instrument."""
-    tracks = [track for track in score.tracks if len(track.notes)]
-    if not tracks:
-        return Notes(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    soas = [track.notes.numpy() for track in tracks]
-    voices = [DRUMS if track.is_drum else 0 if solo else track.program for track in tracks]
-    voice = np.repeat(np.array(voices, np.int64) - DRUMS, [len(soa["time"]) for soa in soas])
-    time, length, pitch = (
-        np.concatenate([soa[name] for soa in soas], dtype=np.int64) for name in ("time", "duration", "pitch")
-    )
-    place = (voice * NUM_KEYS + pitch << SHIFT) + time * units_per_tick
-    order = np.argsort(place, kind="stable")
-    return Notes(place[order], length[order] * units_per_tick)
-
-
-def _dropped(tokenizer: MusicTokenizer, given: Notes, kept: Notes, solo: bool) -> dict:
+def _dropped(given: Notes, kept: Notes, limits: TokenLimits) -> dict:
     """Why notes are missing. On a key of which some are kept, the others were duplicates."""
-    size = int(max(given.key.max(initial=0), kept.key.max(initial=0))) + 1
-    num_given, num_kept = np.bincount(given.key, minlength=size), np.bincount(kept.key, minlength=size)
-    voices = np.arange(size) // NUM_KEYS + DRUMS
-    known = voices != DRUMS if solo else np.isin(voices, list(tokenizer.config.programs))
-    whole_key = np.where(num_kept == 0, num_given, 0)
-    counts = {
-        "dropped_programs": whole_key[~known].sum(),
-        "dropped_drum_keys": whole_key[known & (voices == DRUMS)].sum(),
-        "dropped_pitches": whole_key[known & (voices != DRUMS)].sum(),
-        "dropped_duplicates": (num_given - num_kept)[num_kept > 0].sum(),
-    }
-    return {name: int(count) for name, count in counts.items()}
+    num_given, num_kept = np.bincount(given.key), np.bincount(kept.key)
+    num_kept = np.concatenate([num_kept, np.zeros(max(0, len(num_given) - len(num_kept)), int)])[: len(num_given)]
+    whole = np.flatnonzero((num_kept == 0) & (num_given > 0))
+    counts = {"dropped_duplicates": int((num_given - num_kept).sum() - num_given[whole].sum())}
+    if len(whole):
+        voice = whole // NUM_KEYS
+        reasons = np.where(limits.knows_voice[voice], voice == 0, 2)
+        names = ("dropped_pitches", "dropped_drum_keys", "dropped_programs")
+        counts |= {name: int(num_given[whole][reasons == reason].sum()) for reason, name in enumerate(names)}
+    return counts
 
 
-def _kept_places(tokenizer: MusicTokenizer, quantised: ScoreTick, kept: Notes, unit: int) -> KeptPlaces:
-    first = np.flatnonzero(np.diff(kept.place, prepend=-1))
-    place, length = kept.place[first], np.maximum.reduceat(kept.length, first)
-    beat = _beats(tokenizer, quantised, Notes(place, length), unit)
-    step = beat // tokenizer.config.max_num_pos_per_beat
-    half_gap, longest = np.zeros(len(place)), np.full(len(place), np.inf)
-    if _has_lengths(tokenizer):
-        lengths = lengths_in_beats(tuple(tokenizer.durations))
-        above = np.searchsorted(lengths, length / beat - 1e-9).clip(0, len(lengths) - 2)
-        half_gap, longest = np.diff(lengths)[above] * beat / 2, lengths[-1] * beat
-    has_length = np.zeros(NUM_VOICES, bool)
-    has_length[np.array(list(tokenizer.config.use_note_duration_programs), int) - DRUMS] = True
-    default = tokenizer.config.default_note_duration * beat
-    longest = np.where(has_length[(place >> SHIFT) // NUM_KEYS], longest, default)
-    written = np.where(length > longest + half_gap, longest, length).astype(np.int64)
-    at_limit = written + half_gap >= longest
-    notes = np.diff(first, append=len(kept.place))
-    return KeptPlaces(place, notes, written, at_limit, step, step + half_gap)
-
-
-def _has_lengths(tokenizer: MusicTokenizer) -> bool:
-    """Whether it writes the length of a note as one token, and not its end."""
-    return not tokenizer._note_on_off and bool(tokenizer.token_ids_of_type("Duration"))
-
-
-@functools.cache
-def lengths_in_beats(durations: tuple[tuple[int, int, int], ...]) -> np.ndarray:
-    """The lengths that a tokenizer's tokens stand for (`durations` of miditok), in order."""
-    return np.sort([beats + parts / resolution for beats, parts, resolution in durations])
-
-
-def _beats(tokenizer: MusicTokenizer, quantised: ScoreTick, notes: Notes, unit: int) -> np.ndarray:
-    """What the tokenizer counts lengths in at each note, in units: the denominator of the meter, or a quarter."""
-    if not tokenizer.config.use_time_signatures or isinstance(tokenizer, miditok.PerTok):
-        return np.full(len(notes.place), unit)
+def _beats(notes: Notes, quantised: ScoreTick, unit: int, limits: TokenLimits) -> np.ndarray:
+    """What lengths are counted in at each note, in units: the denominator of the meter, or a quarter."""
+    if not limits.beat_is_denominator:
+        return np.full(len(notes), unit)
     meters = quantised.time_signatures.numpy()
     times = meters["time"].astype(np.int64) * (unit // quantised.ticks_per_quarter)
-    section = np.searchsorted(times, notes.onset, side="right") - 1
-    return 4 * unit // meters["denominator"][section.clip(0)].astype(np.int64)
+    section = np.maximum(times.searchsorted(notes.onset, side="right") - 1, 0)
+    return 4 * unit // meters["denominator"][section].astype(np.int64)
 
 
-def _surviving(given: Notes, kept: KeptPlaces) -> tuple[np.ndarray, np.ndarray]:
+def _surviving(given: Notes, kept: Kept) -> tuple[np.ndarray, np.ndarray]:
     """
     Returns:
         `tuple[np.ndarray, np.ndarray]`: how long each note given goes on sounding, and what each cut note lost, in
         units. Of shortened notes at one place as many are cut, the longest, as are kept there at the limit; elsewhere
         as many as are not accounted for by duplicates.
     """
-    if not len(kept.place):
-        return np.zeros_like(given.length), given.length[:0]
     index = kept.nearest(given.place)
+    length = kept.length[index]
     reached = np.abs(given.place - kept.place[index]) <= kept.step[index]
-    shortened = reached & (given.length > kept.length[index] + kept.rounding[index])
-    surviving = np.where(reached, np.where(shortened, kept.length[index], given.length), 0)
-    size = len(kept.place)
-    dropped = np.bincount(index[reached], minlength=size) - kept.notes
-    num_cut = np.where(kept.at_limit, kept.notes, np.bincount(index[shortened], minlength=size) - dropped)
+    shortened = reached & (given.length > length + kept.rounding[index])
+    surviving = np.where(shortened, length, given.length) * reached
     cut = np.flatnonzero(shortened)
-    cut = cut[np.lexsort((-given.length[cut], index[cut]))]
-    rank = np.arange(len(cut)) - np.searchsorted(index[cut], index[cut])
-    cut = cut[rank < num_cut[index[cut]]]
+    if len(cut):
+        dropped = np.bincount(index[reached], minlength=len(kept.place)) - kept.notes
+        missing = np.bincount(index[cut], minlength=len(kept.place)) - dropped
+        num_cut = np.where(kept.at_limit, kept.notes, missing)
+        cut = cut[np.lexsort((-given.length[cut], index[cut]))]
+        rank = np.arange(len(cut)) - index[cut].searchsorted(index[cut])
+        cut = cut[rank < num_cut[index[cut]]]
     return surviving, given.length[cut] - surviving[cut]
-
-
-def _merged(score: ScoreTick) -> dict:
-    programs = {track.program for track in score.tracks if len(track.notes) and not track.is_drum}
-    return {"programs_merged": len(programs - {0})}

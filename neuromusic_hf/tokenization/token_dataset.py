@@ -5,7 +5,6 @@ import gc
 import json
 import logging
 import os
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -113,7 +112,7 @@ class TokenizePieces:
                 "input_ids": [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id],
                 "num_notes": quantised.note_num(),
                 "content_hash": content_hash,
-                "changed": asdict(self.processor.tally(score, quantised)) if variant == Variant() else None,
+                "changed": vars(self.processor.tally_quantised(score, quantised)) if variant == Variant() else None,
                 **vars(variant),
             }
 
