@@ -20,8 +20,8 @@ SYSEX = re.compile(NUMBER + rb"(\xf0)(" + NUMBER + rb")")
 STATUS = re.compile(NUMBER + rb"([\x80-\xef])")
 ALL = 16
 """In place of a channel."""
-RUN_BYTES = 1 << 16
-"""Matched at a time: a pattern keeps each repetition in memory until it ends."""
+RUN_BYTES, LONGEST_EVENT = 1 << 16, 6
+"""Matched at a time, since a pattern keeps each repetition in memory until it ends; and what may be left of it."""
 LONG_AGO = 2**28 - 1
 """Ticks after the last event, at which all keys are released."""
 
@@ -74,25 +74,33 @@ def _plain_track(data: bytes, begin: int, stop: int, limits: SanityLimits) -> Pl
     """Walks over runs of channel events, and looks at each event between them."""
     position, channel, run = begin, None, None
     while position < stop:
-        found = run and run.match(data, position, min(stop, position + RUN_BYTES))
-        if found and found.end() > position:
-            position = found.end()
-        elif (status := STATUS.match(data, position, stop)) and channel != ALL:
-            channel = status[1][0] & 15 if channel is None else ALL
-            run = _run_of(channel)
+        if run and (after := _after_run(run, data, position, stop)) > position:
+            position = after
         elif event := META.match(data, position, stop) or SYSEX.match(data, position, stop):
             kind, body = event[1][0], event.end()
             end = body + _number(event[2])
             if kind == END_OF_TRACK:
-                return (
-                    PlainTrack(begin, position, _channels(data[begin:stop], channel)) if body == end == stop else None
-                )
+                sound = body == end == stop
+                return PlainTrack(begin, position, _channels(data[begin:stop], channel)) if sound else None
             if end > stop or not _is_sound(kind, data[body:end], limits):
                 return None
             position = end
+        elif channel != ALL and (status := STATUS.match(data, position, stop)):
+            channel = status[1][0] & 15 if channel is None else ALL
+            run = _run_of(channel)
         else:
             return None
     return None
+
+
+def _after_run(run: re.Pattern, data: bytes, position: int, stop: int) -> int:
+    """Where a run of channel events ends."""
+    while True:
+        limit = position + RUN_BYTES
+        found = run.match(data, position, min(stop, limit))
+        if limit >= stop or found.end() < limit - LONGEST_EVENT or found.start(1) <= position:
+            return found.end()
+        position = found.start(1)  # the last event that says its status, from which the pattern can go on
 
 
 def _is_sound(kind: int, content: bytes, limits: SanityLimits) -> bool:
@@ -119,7 +127,7 @@ def _run_of(channel: int) -> re.Pattern:
     )
     value = rb"[\x00-\x7f]"
     runs = (b"[%b]%b(?:%b%b)*" % (statuses, data, NUMBER, data) for statuses, data in ((two, value * 2), (one, value)))
-    return re.compile(b"(?:%b(?:%b))*" % (NUMBER, b"|".join(runs)))
+    return re.compile(b"(%b(?:%b))*" % (NUMBER, b"|".join(runs)))
 
 
 def _channels(track: bytes, channel: int | None) -> frozenset[int]:
