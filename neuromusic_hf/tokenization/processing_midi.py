@@ -92,7 +92,7 @@ class MidiProcessor(ProcessorMixin):
             `ValueError`: a file is damaged, or does not fit, as in [`MidiProcessor`].
             `OSError`: there is no such file, folder or repository.
         """
-        source = Path(pretrained_model_name_or_path).expanduser()
+        source = user_path(pretrained_model_name_or_path)
         source = source if source.exists() else pretrained_model_name_or_path
         where = {name: kwargs[name] for name in HUB_ARGUMENTS if kwargs.get(name) is not None}
         if path := find_miditok_file(source, **where):
