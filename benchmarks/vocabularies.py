@@ -2,6 +2,9 @@
 
     python benchmarks/vocabularies.py bach folk maestro-v2.0.0-midi.zip lamd-sample.zip lieder-cc0.zip --device cuda
 
+Where the corpora are on one machine and the GPU is on another, `--encoded FOLDER --steps 0` encodes on the first, and
+`--encoded FOLDER --device cuda` trains on the second, which needs torch, transformers and matplotlib only.
+
 For each tokenizer and each settings: ids, tokens a note, sounding time lost, meters that are other ones; and nats per
 note of a small Llama, trained on the same notes of all corpora, in the same order. README.md says what each figure
 means.
@@ -9,22 +12,22 @@ means.
 
 import argparse
 import itertools
+import json
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from measuring import RESULTS, save_result
-from symusic.core import ScoreTick
 from torch.nn.functional import cross_entropy
-
-from neuromusic_hf import MidiProcessor, build_model, load_corpus
+from transformers import LlamaConfig, LlamaForCausalLM
 
 TOKENIZATIONS = ("REMI", "TSD", "Structured")
 FIELD_OF_BEFORE = {
@@ -60,7 +63,7 @@ class Encoded:
     A split of a corpus as ids.
 
     Args:
-        excerpts (list of `list[int]`): of so many notes each.
+        excerpts (list of `np.ndarray` of shape `(tokens,)`): of so many notes each.
         notes (`int`): in them.
         tokens (`int`): in them.
         sounding_time (`float`): of the pieces given, in quarter notes, notes on one key at once counted once.
@@ -69,7 +72,7 @@ class Encoded:
         meters_kept (`int`): that are written where they were.
     """
 
-    excerpts: list[list[int]]
+    excerpts: list[np.ndarray]
     notes: int = 0
     tokens: int = 0
     sounding_time: float = 0.0
@@ -89,21 +92,35 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tokenizations", default=",".join(TOKENIZATIONS), help="joined by commas")
     parser.add_argument("--settings", help=f"of {', '.join(SETTINGS)}, joined by commas; all if not given")
+    parser.add_argument("--encoded", type=Path, help="folder of ids: what is there is not encoded again")
     parser.add_argument("--output", type=Path, default=RESULTS / "vocabularies.json", help="result file")
     args = parser.parse_args()
     cases = chosen_cases(args, parser)
     start = time.perf_counter()
-    cache_corpora(args)
-    figures = {}
-    workers = min(len(cases), os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        encoded = pool.map(encode_case, itertools.repeat(args), *zip(*cases, strict=True))
-        for (tokenization, name), splits in zip(cases, encoded, strict=True):
-            figures.setdefault(tokenization, {})[name] = measure(args, tokenization, name, splits)
-            seconds = time.perf_counter() - start
-            print_row(tokenization, name, figures[tokenization][name], seconds)
+    with tempfile.TemporaryDirectory() as scratch:
+        args.encoded = args.encoded or Path(scratch)
+        encode_missing(args, cases)
+        if not args.steps:
+            return
+        figures = {}
+        for tokenization, name in cases:
+            row = measure(args, *load_case(args.encoded, tokenization, name))
+            figures.setdefault(tokenization, {})[name] = row
+            print_row(tokenization, name, row, time.perf_counter() - start)
     save_result(args.output, "vocabularies", {"settings": shown_settings(args), "tokenizers": figures})
     plot(figures, args.output.with_suffix(".png"))
+
+
+def encode_missing(args: argparse.Namespace, cases: list[tuple[str, str]]):
+    """Encodes the cases that are not in the folder yet, in processes side by side."""
+    missing = [case for case in cases if not case_path(args.encoded, *case).is_file()]
+    if not missing:
+        return
+    args.encoded.mkdir(parents=True, exist_ok=True)
+    cache_corpora(args)
+    workers = min(len(missing), os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(encode_case, itertools.repeat(args), *zip(*missing, strict=True)))
 
 
 def chosen_cases(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[tuple[str, str]]:
@@ -121,31 +138,69 @@ def settings_of(tokenization: str) -> dict[str, dict]:
 
 def shown_settings(args: argparse.Namespace) -> dict:
     """What was asked, without paths."""
-    shown = {name: value for name, value in vars(args).items() if name not in ("output", "corpora")}
+    shown = {name: value for name, value in vars(args).items() if name not in ("output", "corpora", "encoded")}
     return shown | {"corpora": [Path(name).stem for name in args.corpora], "model": MODEL}
 
 
 def cache_corpora(args: argparse.Namespace):
     """Reads every corpus once, so that the processes find it read."""
+    from neuromusic_hf import load_corpus
+
     for name in args.corpora:
         load_corpus(name, max_pieces=args.max_pieces, num_proc=os.cpu_count())
 
 
-def encode_case(args: argparse.Namespace, tokenization: str, name: str) -> dict[str, dict[str, Encoded]]:
-    """Train and validation split of each corpus, for one tokenizer and its settings."""
+def encode_case(args: argparse.Namespace, tokenization: str, name: str):
+    """Saves the train and validation split of each corpus, for one tokenizer and its settings."""
+    from neuromusic_hf import MidiProcessor, load_corpus
+
     processor = MidiProcessor.from_tokenization(tokenization, **settings_of(tokenization)[name])
-    mended = name != BEFORE
-    return {
+    splits = {
         Path(corpus).stem: {
-            split: encode(processor, rows, args.excerpt_notes, mended)
+            split: encode(processor, rows, args.excerpt_notes, mended=name != BEFORE)
             for split, rows in load_corpus(corpus, max_pieces=args.max_pieces).items()
             if split != "test"
         }
         for corpus in args.corpora
     }
+    tokenizer = processor.tokenizer
+    vocabulary = {
+        "vocab_size": processor.vocab_size,
+        "bos_token_id": tokenizer.bos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    save_case(case_path(args.encoded, tokenization, name), vocabulary, splits)
 
 
-def encode(processor: MidiProcessor, rows, excerpt_notes: int, mended: bool) -> Encoded:
+def case_path(folder: Path, tokenization: str, name: str) -> Path:
+    """The file of one tokenizer with one settings."""
+    return folder / f"{tokenization}-{name.replace(' ', '_')}.npz"
+
+
+def save_case(path: Path, vocabulary: dict[str, int], splits: dict[str, dict[str, Encoded]]):
+    """As arrays of ids, one a split, and JSON."""
+    arrays, facts = {}, {}
+    for corpus, parts in splits.items():
+        for split, part in parts.items():
+            arrays[f"{corpus}/{split}"] = np.concatenate(part.excerpts).astype(np.uint16)
+            numbers = asdict(part) | {"excerpts": [len(excerpt) for excerpt in part.excerpts]}
+            facts.setdefault(corpus, {})[split] = numbers
+    np.savez_compressed(path, facts=json.dumps({"vocabulary": vocabulary, "splits": facts}), **arrays)
+
+
+def load_case(folder: Path, tokenization: str, name: str) -> tuple[dict[str, int], dict[str, dict[str, Encoded]]]:
+    """What [`save_case`] saved."""
+    with np.load(case_path(folder, tokenization, name)) as saved:
+        facts = json.loads(str(saved["facts"]))
+        for corpus, parts in facts["splits"].items():
+            for split, numbers in parts.items():
+                ids = saved[f"{corpus}/{split}"].astype(np.int64)
+                excerpts = np.split(ids, np.cumsum(numbers["excerpts"])[:-1])
+                parts[split] = Encoded(**(numbers | {"excerpts": excerpts}))
+    return facts["vocabulary"], facts["splits"]
+
+
+def encode(processor, rows, excerpt_notes: int, mended: bool) -> Encoded:
     """Ids of pieces in excerpts, and what is kept of them."""
     found = Encoded([])
     last = np.array([text.startswith("Duration") for text in processor.tokenizer.convert_ids_to_tokens(
@@ -165,11 +220,11 @@ def encode(processor: MidiProcessor, rows, excerpt_notes: int, mended: bool) -> 
         found.notes += len(ends)
         found.tokens += int(ends[-1])
         cuts = [0, *ends[excerpt_notes - 1 : -1 : excerpt_notes], ends[-1]]
-        found.excerpts += [ids[first:end].tolist() for first, end in itertools.pairwise(cuts)]
+        found.excerpts += [ids[first:end] for first, end in itertools.pairwise(cuts)]
     return found
 
 
-def sounding_time(score: ScoreTick) -> float:
+def sounding_time(score) -> float:
     """In quarter notes; notes of one program that overlap on a key count once."""
     voices = {}
     for track in score.tracks:
@@ -189,7 +244,7 @@ def _union(arrays: list[dict]) -> int:
     return int((end - np.maximum(begin, np.concatenate([begin[:1], covered[:-1]]))).clip(0).sum())
 
 
-def meters(score: ScoreTick) -> list[tuple[float, int, int]]:
+def meters(score) -> list[tuple[float, int, int]]:
     """Onset in quarter notes, numerator and denominator of each change of meter."""
     found = []
     for meter in score.time_signatures:
@@ -204,10 +259,9 @@ def is_near(meter: tuple[float, int, int], other: tuple[float, int, int]) -> boo
     return meter[1:] == other[1:] and abs(meter[0] - other[0]) < 0.1
 
 
-def measure(args: argparse.Namespace, tokenization: str, name: str, splits: dict[str, dict[str, Encoded]]) -> dict:
+def measure(args: argparse.Namespace, vocabulary: dict[str, int], splits: dict[str, dict[str, Encoded]]) -> dict:
     """The figures of one tokenizer with one settings."""
-    processor = MidiProcessor.from_tokenization(tokenization, **settings_of(tokenization)[name])
-    model = train(args, processor, [row for corpus in splits.values() for row in corpus["train"].excerpts])
+    model = train(args, vocabulary, [row for corpus in splits.values() for row in corpus["train"].excerpts])
     corpora = {}
     for corpus, parts in splits.items():
         both = list(parts.values())
@@ -221,14 +275,14 @@ def measure(args: argparse.Namespace, tokenization: str, name: str, splits: dict
             "meters_replaced_or_moved": sum(part.meters - part.meters_kept for part in both),
             "nats_per_note": nats(args, model, held_out.excerpts) / max(1, held_out.notes),
         }
-    return {"ids": processor.vocab_size, "parameters": model.num_parameters(), "corpora": corpora}
+    return {"ids": vocabulary["vocab_size"], "parameters": model.num_parameters(), "corpora": corpora}
 
 
-def train(args: argparse.Namespace, processor: MidiProcessor, excerpts: list[list[int]]) -> torch.nn.Module:
+def train(args: argparse.Namespace, vocabulary: dict[str, int], excerpts: list[np.ndarray]) -> torch.nn.Module:
     """A model trained on batches of excerpts, drawn as the seed says: the same pieces for any vocabulary."""
     torch.manual_seed(args.seed)
-    longest = max(map(len, excerpts))
-    model = build_model("llama", processor, context_length=longest, **MODEL).to(args.device).train()
+    config = LlamaConfig(**MODEL, **vocabulary, max_position_embeddings=1 + max(map(len, excerpts)))
+    model = LlamaForCausalLM(config).to(args.device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01, betas=(0.9, 0.98))
     warm_up = max(1, int(WARM_UP_SHARE * args.steps))
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -247,18 +301,21 @@ def train(args: argparse.Namespace, processor: MidiProcessor, excerpts: list[lis
 
 
 @torch.no_grad()
-def nats(args: argparse.Namespace, model: torch.nn.Module, excerpts: list[list[int]]) -> float:
+def nats(args: argparse.Namespace, model: torch.nn.Module, excerpts: list[np.ndarray]) -> float:
     """Of all tokens of excerpts."""
     size = args.batch_size
     batches = [excerpts[first : first + size] for first in range(0, len(excerpts), size)]
     return sum(total_loss(args, model, rows)[0].item() for rows in batches)
 
 
-def total_loss(args: argparse.Namespace, model, rows: list[list[int]]) -> tuple[torch.Tensor, int]:
+def total_loss(args: argparse.Namespace, model, rows: list[np.ndarray]) -> tuple[torch.Tensor, int]:
     """Nats of the tokens of rows, each after BOS and those before it, and how many they are."""
     bos, pad = model.config.bos_token_id, model.config.pad_token_id
-    width = 1 + max(map(len, rows))
-    ids = torch.tensor([[bos, *row] + [pad] * (width - 1 - len(row)) for row in rows]).to(args.device)
+    padded = np.full((len(rows), 1 + max(map(len, rows))), pad)
+    padded[:, 0] = bos
+    for index, row in enumerate(rows):
+        padded[index, 1 : 1 + len(row)] = row
+    ids = torch.from_numpy(padded).to(args.device)
     with torch.autocast(torch.device(args.device).type, torch.bfloat16, enabled=args.device != "cpu"):
         logits = model(input_ids=ids[:, :-1]).logits
     loss = cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), ignore_index=pad, reduction="sum")
