@@ -37,6 +37,7 @@ from neuromusic_hf import MidiProcessor
 from neuromusic_hf.generation import OutputSettings, PieceSource, RunFolder, find_pieces
 from neuromusic_hf.generation.output import piece_stem, write_piece
 from neuromusic_hf.reports import ScoringOptions, read_run, score_run
+from neuromusic_hf.tokenization import Tally
 
 PARTS = ("prompt", "original", "generated")
 SHARES = (8, 4, 2, 1)
@@ -139,6 +140,7 @@ def as_continued(processor: MidiProcessor, prompt: list[int], original: list[int
         "midi": processor.decode(prompt + generated),
         "prompt_token_ids": prompt,
         "original_token_ids": original,
+        "changed": Tally(),
         "token_ids": generated,
         "ended_with_eos": False,
         "entropy": math.nan,

@@ -52,7 +52,7 @@ class MidiContinuationPipeline(Pipeline):
     >>> from transformers import pipeline
     >>> continue_midi = pipeline("midi-continuation", model="runs/quickstart")
     >>> result = continue_midi("song.mid", prompt_bars=4, max_new_bars=8, seed=1)
-    >>> result["midi"].dump_midi("longer.mid")
+    >>> neuromusic_hf.write_midi(result["midi"], "longer.mid")
     ```
     """
 
@@ -116,6 +116,8 @@ class MidiContinuationPipeline(Pipeline):
             - **token_ids**, **prompt_token_ids**, **original_token_ids** (`list[int]`) -- new ones without EOS.
             - **ended_with_eos** (`bool`), **stopped_by** (`str`) -- `"eos"`, or the argument that was reached.
             - **entropy** (`float`) -- of the model's own distribution over the next token, mean in nats.
+            - **changed** ([`Tally`]) -- what the tokenizer changed in the piece given, the whole of it: what was not
+              kept of its notes, lengths, meters and tempos. False where nothing was; `str()` says it in one line.
             - **seed** (`int`), **seconds** (`float`) -- the batch took, divided by its prompts.
 
             An input of a list or stream that cannot be continued gives `{"name", "skipped": {"reason", "detail"},

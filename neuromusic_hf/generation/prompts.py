@@ -2,15 +2,16 @@
 
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from symusic import Score, Tempo
 from symusic.core import ScoreTick
 
 from ..corpora import RefusedFile
-from ..tokenization import MidiProcessor
-from .music import bar_starts, excerpt, new_music, onsets, seconds_at
+from ..music import bar_starts, onsets
+from ..tokenization import MidiProcessor, Tally
+from .music import excerpt, new_music, seconds_at
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Prompt:
         tempo ([`PieceTempo`]): of it and of what follows.
         original_ids (`list[int]`): how the piece goes on.
         original ([`symusic.Score`]): the notes of that, from the bar in which they begin.
+        changed ([`Tally`]): what the tokenizer changed in the whole piece.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Prompt:
     tempo: "PieceTempo"
     original_ids: list[int]
     original: ScoreTick
+    changed: Tally = field(default_factory=Tally)
 
     @property
     def programs(self) -> set[int]:
@@ -162,9 +165,8 @@ class PromptMaker:
         piece = self.processor.quantise(score)
         if piece.note_num() == 0:
             raise RefusedFile("no_notes", f"{self.processor.tokenization} keeps no note of it")
-        if self.settings.prompt_from == "end":
-            return self._from_end(name, piece)
-        return self._from_start(name, piece)
+        cut = self._from_end if self.settings.prompt_from == "end" else self._from_start
+        return replace(cut(name, piece), changed=self.processor.tally_quantised(score, piece))
 
     def _from_start(self, name: str, piece: ScoreTick) -> Prompt:
         whole = [self.processor.tokenizer.bos_token_id, *self._encode(piece)]

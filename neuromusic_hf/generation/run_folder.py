@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..disk import check_output_folder, finite_json, read_json, write_whole
+from ..disk import check_output_folder, finite_json, read_json, user_path, write_whole
+from ..tokenization import PiecesTally, Tally
 
 SETTINGS_NAME = "settings.json"
 MANIFEST_NAME = "manifest.json"
@@ -20,10 +21,11 @@ RUN_OF = "of a run of scripts/continue_midi.py"
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """Which model continued: its folder or repository, and its weights there."""
+    """Which model continued: its folder or repository, its weights there, and the files beside them that decide."""
 
     name: str
     revision: str
+    files: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class PieceRecord:
     original_tokens: int | None = None
     ended_with_eos: bool | None = None
     entropy_nats: float | None = None
+    changed: Tally | None = None
     seed: int | None = None
 
 
@@ -103,7 +106,7 @@ class RunFolder:
     """
 
     def __init__(self, folder: str | Path):
-        self.path = Path(folder)
+        self.path = user_path(folder)
 
     def open(self, settings: dict, *, overwrite: bool = False):
         """
@@ -149,6 +152,7 @@ class RunFolder:
             "settings": self._recorded_settings(),
             "continued": len(continued),
             "left_out": dict(Counter(record["reason"] for record in left_out)),
+            "changed_by_tokenizer": tally_of(continued).to_dict(),
             "pieces": continued,
             "pieces_left_out": left_out,
         }
@@ -186,6 +190,17 @@ class RunFolder:
     def _remove_run(self):
         for path in [self.path / SETTINGS_NAME, self.path / MANIFEST_NAME, *self._run_files()]:
             path.unlink(missing_ok=True)
+
+
+def piece_label(record: dict) -> str:
+    """Index and name of a piece: `003 Love For Love`."""
+    return f"{record['index']:03d} {record['name']}"
+
+
+def tally_of(records: list[dict]) -> PiecesTally:
+    """What the tokenizer changed in the pieces of a run; those whose record does not say it are left out."""
+    changed = {piece_label(record): record["changed"] for record in records if record.get("changed") is not None}
+    return PiecesTally.of({label: Tally.from_dict(tally) for label, tally in changed.items()})
 
 
 def _differences(recorded: dict, wanted: dict, prefix: str = ""):

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..disk import read_json
-from ..generation.run_folder import MANIFEST_NAME, RUN_OF, Manifest
+from ..disk import read_json, user_path
+from ..generation.run_folder import MANIFEST_NAME, RUN_OF, Manifest, piece_label
 from ..metrics import Piece
 
 COMPARED_PARTS = ("prompt", "original", "generated")
@@ -48,11 +48,6 @@ class ContinuedRun:
         return None if name is None else self.folder / name
 
 
-def piece_label(record: dict) -> str:
-    """Index and name of a piece: `003 Love For Love`."""
-    return f"{record['index']:03d} {record['name']}"
-
-
 def _is_complete(record: dict) -> bool:
     return record["files"].keys() >= {*COMPARED_PARTS} and record["notes"].keys() >= {*COMPARED_PARTS}
 
@@ -68,7 +63,7 @@ def read_run(manifest: str | Path) -> ContinuedRun:
         `FileNotFoundError`: there is none, or a file that it names is missing.
         `ValueError`: it is not the manifest of a test run.
     """
-    path = Path(manifest)
+    path = user_path(manifest)
     path = path / MANIFEST_NAME if path.is_dir() else path
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path}: give the folder of a finished run of scripts/continue_midi.py.")

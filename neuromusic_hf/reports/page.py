@@ -9,6 +9,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from ..disk import user_path
+from ..tokenization.tally import say_changes
 from .continued_run import ContinuedRun, piece_label
 from .pictures import plot_distances, plot_scores
 from .readings import FEATURES, MANY_PIECES, clearly_above, read_novelty, read_score, read_token_errors
@@ -36,7 +38,7 @@ def write_report(run: ContinuedRun, scores: RunScores, folder: str | Path) -> Pa
     Returns:
         `Path`: of the page.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     scores.save(folder)
     distances = _png(plot_distances(scores.table))
     (folder / DISTANCES_NAME).write_bytes(distances)
@@ -54,6 +56,7 @@ def _render(run: ContinuedRun, scores: RunScores, distances: bytes) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(figure=_figure, data_uri=_data_uri, pretty=_pretty, clock=_clock)
+    environment.filters.update(percent="{:.2%}".format, changes=say_changes)
     record = scores.record
     exhibits = [make_exhibit(run, scores.table, *chosen) for chosen in choose_exhibits(scores.table)]
     return environment.get_template(TEMPLATE_NAME).render(

@@ -2,11 +2,13 @@
 
 from .augmentation import Augmentation, Variant
 from .blocks import BlockCollator, make_blocks
+from .corpus_tally import CorpusTally, PiecesTally
 from .grammar import TokenGrammar
 from .grammar_logits import GrammarLogitsProcessor
 from .midi_input import load_score
 from .music_tokenizer import FIELD_SETTINGS, create_music_tokenizer
 from .processing_midi import MidiProcessor
+from .tally import Tally
 from .token_dataset import TOKEN_FEATURES, tokenize_corpus
 
 __all__ = [
@@ -14,8 +16,11 @@ __all__ = [
     "TOKEN_FEATURES",
     "Augmentation",
     "BlockCollator",
+    "CorpusTally",
     "GrammarLogitsProcessor",
     "MidiProcessor",
+    "PiecesTally",
+    "Tally",
     "TokenGrammar",
     "Variant",
     "create_music_tokenizer",

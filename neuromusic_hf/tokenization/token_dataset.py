@@ -3,29 +3,41 @@
 import contextlib
 import gc
 import json
+import logging
+import os
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 from datasets import Dataset, DatasetDict, Features, List, Value
 from datasets.fingerprint import Hasher
 
 from ..corpora.cache import cached_map
+from ..corpora.code_identity import code_of, code_of_rooms
+from ..corpora.midi_feature import Midi
 from ..ranges import PROCESSES, check_ranges
-from .augmentation import Augmentation
+from .augmentation import Augmentation, Variant
+from .corpus_tally import TALLY_FEATURES, CorpusTally
+from .midi_input import load_score
 from .processing_midi import MidiProcessor
+
+logger = logging.getLogger(__name__)
 
 TOKEN_FEATURES = Features(
     {
         "input_ids": List(Value("int32")),
         "num_notes": Value("int32"),
         "content_hash": Value("string"),
+        "piece": Value("string"),
+        "changed": TALLY_FEATURES,
         "pitch_shift": Value("int8"),
         "velocity_shift": Value("int16"),
         "tempo_factor": Value("float32"),
     }
 )
-"""Columns of a tokenised corpus. `input_ids` runs from BOS to EOS, `num_notes` counts the notes it stands for, and the
-last three columns say which variant of the piece it is."""
+"""Columns of a tokenised corpus. `input_ids` runs from BOS to EOS, `num_notes` counts the notes it stands for. `piece`
+is the path of the piece in the corpus, or its content hash where it has none; `changed` holds the [`Tally`] of the
+piece as it is, and nothing for its variants, of which the last three columns say what was done."""
 
 
 def tokenize_corpus(
@@ -34,12 +46,13 @@ def tokenize_corpus(
     *,
     augmentation: Augmentation | None = None,
     num_proc: int | None = None,
+    tally_path: str | Path | None = None,
 ) -> DatasetDict:
     """
-    Tokenises every piece of a corpus.
+    Tokenises every piece of a corpus, and says what the tokenizer changed in it.
 
-    The result is cached by what it depends on: the corpus, the processor's vocabulary and config, the augmentation and
-    the versions of miditok and symusic. Only the `train` split is augmented.
+    The result is cached by what it depends on: the corpus, the processor's vocabulary, config and code, the
+    augmentation and the versions of miditok and symusic. Only the `train` split is augmented.
 
     Args:
         corpus ([`~datasets.DatasetDict`]):
@@ -50,21 +63,26 @@ def tokenize_corpus(
             Variants of the training pieces.
         num_proc (`int`, *optional*):
             Processes.
+        tally_path (`str` or `Path`, *optional*):
+            Where the tally (JSON) goes: what was changed in each piece, and in sum. Defaults to a file beside the
+            cached tokens.
 
     Returns:
-        [`~datasets.DatasetDict`] with the columns of `TOKEN_FEATURES`. `content_hash` names the piece: rows are in the
-        order of [`evenly_mixed`] where the corpus has a column `num_notes`. A piece of which the tokenizer keeps no
-        note stays, with `num_notes` 0 and `input_ids` that hold BOS and EOS alone.
+        [`~datasets.DatasetDict`] with the columns of `TOKEN_FEATURES`. Rows are in the order of [`evenly_mixed`] where
+        the corpus has a column `num_notes`. A piece of which the tokenizer keeps no note stays, with `num_notes` 0 and
+        `input_ids` that hold BOS and EOS alone. Its attribute `tally` is the [`CorpusTally`].
     """
     check_ranges({"num_proc": num_proc}, {"num_proc": PROCESSES})
     none = Augmentation()
     variants = {split: augmentation or none if split == "train" else none for split in corpus}
-    return DatasetDict(
+    tokens = DatasetDict(
         {
             split: _tokenize_split(pieces, processor, variants[split], num_proc, split)
             for split, pieces in corpus.items()
         }
     )
+    tokens.tally = _tell_changes(corpus, processor, tokens, tally_path)
+    return tokens
 
 
 class TokenizePieces:
@@ -77,24 +95,31 @@ class TokenizePieces:
     def __call__(self, rows: dict[str, list]) -> dict[str, list]:
         result = {name: [] for name in TOKEN_FEATURES}
         with collector_paused():
-            for score, content_hash in zip(rows["midi"], rows["content_hash"], strict=True):
-                for row in self.tokenize(score, content_hash):
-                    for name, value in row.items():
+            for midi, content_hash in zip(rows["midi"], rows["content_hash"], strict=True):
+                for row in self.tokenize(load_score(midi), content_hash):
+                    for name, value in {**row, "piece": _name(midi["path"]) or content_hash}.items():
                         result[name].append(value)
         return result
 
     def tokenize(self, score, content_hash: str):
-        """Yields the rows of one piece."""
+        """Yields the rows of one piece, but for its name."""
         tokenizer = self.processor.tokenizer
         pitch_range = self.processor.music_tokenizer.config.pitch_range
         for variant in self.augmentation.draw(score, content_hash, pitch_range):
-            ids, num_notes = self.processor.encode_score(variant.apply(score))
+            quantised = self.processor.quantise(variant.apply(score))
+            ids = self.processor.encode_quantised(quantised)
             yield {
                 "input_ids": [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id],
-                "num_notes": num_notes,
+                "num_notes": quantised.note_num(),
                 "content_hash": content_hash,
+                "changed": vars(self.processor.tally_quantised(score, quantised)) if variant == Variant() else None,
                 **vars(variant),
             }
+
+
+def _name(path: str | None) -> str | None:
+    """The path of a piece in its corpus. One that tells where a file lay on some machine is cut to the file's name."""
+    return os.path.basename(path) if path and os.path.isabs(path) else path
 
 
 def evenly_mixed(num_notes: np.ndarray) -> np.ndarray:
@@ -134,15 +159,18 @@ def _tokenize_split(
     fingerprint = Hasher.hash(
         [
             pieces._fingerprint,
+            list(TOKEN_FEATURES),
             json.dumps(processor.miditok),
             vars(augmentation),
+            code_of(type(processor.music_tokenizer)),
+            code_of_rooms("music", "tokenization"),
             *(version(package) for package in ("miditok", "symusic", "tokenizers")),
         ]
     )
     if "num_notes" in pieces.column_names:
         pieces = pieces.select(evenly_mixed(np.asarray(pieces["num_notes"][:])))
     return cached_map(
-        pieces.select_columns(["midi", "content_hash"]),
+        pieces.select_columns(["midi", "content_hash"]).cast_column("midi", Midi(decode=False)),
         TokenizePieces(processor, augmentation),
         fingerprint,
         batched=True,
@@ -152,3 +180,30 @@ def _tokenize_split(
         num_proc=num_proc if num_proc and num_proc > 1 and len(pieces) >= 2 * num_proc else None,
         desc=f"Tokenising {split}",
     )
+
+
+def _tell_changes(
+    corpus: DatasetDict, processor: MidiProcessor, tokens: DatasetDict, path: str | Path | None
+) -> CorpusTally:
+    """Logs and writes the tally of a tokenised corpus."""
+    name = getattr(getattr(corpus, "quarantine", None), "corpus", "(unnamed)")
+    tally = CorpusTally.of(name, processor.tokenization, tokens)
+    saved = _save_tally(tally, tokens, path)
+    logger.log(logging.WARNING if tally.total else logging.INFO, "%s. Tally: %s", tally.summary, saved)
+    return tally
+
+
+def _save_tally(tally: CorpusTally, tokens: DatasetDict, path: str | Path | None) -> str | Path:
+    """Says where the tally is. A place nobody asked for may be read-only, or not be there: the tokens hold it."""
+    if path is not None:
+        return tally.save(Path(path), tokens)
+    held = "it is the attribute `tally` of the tokens"
+    cached = [file["filename"] for split in tokens.values() for file in split.cache_files]
+    if not cached:
+        return f"not written (the corpus is not cached); {held}"
+    fingerprint = Hasher.hash([tally.corpus, *(split._fingerprint for split in tokens.values())])
+    path = Path(cached[0]).with_name(f"tally-{fingerprint}.json")
+    try:
+        return path if path.exists() else tally.save(path, tokens)
+    except OSError as error:
+        return f"not written ({error}); {held}"

@@ -1,5 +1,6 @@
 """Learning a vocabulary of token groups (BPE, Unigram, WordPiece) from a bounded sample of a corpus."""
 
+import logging
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,8 @@ from miditok import MusicTokenizer
 from .midi_input import load_score
 from .music_tokenizer import music_tokenizer_from_dict, music_tokenizer_to_dict
 from .one_stream import encode_quantised, quantise
+
+logger = logging.getLogger(__name__)
 
 VOCABULARY_MODELS = ("BPE", "Unigram", "WordPiece")
 
@@ -77,4 +80,17 @@ def train_music_tokenizer(
         options["max_input_chars_per_word"] = 100_000
     trained = music_tokenizer_from_dict(untrained)
     trained.train(vocab_size, model=model, iterator=BarStrings(trained, corpus, max_tokens, seed), **options)
+    tell_size(type(trained).__name__, len(trained), vocab_size)
     return trained
+
+
+def tell_size(name: str, found: int, wanted: int):
+    """Warns where a vocabulary has not as many ids as were asked for."""
+    if found != wanted:
+        logger.warning(
+            "%s learned a vocabulary of %d ids, not the %d asked for: the pieces it learned from have no more groups "
+            "of tokens that repeat. Give more music, or ask for fewer.",
+            name,
+            found,
+            wanted,
+        )

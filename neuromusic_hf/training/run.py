@@ -19,8 +19,11 @@ from datasets import Dataset, DatasetDict
 from datasets.fingerprint import Hasher
 from transformers import Trainer
 
+from ..corpora.code_identity import code_of, code_of_rooms
 from ..disk import finite_json, write_whole
-from ..tokenization import BlockCollator, MidiProcessor, make_blocks
+from ..tokenization import BlockCollator, MidiProcessor, PiecesTally, make_blocks
+from ..tokenization.corpus_tally import is_piece
+from ..tokenization.vocabulary_training import tell_size
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
 from .resuming import refuse_other_blocks
@@ -34,7 +37,9 @@ RECORDED_PACKAGES = ("torch", "transformers", "accelerate", "datasets", "tokeniz
 
 def select_splits(corpus: DatasetDict, args: RunArguments) -> DatasetDict:
     """Leaves the test split alone unless the run is to be tested."""
-    return DatasetDict({split: pieces for split, pieces in corpus.items() if split != "test" or args.do_test})
+    chosen = DatasetDict({split: pieces for split, pieces in corpus.items() if split != "test" or args.do_test})
+    chosen.quarantine = getattr(corpus, "quarantine", None)
+    return chosen
 
 
 def load_processor(model_args: ModelArguments, resume_from_checkpoint: str | None = None) -> MidiProcessor:
@@ -74,8 +79,12 @@ def prepare_processor(
     if resume_from_checkpoint or model_args.vocab_size is None:
         return processor
     wanted = [json.dumps(processor.miditok), model_args.vocabulary_model, model_args.vocab_size, train._fingerprint]
+    wanted += [code_of(type(processor.music_tokenizer)), code_of_rooms("music", "tokenization")]
     cached = Path(datasets.config.HF_DATASETS_CACHE, "neuromusic_vocabularies", Hasher.hash([*wanted, seed]))
-    if not cached.is_dir():
+    if cached.is_dir():
+        learned = MidiProcessor.from_pretrained(cached)
+        tell_size(learned.tokenization, learned.vocab_size, model_args.vocab_size)
+    else:
         trained = processor.train_new_from_corpus(
             train, model_args.vocab_size, model=model_args.vocabulary_model, seed=seed
         )
@@ -105,12 +114,8 @@ class TrainingBlocks:
     @classmethod
     def from_tokens(cls, tokens: DatasetDict, data_args: DataArguments, seed: int) -> "TrainingBlocks":
         """Cuts each split into blocks of `data_args.context_length` tokens; evaluation splits to `max_eval_blocks`."""
-        blocks = {
-            split: make_blocks(pieces, data_args.context_length, seed=seed) for split, pieces in tokens.items()
-        }
-        facts = {
-            split: split_facts(tokens[split], len(blocks[split]), data_args.context_length) for split in blocks
-        }
+        blocks = {split: make_blocks(pieces, data_args.context_length, seed=seed) for split, pieces in tokens.items()}
+        facts = {split: split_facts(tokens[split], len(blocks[split]), data_args.context_length) for split in blocks}
         limit = data_args.max_eval_blocks
         for split in blocks:
             if split != "train" and limit is not None and len(blocks[split]) > limit:
@@ -120,22 +125,37 @@ class TrainingBlocks:
 
 
 def split_facts(tokens: Dataset, num_blocks: int, block_size: int) -> dict:
-    """Pieces, tokens, notes, blocks and the share of padding of a split; pieces without notes by content hash."""
+    """
+    What a split holds: its pieces, and the rows, notes, tokens and blocks of them and of their variants; what the
+    tokenizer changed in the pieces, and those of which it keeps no note.
+    """
     num_notes = tokens.data.column("num_notes").to_numpy()
     lengths = pyarrow.compute.list_value_length(tokens.data.column("input_ids")).to_numpy()
     num_tokens = int(lengths[num_notes > 0].sum())
-    empty = tokens.select((num_notes == 0).nonzero()[0])
-    if len(empty):
+    piece_notes = num_notes[is_piece(tokens)]
+    empty = tokens.select((is_piece(tokens) & (num_notes == 0)).nonzero()[0])["piece"][:]
+    if empty:
         logger.warning("%d pieces hold no note the tokenizer keeps and are left out; run.json names them.", len(empty))
     return {
-        "pieces": int((num_notes > 0).sum()),
+        "pieces": int((piece_notes > 0).sum()),
+        "rows": int((num_notes > 0).sum()),
         "notes": int(num_notes.sum()),
         "tokens": num_tokens,
         "blocks": num_blocks,
         "padding_share": 1 - num_tokens / (num_blocks * block_size),
         "content": hashlib.sha256(repr(tokens["content_hash"][:]).encode() + lengths.tobytes()).hexdigest()[:16],
-        "left_out": {"no_notes_in_vocabulary": empty["content_hash"][:]},
+        "ids": hash_ids(tokens),
+        "left_out": {"no_notes_in_vocabulary": empty},
+        "changed_by_tokenizer": PiecesTally.of_tokens(tokens).to_dict(),
     }
+
+
+def hash_ids(tokens: Dataset) -> str:
+    """Hash of the ids of all pieces of a tokenised split, in their order."""
+    digest = hashlib.sha256()
+    for chunk in tokens.data.column("input_ids").chunks:
+        digest.update(chunk.flatten().to_numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def create_trainer(
@@ -192,6 +212,11 @@ def run_record(trainer: MusicTrainer, facts: dict, metrics: dict) -> dict:
     return {
         "model": type(trainer.accelerator.unwrap_model(trainer.model)).__name__,
         "parameters": trainer.model.num_parameters(),
+        "vocabulary": {
+            "tokenization": trainer.processing_class.tokenization,
+            "ids": trainer.processing_class.vocab_size,
+            "ids_asked_for": (trainer.recipe or {}).get("vocab_size"),
+        },
         "optimizer_steps": trainer.state.global_step,
         "processes": trainer.args.world_size,
         "hardware": hardware(),

@@ -7,21 +7,23 @@ import pytest
 import torch
 from datasets import Dataset, Features, IterableDataset
 from generation.conftest import TOKENIZATIONS
+from midi_player import notes_of, play
 from music import make_score
-from symusic import Score
+from symusic import Note, Score, Track
 from tokenization.sample_scores import build_score, note_list
 from transformers.pipelines.pt_utils import KeyDataset
 
 from neuromusic_hf import MidiContinuationPipeline, NoteStreamer, save_continuation
 from neuromusic_hf.corpora import Midi
 from neuromusic_hf.generation import new_music
-from neuromusic_hf.generation.music import bar_starts, onsets, seconds_at
+from neuromusic_hf.generation.music import seconds_at
+from neuromusic_hf.music import bar_starts, onsets
 
 SHORT = {"prompt_length": 50, "max_new_tokens": 24, "seed": 0}
 GREEDY = {"prompt_length": 50, "max_new_tokens": 24, "do_sample": False}
 KEYS = {
     "name", "midi", "continuation", "prompt", "original", "token_ids", "prompt_token_ids", "original_token_ids",
-    "ended_with_eos", "stopped_by", "entropy", "seed", "seconds",
+    "ended_with_eos", "stopped_by", "entropy", "changed", "seed", "seconds",
 }  # fmt: skip
 
 
@@ -269,6 +271,21 @@ def test_files(remi_pipe, tmp_path):
     assert len(set(save_continuation(several, tmp_path, stem="x"))) == 6
 
 
+def test_more_programs_than_channels_are_saved_as_they_are(remi_pipe, tmp_path):
+    prompt = Score(480)
+    for program in range(24):
+        prompt.tracks.append(Track(program=program))
+        prompt.tracks[-1].notes.append(Note(240 * (program // 4), 960, 40 + program, 100))
+    result = remi_pipe(prompt, max_new_tokens=80, seed=0)
+    assert len({track.program for track in result["midi"].tracks}) > 20
+    paths = save_continuation(result, tmp_path)
+    for path, part in zip(paths, ("midi", "continuation", "prompt"), strict=True):
+        expected = notes_of(result[part])
+        assert notes_of(Score(path)) == expected
+        for knows_ports in (True, False):
+            assert play(path.read_bytes(), knows_ports=knows_ports).notes == expected
+
+
 def test_defaults_are_given_once_and_overridden_by_a_call(tiny_model, processor_of, remi_pipe):
     model, processor = tiny_model("REMI"), processor_of("REMI")
     pipe = MidiContinuationPipeline(model, processor, device="cpu", batch_size=2, **SHORT, instruments=[0])
@@ -291,3 +308,13 @@ def test_a_streamer_is_passed_on_for_one_piece(remi_pipe):
     streamer = NoteStreamer(remi_pipe.processor, timeout=10)
     remi_pipe(make_score(1), **SHORT, streamer=streamer)
     assert streamer.real_time_factor is not None
+
+
+def test_results_tell_what_the_tokenizer_changed_in_the_whole_piece(remi_pipe):
+    piece = make_score(1)
+    piece.tracks[0].notes.append(Note(piece.end() + 480, 480 * 400, 60, 64))
+    for prompt_from in ("start", "end"):
+        result = remi_pipe(piece, prompt_length=40, prompt_from=prompt_from, max_new_tokens=4)
+        assert result["changed"] == remi_pipe.processor.tally(piece)
+        assert result["changed"].lengths_cut == 1
+    assert not remi_pipe(max_new_tokens=4)["changed"]

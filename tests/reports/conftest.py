@@ -13,6 +13,7 @@ from neuromusic_hf.generation.music import excerpt
 from neuromusic_hf.generation.output import piece_stem, write_piece
 from neuromusic_hf.generation.settings import weights_hash
 from neuromusic_hf.reports import ScoringOptions, read_run, score_run, write_report
+from neuromusic_hf.tokenization import Tally
 
 PROMPT_TICKS = 480 * 16
 NAMES = ["<script>alert(1)</script>", '"quoted" & more', "https://example.com/piece", "Über Café", "- plain"]
@@ -78,6 +79,7 @@ def make_run(bundle, processor):
             "original_token_ids": [1] * 32,
             "ended_with_eos": index % 2 == 0,
             "entropy": 1.0 + index,
+            "changed": Tally(100, 98, 60.0, 0.5 * index, dropped_drum_keys=index, meters_replaced=2 * (index == 4)),
             "seed": 0,
             "seconds": 0.1,
         }

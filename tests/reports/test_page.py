@@ -176,6 +176,7 @@ def test_runs_without_pieces_or_notes_have_a_page(make_run, tmp_path):
         assert "so there is no score" in text and "there is none to rank" in text
         assert "too_short (1)" in text
 
+        assert ("recorded it of no piece" in text) == (name == "nothing")
 
 def test_a_browser_shows_the_page_and_fetches_nothing(make_run, tmp_path):
     """The page as it is, but for a script that waits for pictures and sounds and writes down what it sees."""
@@ -215,3 +216,12 @@ window.addEventListener("load", async () => {
 });
 </script>
 """
+
+
+def test_what_the_tokenizer_changed_is_told_with_the_pieces_that_lost_most(scored, page):
+    changed = scored.record["changed_by_tokenizer"]
+    assert (changed["pieces"], changed["changed"]) == (7, 6)
+    assert changed["total"]["dropped_drum_keys"] == 21 and changed["lost_share"] == 10.5 / 420
+    assert [piece["lost_share"] for piece in changed["worst"]] == [0.5 * index / 60 for index in (6, 5, 4, 3, 2)]
+    assert "lost 2.50% of sounding time; 21 drum keys dropped, 2 meters replaced" in page.text
+    assert "4 drum keys dropped, 2 meters replaced" in page.text

@@ -2,7 +2,7 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset, DatasetDict
+from datasets import Dataset, DatasetDict, Features
 from tokenization.sample_scores import random_score
 
 from neuromusic_hf.tokenization import TOKEN_FEATURES, BlockCollator, make_blocks, tokenize_corpus
@@ -13,16 +13,8 @@ BOS, EOS = 1, 2
 
 def token_split(pieces, num_notes=None):
     """A tokenised split of given ids; every piece has a note unless `num_notes` says otherwise."""
-    count = len(pieces)
-    rows = {
-        "input_ids": pieces,
-        "num_notes": num_notes or [1] * count,
-        "content_hash": [str(index) for index in range(count)],
-        "pitch_shift": [0] * count,
-        "velocity_shift": [0] * count,
-        "tempo_factor": [1.0] * count,
-    }
-    return Dataset.from_dict(rows, features=TOKEN_FEATURES)
+    rows = {"input_ids": pieces, "num_notes": num_notes or [1] * len(pieces)}
+    return Dataset.from_dict(rows, features=Features({name: TOKEN_FEATURES[name] for name in rows}))
 
 
 def random_pieces(count, longest, seed=0):

@@ -119,3 +119,13 @@ def test_pieces_without_notes_do_not_stop_training(processors):
     rows = {"midi": [score.dumps_midi() for score in [silent, *scores, silent]]}
     corpus = Dataset.from_dict(rows, features=Features({"midi": Midi()}))
     assert processors["REMI"].train_new_from_corpus(corpus, 940).vocab_size == 940
+
+
+def test_a_vocabulary_that_stays_smaller_than_asked_for_is_told(processors, caplog):
+    rows = {"midi": [random_score(1).dumps_midi()]}
+    corpus = Dataset.from_dict(rows, features=Features({"midi": Midi()}))
+    trained = processors["TSD"].train_new_from_corpus(corpus, 20_000)
+    assert f"TSD learned a vocabulary of {trained.vocab_size} ids, not the 20000 asked for" in caplog.text
+    caplog.clear()
+    exact = processors["TSD"].train_new_from_corpus(corpus, processors["TSD"].vocab_size + 3)
+    assert exact.vocab_size == processors["TSD"].vocab_size + 3 and not caplog.text

@@ -48,6 +48,7 @@ def test_the_run_record_counts_the_corpus(train, options, tmp_path):
     for split in splits.values():
         assert split["padding_share"] == pytest.approx(1 - split["tokens"] / (64 * split["blocks"]))
         assert 0 <= split["padding_share"] < 0.02
+        assert split["rows"] == split["pieces"] and split["changed_by_tokenizer"]["pieces"] == split["pieces"]
     metrics = record["metrics"]
     assert {"eval_loss", "eval_perplexity", "eval_token_accuracy", "eval_nats_per_note"} <= set(metrics)
     per_note = splits["validation"]["tokens"] / splits["validation"]["notes"]
@@ -88,6 +89,8 @@ def test_a_learned_vocabulary_is_in_the_bundle_and_learned_once(train, options, 
     train(options(vocab_size=1100))
     processor = MidiProcessor.from_pretrained(tmp_path / "run")
     assert processor.vocab_size == 1100 and processor.music_tokenizer.is_trained
+    vocabulary = run_record(tmp_path / "run")["vocabulary"]
+    assert vocabulary == {"tokenization": "REMI", "ids": 1100, "ids_asked_for": 1100}
 
     def learn_again(*args, **kwargs):
         raise AssertionError("the vocabulary is learned a second time")

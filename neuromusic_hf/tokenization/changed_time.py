@@ -1,0 +1,143 @@
+"""What becomes of meters, tempos and silences between a score and its quantised form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from miditok.utils.utils import np_get_closest
+from symusic.core import ScoreTick
+
+from .changed_notes import Notes
+from .token_limits import TokenLimits
+
+DEFAULT_METER = (4, 4)
+DEFAULT_QPM = 120.0
+
+
+@dataclass(frozen=True)
+class Meters:
+    """
+    The meters of a score, each another than the one before; 4/4 until the first.
+
+    Args:
+        times (`np.ndarray` of shape `(meters,)`): where each begins, in units, the first at 0.
+        meters (`np.ndarray` of shape `(meters, 2)`): numerators and denominators.
+    """
+
+    times: np.ndarray
+    meters: np.ndarray
+
+    @classmethod
+    def of(cls, score: ScoreTick, units_per_tick: int) -> Meters:
+        """Those of a score. Of several at one time the last counts; one of no beats is none."""
+        if only := _only_one(score.time_signatures):
+            return cls(np.zeros(1, np.int64), np.array([[only.numerator, only.denominator]]))
+        soa = score.time_signatures.numpy()
+        meters = np.stack([soa["numerator"], soa["denominator"]], axis=1).astype(np.int64)
+        sound = (meters > 0).all(axis=1)
+        times, meters = _changes(soa["time"][sound].astype(np.int64) * units_per_tick, meters[sound], DEFAULT_METER)
+        return cls(times, meters)
+
+    def at(self, time: int) -> int:
+        """Index of the meter in force."""
+        return int(np.searchsorted(self.times, time, side="right")) - 1
+
+    def begins_near(self, time: int, step: int) -> bool:
+        """Whether one begins within a step of a time."""
+        return bool(self.times[self.at(time + step)] >= time - step)
+
+
+def changed_time(kept: Notes, score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits) -> dict:
+    """The fields of [`Tally`] that are about time; arguments as of [`changed_notes`]."""
+    changed = _changed_meters(score, quantised, unit, limits) | _changed_tempos(score, limits)
+    return changed | (_changed_silences(kept, unit, limits) if limits.one_silence else {})
+
+
+def _changed_meters(score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits) -> dict:
+    given = Meters.of(score, unit // score.ticks_per_quarter)
+    if not limits.writes_meters:
+        return {"meters_unwritten": _num_changed(given.meters, DEFAULT_METER)}
+    written = Meters.of(quantised, unit // quantised.ticks_per_quarter)
+    if len(given.times) == len(written.times) == 1 and (given.meters == written.meters).all():
+        return {}
+    step = unit // limits.onsets_per_beat
+    counts = {"meters_replaced": 0, "meters_moved": 0}
+    for index in range(len(given.times)):
+        if fate := _fate_of_meter(given, written, index, step, unit):
+            counts[fate] += 1
+    return counts
+
+
+def _fate_of_meter(given: Meters, written: Meters, index: int, step: int, unit: int) -> str | None:
+    """The field that counts what became of a meter, if anything. A last bar that is cut short may be of any meter."""
+    start, meter = given.times[index], given.meters[index]
+    end = given.times[index + 1] if index + 1 < len(given.times) else np.iinfo(np.int64).max
+    if end - start <= step:
+        return None
+    first, last = written.at(start + step), written.at(end - 1)
+    same = (written.meters[first : last + 1] == meter).all(axis=1)
+    if same[0]:
+        return None if given.begins_near(written.times[first], step) else "meters_moved"
+    if same.any():
+        return "meters_moved"
+    is_cut_short = end - start < 4 * unit * meter[0] // meter[1]
+    in_place = is_cut_short and written.begins_near(start, step) and written.begins_near(end, step)
+    return None if in_place else "meters_replaced"
+
+
+def _changed_tempos(score: ScoreTick, limits: TokenLimits) -> dict:
+    qpm = _tempos(score)
+    if limits.tempo_range is None:
+        return {"tempos_unwritten": _num_changed(qpm, (DEFAULT_QPM,))}
+    lowest, highest = limits.tempo_range
+    return {"tempos_clamped": int(((qpm < lowest) | (qpm > highest)).sum())}
+
+
+def _tempos(score: ScoreTick) -> np.ndarray:
+    """Quarter notes a minute, to a hundredth, of each change; of shape `(changes, 1)`."""
+    if only := _only_one(score.tempos):
+        return np.array([[round(only.qpm, 2)]])
+    soa = score.tempos.numpy()
+    with np.errstate(divide="ignore"):
+        qpm = np.round(6e7 / soa["mspq"], 2)
+    return _changes(soa["time"], qpm[:, None], (DEFAULT_QPM,))[1]
+
+
+def _changed_silences(kept: Notes, unit: int, limits: TokenLimits) -> dict:
+    onsets = np.sort(kept.onset)
+    gaps = onsets - np.concatenate([[0], onsets[:-1]])
+    gaps = gaps[gaps > 0]
+    known = np.round(limits.lengths * unit).astype(np.int64)
+    gaps = gaps[known[np.minimum(known.searchsorted(gaps), len(known) - 1)] != gaps]
+    if not len(gaps):
+        return {}
+    difference = np.abs(np_get_closest(known, gaps) - gaps)
+    return {"silences_changed": len(gaps), "silence_changed": int(difference.sum()) / unit}
+
+
+def _only_one(events):
+    """The one event of a list, where it is there from the start: so it is in most pieces."""
+    return events[0] if len(events) == 1 and events[0].time == 0 else None
+
+
+def _changes(times: np.ndarray, values: np.ndarray, default: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """
+    What is in force when, each another than the one before; the default until the first.
+
+    Args:
+        times (`np.ndarray` of shape `(events,)`): in order; of several at one time the last counts.
+        values (`np.ndarray` of shape `(events, fields)`).
+        default (`tuple` of `fields` values).
+    """
+    times = np.concatenate([[0], times])
+    values = np.concatenate([[default], values])
+    last = np.append(times[1:] != times[:-1], True)
+    times, values = times[last], values[last]
+    new = np.append(True, (values[1:] != values[:-1]).any(axis=1))
+    return times[new], values[new]
+
+
+def _num_changed(values: np.ndarray, default: tuple) -> int:
+    """Number of changes, the first value counted where it is not the default."""
+    return len(values) - bool((values[0] == default).all())
