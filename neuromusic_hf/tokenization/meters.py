@@ -36,7 +36,7 @@ def written_meters(tokenizer: MusicTokenizer, score: ScoreTick) -> list[tuple[Fr
     - A meter without a token becomes one with the same bar lines, and if need be more of them: 4/4 stands for 16/16,
       14/4 for 28/4. Where there is none, the meter before it goes on.
     - A bar that the next meter cuts short, as a pickup, gets a meter of its own: of 4/4, 3/4 where a change comes a
-      beat early. Where that has no token, the change waits for the end of the bar, as in miditok.
+      beat early. Where that has no token, it becomes two bars; or the change waits for its end, as in miditok.
     - A change that is less than half a position off a bar line is at the bar line.
 
     Returns:
@@ -52,11 +52,9 @@ def written_meters(tokenizer: MusicTokenizer, score: ScoreTick) -> list[tuple[Fr
             continue
         bars, rest = divmod(max(time - start, 0), meter.length)
         line = start + bars * meter.length
-        if rest > tolerance:
-            cut = _of_length(rest, meter.denominator, known, tolerance)
-            if cut is not None:
-                written[line] = cut
-            line += (cut or meter).length
+        for bar in _rest_of_bar(rest, meter, known, tolerance):
+            written[line] = bar
+            line += bar.length
         written[line] = found
         start, meter = line, found
     return _changes(written)
@@ -88,6 +86,19 @@ def _given_meters(score: ScoreTick) -> list[tuple[Fraction, Meter]]:
         if event.numerator > 0 and event.denominator > 0
     }
     return [(Fraction(time, score.ticks_per_quarter), last[time]) for time in sorted(last)]
+
+
+def _rest_of_bar(rest: Fraction, meter: Meter, known: list[Meter], tolerance: Fraction) -> list[Meter]:
+    """Bars that fill up the last one of a meter, of which only `rest` is there; the whole bar if there are none."""
+    if rest <= tolerance:
+        return []
+    if cut := _of_length(rest, meter.denominator, known, tolerance):
+        return [cut]
+    shorter = [each for each in known if each.denominator == meter.denominator and each.length < rest]
+    for first in sorted(shorter, reverse=True):
+        if second := _of_length(rest - first.length, meter.denominator, known, tolerance):
+            return [first, second]
+    return [meter]
 
 
 def _of_length(length: Fraction, denominator: int, known: Iterable[Meter], tolerance: Fraction) -> Meter | None:
