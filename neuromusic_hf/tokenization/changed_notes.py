@@ -5,7 +5,7 @@ Times are whole numbers in a unit that divides the ticks of both, so that nothin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from symusic.core import ScoreTick
@@ -33,14 +33,14 @@ class Notes:
     @classmethod
     def of(cls, score: ScoreTick, units_per_tick: int, limits: TokenLimits) -> Notes:
         """Those of a score. All but drums are of one instrument for a tokenizer that tells none apart."""
-        tracks = [track for track in score.tracks if len(track.notes)]
+        tracks = score.tracks
         if not tracks:
             return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
         programs = [DRUMS if track.is_drum else track.program * limits.tells_programs for track in tracks]
         soas = [track.notes.numpy() for track in tracks]
-        time, length, pitch = (
-            np.concatenate([soa[name] for soa in soas], dtype=np.int64) for name in ("time", "duration", "pitch")
-        )
+        time = np.concatenate([soa["time"] for soa in soas], dtype=np.int64)
+        length = np.concatenate([soa["duration"] for soa in soas], dtype=np.int64)
+        pitch = np.concatenate([soa["pitch"] for soa in soas])
         voice = (np.array(programs, np.int64) - DRUMS).repeat([len(soa["time"]) for soa in soas])
         place = (voice * NUM_KEYS + pitch << SHIFT) + time * units_per_tick
         order = place.argsort(kind="stable")
@@ -70,7 +70,7 @@ class Notes:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptPlaces:
     """
     What is kept at each place that has a note; arrays of shape `(places,)`.
 
@@ -78,43 +78,47 @@ class Kept:
         place (`np.ndarray`): in order.
         notes (`np.ndarray`): how many begin there; more than one of tracks that are kept apart.
         length (`np.ndarray`): of the longest of them as it is written, in units.
-        at_limit (`np.ndarray`): whether it is as long as can be, so that a longer one was cut.
-        step (`np.ndarray`): of onsets, in units.
-        rounding (`np.ndarray`): how much longer a note may have been that is not cut, in units: a step of onsets, and
-            half a step of lengths.
+        beat (`np.ndarray`): what lengths are counted in there, in units.
     """
 
     place: np.ndarray
     notes: np.ndarray
     length: np.ndarray
-    at_limit: np.ndarray
-    step: np.ndarray
-    rounding: np.ndarray
+    beat: np.ndarray
 
     @classmethod
-    def of(cls, kept: Notes, quantised: ScoreTick, unit: int, limits: TokenLimits) -> Kept:
-        """Of notes that are kept, at least one."""
+    def of(cls, kept: Notes, quantised: ScoreTick, unit: int, limits: TokenLimits) -> KeptPlaces:
+        """Those of notes that are kept, at least one."""
         first = np.flatnonzero(np.concatenate([[True], kept.place[1:] != kept.place[:-1]]))
         notes = np.append(first[1:], len(kept)) - first
-        longest_there = Notes(kept.place[first], np.maximum.reduceat(kept.length, first))
-        beat = _beats(longest_there, quantised, unit, limits)
-        length, half_gap, longest = longest_there.length, np.zeros(len(first)), np.full(len(first), np.inf)
-        if not limits.ends_notes:
-            last = len(limits.lengths) - 2
-            above = np.minimum(limits.lengths.searchsorted(length / beat - 1e-9), last)
-            half_gap = (limits.lengths[above + 1] - limits.lengths[above]) * beat / 2
-            longest = limits.lengths[-1] * beat
-        if not limits.writes_length.all():
-            longest = np.where(limits.writes_length[longest_there.voice], longest, limits.default_length * beat)
-        written = np.where(length > longest + half_gap, longest, length).astype(np.int64)
-        step = beat // limits.onsets_per_beat
-        return cls(longest_there.place, notes, written, written + half_gap >= longest, step, step + half_gap)
+        longest = Notes(kept.place[first], np.maximum.reduceat(kept.length, first))
+        places = cls(longest.place, notes, longest.length, _beats(longest, quantised, unit, limits))
+        if not limits.cuts_late:
+            return places
+        return replace(places, length=np.minimum(places.length, places.longest(limits)).astype(np.int64))
 
     def nearest(self, place: np.ndarray) -> np.ndarray:
         """Index of the kept place next to each place."""
         after = np.minimum(self.place.searchsorted(place), len(self.place) - 1)
         before = np.maximum(after - 1, 0)
         return np.where(place - self.place[before] <= self.place[after] - place, before, after)
+
+    def take(self, index: np.ndarray) -> KeptPlaces:
+        """Some of the places."""
+        return KeptPlaces(self.place[index], self.notes[index], self.length[index], self.beat[index])
+
+    def half_gap(self, limits: TokenLimits) -> np.ndarray:
+        """Half of the way to the next longer length, in units; of the last one, half of the way to it."""
+        if limits.ends_notes:
+            return np.zeros(len(self.place))
+        above = limits.lengths.searchsorted(self.length / self.beat - 1e-9)
+        return limits.gaps[np.minimum(above, len(limits.gaps) - 1)] * self.beat / 2
+
+    def longest(self, limits: TokenLimits) -> np.ndarray:
+        """The longest length that can be written there, in units."""
+        beats = np.inf if limits.ends_notes else limits.lengths[-1]
+        voice = (self.place >> SHIFT) // NUM_KEYS
+        return np.where(limits.writes_length[voice], beats, limits.default_length) * self.beat
 
 
 def changed_notes(
@@ -138,7 +142,7 @@ def changed_notes(
     if not len(kept):
         counts["sounding_time_lost"] = sounding_time / unit
     elif not _only_rounded(given, kept, unit, limits):
-        surviving, cut = _surviving(given, Kept.of(kept, quantised, unit, limits))
+        surviving, cut = _surviving(given, KeptPlaces.of(kept, quantised, unit, limits), limits)
         counts["sounding_time_lost"] = (sounding_time - given.sounding_time(surviving)) / unit
         counts |= {"lengths_cut": len(cut), "length_cut": int(cut.sum()) / unit}
     if not limits.tells_programs:
@@ -156,8 +160,8 @@ def _only_rounded(given: Notes, kept: Notes, unit: int, limits: TokenLimits) -> 
 
 def _dropped(given: Notes, kept: Notes, limits: TokenLimits) -> dict:
     """Why notes are missing. On a key of which some are kept, the others were duplicates."""
-    num_given, num_kept = np.bincount(given.key), np.bincount(kept.key)
-    num_kept = np.concatenate([num_kept, np.zeros(max(0, len(num_given) - len(num_kept)), int)])[: len(num_given)]
+    num_given = np.bincount(given.key)
+    num_kept = np.bincount(kept.key, minlength=len(num_given))[: len(num_given)]
     whole = np.flatnonzero((num_kept == 0) & (num_given > 0))
     counts = {"dropped_duplicates": int((num_given - num_kept).sum() - num_given[whole].sum())}
     if len(whole):
@@ -171,31 +175,42 @@ def _dropped(given: Notes, kept: Notes, limits: TokenLimits) -> dict:
 def _beats(notes: Notes, quantised: ScoreTick, unit: int, limits: TokenLimits) -> np.ndarray:
     """What lengths are counted in at each note, in units: the denominator of the meter, or a quarter."""
     if not limits.beat_is_denominator:
-        return np.full(len(notes), unit)
+        return np.broadcast_to(unit, len(notes))
     meters = quantised.time_signatures.numpy()
+    beats = 4 * unit // meters["denominator"].astype(np.int64)
+    if len(beats) == 1:
+        return np.broadcast_to(beats, len(notes))
     times = meters["time"].astype(np.int64) * (unit // quantised.ticks_per_quarter)
-    section = np.maximum(times.searchsorted(notes.onset, side="right") - 1, 0)
-    return 4 * unit // meters["denominator"][section].astype(np.int64)
+    return beats[np.maximum(times.searchsorted(notes.onset, side="right") - 1, 0)]
 
 
-def _surviving(given: Notes, kept: Kept) -> tuple[np.ndarray, np.ndarray]:
+def _surviving(given: Notes, kept: KeptPlaces, limits: TokenLimits) -> tuple[np.ndarray, np.ndarray]:
     """
-    Returns:
-        `tuple[np.ndarray, np.ndarray]`: how long each note given goes on sounding, and what each cut note lost, in
-        units. Of shortened notes at one place as many are cut, the longest, as are kept there at the limit; elsewhere
-        as many as are not accounted for by duplicates.
+    How long each note given goes on sounding, and what each cut note lost, in units.
+
+    A note may be a step of onsets and half a step of lengths longer than what is kept in its place: that is rounding.
     """
     index = kept.nearest(given.place)
-    length = kept.length[index]
-    reached = np.abs(given.place - kept.place[index]) <= kept.step[index]
-    shortened = reached & (given.length > length + kept.rounding[index])
-    surviving = np.where(shortened, length, given.length) * reached
-    cut = np.flatnonzero(shortened)
-    if len(cut):
-        dropped = np.bincount(index[reached], minlength=len(kept.place)) - kept.notes
-        missing = np.bincount(index[cut], minlength=len(kept.place)) - dropped
-        num_cut = np.where(kept.at_limit, kept.notes, missing)
-        cut = cut[np.lexsort((-given.length[cut], index[cut]))]
-        rank = np.arange(len(cut)) - index[cut].searchsorted(index[cut])
-        cut = cut[rank < num_cut[index[cut]]]
-    return surviving, given.length[cut] - surviving[cut]
+    step = kept.beat[index] // limits.onsets_per_beat
+    reached = np.abs(given.place - kept.place[index]) <= step
+    surviving = given.length * reached
+    excess = (given.length - kept.length[index]) * reached
+    short = np.flatnonzero(excess > step)
+    if len(short):
+        short = short[excess[short] > step[short] + kept.take(index[short]).half_gap(limits)]
+        surviving[short] = kept.length[index[short]]
+    return surviving, excess[_cut(short, index, excess, reached, kept, limits)] if len(short) else short
+
+
+def _cut(short: np.ndarray, index: np.ndarray, excess: np.ndarray, reached, kept: KeptPlaces, limits) -> np.ndarray:
+    """
+    Which notes were cut, of those that are kept too short. Of several at one place these are the longest: as many as
+    are kept there at the longest length there is, elsewhere as many as are not accounted for by duplicates.
+    """
+    size = len(kept.place)
+    dropped = np.bincount(index[reached], minlength=size) - kept.notes
+    at_limit = kept.length + kept.half_gap(limits) >= kept.longest(limits)
+    num_cut = np.where(at_limit, kept.notes, np.bincount(index[short], minlength=size) - dropped)
+    short = short[np.lexsort((-excess[short], index[short]))]
+    rank = np.arange(len(short)) - index[short].searchsorted(index[short])
+    return short[rank < num_cut[index[short]]]

@@ -31,8 +31,6 @@ class Meters:
     @classmethod
     def of(cls, score: ScoreTick, units_per_tick: int) -> Meters:
         """Those of a score. Of several at one time the last counts; one of no beats is none."""
-        if only := _only_one(score.time_signatures):
-            return cls(np.zeros(1, np.int64), np.array([[only.numerator, only.denominator]]))
         soa = score.time_signatures.numpy()
         meters = np.stack([soa["numerator"], soa["denominator"]], axis=1).astype(np.int64)
         sound = (meters > 0).all(axis=1)
@@ -55,12 +53,13 @@ def changed_time(kept: Notes, score: ScoreTick, quantised: ScoreTick, unit: int,
 
 
 def _changed_meters(score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits) -> dict:
+    only, written = _only_one(score.time_signatures), _only_one(quantised.time_signatures)
+    if limits.writes_meters and only and written and only == written:  # symusic refuses to compare with None
+        return {}
     given = Meters.of(score, unit // score.ticks_per_quarter)
     if not limits.writes_meters:
         return {"meters_unwritten": _num_changed(given.meters, DEFAULT_METER)}
     written = Meters.of(quantised, unit // quantised.ticks_per_quarter)
-    if len(given.times) == len(written.times) == 1 and (given.meters == written.meters).all():
-        return {}
     step = unit // limits.onsets_per_beat
     counts = {"meters_replaced": 0, "meters_moved": 0}
     for index in range(len(given.times)):

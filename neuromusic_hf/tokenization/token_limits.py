@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import miditok
@@ -45,6 +46,11 @@ class TokenLimits:
     writes_meters: bool
     tempo_range: tuple[float, float] | None
     one_silence: bool
+
+    @functools.cached_property
+    def gaps(self) -> np.ndarray:
+        """From each length to the next, in beats."""
+        return np.diff(self.lengths)
 
     @classmethod
     def of(cls, tokenizer: MusicTokenizer) -> TokenLimits:

@@ -251,3 +251,9 @@ def test_tallies_add_up_go_through_json_and_say_themselves():
         "lost 0.12% of sounding time; 3 drum keys dropped, 1 duplicate dropped, 1 length cut, 2 meters replaced"
     )
     assert str(Tally(5, 5, 3.0)) == "lost 0.00% of sounding time" and not Tally(5, 5, 3.0)
+
+
+def test_a_meter_that_is_there_from_the_start_is_compared_with_those_written(ours):
+    score = one_part((0, 8, 60, 64), meters=((0, 3, 4),))
+    for written, expected in ((((0, 4, 4), (3, 3, 4)), {"meters_moved": 1}), (((0, 2, 4),), {"meters_replaced": 1})):
+        assert ours["REMI"].tally_quantised(score, quantised_meters(ours["REMI"], score, written)).changes == expected
