@@ -2,7 +2,7 @@
 
     python benchmarks/vocabularies.py bach folk maestro-v2.0.0-midi.zip lamd-sample.zip lieder-cc0.zip --device cuda
 
-For each tokenizer and each settings: ids, tokens a note, sounding time lost, meters that are other ones; and nats per
+For each tokenizer and each settings: ids, tokens a note, what is lost by the tally; and nats per
 note of a small Llama, trained on the same notes of all corpora, in the same order. README.md says what each figure
 means.
 """
@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from measuring import RESULTS, save_result
-from symusic.core import ScoreTick
 from torch.nn.functional import cross_entropy
 
 from neuromusic_hf import MidiProcessor, build_model, load_corpus
+from neuromusic_hf.tokenization.tally import Tally
 
 TOKENIZATIONS = ("REMI", "TSD", "Structured")
 FIELD_OF_BEFORE = {
@@ -63,19 +63,13 @@ class Encoded:
         excerpts (list of `list[int]`): of so many notes each.
         notes (`int`): in them.
         tokens (`int`): in them.
-        sounding_time (`float`): of the pieces given, in quarter notes, notes on one key at once counted once.
-        sounding_time_kept (`float`): of what is written of them.
-        meters (`int`): changes of meter in the pieces.
-        meters_kept (`int`): that are written where they were.
+        changed ([`Tally`]): what the tokenizer changed in the pieces.
     """
 
     excerpts: list[list[int]]
     notes: int = 0
     tokens: int = 0
-    sounding_time: float = 0.0
-    sounding_time_kept: float = 0.0
-    meters: int = 0
-    meters_kept: int = 0
+    changed: Tally = Tally()
 
 
 def main():
@@ -153,11 +147,7 @@ def encode(processor: MidiProcessor, rows, excerpt_notes: int, mended: bool) -> 
     for row in rows:
         score = row["midi"]
         quantised = processor.quantise(score) if mended else processor.music_tokenizer.preprocess_score(score)
-        found.sounding_time += sounding_time(score)
-        found.sounding_time_kept += sounding_time(quantised)
-        given, written = meters(score), meters(quantised)
-        found.meters += len(given)
-        found.meters_kept += sum(any(is_near(meter, each) for each in written) for meter in given)
+        found.changed += processor.tally_quantised(score, quantised)
         if not quantised.note_num():
             continue
         ids = np.array(processor.encode_quantised(quantised))
@@ -169,41 +159,6 @@ def encode(processor: MidiProcessor, rows, excerpt_notes: int, mended: bool) -> 
     return found
 
 
-def sounding_time(score: ScoreTick) -> float:
-    """In quarter notes; notes of one program that overlap on a key count once."""
-    voices = {}
-    for track in score.tracks:
-        if len(track.notes):
-            voices.setdefault((track.is_drum, 0 if track.is_drum else track.program), []).append(track.notes.numpy())
-    return sum(_union(notes) for notes in voices.values()) / score.ticks_per_quarter
-
-
-def _union(arrays: list[dict]) -> int:
-    pitch, begin, length = (
-        np.concatenate([notes[name] for notes in arrays]).astype(np.int64) for name in ("pitch", "time", "duration")
-    )
-    begin = begin + (pitch << 40)  # each key in a time of its own
-    order = np.argsort(begin, kind="stable")
-    begin, end = begin[order], (begin + length)[order]
-    covered = np.maximum.accumulate(end)
-    return int((end - np.maximum(begin, np.concatenate([begin[:1], covered[:-1]]))).clip(0).sum())
-
-
-def meters(score: ScoreTick) -> list[tuple[float, int, int]]:
-    """Onset in quarter notes, numerator and denominator of each change of meter."""
-    found = []
-    for meter in score.time_signatures:
-        here = (meter.time / score.ticks_per_quarter, meter.numerator, meter.denominator)
-        if not found or found[-1][1:] != here[1:]:
-            found.append(here)
-    return found
-
-
-def is_near(meter: tuple[float, int, int], other: tuple[float, int, int]) -> bool:
-    """Whether it is the same meter, from the same beat on."""
-    return meter[1:] == other[1:] and abs(meter[0] - other[0]) < 0.1
-
-
 def measure(args: argparse.Namespace, tokenization: str, name: str, splits: dict[str, dict[str, Encoded]]) -> dict:
     """The figures of one tokenizer with one settings."""
     processor = MidiProcessor.from_tokenization(tokenization, **settings_of(tokenization)[name])
@@ -211,14 +166,12 @@ def measure(args: argparse.Namespace, tokenization: str, name: str, splits: dict
     corpora = {}
     for corpus, parts in splits.items():
         both = list(parts.values())
-        time_given = sum(part.sounding_time for part in both)
-        time_kept = sum(part.sounding_time_kept for part in both)
+        changed = sum((part.changed for part in both), Tally())
         held_out = parts["validation"]
         corpora[corpus] = {
             "tokens_a_note": sum(part.tokens for part in both) / max(1, sum(part.notes for part in both)),
-            "share_of_sounding_time_lost": 1 - time_kept / max(time_given, 1e-9),
-            "meters": sum(part.meters for part in both),
-            "meters_replaced_or_moved": sum(part.meters - part.meters_kept for part in both),
+            "share_of_sounding_time_lost": changed.lost_share,
+            "changed": changed.to_dict(),
             "nats_per_note": nats(args, model, held_out.excerpts) / max(1, held_out.notes),
         }
     return {"ids": processor.vocab_size, "parameters": model.num_parameters(), "corpora": corpora}
@@ -271,7 +224,7 @@ def print_row(tokenization: str, name: str, figures: dict, seconds: float):
     for corpus, row in figures["corpora"].items():
         print(
             f"    {corpus:24}{row['tokens_a_note']:7.3f} tokens a note{row['share_of_sounding_time_lost']:9.3%} lost"
-            f"{row['meters_replaced_or_moved']:6} of {row['meters']} meters{row['nats_per_note']:9.3f} nats a note"
+            f"{row['changed'].get('meters_replaced', 0):6} meters replaced{row['nats_per_note']:9.3f} nats a note"
         )
     sys.stdout.flush()
 
@@ -286,7 +239,7 @@ def plot(figures: dict[str, dict], path: Path):
             rows = entry["corpora"].values()
             label = f"{name}: {entry['ids']} ids"
             column[0].bar(places, [row["nats_per_note"] for row in rows], 0.75 / len(by_name), label=label)
-            lost = [100 * max(0.0, row["share_of_sounding_time_lost"]) for row in rows]
+            lost = [100 * row["share_of_sounding_time_lost"] for row in rows]
             column[1].bar(places, lost, 0.75 / len(by_name))
         for panel, title in zip(column, ("nats per note", "sounding time lost, %"), strict=True):
             panel.set_xticks(np.arange(len(entry["corpora"])) + 0.3, entry["corpora"], rotation=30)
