@@ -25,8 +25,9 @@ from measuring import (
 )
 from symusic import Score
 
-from neuromusic_hf.generation.music import excerpt, onsets
+from neuromusic_hf.generation.music import excerpt
 from neuromusic_hf.metrics import duration_distribution, harmonic_reduction, pitch_class_distribution
+from neuromusic_hf.music import onsets, write_midi
 from neuromusic_hf.tokenization.midi_input import load_score
 
 OURS, PEER = "ours", "music21"
@@ -80,7 +81,7 @@ def write_pieces(archive: Path, max_pieces: int, folder: Path) -> list[Path]:
             if len(borders) <= len(PARTS):
                 raise ValueError(f"{name} in {archive.name} is too short: give an archive of longer pieces.")
             for part, start, end in zip(PARTS, borders, borders[1:], strict=False):
-                excerpt(score, start, end).dump_midi(piece / f"{part}.mid")
+                write_midi(excerpt(score, start, end), piece / f"{part}.mid")
             folders.append(piece)
     return folders
 

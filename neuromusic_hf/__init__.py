@@ -4,6 +4,7 @@ from .corpora import load_corpus
 from .generation import MidiContinuationPipeline, NoteStreamer, save_continuation
 from .generation.registration import register_pipeline
 from .models import build_model
+from .music import write_midi
 from .tokenization import MidiProcessor
 
 __version__ = "0.1.0"
@@ -15,6 +16,7 @@ __all__ = [
     "build_model",
     "load_corpus",
     "save_continuation",
+    "write_midi",
 ]
 
 register_pipeline()

@@ -4,6 +4,7 @@ python scripts/compare_runs.py runs/maestro-gpt2/report runs/maestro-llama/repor
 """
 
 import argparse
+import os
 
 from neuromusic_hf.disk import lock_folder
 from neuromusic_hf.reports import compare_runs
@@ -12,7 +13,7 @@ from neuromusic_hf.reports import compare_runs
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", help="folders that scripts/score_continuations.py wrote, or scores.json")
-    parser.add_argument("--output", required=True, help="folder to write to")
+    parser.add_argument("--output", type=os.path.expanduser, required=True, help="folder to write to")
     return parser.parse_args()
 
 

@@ -10,6 +10,7 @@ Stopped at any moment and started again with the same arguments, it goes on wher
 
 import argparse
 import logging
+import os
 
 from transformers import pipeline
 from transformers.utils import logging as transformers_logging
@@ -34,9 +35,9 @@ from neuromusic_hf.ranges import check_ranges
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="folder or Hub id of a bundle")
+    parser.add_argument("model", type=os.path.expanduser, help="folder or Hub id of a bundle")
     parser.add_argument("prompts", nargs="+", help="MIDI files, folders of them, or a corpus (its test split)")
-    parser.add_argument("--output", required=True, help="folder to write to")
+    parser.add_argument("--output", type=os.path.expanduser, required=True, help="folder to write to")
     parser.add_argument("--overwrite", action="store_true", help="begin anew, whatever the folder holds of a run")
     parser.add_argument("--max_items", type=int, help="choose so many of the pieces, by --seed; all if not given")
     parser.add_argument("--prompt_length", type=int, default=512, help="tokens of a piece that are its prompt")
@@ -55,7 +56,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--save_audio", type=int, nargs="?", const=None, default=0, help="render to WAV, all or so many pieces"
     )
-    parser.add_argument("--soundfont", help="SoundFont 2 file for the audio")
+    parser.add_argument("--soundfont", type=os.path.expanduser, help="SoundFont 2 file for the audio")
     parser.add_argument(
         "--save_pictures", action=argparse.BooleanOptionalAction, default=True, help="draw piano rolls"
     )

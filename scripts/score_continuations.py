@@ -8,6 +8,7 @@ Open report.html in a browser. The numbers are in scores.json, those of each pie
 
 import argparse
 import logging
+import os
 
 from neuromusic_hf.disk import lock_folder
 from neuromusic_hf.reports import ScoringOptions, read_run, score_run, write_report
@@ -16,7 +17,7 @@ from neuromusic_hf.reports import ScoringOptions, read_run, score_run, write_rep
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", help="manifest.json of a run, or the folder that holds it")
-    parser.add_argument("--output", required=True, help="folder to write to")
+    parser.add_argument("--output", type=os.path.expanduser, required=True, help="folder to write to")
     parser.add_argument("--train_corpus", help="corpus that the model was trained on; needed for novelty")
     parser.add_argument("--data_dir", help="where that corpus lies, if it is here already")
     parser.add_argument(

@@ -3,6 +3,7 @@
 from .builder import MidiCorpusBuilder, MidiCorpusConfig, Piece
 from .embedded import BachCorpus, FolkCorpus
 from .folder import FolderCorpus
+from .formats import keep_scores
 from .lamd import LamdCorpus
 from .load import CORPORA, load_corpus
 from .maestro import MaestroCorpus
@@ -32,3 +33,5 @@ __all__ = [
     "load_corpus",
     "split_of",
 ]
+
+keep_scores()

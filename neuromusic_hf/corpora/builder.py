@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
+import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import datasets
@@ -15,6 +15,7 @@ from datasets import Features, List, Value
 from datasets.fingerprint import Hasher
 
 from .cache import CachedBuilder
+from .code_identity import code_of, code_of_rooms
 from .midi_feature import PLAIN_MIDI
 from .sanity import RefusedFile, SanityLimits, inspect_midi
 from .sources import source_fingerprint
@@ -31,6 +32,7 @@ HELPER_FEATURES = {
     "official_split": Value("string"),
     "refused_reason": Value("string"),
     "refused_detail": Value("string"),
+    "mended": List({"kind": Value("string"), "count": Value("int64"), "detail": Value("string")}),
 }
 IGNORED = "ignored"
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -119,11 +121,12 @@ class MidiCorpusBuilder(CachedBuilder):
     DEFAULT_LIMITS: ClassVar[SanityLimits] = SanityLimits()
 
     def __init__(self, cache_dir=None, *, data_dir=None, limits=None, hash=None, **kwargs):
+        data_dir = None if data_dir is None else os.path.expanduser(data_dir)
         kwargs.setdefault("fingerprint", self.source_fingerprint(data_dir))
         kwargs.setdefault("dataset_name", f"neuromusic_{type(self).__name__}")
         super().__init__(
             cache_dir,
-            data_dir=None if data_dir is None else str(data_dir),
+            data_dir=data_dir,
             limits=limits or self.DEFAULT_LIMITS,
             hash=hash or self._code_hash(),
             **kwargs,
@@ -133,7 +136,8 @@ class MidiCorpusBuilder(CachedBuilder):
     def source_fingerprint(cls, data_dir: str | None) -> str:
         """Give a string that changes when what the corpus is read from changes; it is part of the cache key.
 
-        Here: names, sizes and times of the files in `data_dir`. Override it for a corpus that is read from elsewhere.
+        Here: names, sizes, times and inodes of the files in `data_dir`, see [`source_fingerprint`]. Override it for a
+        corpus that is read from elsewhere.
         """
         return "" if data_dir is None else source_fingerprint(data_dir)
 
@@ -147,9 +151,9 @@ class MidiCorpusBuilder(CachedBuilder):
 
     @classmethod
     def _code_hash(cls) -> str:
-        """Part of the cache key: the code of the builder and the version of the MIDI reader."""
-        sources = [_source(parent) for parent in cls.__mro__ if issubclass(parent, MidiCorpusBuilder)]
-        return Hasher.hash([sources, _source(inspect_midi), symusic.__version__])
+        """Part of the cache key: the code of the builder and of what reads files, and the MIDI reader's version."""
+        sources = [code_of(parent) for parent in cls.__mro__ if issubclass(parent, MidiCorpusBuilder)]
+        return Hasher.hash([sources, code_of_rooms("corpora", "music"), symusic.__version__])
 
     def _info(self) -> datasets.DatasetInfo:
         columns = {"midi": PLAIN_MIDI, **FACT_FEATURES, **self.METADATA, **HELPER_FEATURES}
@@ -160,6 +164,11 @@ class MidiCorpusBuilder(CachedBuilder):
         if not pieces:
             raise ValueError(f"The corpus {self._described()} has no pieces.")
         return [datasets.SplitGenerator(name=ROWS_SPLIT, gen_kwargs={"pieces": pieces})]
+
+    def count_unread(self) -> int:
+        """Count the pieces beyond `max_pieces`."""
+        most = self.config.max_pieces
+        return 0 if most is None else max(0, len(self.list_pieces()) - most)
 
     def _generate_examples(self, pieces: list) -> Iterator[tuple[int, dict]]:
         for key, piece in enumerate(self.read_pieces(pieces)):
@@ -216,7 +225,8 @@ def inspect_row(path: str | None, data: bytes | RefusedFile | None, limits: Sani
         limits ([`SanityLimits`]): what a file may be.
 
     Returns:
-        `dict` with `midi`, the facts (null if refused), `refused_reason` and `refused_detail` (null if accepted).
+        `dict` with `midi`, the facts (null if refused), `refused_reason` and `refused_detail` (null if accepted), and
+        `mended`: what was mended, each with `kind`, `count` and `detail` (null if refused).
     """
     path = path and printable(path)
     try:
@@ -227,13 +237,7 @@ def inspect_row(path: str | None, data: bytes | RefusedFile | None, limits: Sani
         nothing = dict.fromkeys(FACT_FEATURES)
         midi = {"bytes": None, "path": path}
         detail = storable(refused.detail)
-        return {"midi": midi, **nothing, "refused_reason": refused.reason, "refused_detail": detail}
+        return {"midi": midi, **nothing, "refused_reason": refused.reason, "refused_detail": detail, "mended": None}
     found = {name: getattr(facts, name) for name in FACT_FEATURES}
-    return {"midi": {"bytes": facts.data, "path": path}, **found, "refused_reason": None, "refused_detail": None}
-
-
-def _source(code) -> str:
-    try:
-        return inspect.getsource(inspect.getmodule(code) or code)
-    except (OSError, TypeError):  # defined in an interactive session
-        return f"{code.__module__}.{code.__qualname__}"
+    midi, mended = {"bytes": facts.data, "path": path}, [asdict(mend) for mend in facts.mends]
+    return {"midi": midi, **found, "refused_reason": None, "refused_detail": None, "mended": mended}

@@ -15,6 +15,7 @@ from pathlib import Path
 import symusic
 from datasets import Value
 
+from ..music import midi_bytes
 from .builder import MidiCorpusBuilder, Piece
 from .sanity import RefusedFile
 from .sources import UNREADABLE_MEMBER
@@ -119,7 +120,7 @@ def _read_tune(file: str, tune: str) -> Piece:
     path = f"{file}#{number}"
     try:
         with silenced():
-            data = symusic.Score.from_abc(tune).dumps_midi()
+            data = midi_bytes(symusic.Score.from_abc(tune))
     except (RuntimeError, ValueError) as error:
         return Piece(path, refused=RefusedFile("unreadable", str(error)), metadata=metadata)
     return Piece(path, data, metadata=metadata)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from pathlib import Path
 
 import huggingface_hub
 
@@ -36,5 +37,10 @@ class LamdCorpus(FolderCorpus):
             return huggingface_hub.hf_hub_download(REPO_ID, FILE_NAME, repo_type="dataset")
 
     def is_candidate(self, name: str) -> bool:
-        inside_midis = os.path.basename(os.path.normpath(self.config.data_dir or "")) == "MIDIs"
-        return is_midi_name(name) and (inside_midis or "MIDIs" in name.split("/")[:-1])
+        return is_midi_name(name) and (self._is_inside_midis or "MIDIs" in name.split("/")[:-1])
+
+    @functools.cached_property
+    def _is_inside_midis(self) -> bool:
+        """Whether `data_dir` is a part of that folder, also by a link."""
+        path = self.config.data_dir
+        return path is not None and "MIDIs" in (*Path(path).parts, *Path(os.path.realpath(path)).parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from collections.abc import Sequence
@@ -20,11 +21,13 @@ from .folder import FolderCorpus
 from .lamd import LamdCorpus
 from .maestro import MaestroCorpus
 from .midi_feature import Midi
+from .names import split_names
 from .quarantine import QuarantineReport, merge_reports, report_of
 from .sanity import SanityLimits
 from .saved import is_saved, saved_rows
 from .sources import is_archive, is_midi_name
 from .splits import DEFAULT_SPLIT_SHARES, SPLIT_NAMES, assign_split, check_not_empty, check_shares
+from .walking import walk
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ class _Rows:
     rows: Dataset | IterableDataset
     shares: tuple[float, float, float]
     carved: tuple[str, ...] = ()
+    unread: int = 0
 
 
 def load_corpus(
@@ -82,7 +86,8 @@ def load_corpus(
         name_or_path (`str`, `Path`, builder class, or a list of these):
             `"bach"`, `"folk"`, `"maestro"`, `"lamd"`; a folder, zip or tar of MIDI files; a Parquet file, folder of
             Parquet files, `save_to_disk` folder or Hub dataset id with a MIDI column; a subclass of
-            [`MidiCorpusBuilder`]; or several of them, as a list or joined with `+` (`"bach+folk"`).
+            [`MidiCorpusBuilder`]; or several of them, as a list or joined with `+` (`"bach+folk"`). A path that exists
+            may have a `+` in its name, see [`split_names`].
         data_dir (`str` or `Path`, *optional*):
             Local copy of the data, for `"maestro"`, `"lamd"` and builder classes.
         split_shares (`Sequence[float]`, *optional*):
@@ -100,8 +105,9 @@ def load_corpus(
         quarantine_path (`str` or `Path`, *optional*):
             Where the report (JSON) goes. Defaults to `<cache>/quarantine/<name>-<fingerprint>.json`.
         **builder_kwargs:
-            More fields of the builder's configuration (`max_pieces=100` for a trial), or arguments of
-            `datasets.load_dataset` for saved corpora.
+            More fields of the builder's configuration (`max_pieces=100` for a trial); for saved corpora `midi_column`,
+            the name of the column of MIDI files where it is not plain which it is, or arguments of
+            `datasets.load_dataset`.
 
     Returns:
         `DatasetDict` (`IterableDatasetDict` when streaming) with `train`, `validation` and `test`.
@@ -140,9 +146,11 @@ def load_corpus(
     corpus = DatasetDict(joined).cast_column("midi", Midi())
     report = merge_reports([_report(part) for part in opened])
     fingerprint = Hasher.hash([part.rows._fingerprint for part in opened])
-    path = quarantine_path or _default_report_path(report.corpus, fingerprint, cache_dir)
+    path = quarantine_path and os.path.expanduser(quarantine_path)
+    path = path or _default_report_path(report.corpus, fingerprint, cache_dir)
     saved = _save_report(report, path, asked_for=quarantine_path is not None)
-    logger.log(logging.WARNING if report.refused else logging.INFO, "%s. Report: %s", report.summary, saved)
+    level = logging.WARNING if report.refused or report.mended else logging.INFO
+    logger.log(level, "%s. Report: %s", report.summary, saved)
     check_not_empty({name: len(rows) for name, rows in corpus.items()}, report.corpus)
     corpus.quarantine = report
     return corpus
@@ -151,8 +159,8 @@ def load_corpus(
 def _names(name_or_path: Any) -> list:
     if isinstance(name_or_path, list | tuple):
         names = list(name_or_path)
-    elif isinstance(name_or_path, str) and "+" in name_or_path and not os.path.exists(name_or_path):
-        names = [part.strip() for part in name_or_path.split("+")]
+    elif isinstance(name_or_path, str):
+        names = split_names(name_or_path)
     else:
         names = [name_or_path]
     if not names or any(name in ("", None) for name in names):
@@ -163,24 +171,23 @@ def _names(name_or_path: Any) -> list:
 
 
 def _open(name: Any, how: _How, shares: tuple[float, float, float] | None) -> _Rows:
-    builder_class, data_dir = _resolve(name, how.data_dir)
+    builder_class, place = _resolve(name, how.data_dir)
     if builder_class is None:
-        rows, carved = saved_rows(
-            str(name), how.limits, how.cache_dir, how.num_proc, how.streaming, **how.builder_kwargs
-        )
+        rows, carved = saved_rows(place, how.limits, how.cache_dir, how.num_proc, how.streaming, **how.builder_kwargs)
         return _Rows(str(name), rows, shares or DEFAULT_SPLIT_SHARES, tuple(carved))
     label = name.__name__ if isinstance(name, type) else str(name)
-    builder = builder_class(how.cache_dir, data_dir=data_dir, limits=how.limits, **how.builder_kwargs)
+    builder = builder_class(how.cache_dir, data_dir=place, limits=how.limits, **how.builder_kwargs)
     if how.streaming:
         rows = builder.as_streaming_dataset(split=ROWS_SPLIT)
     else:
         builder.download_and_prepare(num_proc=how.num_proc)
         rows = builder.as_dataset(split=ROWS_SPLIT)
-    return _Rows(label, rows, shares or check_shares(builder.SPLIT_SHARES))
+    shares = shares or check_shares(builder.SPLIT_SHARES)
+    return _Rows(label, rows, shares, unread=0 if how.streaming else builder.count_unread())
 
 
 def _resolve(name: Any, data_dir: str | Path | None) -> tuple[type[MidiCorpusBuilder] | None, str | None]:
-    """Find the builder class and its `data_dir`; no class means a saved corpus."""
+    """Find the builder class and its `data_dir`; no class means a saved corpus, at that path or Hub id."""
     data_dir = None if data_dir is None else os.path.abspath(os.path.expanduser(data_dir))
     if isinstance(name, type) and issubclass(name, MidiCorpusBuilder):
         return name, data_dir
@@ -193,8 +200,10 @@ def _resolve(name: Any, data_dir: str | Path | None) -> tuple[type[MidiCorpusBui
     path = os.path.abspath(os.path.expanduser(name))
     if (is_archive(path) and not is_saved(path)) or (os.path.isdir(path) and (_has_midi(path) or not is_saved(path))):
         return FolderCorpus, path
-    if is_saved(path) or (not os.path.exists(path) and _is_hub_id(str(name))):
-        return None, None
+    if is_saved(path):
+        return None, path
+    if not os.path.exists(path) and _is_hub_id(str(name)):
+        return None, str(name)
     problem = "is neither a zip, a tar nor a Parquet file" if os.path.exists(path) else "is no corpus"
     raise ValueError(f"'{name}' {problem}. {_choices()}")
 
@@ -211,7 +220,7 @@ def _is_hub_id(name: str) -> bool:
 
 
 def _has_midi(folder: str) -> bool:
-    return any(is_midi_name(file) for _, _, files in os.walk(folder) for file in files)
+    return any(is_midi_name(file) for file, _ in walk(folder))
 
 
 def _split(part: _Rows) -> dict[str, Dataset]:
@@ -232,9 +241,9 @@ def _split(part: _Rows) -> dict[str, Dataset]:
 
 
 def _report(part: _Rows) -> QuarantineReport:
-    columns = ["midi", "refused_reason", "refused_detail"]
-    refused = part.rows.data.table.select(columns)
-    return report_of(part.name, refused)
+    columns = ["midi", "refused_reason", "refused_detail", "mended"]
+    rows = part.rows.data.table.select(columns)
+    return dataclasses.replace(report_of(part.name, rows), unread=part.unread)
 
 
 def _default_report_path(corpus: str, fingerprint: str, cache_dir: str | None) -> Path:
@@ -267,6 +276,9 @@ def _stream(opened: list[_Rows]) -> IterableDatasetDict:
 
 def _belongs(row: dict, split: str, part: str, shares: tuple[float, float, float], carved: tuple[str, ...]) -> bool:
     if row["refused_reason"] is None:
+        if row["mended"] and split == SPLIT_NAMES[0]:
+            details = "; ".join(f"{mend['kind']}: {mend['detail']}" for mend in row["mended"])
+            logger.warning("Corpus '%s': mended %s (%s)", part, row["midi"]["path"], details)
         return assign_split(row["content_hash"], row["official_split"], shares, carved) == split
     if split == SPLIT_NAMES[0] and row["refused_reason"] != IGNORED:
         logger.warning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import InitVar, dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from datasets.features import Value
 from datasets.features.features import register_feature
 from datasets.table import array_cast
 from datasets.utils.file_utils import xopen
+
+from ..music import RefusedFile, midi_bytes, read_midi, tell_mends
 
 SCORE_TYPES = (symusic.core.ScoreTick, symusic.core.ScoreQuarter, symusic.core.ScoreSecond)
 
@@ -82,7 +85,7 @@ class Midi:
             `dict` with the keys `bytes` and `path`.
 
         Raises:
-            ValueError: if a `dict` has no bytes, and not just a path.
+            ValueError: if a `dict` has no bytes, and not just a path, or no MIDI file can hold a score.
             OSError: if the file of a path cannot be read.
             TypeError: if the value is of another type.
         """
@@ -91,7 +94,7 @@ class Midi:
         if isinstance(value, (bytes_type, bytearray)):
             return {"bytes": bytes_type(value), "path": None}
         if isinstance(value, SCORE_TYPES):
-            return {"bytes": value.to("tick").dumps_midi(), "path": None}
+            return {"bytes": midi_bytes(value), "path": None}
         if isinstance(value, dict):
             path = value.get("path")
             only_a_path = "bytes" not in value and path is not None
@@ -114,18 +117,21 @@ class Midi:
             `symusic.Score` with times in ticks.
 
         Raises:
-            RuntimeError: if decoding is disabled, or the bytes are not a MIDI file symusic can read.
+            RefusedFile: if the bytes are not a MIDI file that can be read.
+            RuntimeError: if decoding is disabled.
             ValueError: if there are no bytes.
         """
         if not self.decode:
             raise RuntimeError("Decoding is disabled for this feature. Please use Midi(decode=True) instead.")
         if not isinstance(value, dict):
             return value
+        name = value.get("path") or "(bytes without a path)"
         try:
-            return symusic.Score.from_midi(own_bytes(value))
-        except RuntimeError as error:
-            name = value.get("path") or "(bytes without a path)"
-            raise RuntimeError(f"Cannot read the MIDI file {name}: {error}") from error
+            reading = read_midi(own_bytes(value))
+        except RefusedFile as refused:
+            raise RefusedFile(refused.reason, refused.detail, name) from refused
+        tell_mends(name, tuple(reading.mends))
+        return reading.score
 
     def flatten(self) -> dict[str, Value]:
         """Give the plain columns this feature flattens into; an error in the decodable state, as `Audio` does."""
@@ -138,23 +144,22 @@ class Midi:
 
         Args:
             storage (`pa.Array`):
-                Strings (paths), binary (MIDI bytes), or structs with `bytes`, `path` or both, in any order.
+                Strings (paths), binary of any kind or lists of uint8 (MIDI bytes), or structs with `bytes`, `path` or
+                both of these, in any order.
 
         Returns:
             `pa.StructArray` of type `pa.struct({"bytes": pa.binary(), "path": pa.string()})`.
         """
-        kind = storage.type
-        nothing = pa.nulls(len(storage))
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        kind, nothing = storage.type, pa.nulls(len(storage))
+        if pa.types.is_struct(kind):
+            data, path = (
+                storage.field(name) if kind.get_field_index(name) >= 0 else nothing for name in ("bytes", "path")
+            )
+        elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
             data, path = nothing, storage
-        elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            data, path = storage, nothing
-        elif pa.types.is_struct(kind):
-            data = storage.field("bytes") if kind.get_field_index("bytes") >= 0 else nothing
-            path = storage.field("path") if kind.get_field_index("path") >= 0 else nothing
         else:
-            return array_cast(storage, self.pa_type)
-        children = [array_cast(data, pa.binary()), array_cast(path, pa.string())]
+            data, path = storage, nothing
+        children = [_as_binary(data), array_cast(path, pa.string())]
         return pa.StructArray.from_arrays(children, ["bytes", "path"], mask=storage.is_null())
 
 
@@ -183,8 +188,16 @@ def own_bytes(row: dict) -> bytes_type:
     return bytes_type(data)
 
 
+def _as_binary(data: pa.Array) -> pa.Array:
+    """Bytes of any Arrow type, lists of uint8 too, in the type that is stored."""
+    kind = data.type
+    if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and kind.value_type == pa.uint8():
+        return pa.array([each.values.to_numpy().tobytes() if each.is_valid else None for each in data], pa.binary())
+    return array_cast(data, pa.binary())
+
+
 def _read_path(path: str) -> bytes:
-    with xopen(path, "rb") as file:
+    with xopen(os.path.expanduser(path), "rb") as file:
         return file.read()
 
 

@@ -1,4 +1,4 @@
-"""The quarantine report: every file that did not become a row, with its reason."""
+"""The quarantine report: every file that did not become a row, or not as it was, with the reason."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from ..disk import read_json, write_whole
+from ..disk import read_json, user_path, write_whole
 from .builder import IGNORED
 
 
@@ -23,6 +24,10 @@ class QuarantineReport:
         refused (`dict[str, int]`): refused files by reason.
         ignored (`dict[str, int]`): files that do not belong to the corpus by their name, by extension.
         files (`list[dict[str, str]]`): the refused files, each with `path`, `reason` and `detail`.
+        unread (`int`): pieces that were left unread because of `max_pieces`.
+        ignored_files (`list[str]`): the ignored files.
+        mended (`dict[str, int]`): accepted files in which something was mended, by its kind.
+        mended_files (`list[dict[str, str | int]]`): these files, each with `path`, `kind`, `count` and `detail`.
     """
 
     corpus: str
@@ -30,6 +35,10 @@ class QuarantineReport:
     refused: dict[str, int] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
     files: list[dict[str, str]] = field(default_factory=list)
+    unread: int = 0
+    ignored_files: list[str] = field(default_factory=list)
+    mended: dict[str, int] = field(default_factory=dict)
+    mended_files: list[dict[str, str | int]] = field(default_factory=list)
 
     @property
     def num_files(self) -> int:
@@ -39,14 +48,15 @@ class QuarantineReport:
     @property
     def summary(self) -> str:
         """One line for the log."""
-        refused = ", ".join(f"{reason} {count}" for reason, count in self.refused.items()) or "none"
-        ignored = ", ".join(f"{extension} {count}" for extension, count in self.ignored.items())
-        line = f"Corpus '{self.corpus}': {self.accepted} of {self.num_files} MIDI files accepted; refused: {refused}"
-        return f"{line}; other files ignored: {ignored}" if ignored else line
+        line = f"Corpus '{self.corpus}': {self.accepted} of {self.num_files} MIDI files accepted"
+        line += f"; refused: {_listed(self.refused) or 'none'}"
+        line += f"; mended: {_listed(self.mended)}" if self.mended else ""
+        line += f"; other files ignored: {_listed(self.ignored)}" if self.ignored else ""
+        return f"{line}; not read because of max_pieces: {self.unread}" if self.unread else line
 
     def save(self, path: str | Path) -> Path:
         """Write the report as JSON, whole or not at all."""
-        path = Path(path)
+        path = user_path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
         return path
@@ -58,8 +68,13 @@ class QuarantineReport:
         Raises:
             ValueError: if it is none.
         """
-        content = read_json(path, cls, "is no quarantine report", "Load the corpus again, and it is written anew.")
+        path, remedy = user_path(path), "Load the corpus again, and it is written anew."
+        content = read_json(path, cls, "is no quarantine report", remedy)
         return cls(**{field.name: content[field.name] for field in fields(cls) if field.name in content})
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def report_of(corpus: str, table: pa.Table) -> QuarantineReport:
@@ -67,33 +82,62 @@ def report_of(corpus: str, table: pa.Table) -> QuarantineReport:
 
     Args:
         corpus (`str`): name or path, for the report.
-        table (`pa.Table`): accepted and refused rows, with the columns `midi` (struct with `path`), `refused_reason`
-            and `refused_detail`.
+        table (`pa.Table`): accepted and refused rows, with the columns `midi` (struct with `path`), `refused_reason`,
+            `refused_detail` and `mended`.
     """
     refused_rows = table.filter(table["refused_reason"].is_valid())
-    paths = [path for chunk in refused_rows["midi"].chunks for path in chunk.field("path").to_pylist()]
+    paths = _paths(refused_rows)
     reasons, details = refused_rows["refused_reason"].to_pylist(), refused_rows["refused_detail"].to_pylist()
     rows = sorted(zip(paths, reasons, details, strict=True), key=lambda row: (str(row[0]), row[1]))
     ignored = Counter(detail for _, reason, detail in rows if reason == IGNORED)
     files = [dict(zip(("path", "reason", "detail"), row, strict=True)) for row in rows if row[1] != IGNORED]
     refused = Counter(file["reason"] for file in files)
+    mended_files = _mended_files(table)
+    mended = Counter(file["kind"] for file in mended_files)
     return QuarantineReport(
-        corpus, len(table) - len(rows), dict(refused.most_common()), dict(ignored.most_common()), files
+        corpus,
+        accepted=len(table) - len(rows),
+        refused=dict(refused.most_common()),
+        ignored=dict(ignored.most_common()),
+        files=files,
+        ignored_files=[path for path, reason, _ in rows if reason == IGNORED],
+        mended=dict(mended.most_common()),
+        mended_files=mended_files,
     )
+
+
+def _mended_files(table: pa.Table) -> list[dict[str, str | int]]:
+    rows = table.filter(pc.greater(pc.list_value_length(table["mended"]), 0))
+    pairs = sorted(zip(map(str, _paths(rows)), rows["mended"].to_pylist(), strict=True), key=lambda pair: pair[0])
+    return [{"path": path, **mend} for path, mends in pairs for mend in mends]
+
+
+def _paths(rows: pa.Table) -> list[str | None]:
+    return [path for chunk in rows["midi"].chunks for path in chunk.field("path").to_pylist()]
 
 
 def merge_reports(reports: list[QuarantineReport]) -> QuarantineReport:
     """Add up the reports of corpora that were joined; paths get the name of their corpus in front."""
     if len(reports) == 1:
         return reports[0]
-    refused, ignored = Counter(), Counter()
-    for report in reports:
-        refused.update(report.refused)
-        ignored.update(report.ignored)
+    refused, ignored, mended = (
+        sum((Counter(getattr(report, name)) for report in reports), Counter())
+        for name in ("refused", "ignored", "mended")
+    )
     return QuarantineReport(
         corpus="+".join(report.corpus for report in reports),
         accepted=sum(report.accepted for report in reports),
         refused=dict(refused.most_common()),
         ignored=dict(ignored.most_common()),
-        files=[{**file, "path": f"{report.corpus}/{file['path']}"} for report in reports for file in report.files],
+        files=_joined(reports, "files"),
+        unread=sum(report.unread for report in reports),
+        ignored_files=[f"{report.corpus}/{path}" for report in reports for path in report.ignored_files],
+        mended=dict(mended.most_common()),
+        mended_files=_joined(reports, "mended_files"),
     )
+
+
+def _joined(reports: list[QuarantineReport], name: str) -> list[dict]:
+    return [
+        {**file, "path": f"{report.corpus}/{file['path']}"} for report in reports for file in getattr(report, name)
+    ]

@@ -1,4 +1,4 @@
-"""Sanity checks: one parse of one MIDI file gives its facts, or the reason why it is refused."""
+"""Sanity checks: one reading of one MIDI file gives its facts, or the reason why it is refused."""
 
 from __future__ import annotations
 
@@ -9,78 +9,11 @@ import numpy as np
 import symusic
 from miditok.constants import MIDI_INSTRUMENTS
 
+from ..music import Mend, RefusedFile, SanityLimits, read_midi, tempo_map, to_seconds
+from ..music.limits import exceeds
+from ..music.note_arrays import NoteArrays
+
 GRID_PER_QUARTER = 24
-DEFAULT_MICROSECONDS_PER_QUARTER = 500_000
-
-
-@dataclass(frozen=True)
-class SanityLimits:
-    """What a MIDI file may be. A file outside these limits is refused with the reason named here.
-
-    `None` switches a limit off. The defaults keep every file of MAESTRO 2.0.0 (longest piece 2,628 s, 25,076 notes,
-    longest note 61 s) and of the OpenScore Lieder, and refuse what only damage produces.
-
-    Args:
-        max_file_bytes (`int`, *optional*, defaults to 16 MiB):
-            Size of the file in bytes, unpacked; `too_large` beyond it.
-        min_notes (`int`, *optional*, defaults to 4):
-            Notes in all tracks; `no_notes` where there is none, else `too_few_notes`.
-        max_notes (`int`, *optional*, defaults to 200,000):
-            Notes in all tracks; `too_many_notes` beyond it.
-        min_seconds (`float`, *optional*, defaults to 0.5):
-            From the start of the file to the end of its last note; `too_short` below it.
-        max_seconds (`float`, *optional*, defaults to 7,200):
-            From the start of the file to the end of its last event, notes or not; `too_long` beyond it.
-        max_note_seconds (`float`, *optional*, defaults to 120):
-            Length of the longest note; `note_too_long` beyond it.
-        max_note_quarters (`float`, *optional*, defaults to 512):
-            The same in quarter notes; `note_too_long` beyond it.
-        min_tempo (`float`, *optional*, defaults to 5):
-            Slowest tempo in quarter notes per minute; `tempo_out_of_range` below it.
-        max_tempo (`float`, *optional*, defaults to 1,000):
-            Fastest tempo in quarter notes per minute; `tempo_out_of_range` beyond it.
-        max_bad_durations (`float`, *optional*, defaults to 0.1):
-            Share (0 to 1) of notes whose length is zero or negative; `bad_durations` beyond it.
-        allow_drums_only (`bool`, *optional*, defaults to `True`):
-            Whether a file whose notes are all on the drum channel is kept; `drums_only` if not.
-    """
-
-    max_file_bytes: int | None = 16 * 2**20
-    min_notes: int | None = 4
-    max_notes: int | None = 200_000
-    min_seconds: float | None = 0.5
-    max_seconds: float | None = 7_200.0
-    max_note_seconds: float | None = 120.0
-    max_note_quarters: float | None = 512.0
-    min_tempo: float | None = 5.0
-    max_tempo: float | None = 1_000.0
-    max_bad_durations: float | None = 0.1
-    allow_drums_only: bool = True
-
-    def __post_init__(self):
-        for low, high in (("min_notes", "max_notes"), ("min_seconds", "max_seconds"), ("min_tempo", "max_tempo")):
-            if _exceeds(getattr(self, low), getattr(self, high)):
-                raise ValueError(
-                    f"SanityLimits refuses every file: {low}={getattr(self, low)} is above "
-                    f"{high}={getattr(self, high)}."
-                )
-
-
-class RefusedFile(Exception):
-    """A file that does not become a row.
-
-    Args:
-        reason (`str`): short stable snake_case name.
-        detail (`str`): the value found, and the limit it breaks or the message of the reader.
-    """
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(reason, detail)  # what pickle makes it again from, in another process
-        self.reason = reason
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return f"{self.reason}: {self.detail}"
 
 
 @dataclass(frozen=True)
@@ -88,11 +21,12 @@ class PieceFacts:
     """What a row says about an accepted file.
 
     Args:
-        data (`bytes`): the standard MIDI file (out of its RIFF wrapping, if it had one).
+        data (`bytes`): a standard MIDI file: the very bytes, where nothing was mended.
         duration (`float`): seconds from the start of the file to the end of the last note.
         num_notes (`int`): notes in all tracks.
         instruments (`list[str]`): sorted General MIDI names of the tracks with notes; drums are `"Drums"`.
         content_hash (`str`): 32 hexadecimal digits, see [`hash_notes`].
+        mends (`list[Mend]`): what was mended.
     """
 
     data: bytes
@@ -100,20 +34,11 @@ class PieceFacts:
     num_notes: int
     instruments: list[str]
     content_hash: str
-
-
-@dataclass(frozen=True)
-class _Notes:
-    """All notes of a score, as arrays of the same length. Times are in ticks."""
-
-    onset: np.ndarray
-    duration: np.ndarray
-    pitch: np.ndarray
-    drum: np.ndarray
+    mends: list[Mend]
 
 
 def inspect_midi(data: bytes, limits: SanityLimits | None = None) -> PieceFacts:
-    """Parse one MIDI file, once, and check it.
+    """Read one MIDI file, once, and check it.
 
     Args:
         data (`bytes`):
@@ -125,73 +50,25 @@ def inspect_midi(data: bytes, limits: SanityLimits | None = None) -> PieceFacts:
         [`PieceFacts`]
 
     Raises:
-        RefusedFile: if the bytes are not a readable MIDI file or break a limit. Reasons: `empty_file`, `too_large`,
-            `not_midi`, `unreadable`, `bad_time_division`, `bad_time_signature`, `no_notes`, `too_few_notes`,
-            `too_many_notes`, `drums_only`, `bad_durations`, `tempo_out_of_range`, `too_short`, `too_long`,
-            `note_too_long`.
+        RefusedFile: if the bytes are not a readable MIDI file or break a limit. Reasons: those of [`read_midi`], and
+            `no_notes`, `too_few_notes`, `too_many_notes`, `drums_only`, `bad_durations`, `tempo_out_of_range`,
+            `too_short`, `too_long`, `note_too_long`.
     """
     limits = limits or SanityLimits()
-    if not data:
-        raise RefusedFile("empty_file", "0 bytes")
-    check_size(len(data), limits)
-    data = unwrap_riff(data)
-    if not data.startswith(b"MThd"):
-        raise RefusedFile("not_midi", f"starts with {data[:8]!r}, not 'MThd': {_looks_like(data)}")
-    score = _parse(data)
-    notes = _gather(score)
-    _check_counts(notes, limits)
-    tempo_ticks, microseconds = _tempo_map(score, limits)
-    _check_durations(notes, score.tpq, limits)
-    ends = notes.onset + np.maximum(notes.duration, 0)
-    onset_seconds, end_seconds, last_event = (
-        to_seconds(ticks, tempo_ticks, microseconds, score.tpq)
-        for ticks in (notes.onset, ends, np.array([score.end()], dtype=np.int64))
-    )
-    duration = float(end_seconds.max())
-    _check_seconds(duration, float(max(last_event[0], duration)), end_seconds - onset_seconds, limits)
-    return PieceFacts(data, duration, len(notes.pitch), _instruments(score), _hash(notes, score.tpq))
-
-
-def check_size(size: int, limits: SanityLimits) -> None:
-    """Raise `RefusedFile("too_large")` if a file of `size` bytes is above the limit."""
-    if _exceeds(size, limits.max_file_bytes):
-        raise RefusedFile("too_large", f"{size} bytes, limit {limits.max_file_bytes}")
-
-
-def unwrap_riff(data: bytes) -> bytes:
-    """Give the standard MIDI file inside a RIFF (`.rmi`) wrapping; other bytes come back as they are.
-
-    Raises:
-        RefusedFile: `not_midi` if the RIFF file is no MIDI one or has no `data` chunk.
-    """
-    if data[:4] != b"RIFF":
-        return data
-    if data[8:12] != b"RMID":
-        raise RefusedFile("not_midi", f"a RIFF file of type {data[8:12]!r}, not 'RMID'")
-    position = 12
-    while position + 8 <= len(data):
-        size = int.from_bytes(data[position + 4 : position + 8], "little")
-        if data[position : position + 4] == b"data":
-            return data[position + 8 : position + 8 + size]
-        position += 8 + size + size % 2
-    raise RefusedFile("not_midi", "a RIFF MIDI file without a 'data' chunk")
-
-
-def to_seconds(ticks: np.ndarray, tempo_ticks: np.ndarray, microseconds: np.ndarray, tpq: int) -> np.ndarray:
-    """Convert ticks to seconds.
-
-    Args:
-        ticks (`np.ndarray` of shape `(n,)`): times in ticks.
-        tempo_ticks (`np.ndarray` of shape `(tempos,)`): ascending ticks of the tempo changes, the first one 0.
-        microseconds (`np.ndarray` of shape `(tempos,)`): tempos in microseconds per quarter note.
-        tpq (`int`): ticks per quarter note.
-
-    Returns:
-        `np.ndarray` of shape `(n,)`, float64 seconds.
-    """
-    passed = np.concatenate([[0.0], np.cumsum(np.diff(tempo_ticks) * microseconds[:-1])])
-    segment = np.maximum(np.searchsorted(tempo_ticks, ticks, side="right") - 1, 0)
-    return (passed[segment] + (ticks - tempo_ticks[segment]) * microseconds[segment]) / (tpq * 1e6)
+    reading = read_midi(data, limits)
+    score, notes = reading.score, reading.notes
+    _check_counts(notes, len(score.tracks), limits)
+    tempos = score.tempos.numpy()
+    _check_tempos(tempos, limits)
+    ticks = np.concatenate([notes.onset, notes.onset + np.maximum(notes.duration, 0), [score.end()]])
+    seconds = to_seconds(ticks, *tempo_map(tempos["time"], tempos["mspq"]), score.tpq)
+    onsets, ends = np.split(seconds[:-1], 2)
+    duration = float(ends.max())
+    _check_seconds(duration, float(max(seconds[-1], duration)), limits)
+    if not limits.mend:
+        _check_durations(notes.duration, notes.duration / score.tpq, ends - onsets, limits)
+    content_hash = hash_notes(notes.onset, notes.pitch, notes.drum, score.tpq)
+    return PieceFacts(reading.data, duration, len(notes.pitch), _instruments(score), content_hash, reading.mends)
 
 
 def hash_notes(onset: np.ndarray, pitch: np.ndarray, drum: np.ndarray, tpq: int) -> str:
@@ -211,94 +88,55 @@ def hash_notes(onset: np.ndarray, pitch: np.ndarray, drum: np.ndarray, tpq: int)
     """
     shifted = onset.astype(np.int64) - int(onset.min())
     grid = (2 * GRID_PER_QUARTER * shifted + tpq) // (2 * tpq)
-    key = np.unique(grid * 256 + drum.astype(np.int64) * 128 + pitch.astype(np.int64))
-    return hashlib.blake2b(key.astype("<i8").tobytes(), digest_size=16).hexdigest()
+    key = np.sort(grid * 256 + drum.astype(np.int64) * 128 + pitch.astype(np.int64))
+    once = key[np.diff(key, prepend=-1) != 0]
+    return hashlib.blake2b(once.astype("<i8").tobytes(), digest_size=16).hexdigest()
 
 
-def _hash(notes: _Notes, tpq: int) -> str:
-    return hash_notes(notes.onset, notes.pitch, notes.drum, tpq)
-
-
-def _parse(data: bytes) -> symusic.Score:
-    try:
-        score = symusic.Score.from_midi(data)
-    except (RuntimeError, ValueError, IndexError, OverflowError, MemoryError) as error:
-        raise RefusedFile("unreadable", str(error).replace(": iostream error", "")) from error
-    if score.tpq <= 0:
-        raise RefusedFile("bad_time_division", f"{score.tpq} ticks per quarter note")
-    for signature in score.time_signatures:
-        if signature.numerator < 1 or signature.denominator < 1:
-            raise RefusedFile(
-                "bad_time_signature", f"{signature.numerator}/{signature.denominator} at tick {signature.time}"
-            )
-    return score
-
-
-def _gather(score: symusic.Score) -> _Notes:
-    tracks = [(track.notes.numpy(), track.is_drum) for track in score.tracks if len(track.notes)]
-    if not tracks:
-        raise RefusedFile("no_notes", f"{len(score.tracks)} tracks without a note")
-    onset, duration, pitch = (
-        np.concatenate([notes[name] for notes, _ in tracks]).astype(np.int64) for name in ("time", "duration", "pitch")
-    )
-    drum = np.concatenate([np.full(len(notes["time"]), is_drum) for notes, is_drum in tracks])
-    return _Notes(onset, duration, pitch, drum)
-
-
-def _tempo_map(score: symusic.Score, limits: SanityLimits) -> tuple[np.ndarray, np.ndarray]:
-    """Ticks and microseconds per quarter note of the tempo changes, in order, from tick 0."""
-    tempos = score.tempos.numpy()
-    ticks, microseconds = tempos["time"].astype(np.int64), tempos["mspq"].astype(np.float64)
-    for tick, value in zip(ticks, microseconds, strict=True):
-        tempo = 60e6 / value if value > 0 else float("inf")
-        if _exceeds(limits.min_tempo, tempo) or _exceeds(tempo, limits.max_tempo) or value <= 0:
-            raise RefusedFile(
-                "tempo_out_of_range",
-                f"{tempo:g} quarter notes per minute at tick {tick}, limits {limits.min_tempo} to {limits.max_tempo}",
-            )
-    order = np.argsort(ticks, kind="stable")
-    ticks, microseconds = ticks[order], microseconds[order]
-    if len(ticks) == 0 or ticks[0] > 0:
-        ticks = np.concatenate([[0], ticks])
-        microseconds = np.concatenate([[DEFAULT_MICROSECONDS_PER_QUARTER], microseconds])
-    return ticks, microseconds
-
-
-def _check_counts(notes: _Notes, limits: SanityLimits) -> None:
+def _check_counts(notes: NoteArrays, tracks: int, limits: SanityLimits) -> None:
     count = len(notes.pitch)
-    if _exceeds(limits.min_notes, count):
+    if count == 0:
+        raise RefusedFile("no_notes", f"{tracks} tracks without a note")
+    if exceeds(limits.min_notes, count):
         raise RefusedFile("too_few_notes", f"{count} notes, at least {limits.min_notes} are asked for")
-    if _exceeds(count, limits.max_notes):
+    if exceeds(count, limits.max_notes):
         raise RefusedFile("too_many_notes", f"{count} notes, limit {limits.max_notes}")
     if not limits.allow_drums_only and notes.drum.all():
         raise RefusedFile("drums_only", f"all {count} notes are on the drum channel")
 
 
-def _check_durations(notes: _Notes, tpq: int, limits: SanityLimits) -> None:
-    bad = int((notes.duration <= 0).sum())
-    if _exceeds(bad / len(notes.duration), limits.max_bad_durations):
+def _check_tempos(tempos: dict[str, np.ndarray], limits: SanityLimits) -> None:
+    for tick, microseconds in zip(tempos["time"].tolist(), tempos["mspq"].tolist(), strict=True):
+        tempo = 60e6 / microseconds
+        if exceeds(limits.min_tempo, tempo) or exceeds(tempo, limits.max_tempo):
+            raise RefusedFile(
+                "tempo_out_of_range",
+                f"{tempo:g} quarter notes per minute at tick {tick}, limits {limits.min_tempo} to {limits.max_tempo}",
+            )
+
+
+def _check_seconds(duration: float, length: float, limits: SanityLimits) -> None:
+    if exceeds(limits.min_seconds, duration):
+        raise RefusedFile("too_short", f"{duration:.2f} s, at least {limits.min_seconds} s are asked for")
+    if exceeds(length, limits.max_seconds):
+        raise RefusedFile("too_long", f"{length:.0f} s, limit {limits.max_seconds} s")
+
+
+def _check_durations(ticks: np.ndarray, quarters: np.ndarray, seconds: np.ndarray, limits: SanityLimits) -> None:
+    """Of the notes, where they are not brought within the limits."""
+    bad = int((ticks <= 0).sum())
+    if exceeds(bad / len(ticks), limits.max_bad_durations):
         raise RefusedFile(
             "bad_durations",
-            f"{bad} of {len(notes.duration)} notes have a zero or negative length, "
-            f"limit is a share of {limits.max_bad_durations}",
+            f"{bad} of {len(ticks)} notes have a zero or negative length, limit is a share of "
+            f"{limits.max_bad_durations}",
         )
-    longest = float(notes.duration.max()) / tpq
-    if _exceeds(longest, limits.max_note_quarters):
-        raise RefusedFile("note_too_long", f"{longest:.1f} quarter notes, limit {limits.max_note_quarters}")
-
-
-def _check_seconds(duration: float, length: float, note_seconds: np.ndarray, limits: SanityLimits) -> None:
-    if _exceeds(limits.min_seconds, duration):
-        raise RefusedFile("too_short", f"{duration:.2f} s, at least {limits.min_seconds} s are asked for")
-    if _exceeds(length, limits.max_seconds):
-        raise RefusedFile("too_long", f"{length:.0f} s, limit {limits.max_seconds} s")
-    longest = float(note_seconds.max())
-    if _exceeds(longest, limits.max_note_seconds):
-        raise RefusedFile("note_too_long", f"{longest:.1f} s, limit {limits.max_note_seconds} s")
-
-
-def _exceeds(value: float | None, limit: float | None) -> bool:
-    return value is not None and limit is not None and value > limit
+    for lengths, unit, limit in (
+        (quarters, "quarter notes", limits.max_note_quarters),
+        (seconds, "s", limits.max_note_seconds),
+    ):
+        if exceeds(longest := float(lengths.max()), limit):
+            raise RefusedFile("note_too_long", f"{longest:.1f} {unit}, limit {limit}")
 
 
 def _instruments(score: symusic.Score) -> list[str]:
@@ -308,33 +146,3 @@ def _instruments(score: symusic.Score) -> list[str]:
         if len(track.notes)
     }
     return sorted(names)
-
-
-SIGNATURES = (
-    (b"\x00\x05\x16\x07", "an AppleDouble file (macOS resource fork)"),
-    (b"SMF2CLIP", "a MIDI 2.0 clip file"),
-    (b"PK\x03\x04", "a zip archive"),
-    (b"\x1f\x8b", "a gzip file"),
-    (b"CTMF", "a Creative CMF file"),
-    (b"ID3", "an MP3 file"),
-    (b"fLaC", "a FLAC file"),
-    (b"OggS", "an Ogg file"),
-    (b"FORM", "an IFF file"),
-)
-
-
-def _looks_like(data: bytes) -> str:
-    head = data[:512]
-    for signature, name in SIGNATURES:
-        if head.startswith(signature):
-            return f"looks like {name}"
-    if b"MThd" in data[:4096]:
-        return f"looks like a MIDI file after {data.index(b'MThd')} other bytes"
-    if not any(head):
-        return "looks like zero bytes"
-    if b"<html" in head.lower() or b"<!doctype" in head.lower():
-        return "looks like a web page saved as MIDI"
-    printable = all(byte in b"\t\r\n\x0c" or 32 <= byte for byte in head)
-    if printable and sum(byte < 128 for byte in head) > 0.7 * len(head):
-        return "looks like text saved as MIDI"
-    return "looks like no known format"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import glob
+import logging
 import os
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +20,17 @@ from datasets.fingerprint import Hasher
 
 from .builder import FACT_FEATURES, HELPER_FEATURES, MidiCorpusBuilder, inspect_row
 from .cache import INFO_NAME, WRONG_CONTENT, cached_map, damage_in, damage_of_build, writing_cache
-from .midi_feature import NO_BYTES, PLAIN_MIDI, Midi
+from .midi_column import fields_beside_midi, find_midi_column, stored_midi
+from .midi_feature import NO_BYTES, PLAIN_MIDI
 from .sanity import RefusedFile, SanityLimits
+from .sources import source_fingerprint
 from .splits import SPLIT_NAMES
+
+logger = logging.getLogger(__name__)
 
 SAVED_FILES = ("dataset_dict.json", "dataset_info.json", "state.json", "data*.arrow")
 """What save_to_disk writes; caches may lie beside it."""
-STORED_DTYPES = {
-    "bytes": ("binary", "large_binary", "binary_view", "null"),
-    "path": ("string", "large_string", "string_view", "null"),
-}
-"""Of a MIDI column; a field that is null in all rows has the type null."""
+OUR_FEATURES = {"midi": PLAIN_MIDI, **FACT_FEATURES}
 SPLIT_ALIASES = {"val": "validation", "valid": "validation", "dev": "validation", "eval": "validation"}
 
 
@@ -45,6 +48,7 @@ def saved_rows(
     cache_dir: str | None,
     num_proc: int | None,
     streaming: bool,
+    midi_column: str | None = None,
     **load_kwargs: Any,
 ) -> tuple[Dataset | IterableDataset, list[str]]:
     """Open a saved corpus in the form the builders make: one row per file, with facts, split and refusal.
@@ -59,6 +63,7 @@ def saved_rows(
         cache_dir (`str`, *optional*): cache of `datasets`.
         num_proc (`int`, *optional*): processes for the inspection.
         streaming (`bool`): whether rows come as an `IterableDataset`.
+        midi_column (`str`, *optional*): the column of MIDI files, see [`find_midi_column`].
         **load_kwargs: passed to `datasets.load_dataset`, such as `revision`.
 
     Returns:
@@ -71,7 +76,7 @@ def saved_rows(
     official = {split: _official_name(split, name) if len(native) > 1 else None for split in native}
     parts = []
     for split, rows in native.items():
-        rows = _rename_midi(rows, name)
+        rows = _rename_midi(rows, name, midi_column)
         complete = _with_helpers if limits is None and _is_inspected(rows) else _with_facts
         parts.append(complete(rows, official[split], limits or SanityLimits(), num_proc))
     missing = [split for split in SPLIT_NAMES if split not in official.values()] if len(native) > 1 else []
@@ -85,29 +90,61 @@ def _is_save_to_disk(path: Path) -> bool:
 def _open(
     name: str, cache_dir: str | None, streaming: bool, load_kwargs: dict
 ) -> dict[str, Dataset | IterableDataset]:
-    if os.path.isdir(name) and _is_save_to_disk(Path(name)):
-        loaded = _load_from_disk(Path(name))
-        loaded = loaded if isinstance(loaded, DatasetDict) else DatasetDict(train=loaded)
-        return {split: rows.to_iterable_dataset() for split, rows in loaded.items()} if streaming else dict(loaded)
+    """Files of this machine are known as those of MIDI are: `datasets` looks at their dates alone."""
+    if not os.path.exists(name):
+        return _from_hub(name, cache_dir, streaming, load_kwargs)
+    on_disk = _is_save_to_disk(Path(name))
+    identity = source_fingerprint(name, _is_written_by_save_to_disk if on_disk else lambda file: True)
+    if on_disk:
+        splits = _from_disk(name, streaming, load_kwargs)
+    else:
+        cache = Path(cache_dir or datasets.config.HF_DATASETS_CACHE, "neuromusic_saved", identity)
+        splits = _from_parquet(name, str(cache), streaming, load_kwargs)
+    for rows in splits.values():
+        if isinstance(rows, Dataset):
+            rows._fingerprint = Hasher.hash([rows._fingerprint, identity])
+    return splits
+
+
+def _is_written_by_save_to_disk(file: str) -> bool:
+    return any(fnmatch(os.path.basename(file), pattern) for pattern in SAVED_FILES)
+
+
+def _from_disk(name: str, streaming: bool, load_kwargs: dict) -> dict[str, Dataset | IterableDataset]:
+    if load_kwargs:
+        raise ValueError(f"'{name}' comes from save_to_disk and is read whole: leave out {', '.join(load_kwargs)}.")
+    loaded = _load_from_disk(Path(name))
+    loaded = loaded if isinstance(loaded, DatasetDict) else DatasetDict(train=loaded)
+    return {split: rows.to_iterable_dataset() for split, rows in loaded.items()} if streaming else dict(loaded)
+
+
+def _from_parquet(name: str, cache: str, streaming: bool, load_kwargs: dict) -> dict[str, Dataset | IterableDataset]:
     for path in [Path(name)] if os.path.isfile(name) else Path(name).rglob("*.parquet"):
         _check_parquet(path)
-    where = {"path": "parquet", "data_files": name} if os.path.isfile(name) else {"path": name}
+    plain = glob.escape(name)  # datasets takes paths for patterns
+    if os.path.isdir(name) and plain != name:
+        raise ValueError(f"'{name}': datasets reads [, ], * and ? in the path of a folder as a pattern: rename it.")
+    where = {"path": "parquet", "data_files": plain} if os.path.isfile(name) else {"path": name}
+    return _load_dataset(name, cache, streaming=streaming, **where, **load_kwargs)
+
+
+def _from_hub(
+    name: str, cache_dir: str | None, streaming: bool, load_kwargs: dict
+) -> dict[str, Dataset | IterableDataset]:
     try:
-        return _load_dataset(cache_dir, streaming=streaming, **where, **load_kwargs)
+        return _load_dataset(name, cache_dir, streaming=streaming, path=name, **load_kwargs)
     except (DatasetNotFoundError, ConnectionError) as error:
         raise ValueError(
             f"'{name}' is no local path and cannot be loaded from the Hub: {error} Check the spelling; a private "
             "dataset needs `hf auth login`."
         ) from error
-    except DatasetGenerationError as error:
-        raise ValueError(f"The dataset '{name}' cannot be read: {error.__cause__ or error}") from error
 
 
-def _load_dataset(cache_dir: str | None, **load_kwargs: Any) -> dict[str, Dataset | IterableDataset]:
+def _load_dataset(name: str, cache_dir: str | None, **load_kwargs: Any) -> dict[str, Dataset | IterableDataset]:
     """
     Raises:
         CacheError: if the cache cannot be written.
-        ValueError: if what is there already is damaged.
+        ValueError: if the dataset cannot be read, or what is there already is damaged.
     """
     cache, damage = Path(cache_dir or datasets.config.HF_DATASETS_CACHE), None
     try:
@@ -115,6 +152,8 @@ def _load_dataset(cache_dir: str | None, **load_kwargs: Any) -> dict[str, Datase
             loaded = dict(datasets.load_dataset(cache_dir=cache_dir, **load_kwargs))
         folders = {Path(file["filename"]).parent for rows in loaded.values() for file in _cache_files(rows)}
         damage = next(filter(None, map(damage_of_build, folders)), None)
+    except DatasetGenerationError as error:
+        raise ValueError(f"The dataset '{name}' cannot be read: {error.__cause__ or error}") from error
     except WRONG_CONTENT:
         damage = next(filter(None, (damage_of_build(path.parent) for path in cache.rglob(INFO_NAME))), None)
         if damage is None:
@@ -164,20 +203,15 @@ def _official_name(split: str, name: str) -> str:
     return split
 
 
-def _rename_midi(rows: Dataset | IterableDataset, name: str) -> Dataset | IterableDataset:
+def _rename_midi(rows: Dataset | IterableDataset, name: str, wanted: str | None) -> Dataset | IterableDataset:
     """Call the MIDI column `midi`, and have it and all others undecoded, as they are stored."""
-    features = rows.features or {}  # a stream may not know them
-    found = [column for column, feature in features.items() if _is_midi(feature)]
-    if "midi" in found:
-        found = ["midi"]
-    if len(found) != 1:
-        raise ValueError(
-            f"The dataset '{name}' needs one column of MIDI files (a struct of bytes and path, best named 'midi'), "
-            f"found {found or 'none'} among its columns {list(features)}."
-        )
-    rows = _undecoded(rows)
-    rows = rows if found == ["midi"] else rows.rename_column(found[0], "midi")
-    return rows if rows.features["midi"] == PLAIN_MIDI else rows.cast_column("midi", PLAIN_MIDI)
+    rows = _undecoded(rows) if rows.features else rows
+    column = find_midi_column(rows, name, wanted)
+    if more := fields_beside_midi(rows.features[column]):
+        logger.warning("'%s': of column '%s', bytes and path are kept, and not %s.", name, column, ", ".join(more))
+    if column != "midi" and "midi" in rows.features:
+        rows = rows.rename_column("midi", "midi_of_source")
+    return rows if column == "midi" else rows.rename_column(column, "midi")
 
 
 def _undecoded(rows: Dataset | IterableDataset) -> Dataset | IterableDataset:
@@ -189,15 +223,9 @@ def _undecoded(rows: Dataset | IterableDataset) -> Dataset | IterableDataset:
     return rows
 
 
-def _is_midi(feature: Any) -> bool:
-    if not isinstance(feature, dict) or set(feature) != set(PLAIN_MIDI):
-        return isinstance(feature, Midi)
-    return all(getattr(feature[name], "dtype", None) in dtypes for name, dtypes in STORED_DTYPES.items())
-
-
 def _is_inspected(rows: Dataset | IterableDataset) -> bool:
     """Whether our columns are there; of a stream, each row is looked at in its turn."""
-    typed = all(rows.features.get(name) == feature for name, feature in FACT_FEATURES.items())
+    typed = all(rows.features.get(name) == feature for name, feature in OUR_FEATURES.items())
     return typed and (isinstance(rows, IterableDataset) or _as_we_write(rows.data.table))
 
 
@@ -213,7 +241,7 @@ def _with_helpers(
 ) -> Dataset | IterableDataset:
     if isinstance(rows, IterableDataset):
         return rows.map(_inspect_unless_done, **_map_options(rows, official, limits))
-    helpers = {"official_split": official, "refused_reason": None, "refused_detail": None}
+    helpers = {**dict.fromkeys(HELPER_FEATURES), "official_split": official}
     rows = rows.remove_columns([column for column in helpers if column in rows.column_names])
     for column, value in helpers.items():
         rows = rows.add_column(column, [value] * len(rows), feature=HELPER_FEATURES[column])
@@ -233,19 +261,19 @@ def _with_facts(
 def _map_options(rows: Dataset | IterableDataset, official: str | None, limits: SanityLimits) -> dict[str, Any]:
     return {
         "fn_kwargs": {"official": official, "limits": limits},
-        "features": Features({**rows.features, **FACT_FEATURES, **HELPER_FEATURES}),
+        "features": Features({**rows.features, **OUR_FEATURES, **HELPER_FEATURES}),
         "with_indices": True,
     }
 
 
 def _inspect(row: dict, index: int, official: str | None, limits: SanityLimits) -> dict[str, Any]:
-    midi = row["midi"] or {"bytes": None, "path": None}
+    midi = stored_midi(row["midi"])
     data = RefusedFile("missing", NO_BYTES) if midi["bytes"] is None else midi["bytes"]
     return {**inspect_row(midi["path"] or f"row {index}", data, limits), "official_split": official}
 
 
 def _inspect_unless_done(row: dict, index: int, official: str | None, limits: SanityLimits) -> dict[str, Any]:
-    known = {name: row[name] for name in ("midi", *FACT_FEATURES)}
-    if _as_we_write(pa.Table.from_pylist([known], Features({"midi": PLAIN_MIDI, **FACT_FEATURES}).arrow_schema)):
-        return {"official_split": official, "refused_reason": None, "refused_detail": None}
+    known = {name: row[name] for name in OUR_FEATURES}
+    if _as_we_write(pa.Table.from_pylist([known], Features(OUR_FEATURES).arrow_schema)):
+        return {**dict.fromkeys(HELPER_FEATURES), "official_split": official}
     return _inspect(row, index, official, limits)

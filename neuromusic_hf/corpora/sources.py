@@ -9,13 +9,15 @@ import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-from .sanity import RefusedFile, SanityLimits, check_size
+from ..music import RefusedFile, SanityLimits
+from ..music.unwrapping import MIDI_EXTENSIONS, check_size
+from .walking import SourceError, link_to_nothing, walk
 
-MIDI_EXTENSIONS = (".mid", ".midi", ".kar", ".rmi", ".smf", ".midi2")
+COMPRESSED_EXTENSIONS = (".gz", ".bz2")
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
 # ... and what zipfile raises for members it cannot open: encrypted (RuntimeError), unknown compression.
 UNREADABLE_MEMBER = (*DAMAGED, RuntimeError, NotImplementedError)
@@ -27,16 +29,12 @@ class Entry(NamedTuple):
     Args:
         name (`str`): path inside the source, with `/`.
         index (`int`): position in the listing of the source; tells two members of one name apart.
-        problem (`str`, *optional*): it is a folder that cannot be listed, and why.
+        problem ([`RefusedFile`], *optional*): why there is nothing to read, whatever the name: see [`walk`].
     """
 
     name: str
     index: int
-    problem: str | None = None
-
-
-class SourceError(ValueError):
-    """A folder or archive that cannot be used at all."""
+    problem: RefusedFile | None = None
 
 
 def is_archive(path: str | Path) -> bool:
@@ -48,8 +46,10 @@ def is_archive(path: str | Path) -> bool:
 
 
 def is_midi_name(name: str) -> bool:
-    """Whether the file name ends like a MIDI file, in any case."""
-    return name.lower().endswith(MIDI_EXTENSIONS)
+    """Whether the file name ends like a MIDI file, compressed by itself or not, in any case."""
+    name = name.lower()
+    compression = next(filter(name.endswith, COMPRESSED_EXTENSIONS), "")
+    return name.removesuffix(compression).endswith(MIDI_EXTENSIONS)
 
 
 def list_source(path: str | Path) -> list[Entry]:
@@ -59,9 +59,8 @@ def list_source(path: str | Path) -> list[Entry]:
         SourceError: if the path does not exist, is neither a folder nor a whole zip or tar, or cannot be listed.
     """
     if os.path.isdir(path):
-        problems = {}
-        names = _walk(path, problems)
-        return [Entry(name, index, problems.get(name)) for index, name in enumerate(sorted([*names, *problems]))]
+        found = sorted(walk(path), key=lambda file: file[0])
+        return [Entry(name, index, problem) for index, (name, problem) in enumerate(found)]
     with _open(path) as archive:
         return [Entry(_name(member), index) for index, member in enumerate(_members(archive)) if not _is_dir(member)]
 
@@ -85,14 +84,13 @@ def read_source(
     """
     if os.path.isdir(path):
         for entry in entries:
-            refused = entry.problem and RefusedFile("unreadable", entry.problem)
-            yield entry, refused or _attempt(_read_file, os.path.join(path, entry.name), limits)
+            yield entry, entry.problem or attempt(read_file, os.path.join(path, entry.name), limits)
         return
     wanted = {entry.index: entry for entry in entries}
     with _open(path) as archive:
         for index, member in enumerate(_members(archive)):
             if index in wanted:
-                yield wanted.pop(index), _attempt(_read_member, archive, member, limits)
+                yield wanted.pop(index), attempt(_read_member, archive, member, limits)
             if not wanted:
                 return
     for entry in wanted.values():
@@ -113,45 +111,37 @@ def read_named(path: str | Path, name: str) -> list[tuple[str, bytes]]:
     return pieces
 
 
-def source_fingerprint(path: str | Path) -> str:
-    """Hash what tells that a source has changed: names, sizes and times of its files; of an archive, its own.
+def source_fingerprint(path: str | Path, is_part: Callable[[str], bool] = lambda name: True) -> str:
+    """Hash what tells that a source has changed: names, sizes, times and inodes of its files; of an archive, its own.
+
+    Contents are not read, as a corpus may have hundreds of gigabytes. Links are followed: what counts is the file that
+    would be read. The time of a file's last change (ctime) tells of a content that was replaced by one of the same
+    size and date (`cp -p`, `rsync -t`, `touch -d`), as no program can set it.
+
+    Args:
+        path (`str` or `Path`): the folder or archive.
+        is_part (`Callable`, *optional*): whether a file of this name counts, if it is a folder.
 
     Raises:
         SourceError: if the path does not exist.
     """
-    digest = hashlib.sha256()
-    if os.path.isdir(path):
-        for name in _walk(path, {}):
-            digest.update(f"{name}\0{_stat(os.path.join(path, name))}\n".encode("utf-8", "surrogateescape"))
-    elif os.path.exists(path):
-        digest.update(_stat(path).encode())
-    else:
+    if not os.path.exists(path):
         raise SourceError(f"There is no file or folder at '{path}'.")
+    files = sorted(walk(path), key=lambda file: file[0]) if os.path.isdir(path) else [("", None)]
+    digest = hashlib.sha256()
+    for name, problem in files:
+        if is_part(name):
+            state = problem or _state(os.path.join(path, name) if name else path)
+            digest.update(f"{name}\0{state}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:32]
 
 
-def _stat(path: str | Path) -> str:
+def _state(path: str | Path) -> str:
     try:
-        status = os.lstat(path)
+        status = os.stat(path)
     except OSError as error:
         return f"error {error.errno}"
-    return f"{status.st_size} {status.st_mtime_ns}"
-
-
-def _walk(path: str | Path, problems: dict[str, str]) -> list[str]:
-    """Names of all files, sorted; folders that cannot be listed go into `problems`, with the reason."""
-
-    def tell(error: OSError) -> None:
-        name = Path(os.path.relpath(error.filename, path)).as_posix()
-        if name == ".":
-            raise SourceError(f"The folder '{path}' cannot be listed: {error.strerror}.") from error
-        problems[name] = f"a folder that cannot be listed: {error.strerror}"
-
-    names = []
-    for folder, _, files in os.walk(path, onerror=tell):
-        relative = os.path.relpath(folder, path)
-        names += [PurePosixPath(*Path(relative).parts, file).as_posix() for file in files]
-    return sorted(names)
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 
 @contextlib.contextmanager
@@ -181,7 +171,8 @@ def _is_dir(member: zipfile.ZipInfo | tarfile.TarInfo) -> bool:
     return member.is_dir() if isinstance(member, zipfile.ZipInfo) else member.isdir()
 
 
-def _attempt(read, *args) -> bytes | RefusedFile:
+def attempt(read: Callable[..., bytes], *args) -> bytes | RefusedFile:
+    """What `read(*args)` gives, or why it cannot."""
     try:
         return read(*args)
     except RefusedFile as refused:
@@ -190,9 +181,15 @@ def _attempt(read, *args) -> bytes | RefusedFile:
         return RefusedFile("unreadable", f"{type(error).__name__}: {error}")
 
 
-def _read_file(path: str, limits: SanityLimits) -> bytes:
-    if os.path.islink(path) and not os.path.exists(path):
-        raise RefusedFile("missing", f"a link to '{os.readlink(path)}', where there is nothing")
+def read_file(path: str | Path, limits: SanityLimits) -> bytes:
+    """Read a file of any kind that a user may name, without waiting for a pipe or reading beyond the limit.
+
+    Raises:
+        RefusedFile: `missing`, `unreadable` (no regular file) or `too_large`.
+        OSError: if the system refuses it.
+    """
+    if refused := link_to_nothing(path):
+        raise refused
     if not os.path.isfile(path):
         raise RefusedFile("missing" if not os.path.exists(path) else "unreadable", "not a regular file")
     check_size(os.path.getsize(path), limits)

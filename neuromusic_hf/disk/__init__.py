@@ -4,6 +4,7 @@ from .folder_lock import LOCK_NAME, lock_folder
 from .main_process import by_main_process
 from .output_folder import check_output_folder
 from .typed_json import read_json
+from .user_path import user_path
 from .whole import finite_json, remove_folder, size_in_mib, staged_folder, sync, sync_tree, write_file, write_whole
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "staged_folder",
     "sync",
     "sync_tree",
+    "user_path",
     "write_file",
     "write_whole",
 ]

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from .main_process import by_main_process
 from .output_folder import check_output_folder
+from .user_path import user_path
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def lock_folder(folder: str | Path) -> Iterator[Path]:
         `RuntimeError`: another process holds it; the message names the process.
         `ValueError`: it cannot be made or written to.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     is_new = not folder.exists()
     lock = FileLock(folder / LOCK_NAME, timeout=0, fallback_to_soft=False)
     by_main_process(lambda: _acquire(lock, folder))

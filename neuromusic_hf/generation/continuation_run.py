@@ -11,10 +11,11 @@ from tqdm import tqdm
 
 from ..corpora import RefusedFile
 from ..launch import check_processes, launched_for_cpu
+from ..music import UnwritableScore
 from .output import piece_stem, write_piece
 from .pipeline import MidiContinuationPipeline
 from .run_folder import RunFolder
-from .settings import ContinuationSettings, OutputSettings, model_identity
+from .settings import ContinuationSettings, OutputSettings, files_hash, model_identity
 from .sources import PieceSource, fingerprint
 
 logger = logging.getLogger(__name__)
@@ -63,21 +64,25 @@ class ContinuationRun:
         Args:
             overwrite (`bool`, *optional*, defaults to `False`): begin anew, whatever the folder holds of a run.
             model (`dict[str, str]`, *optional*): `name` and `revision` to record of the model; where it was loaded
-                from, and its commit or the hash of its weights, if not given.
+                from, and its commit or the hashes of its weights and of the files beside them, if not given.
             origin: where the pieces come from, as plain JSON values; recorded with the other settings.
 
         Raises:
             `ValueError`: the folder holds a run with other settings.
         """
         settings = {
-            "model": model or model_identity(self.pipeline.model),
+            "model": model or self._model_record(),
             "pieces": {**origin, "number": len(self.pieces), "sha256": fingerprint(self.pieces)},
             "continuation": asdict(self.settings),
-            "output": asdict(self.output),
+            "output": self.output.as_record(),
         }
         self.folder.open(settings, overwrite=overwrite)
         if finished := self.folder.finished():
             logger.info("%d of %d pieces are finished already.", len(finished), len(self.pieces))
+
+    def _model_record(self) -> dict:
+        identity = model_identity(self.pipeline.model)
+        return {**identity, "files": files_hash(identity["name"])}
 
     def end(self) -> dict:
         """Writes the manifest, once all shares are continued, and returns it."""
@@ -148,8 +153,13 @@ class ContinuationRun:
             return
         name = self.pieces[index].name
         stem = piece_stem(index, name)
-        record = write_piece(result, name, self.folder.path, stem, self.output, audio=self.output.wants_audio(index))
-        self.folder.write_record(index, stem, record)
+        audio = self.output.wants_audio(index)
+        try:
+            record = write_piece(result, name, self.folder.path, stem, self.output, audio=audio)
+        except UnwritableScore as refused:
+            self._leave_out(index, "unwritable", str(refused))
+        else:
+            self.folder.write_record(index, stem, record)
 
     def _leave_out(self, index: int, reason: str, detail: str):
         name = self.pieces[index].name

@@ -7,8 +7,9 @@ import torch
 from symusic.core import ScoreTick
 from transformers import StoppingCriteria
 
+from ..music import bar_starts, onsets
 from .clock import MusicClock
-from .music import bar_starts, onsets, seconds_at
+from .music import seconds_at
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
-"""The music of a continuation: excerpts of a piece, its bars and seconds, and what of a continued piece is new."""
+"""The music of a continuation: excerpts of a piece, its seconds, and what of a continued piece is new."""
 
 from collections import Counter
 
 import numpy as np
-from miditok.utils import get_bars_ticks
 from symusic import Note, Score, Tempo, TimeSignature, Track
 from symusic.core import ScoreTick
 
-from ..corpora.sanity import DEFAULT_MICROSECONDS_PER_QUARTER, to_seconds
+from ..music import DEFAULT_MICROSECONDS_PER_QUARTER, bar_starts, to_seconds
 
 NO_END = 2**31 - 1
 """Beyond the last tick that symusic can hold."""
@@ -29,18 +28,6 @@ def excerpt(score: ScoreTick, start: int = 0, end: int | None = None) -> ScoreTi
     part = score.clip(start, NO_END if end is None else end, clip_end=False).shift_time(-start)
     part.tracks = [track for track in part.tracks if len(track.notes)]
     return part
-
-
-def onsets(score: ScoreTick) -> np.ndarray:
-    """Ticks at which notes begin, ascending, each once: shape `(onsets,)`."""
-    times = [track.notes.numpy()["time"] for track in score.tracks if len(track.notes)]
-    return np.unique(np.concatenate(times)).astype(np.int64) if times else np.zeros(0, dtype=np.int64)
-
-
-def bar_starts(score: ScoreTick) -> np.ndarray:
-    """Ticks at which the bars begin that hold an onset or come before one that does: shape `(bars,)`."""
-    bars = np.asarray(get_bars_ticks(score, only_notes_onsets=True), dtype=np.int64)
-    return bars[bars <= max(onsets(score), default=-1)]
 
 
 def seconds_at(score: ScoreTick, ticks: np.ndarray) -> np.ndarray:
@@ -69,7 +56,7 @@ def new_music(full: ScoreTick, prompt: ScoreTick, *, from_zero: bool = True) -> 
     tracks = [(track, _unknown(track, known)) for track in full.tracks]
     tracks = [(track, notes) for track, notes in tracks if notes]
     onset = min((note.time for _, notes in tracks for note in notes), default=full.end())
-    start = _bar_start(full, onset) if from_zero else 0
+    start = int(bar_starts(full, onset + 1)[-1]) if from_zero else 0
     new = Score(full.tpq)
     for track, notes in tracks:
         copy = Track(name=track.name, program=track.program, is_drum=track.is_drum)
@@ -101,11 +88,6 @@ def _unknown(track, known: Counter) -> list:
         else:
             unknown.append(note)
     return unknown
-
-
-def _bar_start(score: ScoreTick, tick: int) -> int:
-    bars = get_bars_ticks(score)
-    return int(bars[max(0, np.searchsorted(bars, tick, side="right") - 1)]) if len(bars) else 0
 
 
 def _from(events, start: int) -> list:

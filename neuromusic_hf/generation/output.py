@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 from ..disk import write_file
+from ..music import midi_bytes
 from .music import new_music
 from .results import file_stem
 from .settings import OutputSettings
@@ -32,6 +33,9 @@ def write_piece(result: dict, name: str, folder: Path, stem: str, output: Output
     Returns:
         `dict`: name, files, lengths in tokens and in notes, `ended_with_eos`, mean entropy in nats, what the tokenizer
         changed in the whole piece, seed, and seconds.
+
+    Raises:
+        [`UnwritableScore`]: no MIDI file can hold a part of it; nothing is written.
     """
     from ..rendering import plot_piano_roll, render_audio, save_audio  # brings matplotlib, which is slow to import
 
@@ -41,10 +45,10 @@ def write_piece(result: dict, name: str, folder: Path, stem: str, output: Output
         "original": result["original"],
         "full": result["midi"],
     }
-    files = {}
-    for part, score in scores.items():
-        files[part] = f"{stem}.{part}.mid"
-        write_file(folder / files[part], score.dumps_midi())
+    contents = {part: midi_bytes(score) for part, score in scores.items()}  # all of them before one is written
+    files = {part: f"{stem}.{part}.mid" for part in contents}
+    for part, content in contents.items():
+        write_file(folder / files[part], content)
     files["tokens"] = f"{stem}.tokens.txt"
     write_file(folder / files["tokens"], (" ".join(map(str, result["token_ids"])) + "\n").encode())
     sounds = scores["full"].note_num() > 0

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from ..corpora import RefusedFile, SanityLimits, inspect_midi
 from ..corpora.midi_feature import NO_BYTES, SCORE_TYPES, Midi
+from ..music import tell_mends
 from ..tokenization import load_score
 
 PROMPT_LIMITS = SanityLimits(min_notes=None, min_seconds=None)
@@ -63,7 +64,9 @@ class PieceInput:
         if self._lacks_bytes():
             raise RefusedFile("missing", NO_BYTES)
         data = Midi().encode_example(self.midi)["bytes"]
-        return load_score(inspect_midi(data, PROMPT_LIMITS).data)
+        facts = inspect_midi(data, PROMPT_LIMITS)
+        tell_mends(self.path or self.name, tuple(facts.mends))
+        return load_score(facts.data)
 
     def _lacks_bytes(self) -> bool:
         """Whether it is a row that has nothing but a path, which is opened only where the caller gives it as such."""

@@ -52,7 +52,7 @@ class MidiContinuationPipeline(Pipeline):
     >>> from transformers import pipeline
     >>> continue_midi = pipeline("midi-continuation", model="runs/quickstart")
     >>> result = continue_midi("song.mid", prompt_bars=4, max_new_bars=8, seed=1)
-    >>> result["midi"].dump_midi("longer.mid")
+    >>> neuromusic_hf.write_midi(result["midi"], "longer.mid")
     ```
     """
 

@@ -9,8 +9,9 @@ from symusic import Score, Tempo
 from symusic.core import ScoreTick
 
 from ..corpora import RefusedFile
+from ..music import bar_starts, onsets
 from ..tokenization import MidiProcessor, Tally
-from .music import bar_starts, excerpt, new_music, onsets, seconds_at
+from .music import excerpt, new_music, seconds_at
 
 
 @dataclass(frozen=True)

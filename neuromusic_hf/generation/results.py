@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from ..disk import write_file
+from ..disk import user_path, write_file
+from ..music import midi_bytes
 from ..tokenization import MidiProcessor
 from .clock import MusicClock
 from .limits import MusicEnd
@@ -124,20 +125,22 @@ def save_continuation(result: dict | list[dict], folder: str | Path, stem: str |
 
     Raises:
         `ValueError`: the input was skipped, so that there is nothing to save.
+        [`UnwritableScore`]: no MIDI file can hold one of the scores.
     """
     if isinstance(result, list):
         stems = [f"{stem or file_stem(each['name'])}.{number}" for number, each in enumerate(result)]
         return [path for each, own in zip(result, stems, strict=True) for path in save_continuation(each, folder, own)]
     if result["midi"] is None:
         raise ValueError(f"{result['name']!r} was skipped, there is nothing to save: {result['skipped']}.")
-    folder = Path(folder)
+    folder = user_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     scores = {"full": result["midi"], "continuation": result["continuation"], "prompt": result["prompt"]}
-    paths = []
-    for part, score in scores.items():
-        paths.append(folder / f"{stem or file_stem(result['name'])}.{part}.mid")
-        write_file(paths[-1], score.dumps_midi())
-    return paths
+    contents = {
+        folder / f"{stem or file_stem(result['name'])}.{part}.mid": midi_bytes(score) for part, score in scores.items()
+    }
+    for path, content in contents.items():
+        write_file(path, content)
+    return list(contents)
 
 
 def file_stem(name: str) -> str:

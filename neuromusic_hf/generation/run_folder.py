@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..disk import check_output_folder, finite_json, read_json, write_whole
+from ..disk import check_output_folder, finite_json, read_json, user_path, write_whole
 from ..tokenization import PiecesTally, Tally
 
 SETTINGS_NAME = "settings.json"
@@ -21,10 +21,11 @@ RUN_OF = "of a run of scripts/continue_midi.py"
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """Which model continued: its folder or repository, and its weights there."""
+    """Which model continued: its folder or repository, its weights there, and the files beside them that decide."""
 
     name: str
     revision: str
+    files: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class RunFolder:
     """
 
     def __init__(self, folder: str | Path):
-        self.path = Path(folder)
+        self.path = user_path(folder)
 
     def open(self, settings: dict, *, overwrite: bool = False):
         """

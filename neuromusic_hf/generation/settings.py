@@ -1,18 +1,22 @@
 """What a test run is asked to do, and which weights do it."""
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from symusic import Note, Score, Track
 from transformers import PreTrainedModel
 
+from ..disk import user_path
 from ..models.adapters import Adapter
 from ..models.fit import longest_context
 from ..ranges import Range, check_ranges
 from .randomness import check_seed
 
 HASH_BLOCK_BYTES = 2**20
+BESIDE_WEIGHTS = ("*config.json", "tokenizer.json", "*tokens*.json", "*.py")
+"""Files of a bundle that decide about the notes, as its weights do."""
 
 SAMPLING_RANGES = {
     "temperature": Range(),
@@ -95,6 +99,11 @@ class OutputSettings:
             note.tracks.append(Track(notes=[Note(0, 480, 60, 80)]))
             render_audio(note, soundfont=self.soundfont)
 
+    def as_record(self) -> dict:
+        """All of it as plain JSON values, with the SHA-256 of the soundfont where sound is made with it."""
+        is_heard = self.audio != 0 and self.soundfont is not None
+        return {**asdict(self), "soundfont_sha256": _hash_files([user_path(self.soundfont)]) if is_heard else None}
+
     def wants_audio(self, index: int) -> bool:
         """Whether the piece of this index is rendered."""
         return self.audio is None or index < self.audio
@@ -129,8 +138,26 @@ def weights_hash(folder: str | Path) -> str:
     files = sorted(Path(folder).glob("*.safetensors"))
     if not files:
         raise FileNotFoundError(f"{folder} holds no *.safetensors file: save the model with save_pretrained.")
-    if adapter := Adapter.find(str(folder)):
-        files += sorted(Path(adapter.base).glob("*.safetensors"))
+    return _hash_files([*files, *_of_base(folder, ("*.safetensors",))])
+
+
+def files_hash(folder: str | Path) -> str | None:
+    """SHA-256 over the files beside the weights that decide: configs, tokenizer, code. `None` of what is no folder."""
+    if not Path(folder).is_dir():
+        return None
+    return _hash_files([*_matching(folder, BESIDE_WEIGHTS), *_of_base(folder, BESIDE_WEIGHTS)])
+
+
+def _of_base(folder: str | Path, patterns: Iterable[str]) -> list[Path]:
+    adapter = Adapter.find(str(folder))
+    return _matching(adapter.base, patterns) if adapter else []
+
+
+def _matching(folder: str | Path, patterns: Iterable[str]) -> list[Path]:
+    return sorted({path for pattern in patterns for path in Path(folder).glob(pattern)})
+
+
+def _hash_files(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in files:
         with path.open("rb") as file:

@@ -1,7 +1,9 @@
 """Where pieces to continue come from: files, folders, or the split of a corpus."""
 
 import hashlib
+import os
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,62 +13,88 @@ from datasets import Dataset
 from ..corpora import Midi, RefusedFile, load_corpus
 from ..corpora.builder import printable
 from ..corpora.midi_feature import NO_BYTES
-from ..corpora.sources import is_midi_name, list_source
+from ..corpora.sources import attempt, is_midi_name, list_source, read_file
 from ..ranges import PROCESSES, SEEDS, Range, check_ranges
+from .pieces import PROMPT_LIMITS
 
 
-@dataclass(frozen=True)
-class FilePiece:
-    """A MIDI file to continue, read when it is its turn."""
-
-    path: Path
+class PieceSource(ABC):
+    """A piece to continue, read when it is its turn."""
 
     @property
+    @abstractmethod
     def name(self) -> str:
-        """Fit for a picture's title."""
-        return printable(self.path.stem)
+        """What it is called, fit for a picture's title."""
 
     @property
-    def identity(self) -> str:
-        """Tells whether another run met the same piece: path and bytes."""
-        return f"{printable(self.path.as_posix())} {self.path.lstat().st_size}"
+    @abstractmethod
+    def place(self) -> str:
+        """Where it comes from."""
 
+    @abstractmethod
     def read(self) -> bytes:
         """
-        Returns the file's content.
+        Returns its MIDI file.
 
         Raises:
             [`RefusedFile`]: it cannot be read.
         """
-        if self.path.exists() and not self.path.is_file():  # to read a pipe would wait for ever
-            raise RefusedFile("unreadable", "not a regular file")
+
+    @property
+    def identity(self) -> str:
+        """Tells whether another run met the same piece: path and bytes, or why these cannot be read."""
         try:
-            return self.path.read_bytes()
-        except OSError as error:
-            raise RefusedFile("unreadable", error.strerror or str(error)) from error
+            content = hashlib.sha256(self.read()).hexdigest()
+        except RefusedFile as refused:
+            content = str(refused)
+        return printable(f"{self.place} {content}")
 
 
 @dataclass(frozen=True)
-class RowPiece:
-    """A row of a corpus to continue, read when it is its turn."""
+class FilePiece(PieceSource):
+    """
+    A MIDI file.
 
-    rows: Dataset
-    index: int
-    identity: str
+    Args:
+        path (`Path`): of the file.
+        problem ([`RefusedFile`], *optional*): why there is none to read.
+    """
+
+    path: Path
+    problem: RefusedFile | None = None
 
     @property
     def name(self) -> str:
-        """Title of the piece where the corpus has one, else the name of its file."""
-        row = self.rows[self.index]
-        return printable(str(row.get("title") or Path(row["midi"]["path"] or row["content_hash"][:12]).stem))
+        return printable(self.path.stem)
+
+    @property
+    def place(self) -> str:
+        return self.path.as_posix()
 
     def read(self) -> bytes:
-        """
-        Returns the content of the row's MIDI file.
+        found = self.problem or attempt(read_file, self.path, PROMPT_LIMITS)
+        if isinstance(found, RefusedFile):
+            raise found
+        return found
 
-        Raises:
-            [`RefusedFile`]: the row holds none.
-        """
+
+@dataclass(frozen=True)
+class RowPiece(PieceSource):
+    """A row of a corpus."""
+
+    rows: Dataset
+    index: int
+
+    @property
+    def name(self) -> str:
+        row = self.rows[self.index]  # a title where the corpus has one
+        return printable(str(row.get("title") or Path(row["midi"]["path"] or row["content_hash"][:12]).stem))
+
+    @property
+    def place(self) -> str:
+        return self.name
+
+    def read(self) -> bytes:
         data = (self.rows[self.index]["midi"] or {}).get("bytes")
         if data is None:
             raise RefusedFile("missing", NO_BYTES)
@@ -75,8 +103,6 @@ class RowPiece:
 
 PIECE_RANGES = {"max_items": Range(1, "pieces"), "num_proc": PROCESSES, "seed": SEEDS}
 """Of the arguments of [`find_pieces`] and [`choose_pieces`], to check before the one that reads."""
-
-PieceSource = FilePiece | RowPiece
 
 
 def find_pieces(
@@ -98,6 +124,7 @@ def find_pieces(
         `ValueError`: a folder holds no MIDI file, or there is no such corpus.
     """
     check_ranges({"num_proc": num_proc}, PIECE_RANGES)
+    sources = [os.path.expanduser(source) for source in sources]
     for path in map(Path, sources):
         if is_midi_name(path.name) and not path.exists():
             raise FileNotFoundError(f"There is no MIDI file '{path}'.")
@@ -105,7 +132,7 @@ def find_pieces(
     for source in sources:
         path = Path(source)
         if path.is_dir() and (files := _files_in(path)):
-            pieces += map(FilePiece, files)
+            pieces += files
         elif path.is_file() and is_midi_name(path.name):
             pieces.append(FilePiece(path))
         else:
@@ -113,17 +140,19 @@ def find_pieces(
     return pieces
 
 
-def _files_in(folder: Path) -> list[Path]:
-    """MIDI files, in order; with them the folders that cannot be listed, which are refused when it is their turn."""
-    files = [file for file in folder.rglob("*") if is_midi_name(file.name)]
-    unlisted = [folder / entry.name for entry in list_source(folder) if entry.problem]
-    return sorted([*files, *unlisted]) if files else []
+def _files_in(folder: Path) -> list[FilePiece]:
+    """MIDI files, in order; with them what cannot be listed, which is refused when it is its turn."""
+    entries = list_source(folder)
+    if not any(is_midi_name(entry.name) for entry in entries):
+        return []
+    told = (entry for entry in entries if entry.problem or is_midi_name(entry.name))
+    return sorted((FilePiece(folder / entry.name, entry.problem) for entry in told), key=lambda piece: piece.path)
 
 
 def row_pieces(split: Dataset) -> list[RowPiece]:
     """The pieces of a split of a corpus, in its order."""
     rows = split.cast_column("midi", Midi(decode=False))
-    return [RowPiece(rows, index, identity) for index, identity in enumerate(rows["content_hash"])]
+    return [RowPiece(rows, index) for index in range(len(rows))]
 
 
 def choose_pieces(pieces: list[PieceSource], max_items: int | None, seed: int) -> list[PieceSource]:
@@ -141,5 +170,9 @@ def choose_pieces(pieces: list[PieceSource], max_items: int | None, seed: int) -
 
 
 def fingerprint(pieces: list[PieceSource]) -> str:
-    """SHA-256 over the identities of the pieces, in their order: the same where two runs continue the same pieces."""
-    return hashlib.sha256("\n".join(piece.identity for piece in pieces).encode()).hexdigest()
+    """SHA-256 over the identities of the pieces, in their order: the same where two runs continue the same pieces. All
+    are read for it, one at a time."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(f"{piece.identity}\n".encode())
+    return digest.hexdigest()

@@ -1,6 +1,8 @@
 """Word vectors of harmony: what makes two harmonic reductions comparable. Saved as safetensors and JSON."""
 
+import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +14,7 @@ from huggingface_hub.errors import HFValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from ..disk import read_json
+from ..disk import read_json, user_path
 from .divergences import cosine_similarity
 
 VECTORS_FILE_NAME = "harmony_embedding.safetensors"
@@ -59,6 +61,13 @@ class HarmonyEmbedding:
         object.__setattr__(self, "vectors", vectors)
         object.__setattr__(self, "_indices", {word: index for index, word in enumerate(self.words)})
 
+    @property
+    def sha256(self) -> str:
+        """Of its words and vectors: tells it from another that was trained with the same settings."""
+        digest = hashlib.sha256("\n".join(self.words).encode())
+        digest.update(np.ascontiguousarray(self.vectors).tobytes())
+        return digest.hexdigest()
+
     def mean_vector(self, words: Iterable[str]) -> np.ndarray:
         """
         Mean of the vectors of all words, repeated ones counted as often as they come.
@@ -82,7 +91,7 @@ class HarmonyEmbedding:
 
     def save_pretrained(self, folder: str | Path):
         """Writes `harmony_embedding.safetensors` and `harmony_embedding.json`; the folder is made if missing."""
-        folder = Path(folder)
+        folder = user_path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         save_file({"vectors": np.ascontiguousarray(self.vectors)}, folder / VECTORS_FILE_NAME)
         text = json.dumps({"words": self.words, "training": self.training}, indent=1, ensure_ascii=False)
@@ -101,6 +110,7 @@ class HarmonyEmbedding:
             `OSError`: a file is missing, or the repository cannot be reached.
             `ValueError`: the files do not fit together.
         """
+        folder = os.path.expanduser(folder)
         if not Path(folder).is_dir():
             folder = _download(str(folder), revision)
         remedy = "Copy or download it again, or train one with scripts/train_harmony_embedding.py."
@@ -121,6 +131,7 @@ class HarmonyEmbedding:
             folder (`str` or `Path`): where the files are written.
             private (`bool`, *optional*): whether a new repository is.
         """
+        folder = user_path(folder)
         self.save_pretrained(folder)
         api = HfApi()
         api.create_repo(repo_id, private=private, exist_ok=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from symusic.core import ScoreTick
 
+from ..music import bar_starts
 from .features import NoFeature, PitchedNotes, pitched_notes
 from .keys import Key, best_key
 from .numerals import NUM_CHORD_PITCHES, roman_numerals
@@ -60,27 +61,6 @@ def harmonic_reduction(score: ScoreTick) -> list[str]:
     words = np.full(len(bars), EMPTY_BAR, dtype=object)
     words[sounding] = roman_numerals(_key_of(spans), bass, above)
     return words.tolist()
-
-
-def bar_starts(score: ScoreTick, end: int) -> np.ndarray:
-    """
-    Ticks at which bars begin, before `end`. A time signature begins a bar; without one, bars are in 4/4.
-
-    Args:
-        score ([`symusic.Score`]): in ticks.
-        end (`int`): tick.
-
-    Returns:
-        `np.ndarray` of shape `(bars,)`, ascending from 0.
-    """
-    lengths = {0: 4 * score.tpq}
-    for signature in sorted(score.time_signatures, key=lambda signature: signature.time):
-        if signature.numerator > 0 and signature.denominator > 0:
-            lengths[signature.time] = max(1, 4 * score.tpq * signature.numerator // signature.denominator)
-    times = [time for time in sorted(lengths) if time < end]
-    return np.concatenate(
-        [np.arange(time, until, lengths[time]) for time, until in zip(times, [*times[1:], end], strict=True)]
-    )
 
 
 def _sounding(notes: PitchedNotes) -> _Spans:

@@ -60,6 +60,7 @@ def build_model(
             vocabulary or too short a context, or belong to an adapter that cannot be merged into its base.
         `ImportError`: they are an adapter's, and peft is not installed.
     """
+    name = os.path.expanduser(name)
     new_sizes = sizes if context_length is None else {"max_position_embeddings": context_length, **sizes}
     if name in CONFIG_MAPPING:
         config = AutoConfig.for_model(name, **_config_arguments(name, processor, new_sizes))
@@ -99,6 +100,7 @@ def check_model(
         `ValueError`: there is no such model, its sizes make none, or the saved weights have another vocabulary or too
             short a context.
     """
+    name = os.path.expanduser(name)
     if name in CONFIG_MAPPING or _imported_class(name) is not None:
         try:
             with torch.device("meta"):

@@ -17,12 +17,14 @@ from pathlib import Path
 import numpy as np
 from symusic import Score, TextMeta, Track
 
+from ..disk import user_path
+from ..music import midi_bytes
+from ..music.channels import MELODIC_CHANNELS
+
 RELEASE_SECONDS = 2.0
 FADE_SECONDS = 0.25
 SOUNDFONT_VARIABLE = "NEUROMUSIC_SOUNDFONT"
 ENGINES = ("midirenderer", "fluidsynth")
-# A MIDI port has 16 channels and one of them is for drums; symusic wraps further tracks around onto used channels.
-MELODIC_CHANNELS = 15
 FLUIDSYNTH_TIMEOUT_SECONDS = 600
 
 
@@ -84,7 +86,7 @@ def render_audio(
     seconds = _length_in_seconds(score, max_seconds)
     audio = np.zeros((2, round(seconds * sample_rate)), dtype=np.float32)
     for part in _split_by_channels(_cut(score, seconds)):
-        sound = synthesise(part.dumps_midi(), soundfont, sample_rate)[:, : audio.shape[1]]
+        sound = synthesise(midi_bytes(part), soundfont, sample_rate)[:, : audio.shape[1]]
         audio[:, : sound.shape[1]] += sound
     fade = min(round(FADE_SECONDS * sample_rate), audio.shape[1])
     audio[:, audio.shape[1] - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
@@ -118,7 +120,7 @@ def save_audio(path: str | os.PathLike, audio: np.ndarray, sample_rate: int = 44
     if not np.isfinite(peak):
         raise ValueError("Audio holds NaN or infinity.")
     samples = np.rint(audio.T * (32767 / max(peak, 1.0))).astype("<i2")
-    with wave.open(os.fspath(path), "wb") as file:
+    with wave.open(os.fspath(user_path(path)), "wb") as file:
         file.setnchannels(audio.shape[0])
         file.setsampwidth(2)
         file.setframerate(sample_rate)
@@ -148,7 +150,7 @@ def _find_soundfont(soundfont: str | os.PathLike | None) -> Path:
         soundfont, source = os.environ.get(SOUNDFONT_VARIABLE), f"the environment variable {SOUNDFONT_VARIABLE}"
     if not soundfont:
         soundfont, source = _packaged_soundfont(), "the pretty_midi package"
-    path = Path(soundfont)
+    path = user_path(soundfont)
     if not path.is_file():
         raise FileNotFoundError(f"No soundfont file at {path} (named by {source}).")
     with path.open("rb") as file:
@@ -213,12 +215,12 @@ def _cut(score: Score, seconds: float) -> Score:
 
 
 def _split_by_channels(score: Score) -> Iterator[Score]:
-    """Scores with at most as many melodic tracks as one MIDI port has channels for; usually just one."""
+    """Scores with at most as many melodic tracks as there are channels, so that none shares one; usually just one."""
     drums = [track for track in score.tracks if track.is_drum]
     melodic = [track for track in score.tracks if not track.is_drum]
-    for first in range(0, max(len(melodic), 1), MELODIC_CHANNELS):
+    for first in range(0, max(len(melodic), 1), len(MELODIC_CHANNELS)):
         part = score.copy()
-        part.tracks = melodic[first : first + MELODIC_CHANNELS] + (drums if first == 0 else [])
+        part.tracks = melodic[first : first + len(MELODIC_CHANNELS)] + (drums if first == 0 else [])
         yield part
 
 

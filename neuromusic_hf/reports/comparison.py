@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..disk import check_output_folder, read_json
+from ..disk import check_output_folder, read_json, user_path
 from .pictures import plot_scores
 from .readings import FEATURES, below_floor
 from .run_scores import SCORES_NAME
@@ -21,6 +21,7 @@ MUST_AGREE = {
     "score settings": ("scores",),
     "harmony embedding": ("harmony_embedding",),
     "training corpus": ("train_corpus",),
+    "notes of the training corpus": ("train_notes_sha256",),
     "shares of the splits": ("split_shares",),
 }
 """Settings without which scores cannot be compared, by what they are."""
@@ -109,8 +110,8 @@ def compare_runs(runs: Sequence[str | Path], folder: str | Path) -> Path:
         `FileNotFoundError`: a run has no scores yet.
         `ValueError`: a file does not hold the scores of a run.
     """
-    scored = [_read(Path(run)) for run in runs]
-    folder = Path(folder)
+    scored = [_read(user_path(run)) for run in runs]
+    folder = user_path(folder)
     check_output_folder(folder)
     table = folder / TABLE_NAME
     table.write_text("\n".join(_markdown(scored)) + "\n", encoding="utf-8")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..disk import read_json
+from ..disk import read_json, user_path
 from ..generation.run_folder import MANIFEST_NAME, RUN_OF, Manifest, piece_label
 from ..metrics import Piece
 
@@ -63,7 +63,7 @@ def read_run(manifest: str | Path) -> ContinuedRun:
         `FileNotFoundError`: there is none, or a file that it names is missing.
         `ValueError`: it is not the manifest of a test run.
     """
-    path = Path(manifest)
+    path = user_path(manifest)
     path = path / MANIFEST_NAME if path.is_dir() else path
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path}: give the folder of a finished run of scripts/continue_midi.py.")

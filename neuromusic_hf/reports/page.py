@@ -9,6 +9,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from ..disk import user_path
 from ..tokenization.tally import say_changes
 from .continued_run import ContinuedRun, piece_label
 from .pictures import plot_distances, plot_scores
@@ -37,7 +38,7 @@ def write_report(run: ContinuedRun, scores: RunScores, folder: str | Path) -> Pa
     Returns:
         `Path`: of the page.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     scores.save(folder)
     distances = _png(plot_distances(scores.table))
     (folder / DISTANCES_NAME).write_bytes(distances)

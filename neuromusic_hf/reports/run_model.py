@@ -5,7 +5,7 @@ from pathlib import Path
 
 from transformers import PreTrainedConfig
 
-from ..generation.settings import weights_hash
+from ..generation.settings import files_hash, weights_hash
 from ..metrics import count_token_errors
 from ..models.adapters import Adapter, load_processor
 from ..tokenization import MidiProcessor
@@ -38,7 +38,7 @@ def load_run_model(run: ContinuedRun) -> RunModel:
     Reads config and processor of the model that continued.
 
     Raises:
-        [`NotAvailable`]: they cannot be read, or there are other weights under that name by now.
+        [`NotAvailable`]: they cannot be read, or there are other weights or files under that name by now.
     """
     name, revision = run.model["name"], run.model["revision"]
     in_folder = len(revision) == SHA256_DIGITS
@@ -49,12 +49,18 @@ def load_run_model(run: ContinuedRun) -> RunModel:
         adapter = Adapter.find(name, **where)
         config, _ = PreTrainedConfig.get_config_dict(adapter.base if adapter else name, **{} if adapter else where)
         processor = load_processor(name, **where)
-        changed = in_folder and weights_hash(name) != revision
+        changed = in_folder and _is_changed(run.model)
     except (OSError, ValueError) as error:
         raise NotAvailable(f"the processor of {name} cannot be loaded: {str(error).splitlines()[0]}") from error
     if changed:
-        raise NotAvailable(f"{name} holds other weights by now than those that continued")
+        raise NotAvailable(f"{name} holds other weights by now, or other files beside them, than those that continued")
     return RunModel(config.get("model_type"), processor)
+
+
+def _is_changed(model: dict) -> bool:
+    """Runs that were made before these were recorded say nothing of the files beside the weights."""
+    name, files = model["name"], model.get("files")
+    return weights_hash(name) != model["revision"] or (files is not None and files_hash(name) != files)
 
 
 def count_run_token_errors(run: ContinuedRun, model: RunModel | None) -> dict:

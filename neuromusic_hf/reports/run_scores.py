@@ -1,5 +1,6 @@
 """From a test run to its scores and its table of pieces."""
 
+import hashlib
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from tqdm import tqdm
 
 from ..corpora import load_corpus
 from ..corpora.splits import check_shares
+from ..disk import user_path
 from ..generation.run_folder import tally_of
 from ..metrics import (
     HarmonyEmbedding,
@@ -93,7 +95,7 @@ class RunScores:
 
     def save(self, folder: str | Path):
         """Writes `scores.json`, `pieces.parquet` and `pieces.csv`; the folder is made if missing."""
-        folder = Path(folder)
+        folder = user_path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.record, indent=2, ensure_ascii=False, allow_nan=False)
         (folder / SCORES_NAME).write_text(text + "\n", encoding="utf-8")
@@ -137,7 +139,7 @@ def score_run(run: ContinuedRun, options: ScoringOptions | None = None, model: R
         "novelty": novelty and novelty.to_dict(),
         "mean_entropy_nats": _plain_mean(table["entropy_nats"]),
         "not_available": tell.reasons,
-        "settings": _settings(run, embedding, options),
+        "settings": _settings(run, embedding, options, training),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_PACKAGES}},
     }
     return RunScores(record, table)
@@ -213,11 +215,19 @@ def _plain_mean(values: pd.Series) -> float | None:
     return None if math.isnan(mean) else mean
 
 
-def _settings(run: ContinuedRun, embedding: HarmonyEmbedding, options: ScoringOptions) -> dict:
+def _settings(
+    run: ContinuedRun, embedding: HarmonyEmbedding, options: ScoringOptions, training: Dataset | None
+) -> dict:
+    notes = None if training is None else "\n".join(training["content_hash"])
     return {
         "run": run.settings,
         "scores": asdict(options.settings),
-        "harmony_embedding": {"words": len(embedding.words), "training": embedding.training},
+        "harmony_embedding": {
+            "words": len(embedding.words),
+            "sha256": embedding.sha256,
+            "training": embedding.training,
+        },
         "train_corpus": options.train_corpus,
+        "train_notes_sha256": notes and hashlib.sha256(notes.encode()).hexdigest(),
         "split_shares": None if options.split_shares is None else list(options.split_shares),
     }

@@ -11,6 +11,7 @@ from symusic import Tempo
 from symusic.core import ScoreTick
 from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
 
+from ..disk import user_path
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
 from .fast_tokenizer import NO_VALUE, to_fast_tokenizer, vocabulary_hash
 from .midi_input import load_score
@@ -49,11 +50,11 @@ class MidiProcessor(ProcessorMixin):
     Example:
 
     ```py
-    >>> from neuromusic_hf import MidiProcessor
+    >>> from neuromusic_hf import MidiProcessor, write_midi
     >>> processor = MidiProcessor.from_tokenization("REMI")
     >>> batch = processor(["song.mid", "other.mid"], padding=True, return_tensors="pt")
     >>> score = processor.decode(batch["input_ids"][0])
-    >>> score.dump_midi("back.mid")
+    >>> write_midi(score, "back.mid")
     ```
     """
 
@@ -91,7 +92,7 @@ class MidiProcessor(ProcessorMixin):
             `ValueError`: a file is damaged, or does not fit, as in [`MidiProcessor`].
             `OSError`: there is no such file, folder or repository.
         """
-        source = Path(pretrained_model_name_or_path).expanduser()
+        source = user_path(pretrained_model_name_or_path)
         source = source if source.exists() else pretrained_model_name_or_path
         where = {name: kwargs[name] for name in HUB_ARGUMENTS if kwargs.get(name) is not None}
         if path := find_miditok_file(source, **where):
@@ -319,6 +320,7 @@ class MidiProcessor(ProcessorMixin):
                 "before: save MidiProcessor.from_music_tokenizer(processor.music_tokenizer)."
             )
         check_plain(self.tokenizer, len(self.music_tokenizer), self.vocabulary_hash)
+        save_directory = user_path(save_directory)
         write_pipeline_code(save_directory)
         return super().save_pretrained(str(save_directory), **kwargs)
 

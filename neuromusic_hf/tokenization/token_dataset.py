@@ -13,6 +13,7 @@ from datasets import Dataset, DatasetDict, Features, List, Value
 from datasets.fingerprint import Hasher
 
 from ..corpora.cache import cached_map
+from ..corpora.code_identity import code_of, code_of_rooms
 from ..corpora.midi_feature import Midi
 from ..ranges import PROCESSES, check_ranges
 from .augmentation import Augmentation, Variant
@@ -50,8 +51,8 @@ def tokenize_corpus(
     """
     Tokenises every piece of a corpus, and says what the tokenizer changed in it.
 
-    The result is cached by what it depends on: the corpus, the processor's vocabulary and config, the augmentation and
-    the versions of miditok and symusic. Only the `train` split is augmented.
+    The result is cached by what it depends on: the corpus, the processor's vocabulary, config and code, the
+    augmentation and the versions of miditok and symusic. Only the `train` split is augmented.
 
     Args:
         corpus ([`~datasets.DatasetDict`]):
@@ -163,6 +164,8 @@ def _tokenize_split(
             list(TOKEN_FEATURES),
             json.dumps(processor.miditok),
             vars(augmentation),
+            code_of(type(processor.music_tokenizer)),
+            code_of_rooms("music", "tokenization"),
             *(version(package) for package in ("miditok", "symusic", "tokenizers")),
         ]
     )

@@ -1,6 +1,8 @@
 """What a training run is told."""
 
+import os
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from transformers import TrainingArguments
@@ -48,6 +50,7 @@ class ModelArguments:
 
     def __post_init__(self):
         check_options(vars(self))
+        self.model, self.tokenization = at_home(self.model), at_home(self.tokenization)
         self.model_config = json_object(self.model_config, "model_config")
         self.tokenization_config = json_object(self.tokenization_config, "tokenization_config")
 
@@ -85,6 +88,7 @@ class DataArguments:
 
     def __post_init__(self):
         check_options(vars(self))
+        self.data_dir = at_home(self.data_dir)
         if self.split_shares is not None:
             check_shares(self.split_shares)
 
@@ -159,6 +163,8 @@ class RunArguments(TrainingArguments):
 
     def __post_init__(self):
         check_options(vars(self))
+        self.output_dir, self.eval_harmony_embedding = at_home(self.output_dir), at_home(self.eval_harmony_embedding)
+        self.resume_from_checkpoint = at_home(self.resume_from_checkpoint)
         trackers = [self.report_to] if isinstance(self.report_to, str) else self.report_to or []
         check_trackers(trackers)
         self.run_name = self.run_name or default_run_name(self.output_dir, trackers)
@@ -187,6 +193,11 @@ class RunArguments(TrainingArguments):
             self.fp16 = False
         if self.bf16 is None:
             self.bf16 = not self.fp16 and has_fast_bfloat16(self.use_cpu)
+
+
+def at_home(place: Any) -> Any:
+    """A path whose `~` is the user's own folder; anything else as it is."""
+    return os.path.expanduser(place) if isinstance(place, str) else place
 
 
 def has_fast_bfloat16(use_cpu: bool = False) -> bool:

@@ -7,11 +7,11 @@ import itertools
 import typing
 from dataclasses import dataclass, fields
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from transformers import HfArgumentParser
 
+from ..disk import user_path
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .best_model import check_metric
 from .option_effects import check_effects, check_rivals, drop_rivals, void_options
@@ -146,7 +146,7 @@ def _read_layers(arguments: list[str], parser: OptionParser) -> list[Layer]:
 
 
 def _recipe_values(path: str, parser: OptionParser) -> dict[str, Any]:
-    recipe = read_recipe(Path(path))
+    recipe = read_recipe(user_path(path))
     for key in recipe:
         if key not in parser.options:
             raise ValueError(f"Unknown key {key!r} in the recipe {path}{parser.suggestion(str(key))}")

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 from transformers import TrainerState
 
+from ..corpora.names import split_names
 from ..disk import by_main_process, lock_folder
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .checkpoints import (
@@ -111,7 +112,7 @@ def refuse_differences(checkpoint: Path, recipe: dict, args: RunArguments):
     differences = [
         f"  {name}: {_shown(there.get(name))} there, {_shown(now.get(name))} now"
         for name in _fixed_names(checkpoint)
-        if not _is_same(name, there.get(name), now.get(name))
+        if not is_same_value(name, there.get(name), now.get(name))
     ]
     differences += _different_batches(checkpoint, there, args)
     if differences:
@@ -129,15 +130,17 @@ def _fixed_names(checkpoint: Path) -> list[str]:
     return [*names, *ORDER_FIELDS, *(OPTIMIZER_FIELDS if has_optimizer(checkpoint) else ())]
 
 
-def _is_same(name: str, there, now) -> bool:
+def is_same_value(name: str, there, now) -> bool:
+    """Whether two values of an option mean the same: of paths, whether they lead to the same place."""
     if name in PLACES and isinstance(there, str) and isinstance(now, str):
-        there, now = there.split("+"), now.split("+")
+        there, now = split_names(there), split_names(now)
         return len(there) == len(now) and all(map(_is_same_place, there, now))
     return there == now
 
 
 def _is_same_place(there: str, now: str) -> bool:
     """One name or folder; or a folder that is gone, and may have moved: what is in it is compared later."""
+    there, now = os.path.expanduser(there), os.path.expanduser(now)
     moved = os.sep in there and not os.path.exists(there) and os.path.exists(now)
     return there == now or os.path.realpath(there) == os.path.realpath(now) or moved
 
@@ -180,7 +183,7 @@ def refuse_other_blocks(checkpoint: str | None, train: dict):
         `ValueError`: the corpus has changed since, so that other blocks would be skipped than those seen.
     """
     recorded = read_progress(Path(checkpoint)).get("train") if checkpoint else None
-    if recorded and recorded["content"] != train["content"]:
+    if recorded and any(recorded.get(name, train[name]) != train[name] for name in ("content", "ids")):
         raise ValueError(
             f"The train split is not the one that {checkpoint} was made with: {recorded['pieces']} pieces in "
             f"{recorded['blocks']} blocks there, {train['pieces']} in {train['blocks']} now. Give the same corpus, or "

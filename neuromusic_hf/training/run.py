@@ -19,6 +19,7 @@ from datasets import Dataset, DatasetDict
 from datasets.fingerprint import Hasher
 from transformers import Trainer
 
+from ..corpora.code_identity import code_of, code_of_rooms
 from ..disk import finite_json, write_whole
 from ..tokenization import BlockCollator, MidiProcessor, PiecesTally, make_blocks
 from ..tokenization.corpus_tally import is_piece
@@ -78,6 +79,7 @@ def prepare_processor(
     if resume_from_checkpoint or model_args.vocab_size is None:
         return processor
     wanted = [json.dumps(processor.miditok), model_args.vocabulary_model, model_args.vocab_size, train._fingerprint]
+    wanted += [code_of(type(processor.music_tokenizer)), code_of_rooms("music", "tokenization")]
     cached = Path(datasets.config.HF_DATASETS_CACHE, "neuromusic_vocabularies", Hasher.hash([*wanted, seed]))
     if cached.is_dir():
         learned = MidiProcessor.from_pretrained(cached)
@@ -142,9 +144,18 @@ def split_facts(tokens: Dataset, num_blocks: int, block_size: int) -> dict:
         "blocks": num_blocks,
         "padding_share": 1 - num_tokens / (num_blocks * block_size),
         "content": hashlib.sha256(repr(tokens["content_hash"][:]).encode() + lengths.tobytes()).hexdigest()[:16],
+        "ids": hash_ids(tokens),
         "left_out": {"no_notes_in_vocabulary": empty},
         "changed_by_tokenizer": PiecesTally.of_tokens(tokens).to_dict(),
     }
+
+
+def hash_ids(tokens: Dataset) -> str:
+    """Hash of the ids of all pieces of a tokenised split, in their order."""
+    digest = hashlib.sha256()
+    for chunk in tokens.data.column("input_ids").chunks:
+        digest.update(chunk.flatten().to_numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def create_trainer(

@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import logging
 import os
@@ -149,6 +150,7 @@ def test_refused_and_ignored_files_are_named_in_the_report(midi_folder, cache_di
     assert report["accepted"] == 60 == sum(corpus.num_rows.values())
     assert report["refused"] == {"not_midi": 1, "empty_file": 1, "too_many_notes": 1}
     assert report["ignored"] == {".txt": 1, "(none)": 1}
+    assert report["ignored_files"] == ["LICENSE", "notes.txt"]
     assert {file["path"]: file["reason"] for file in report["files"]} == {
         "text.mid": "not_midi",
         "empty.MID": "empty_file",
@@ -266,8 +268,29 @@ def test_a_builder_of_the_user_reads_a_changed_data_dir_again(midi_folder, cache
 
 
 def test_max_pieces_reads_only_the_first(cache_dir, parsed):
-    load_corpus(Scales, cache_dir=cache_dir, split_shares=SHARES, max_pieces=30)
+    for _ in range(2):  # the second time from the cache
+        report = load_corpus(Scales, cache_dir=cache_dir, split_shares=SHARES, max_pieces=30).quarantine
+        assert report.unread == 10 and report.summary.endswith("not read because of max_pieces: 10")
     assert len(parsed) == 30
+
+
+def test_code_of_a_builder_that_changed_reads_anew(tmp_path):
+    code = "from neuromusic_hf.corpora import MidiCorpusBuilder\nclass Mine(MidiCorpusBuilder):\n    order = {}\n"
+    hashes = set()
+    for number, where in enumerate(["file", "file", "session", "session"]):
+        names = {"__name__": "a_session"}
+        if where == "file":
+            path = tmp_path / f"{number}.py"
+            path.write_text(code.format(number))
+            spec = importlib.util.spec_from_file_location(f"mine_{number}", path)
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[f"mine_{number}"] = module
+            spec.loader.exec_module(module)
+            names = vars(module)
+        else:
+            exec(code.format(number), names)
+        hashes.add(names["Mine"]._code_hash())
+    assert len(hashes) == 4
 
 
 def test_corpora_are_joined_split_by_split(midi_folder, cache_dir):

@@ -7,6 +7,7 @@ import datasets
 import pyarrow as pa
 import pytest
 import symusic
+import torch
 from datasets import Dataset, Features, Value
 
 from neuromusic_hf.corpora import Midi
@@ -154,12 +155,20 @@ def test_paths_are_read_so_the_files_may_go(make_midi, tmp_path):
         pa.array(["a.mid", None]),
         pa.array([b"MThd", None]),
         pa.array([b"MThd", None], pa.large_binary()),
+        pa.array([b"MThd", None], pa.binary_view()),
+        pa.array([b"MThd", None], pa.binary(4)),
+        pa.array([list(b"MThd"), None], pa.list_(pa.uint8())),
+        pa.array(
+            [{"bytes": list(b"MThd"), "name": "a"}, None],
+            pa.struct({"bytes": pa.large_list(pa.uint8()), "name": pa.string()}),
+        ),
         pa.array([{"path": "a.mid"}, None]),
         pa.array([{"path": "a.mid", "bytes": b"MThd"}, None]),
     ],
 )
-def test_storage_casts_to_bytes_and_path_and_keeps_nulls(column):
-    cast = Midi().cast_storage(column)
+@pytest.mark.parametrize("start", [0, 1])
+def test_storage_casts_to_bytes_and_path_and_keeps_nulls(column, start):
+    cast = Midi().cast_storage(pa.concat_arrays([column[:start], column])[start:])
     assert cast.type == Midi.pa_type
     first, second = cast.to_pylist()
     assert first["bytes"] in (b"MThd", None) and first["path"] in ("a.mid", None) and any(first.values())
@@ -170,6 +179,41 @@ def test_iterable_datasets_decode(dataset):
     stream = dataset.to_iterable_dataset()
     assert isinstance(next(iter(stream))["midi"], symusic.core.ScoreTick)
     assert next(iter(stream.decode(False)))["midi"]["bytes"][:4] == b"MThd"
+
+
+FORMATS = ["numpy", "torch", "jax", "tensorflow", "pandas"]
+
+
+@pytest.mark.parametrize("name", [*FORMATS, "arrow"])
+def test_every_format_hands_out_scores_and_its_own_numbers(name, make_midi):
+    """As `datasets` has it for sound: what is no number stays as it is; Arrow gives what is stored."""
+    values = {"midi": [make_midi(1), None], "many": [[make_midi(2)], []], "n": [1, 2]}
+    features = Features({"midi": Midi(), "many": datasets.List(Midi()), "n": Value("int32")})
+    rows = Dataset.from_dict(values, features=features)
+    try:
+        formatted = rows.with_format(name)
+    except ValueError as error:
+        pytest.skip(str(error))
+    stream = rows.to_iterable_dataset().with_format(name)
+    ways = [formatted[:1], formatted[[0]], next(iter(formatted.iter(1))), next(iter(stream.iter(1)))]
+    ways += [formatted[0], next(iter(formatted)), next(iter(stream)), formatted.select([1, 0])[1]]
+    for way in ways:
+        values = {column: way[column] for column in ("midi", "many")}
+        if name == "arrow":
+            assert values["midi"][0].as_py()["bytes"][:4] == b"MThd"
+            continue
+        score = values["midi"] if isinstance(values["midi"], symusic.core.ScoreTick) else values["midi"][0]
+        many = values["many"][0]
+        many = many if isinstance(many, symusic.core.ScoreTick) else many[0]
+        assert score.note_num() == 24 and isinstance(many, symusic.core.ScoreTick)
+        assert type(way["n"]) is type(rows.select_columns(["n"]).with_format(name)[:1]["n"]) or way["n"] == 1
+    assert formatted["midi"][1] is None or name == "arrow"
+
+
+def test_a_loader_of_torch_takes_rows_with_scores(dataset):
+    loader = torch.utils.data.DataLoader(dataset.with_format("torch"), batch_size=2, collate_fn=list)
+    rows = [row for batch in loader for row in batch]
+    assert [row["n"].item() for row in rows] == [1, 2, 3] and all(row["midi"].note_num() == 24 for row in rows)
 
 
 def test_a_path_without_a_file_is_an_error_that_names_it(tmp_path):

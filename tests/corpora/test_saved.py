@@ -1,6 +1,8 @@
 import hashlib
+import os
 
 import datasets
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import symusic
@@ -98,11 +100,90 @@ def test_a_dataset_without_midi_says_what_it_has(tmp_path, cache_dir):
 @pytest.mark.parametrize("streaming", [False, True])
 def test_a_struct_of_other_types_is_no_midi(tmp_path, cache_dir, streaming):
     for number, midi in enumerate(
-        ({"bytes": [1, 2], "path": "a"}, {"bytes": b"", "path": 3}, {"bytes": "", "path": ""})
+        (
+            {"bytes": [1, 2], "path": "a"},
+            {"bytes": b"", "path": 3},
+            {"bytes": "", "path": ""},
+            [1, 2],
+            {"path": "a"},
+            "a",
+        )
     ):
         Dataset.from_dict({"song": [midi]}).to_parquet(tmp_path / f"{number}.parquet")
         with pytest.raises(ValueError, match=r"found none among its columns \['song'\]"):
             load_corpus(tmp_path / f"{number}.parquet", cache_dir=cache_dir, streaming=streaming)
+
+
+TYPES = {
+    "binary": (pa.binary(), bytes),
+    "large_binary": (pa.large_binary(), bytes),
+    "binary_view": (pa.binary_view(), bytes),
+    "list of uint8": (pa.list_(pa.uint8()), list),
+    "bytes alone": (pa.struct({"bytes": pa.binary()}), lambda data: {"bytes": data}),
+    "more fields": (
+        pa.struct({"path": pa.large_string(), "bytes": pa.large_binary(), "name": pa.string()}),
+        lambda data: {"bytes": data, "path": "a.mid", "name": "A"},
+    ),
+}
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("kind", TYPES)
+def test_bytes_of_any_type_are_a_midi_column(tmp_path, cache_dir, make_midi, kind, streaming, caplog):
+    stored, wrap = TYPES[kind]
+    files = [make_midi(seed) for seed in range(30)]
+    column = pa.array([*map(wrap, files), wrap(b"text"), None], stored)
+    pq.write_table(pa.table({"song": column, "n": range(32)}), tmp_path / "songs.parquet")
+    path = tmp_path / "songs.parquet"
+    corpus = load_corpus(path, cache_dir=cache_dir, split_shares=EVEN, streaming=streaming)
+    rows = [row for split in corpus.cast_column("midi", Midi(decode=False)).values() for row in split]
+    assert {row["n"]: row["midi"]["bytes"] for row in rows} == dict(enumerate(files))
+    assert ("and not name." in caplog.text) == (kind == "more fields")
+    if not streaming:
+        assert corpus.quarantine.refused == {"not_midi": 1, "missing": 1}
+
+
+def test_of_several_columns_of_bytes_the_one_that_begins_as_midi_is_taken(tmp_path, cache_dir, make_midi):
+    files, other = [make_midi(seed) for seed in range(30)], [b"\x89PNG"] * 30
+    path, options = tmp_path / "songs.parquet", {"cache_dir": cache_dir, "split_shares": EVEN}
+    pq.write_table(pa.table({"cover": other, "song": [None, *files[1:]], "midi": ["a.mid"] * 30}), path)
+    corpus = load_corpus(path, **options)
+    assert sum(corpus.num_rows.values()) == 29 and corpus["train"].features["midi"] == Midi()
+    assert set(corpus["train"]["midi_of_source"]) == {"a.mid"}
+    pq.write_table(pa.table({"song": files, "again": files[::-1]}), path)
+    with pytest.raises(ValueError, match=r"midi_column=.*found \['song', 'again'\]"):
+        load_corpus(path, **options)
+    for column in ("song", "again"):
+        assert sum(load_corpus(path, midi_column=column, **options).num_rows.values()) == 30
+    with pytest.raises(ValueError, match="midi_column='sogn'"):
+        load_corpus(path, midi_column="sogn", **options)
+
+
+@pytest.mark.parametrize("form", ["parquet", "parquet folder", "disk"])
+def test_a_saved_corpus_that_was_replaced_by_one_of_the_same_dates_is_read_anew(tmp_path, cache_dir, make_midi, form):
+    path, found = tmp_path / ("songs.parquet" if form == "parquet" else "songs"), []
+    for first in (0, 100):
+        rows = Dataset.from_dict({"midi": [make_midi(first + seed) for seed in range(30)]})
+        if form == "disk":
+            rows.save_to_disk(path)
+        else:
+            path.mkdir(exist_ok=True) if form == "parquet folder" else None
+            rows.to_parquet(path / "train.parquet" if form == "parquet folder" else path)
+        for file in (path, *path.rglob("*")):
+            os.utime(file, (1, 1))
+        corpus = load_corpus(path, cache_dir=cache_dir, split_shares=EVEN)
+        assert (
+            load_corpus(path, cache_dir=cache_dir, split_shares=EVEN)["train"]._fingerprint
+            == corpus["train"]._fingerprint
+        )
+        found.append((set(corpus["train"]["content_hash"]), corpus["train"]._fingerprint))
+    assert not found[0][0] & found[1][0] and found[0][1] != found[1][1]
+
+
+def test_what_save_to_disk_wrote_takes_no_options_of_load_dataset(tmp_path, make_midi):
+    Dataset.from_dict({"midi": [make_midi(1)]}).save_to_disk(tmp_path / "saved")
+    with pytest.raises(ValueError, match="leave out revision"):
+        load_corpus(tmp_path / "saved", revision="v2")
 
 
 def test_a_stream_that_does_not_know_its_columns_says_so(cache_dir, monkeypatch):

@@ -147,6 +147,7 @@ def test_pipes_devices_and_links_in_circles_are_refused_and_nothing_waits(tmp_pa
         "pipe.mid": "unreadable",
         "null.mid": "unreadable",
         "circle.mid": "missing",
+        "deep/up": "already_listed",
     }
 
 

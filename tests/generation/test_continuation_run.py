@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from music import make_score
-from symusic import Score
+from symusic import Note, Score, Track
 
 from neuromusic_hf.generation import ContinuationRun, ContinuationSettings, OutputSettings, RunFolder, find_pieces
 from neuromusic_hf.generation import continuation_run as run_module
@@ -122,9 +122,9 @@ def test_every_piece_is_recorded_or_left_out_with_a_reason(new_run, pieces):
     manifest = complete(run)
     assert manifest == json.loads((run.folder.path / "manifest.json").read_text())
     assert manifest["continued"] == len(manifest["pieces"]) == 6
+    assert manifest["left_out"] == {"too_short": 1, "missing": 1}
     assert manifest["changed_by_tokenizer"]["changed"] == 6
     assert manifest["changed_by_tokenizer"]["total"]["dropped_duplicates"] == 6
-    assert manifest["left_out"] == {"too_short": 1, "unreadable": 1}
     assert [piece["name"] for piece in manifest["pieces_left_out"]] == ["1 short", "3 gone"]
     assert all(piece["detail"] for piece in manifest["pieces_left_out"])
     named = manifest["pieces"] + manifest["pieces_left_out"]
@@ -141,6 +141,24 @@ def test_every_piece_is_recorded_or_left_out_with_a_reason(new_run, pieces):
     assert manifest["settings"]["continuation"]["prompt_length"] == 8
     assert manifest["settings"]["pieces"]["sources"] == ["prompts"]
     assert len(manifest["settings"]["model"]["revision"]) == 64
+
+
+def test_a_piece_that_no_midi_file_holds_is_left_out_without_files(new_run):
+    crowd = Score(480)
+    for program in range(20):
+        crowd.tracks.append(Track(program=program))
+        crowd.tracks[-1].notes.append(Note(0, 480, 60, 100))
+    run = new_run()
+    result_of = run.pipeline.result
+
+    def result(piece, *args):
+        return result_of(piece, *args) | ({"midi": crowd} if "4" in piece["name"] else {})
+
+    run.pipeline.result = result
+    manifest = complete(run)
+    (record,) = [piece for piece in manifest["pieces_left_out"] if piece["reason"] == "unwritable"]
+    assert record["name"] == "4 näme" and "20 parts" in record["detail"] and manifest["continued"] == 5
+    assert [path.suffix for path in run.folder.path.glob("*4_n*")] == [".json"]
 
 
 @pytest.mark.parametrize("num_processes", [2, 3, 5])
@@ -229,6 +247,17 @@ def test_another_run_in_the_folder_is_refused_and_left_alone(new_run, pieces, we
     with pytest.raises(ValueError, match="model.revision"):
         complete(new_run())
     (weights / "model.safetensors").write_bytes(b"weights")
+    (weights / "generation_config.json").write_text('{"temperature": 2}')
+    with pytest.raises(ValueError, match="model.files"):
+        complete(new_run())
+    (weights / "generation_config.json").unlink()
+    first_prompt, status = pieces[0].path, pieces[0].path.stat()
+    data = first_prompt.read_bytes()
+    first_prompt.write_bytes(data[:-10] + bytes(10))
+    os.utime(first_prompt, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(ValueError, match="pieces.sha256"):
+        complete(new_run())
+    first_prompt.write_bytes(data)
     pieces.pop()
     with pytest.raises(ValueError, match=r"pieces.number: 8 there, 7 now\n.*pieces.sha256"):
         complete(new_run())

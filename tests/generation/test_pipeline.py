@@ -7,15 +7,17 @@ import pytest
 import torch
 from datasets import Dataset, Features, IterableDataset
 from generation.conftest import TOKENIZATIONS
+from midi_player import notes_of, play
 from music import make_score
-from symusic import Note, Score
+from symusic import Note, Score, Track
 from tokenization.sample_scores import build_score, note_list
 from transformers.pipelines.pt_utils import KeyDataset
 
 from neuromusic_hf import MidiContinuationPipeline, NoteStreamer, save_continuation
 from neuromusic_hf.corpora import Midi
 from neuromusic_hf.generation import new_music
-from neuromusic_hf.generation.music import bar_starts, onsets, seconds_at
+from neuromusic_hf.generation.music import seconds_at
+from neuromusic_hf.music import bar_starts, onsets
 
 SHORT = {"prompt_length": 50, "max_new_tokens": 24, "seed": 0}
 GREEDY = {"prompt_length": 50, "max_new_tokens": 24, "do_sample": False}
@@ -267,6 +269,21 @@ def test_files(remi_pipe, tmp_path):
     assert note_list(Score(paths[0])) == note_list(result["midi"])
     several = remi_pipe(make_score(1), **SHORT, num_return_sequences=2)
     assert len(set(save_continuation(several, tmp_path, stem="x"))) == 6
+
+
+def test_more_programs_than_channels_are_saved_as_they_are(remi_pipe, tmp_path):
+    prompt = Score(480)
+    for program in range(24):
+        prompt.tracks.append(Track(program=program))
+        prompt.tracks[-1].notes.append(Note(240 * (program // 4), 960, 40 + program, 100))
+    result = remi_pipe(prompt, max_new_tokens=80, seed=0)
+    assert len({track.program for track in result["midi"].tracks}) > 20
+    paths = save_continuation(result, tmp_path)
+    for path, part in zip(paths, ("midi", "continuation", "prompt"), strict=True):
+        expected = notes_of(result[part])
+        assert notes_of(Score(path)) == expected
+        for knows_ports in (True, False):
+            assert play(path.read_bytes(), knows_ports=knows_ports).notes == expected
 
 
 def test_defaults_are_given_once_and_overridden_by_a_call(tiny_model, processor_of, remi_pipe):

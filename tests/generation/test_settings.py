@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neuromusic_hf.generation import ContinuationSettings, OutputSettings, sampling_arguments
-from neuromusic_hf.generation.settings import model_identity, weights_hash
+from neuromusic_hf.generation.settings import files_hash, model_identity, weights_hash
 
 
 @pytest.mark.parametrize("name", ["prompt_length", "continue_length", "batch_size"])
@@ -55,6 +55,27 @@ def test_audio_that_cannot_be_rendered_is_refused_before_it_is_needed(tmp_path):
 def test_the_first_pieces_or_all_are_rendered():
     assert [OutputSettings(audio=2).wants_audio(index) for index in range(4)] == [True, True, False, False]
     assert OutputSettings(audio=None).wants_audio(10_000)
+
+
+def test_files_beside_the_weights_are_known_by_their_content(tmp_path):
+    found = {files_hash(tmp_path)}
+    for name in ("config.json", "generation_config.json", "tokenizer.json", "modeling_own.py"):
+        for content in ("first", "other"):
+            (tmp_path / name).write_text(content)
+            found.add(files_hash(tmp_path))
+    (tmp_path / "trainer_state.json").write_text("first")
+    found.add(files_hash(tmp_path))
+    assert len(found) == 9 and files_hash("user/model") is None
+
+
+def test_a_soundfont_is_known_by_its_content_where_it_is_heard(tmp_path):
+    path = tmp_path / "own.sf2"
+    records = []
+    for content in (b"first", b"other"):
+        path.write_bytes(content)
+        records += [OutputSettings(audio=audio, soundfont=str(path)).as_record() for audio in (0, None)]
+    assert records[0] == records[2] and records[1] != records[3]
+    OutputSettings(audio=0, soundfont="nowhere.sf2").as_record()
 
 
 def test_the_revision_is_the_commit_or_the_hash_of_the_weights(tmp_path):

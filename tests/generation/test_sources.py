@@ -36,16 +36,17 @@ def test_a_piece_is_read_when_it_is_its_turn(folder):
     assert pieces[0].read() == b"content of a.MID"
     with pytest.raises(RefusedFile) as refused:
         pieces[1].read()
-    assert refused.value.reason == "unreadable"
+    assert refused.value.reason == "missing"
 
 
-def test_what_cannot_be_listed_is_read_as_refused(tmp_path):
+def test_what_leads_nowhere_is_read_as_refused_and_folders_are_looked_into_by_any_name(tmp_path, folder):
     (tmp_path / "gone.mid").symlink_to(tmp_path / "nowhere.mid")
     (tmp_path / "folder.mid").mkdir()
+    (tmp_path / "folder.mid" / "linked").symlink_to(tmp_path / "deep")
     pieces = find_pieces([str(tmp_path)])
-    assert len(pieces) == 2 and fingerprint(pieces)
-    for piece in pieces:
-        with pytest.raises(RefusedFile, match="unreadable"):
+    assert names(pieces) == ["a", "b", "c", "linked", "gone"] and fingerprint(pieces)
+    for piece in pieces[3:]:
+        with pytest.raises(RefusedFile, match="missing|already_listed"):
             piece.read()
 
 
@@ -91,7 +92,7 @@ def test_the_split_of_a_corpus(midi_folder, tmp_path):
     archive = shutil.make_archive(tmp_path / "corpus", "zip", midi_folder)
     rows = load_corpus(archive)["test"]
     pieces = find_pieces([archive])
-    assert [piece.identity for piece in pieces] == rows["content_hash"][:]
+    assert [piece.rows["content_hash"][piece.index] for piece in pieces] == rows["content_hash"][:]
     assert {piece.name for piece in pieces} <= {path.stem for path in midi_folder.iterdir()}
     for piece in pieces:
         assert piece.read() == (midi_folder / f"{piece.name}.mid").read_bytes()
@@ -123,3 +124,33 @@ def test_the_fingerprint_tells_pieces_apart(folder):
     changed = fingerprint(find_pieces([str(folder)]))
     (folder / "d.mid").write_bytes(b"")
     assert len({before, changed, fingerprint(find_pieces([str(folder)]))}) == 3
+
+
+@pytest.mark.parametrize("way", ["itself", "a link", "a linked folder"])
+def test_a_prompt_of_the_same_size_and_date_is_known_by_its_bytes(folder, tmp_path, way):
+    path, source = folder / "b.mid", folder / "b.mid"
+    if way == "a link":
+        (source := tmp_path / "link.mid").symlink_to(path)
+    elif way == "a linked folder":
+        (tmp_path / "links").mkdir()
+        (tmp_path / "links" / "inner").symlink_to(folder / "deep")
+        path, source = folder / "deep" / "c.midi", tmp_path / "links"
+    before, status = fingerprint(find_pieces([str(source)])), path.stat()
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert fingerprint(find_pieces([str(source)])) != before
+
+
+def test_a_row_is_known_by_its_bytes_and_name_not_by_its_notes_alone():
+    midi = [{"bytes": data, "path": path} for data, path in ((b"a", "x.mid"), (b"b", "x.mid"), (b"a", "y.mid"))]
+    rows = Dataset.from_dict({"midi": midi, "content_hash": ["0" * 32] * 3})
+    assert len({piece.identity for piece in row_pieces(rows)}) == 3
+
+
+def test_a_prompt_too_large_for_any_piece_is_refused_unread(tmp_path):
+    with open(tmp_path / "huge.mid", "wb") as file:
+        file.truncate(2**40)
+    (piece,) = find_pieces([str(tmp_path / "huge.mid")])
+    with pytest.raises(RefusedFile, match="too_large"):
+        piece.read()
+    assert "too_large" in piece.identity

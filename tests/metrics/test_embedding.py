@@ -31,6 +31,13 @@ def embedding(reductions):
     return train_harmony_embedding(reductions, SMALL, source={"corpus": "bach"})
 
 
+def test_what_was_trained_again_is_told_apart_by_its_words_and_vectors():
+    first = HarmonyEmbedding(("<unknown>", "I"), np.eye(2))
+    other = [HarmonyEmbedding(("<unknown>", "I"), 2 * np.eye(2)), HarmonyEmbedding(("<unknown>", "V"), np.eye(2))]
+    assert len({first.sha256, *(each.sha256 for each in other)}) == 3
+    assert HarmonyEmbedding(first.words, first.vectors, {"pieces": 1}).sha256 == first.sha256
+
+
 def test_rare_words_become_the_one_unknown_word(embedding):
     assert embedding.words[0] == UNKNOWN_WORD and set(embedding.words[1:]) == {"I", "IV", "V", "vi6", "-"}
     assert embedding.vectors.shape == (6, 8)

@@ -20,7 +20,7 @@ from neuromusic_hf.metrics import (
     harmonic_reduction,
     pitch_class_counts,
 )
-from neuromusic_hf.metrics.harmony import bar_starts
+from neuromusic_hf.music import bar_starts
 
 DATA = Path(os.environ.get("NEUROMUSIC_DATA", Path(__file__).parents[3] / "shared" / "data"))
 GOLDEN = DATA.parent / "golden"

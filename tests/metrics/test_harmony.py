@@ -12,10 +12,10 @@ from music21.stream import Stream
 from symusic import Note, Score, TimeSignature, Track
 
 from neuromusic_hf.metrics import NoFeature, find_key, harmonic_reduction, numeral_table
-from neuromusic_hf.metrics.harmony import bar_starts
 from neuromusic_hf.metrics.keys import KEYS, PROFILES, Key, best_key
 from neuromusic_hf.metrics.numeral_table import build_table, name_chord
 from neuromusic_hf.metrics.numerals import CHORDS, load_table, roman_numeral
+from neuromusic_hf.music import bar_starts
 
 C_MAJOR = Key(0, "major")
 

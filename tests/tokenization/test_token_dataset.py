@@ -9,7 +9,7 @@ from tokenization.sample_scores import DRUMS, build_score, note_list, random_sco
 
 from neuromusic_hf import MidiProcessor, load_corpus
 from neuromusic_hf.corpora import Midi
-from neuromusic_hf.tokenization import TOKEN_FEATURES, Augmentation, Variant, tokenize_corpus
+from neuromusic_hf.tokenization import TOKEN_FEATURES, Augmentation, Variant, token_dataset, tokenize_corpus
 from neuromusic_hf.tokenization.token_dataset import evenly_mixed
 
 SECOND_START = """
@@ -72,6 +72,14 @@ def test_processes_that_take_a_stretch_each_have_as_much_to_do(processes):
     shares = [stretch.sum() / num_notes.sum() for stretch in np.array_split(num_notes[order], processes)]
     in_a_row = [stretch.sum() / num_notes.sum() for stretch in np.array_split(num_notes, processes)]
     assert max(shares) * processes < 1.2 < max(in_a_row) * processes
+
+
+def test_tokens_that_other_code_made_are_not_taken(processor, corpus, monkeypatch):
+    known = {tokenize_corpus(corpus, processor)["train"]._fingerprint}
+    for name in ("code_of", "code_of_rooms"):
+        monkeypatch.setattr(token_dataset, name, lambda *code, name=name: f"other {name}")
+        known.add(tokenize_corpus(corpus, processor)["train"]._fingerprint)
+    assert len(known) == 3
 
 
 def test_a_second_call_is_answered_from_the_cache(processor, corpus, no_tokenizer):

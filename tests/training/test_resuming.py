@@ -13,10 +13,14 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from datasets import Dataset
 from safetensors.torch import load_file
 
 from neuromusic_hf import MidiProcessor
 from neuromusic_hf.disk import lock_folder
+from neuromusic_hf.training.checkpoints import PROGRESS_NAME
+from neuromusic_hf.training.resuming import is_same_value, refuse_other_blocks
+from neuromusic_hf.training.run import split_facts
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = str(REPOSITORY / "scripts" / "train.py")
@@ -77,7 +81,7 @@ CHANGES = {
     "hidden_size": 64,
     "model": "llama",
     "tokenization": "TSD",
-    "vocab_size": 700,
+    "vocab_size": 1100,
     "context_length": 32,
     "max_pieces": 20,
     "augmentation_variants": 1,
@@ -124,6 +128,25 @@ def test_a_corpus_that_moved_is_the_same_and_one_that_changed_is_not(train, opti
         path.unlink()
     with pytest.raises(ValueError, match="The train split is not the one that .* pieces in .* blocks there"):
         train([*options("moved", corpus=moved, max_steps=3), *LAST])
+
+
+def test_splits_of_the_same_lengths_and_hashes_are_told_apart_by_their_ids(tmp_path):
+    facts = []
+    for ids in ([1, 2, 3], [1, 4, 3]):
+        rows = {"input_ids": [ids], "num_notes": [1], "content_hash": ["0" * 32]}
+        facts.append(split_facts(Dataset.from_dict(rows), num_blocks=1, block_size=4))
+    (tmp_path / PROGRESS_NAME).write_text(json.dumps({"train": facts[0]}))
+    refuse_other_blocks(str(tmp_path), facts[0])
+    with pytest.raises(ValueError, match="is not the one"):
+        refuse_other_blocks(str(tmp_path), facts[1])
+
+
+def test_a_corpus_with_a_plus_in_its_name_is_the_same_by_another_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("my+midi", "moved", "other"):
+        (tmp_path / name).mkdir()
+    assert is_same_value("corpus", "bach+my+midi", f"bach+{tmp_path / 'my+midi'}")
+    assert not is_same_value("corpus", "bach+my+midi", "bach+other")
 
 
 def test_last_begins_anew_where_there_is_no_checkpoint(train, options, tmp_path, caplog):
@@ -195,11 +218,11 @@ def test_a_vocabulary_that_another_process_learned_meanwhile_is_taken(train, opt
     def learn_twice(self, *args, **kwargs):
         if not inner:
             inner.append(True)
-            train(options("other", vocab_size=650))
+            train(options("other", vocab_size=1050))
         return learn(self, *args, **kwargs)
 
     monkeypatch.setattr(MidiProcessor, "train_new_from_corpus", learn_twice)
-    train(options(vocab_size=650))
+    train(options(vocab_size=1050))
     ours, theirs = (MidiProcessor.from_pretrained(tmp_path / name) for name in ("run", "other"))
     assert ours.tokenizer.get_vocab() == theirs.tokenizer.get_vocab()
 

@@ -1,0 +1,27 @@
+"""Code as a part of what a cache is known by: what other code made is made anew."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from pathlib import Path
+from typing import Any
+
+from datasets.fingerprint import Hasher
+
+PACKAGE = Path(__file__).parents[1]
+
+
+@functools.cache
+def code_of_rooms(*rooms: str) -> tuple[str, ...]:
+    """The code of rooms of this package, as it is on disk."""
+    files = (path for room in rooms for path in sorted((PACKAGE / room).glob("*.py")))
+    return tuple(path.read_text(encoding="utf-8") for path in files)
+
+
+def code_of(kind: Any) -> str:
+    """The code of the module that defines a class, which users may have written."""
+    try:
+        return inspect.getsource(inspect.getmodule(kind) or kind)
+    except (OSError, TypeError):  # defined in an interactive session: hashed by value
+        return Hasher.hash(kind)

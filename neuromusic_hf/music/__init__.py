@@ -1,0 +1,27 @@
+"""The ground: MIDI files as music, and music as MIDI files."""
+
+from .bars import bar_starts, onsets
+from .limits import SanityLimits
+from .mends import Mend
+from .reading import Reading, read_midi, tell_mends
+from .refusals import RefusedFile
+from .tempo import DEFAULT_MICROSECONDS_PER_QUARTER, tempo_map, to_seconds
+from .writable import UnwritableScore
+from .writing import midi_bytes, write_midi
+
+__all__ = [
+    "DEFAULT_MICROSECONDS_PER_QUARTER",
+    "Mend",
+    "Reading",
+    "RefusedFile",
+    "SanityLimits",
+    "UnwritableScore",
+    "bar_starts",
+    "midi_bytes",
+    "onsets",
+    "read_midi",
+    "tell_mends",
+    "tempo_map",
+    "to_seconds",
+    "write_midi",
+]

@@ -1,0 +1,58 @@
+"""Where the bars of a score begin, in exact fractions of a tick."""
+
+import numpy as np
+from symusic.core import ScoreTick
+
+MOST_BARS = 2**24
+"""Bars of a 128th, of the longest music that is accepted, are a fourth of these."""
+
+
+def onsets(score: ScoreTick) -> np.ndarray:
+    """Ticks at which notes begin, ascending, each once: `int64` of shape `(onsets,)`."""
+    times = [track.notes.numpy()["time"] for track in score.tracks if len(track.notes)]
+    return np.unique(np.concatenate(times)).astype(np.int64) if times else np.zeros(0, dtype=np.int64)
+
+
+def bar_starts(score: ScoreTick, end: int | None = None) -> np.ndarray:
+    """
+    Ticks at which bars begin, before `end`.
+
+    A time signature begins a bar where it stands, also within another, which it cuts short; of several at one tick the
+    last counts, and without one bars are in 4/4. Each bar line is where exact fractions say, to the nearest tick: a
+    bar of 3/16 at 10 ticks a quarter, which is 7.5 ticks, begins at 0, 8, 15, 23, 30 and so on.
+
+    Args:
+        score ([`symusic.Score`]): in ticks.
+        end (`int`, *optional*): tick; just after the last onset if not given.
+
+    Returns:
+        `np.ndarray` of `int64` and shape `(bars,)`, from 0 in order of time; two are equal where bars are shorter than
+        a tick.
+
+    Raises:
+        `ValueError`: there would be more than 16,777,216.
+    """
+    if end is None:
+        end = int(onsets(score).max(initial=-1)) + 1
+    time, numerator, denominator = _meters(score)
+    known = time < end
+    time, unit, parts = time[known], 4 * score.ticks_per_quarter * numerator[known], denominator[known]
+    length = np.append(time[1:], end)[: len(time)] - time
+    # Of the bars of a meter, each of unit / parts ticks, those that begin at half a tick before its end, or later, are
+    # its successor's first.
+    counts = -(-parts * (2 * length - 1) // (2 * unit))
+    if counts.sum() > MOST_BARS:
+        raise ValueError(f"{counts.sum():,} bars before tick {end}: a score may have {MOST_BARS:,}. Check its meters.")
+    meter = np.repeat(np.arange(len(time)), counts)
+    number = np.arange(len(meter)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return time[meter] + (2 * number * unit[meter] + parts[meter]) // (2 * parts[meter])
+
+
+def _meters(score: ScoreTick) -> np.ndarray:
+    """Tick, numerator and denominator of each meter that counts, in order of time from 0: shape `(3, meters)`."""
+    arrays = score.time_signatures.numpy()
+    meters = np.stack([arrays[name].astype(np.int64) for name in ("time", "numerator", "denominator")])
+    meters = meters[:, (meters[1] > 0) & (meters[2] > 0)]
+    meters[0] = np.maximum(meters[0], 0)
+    meters = np.concatenate([[[0], [4], [4]], meters[:, np.argsort(meters[0], kind="stable")]], axis=1)
+    return meters[:, np.append(np.diff(meters[0]) > 0, True)]

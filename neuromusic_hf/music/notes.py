@@ -1,0 +1,133 @@
+"""Which note-off event ends which note."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from .midi_file import MidiFile
+
+PORT = 0x21
+NOTE_OFF, NOTE_ON = 0x80, 0x90
+
+
+@dataclass(frozen=True)
+class Notes:
+    """
+    The notes of a file, as arrays of the same length.
+
+    Args:
+        on (`np.ndarray`): number of the event that begins the note.
+        off (`np.ndarray`): number of the event that ends it, -1 if none does.
+        end (`np.ndarray`): tick at which it ends.
+    """
+
+    on: np.ndarray
+    off: np.ndarray
+    end: np.ndarray
+
+
+def channels_of(file: MidiFile) -> np.ndarray:
+    """
+    Returns an array of shape `(events,)`: channel of the event, and 16 more for each port. All tracks share the
+    channels of a port.
+    """
+    number, meta = np.arange(len(file.track)), file.meta
+    begins = np.diff(file.track, prepend=-1) > 0
+    named = np.zeros(len(number), np.int64)
+    for event in np.flatnonzero(meta == PORT):
+        named[event] = int.from_bytes(file.content(event)[:1], "big")
+    last = np.maximum.accumulate(np.where(begins | (meta == PORT), number, 0))
+    return named[last] * 16 + (file.message[:, 0] & 15)
+
+
+def pair_notes(file: MidiFile) -> Notes:
+    """
+    Pairs the events of notes as they come: a note-off ends the oldest note of its key that sounds in its own track,
+    else in another. A note that none ends lasts until its key is struck again, else to the end of its track.
+    """
+    key = channels_of(file) * 128 + file.message[:, 1]
+    begins = (file.status == NOTE_ON) & (file.message[:, 2] > 0)
+    events = np.flatnonzero((file.status == NOTE_ON) | (file.status == NOTE_OFF))
+    events = events[np.lexsort((events, key[events], file.track[events]))]
+    on, off, stray = _first_in_first_out(events, begins[events], file.track[events], key[events])
+    notes = Notes(on, off, np.where(off < 0, file.ends[file.track[on]], file.tick[off]))
+    rows = np.full(len(key), -1)
+    rows[on] = np.arange(len(on))
+    shared = [event for event in stray if (file.track[on[key[on] == key[event]]] != file.track[event]).any()]
+    for unclear in np.unique(key[np.append(on[off < 0], np.array(shared, np.int64))]):
+        group = events[key[events] == unclear]
+        _pair_again(notes, rows, file, group[np.lexsort((group, file.tick[group]))], begins)
+    return notes
+
+
+def _first_in_first_out(
+    events: np.ndarray, begins: np.ndarray, track: np.ndarray, key: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """
+    Pairs within each key of each track, whose events stand together.
+
+    Returns:
+        The events that begin notes, those that end them (-1 for none), and those that end nothing.
+    """
+    new = (np.diff(track, prepend=-1) != 0) | (np.diff(key, prepend=-1) != 0)
+    group = np.cumsum(new) - 1
+    size = len(events) + 1
+    sounding = np.cumsum(np.where(begins, 1, -1))
+    sounding -= np.append(0, sounding)[np.flatnonzero(new)][group] if len(events) else 0
+    fewest = np.minimum(np.minimum.accumulate(sounding - group * 2 * size) + group * 2 * size, 0)
+    before = np.where(new, 0, np.append(0, fewest[:-1])) if len(events) else fewest
+    stray = ~begins & (sounding < before)
+    ends = np.flatnonzero(~begins & ~stray)
+    on = np.flatnonzero(begins)
+    groups = int(group[-1]) + 1 if len(events) else 0
+    ons_before, ends_before = (
+        np.append(0, np.cumsum(np.bincount(group[which], minlength=groups)))[:-1] for which in (on, ends)
+    )
+    rank = np.arange(len(on)) - ons_before[group[on]]
+    there = rank < np.bincount(group[ends], minlength=groups)[group[on]]
+    off = np.full(len(on), -1, np.int64)
+    off[there] = events[ends[(ends_before[group[on]] + rank)[there]]]
+    return events[on], off, events[stray]
+
+
+def _pair_again(notes: Notes, rows: np.ndarray, file: MidiFile, group: np.ndarray, begins: np.ndarray) -> None:
+    """Pairs the events of one key, in the order of time over all tracks."""
+    sounding: dict[int, deque[int]] = defaultdict(deque)
+    since_silence: dict[int, list[int]] = defaultdict(list)
+    for event in group.tolist():
+        track = int(file.track[event])
+        if begins[event]:
+            sounding[track].append(event)
+            since_silence[track].append(event)
+            continue
+        if not sounding[track]:
+            waiting = [notes for notes in sounding.values() if notes]
+            if not waiting:
+                continue
+            track = int(file.track[min(waiting, key=lambda notes: file.tick[notes[0]])[0]])
+        _end(notes, rows[sounding[track].popleft()], event, file)
+        since_silence[track] = [*since_silence[track], event] if sounding[track] else []
+    for track, events in since_silence.items():
+        if events:
+            _strike_again(notes, rows, file, events, begins, int(file.ends[track]))
+
+
+def _strike_again(
+    notes: Notes, rows: np.ndarray, file: MidiFile, events: list[int], begins: np.ndarray, end: int
+) -> None:
+    """Pairs those since the last silence of a key that nothing silences at last: each note ends the one before it."""
+    current = None
+    for event in events:
+        if current is not None:
+            _end(notes, rows[current], -1 if begins[event] else event, file, int(file.tick[event]))
+        current = event if begins[event] else None
+    if current is not None:
+        _end(notes, rows[current], -1, file, max(end, int(file.tick[current])))
+
+
+def _end(notes: Notes, row: int, off: int, file: MidiFile, tick: int | None = None) -> None:
+    notes.off[row] = off
+    notes.end[row] = file.tick[off] if tick is None else tick

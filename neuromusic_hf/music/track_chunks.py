@@ -1,0 +1,111 @@
+"""Tracks of a MIDI file as bytes: tempos and meters, texts, and notes on channels that are shared."""
+
+import struct
+from collections.abc import Iterable
+
+from symusic.core import ScoreTick
+
+from .channel_state import BANK_CONTROLS, CONTROL, hand_over
+from .channels import Channel
+
+NOTE_OFF, NOTE_ON, PROGRAM = 0x80, 0x90, 0xC0
+NAME, LYRIC, MARKER, PORT, END, TEMPO, METER, KEY = 0x03, 0x05, 0x06, 0x21, 0x2F, 0x51, 0x58, 0x59
+CLOCKS_A_CLICK, THIRTY_SECONDS_A_QUARTER = 24, 8
+
+
+def file_header(chunks: int, ticks_per_quarter: int) -> bytes:
+    """How a file of type 1 begins, whose tracks sound together."""
+    return struct.pack(">4sIHHH", b"MThd", 6, 1, chunks, ticks_per_quarter)
+
+
+def channel_chunks(channels: list[Channel]) -> list[bytes]:
+    """One track for each channel. Where several have one number, each note has its program before it."""
+    ports = len({channel.port for channel in channels}) > 1
+    numbers = [channel.number for channel in channels]
+    return [_channel_chunk(channel, ports, numbers.count(channel.number) > 1) for channel in channels]
+
+
+def head_chunk(score: ScoreTick) -> bytes:
+    """The track of meters, keys, tempos and markers."""
+    events = [(meter.time, _meta(METER, _meter(meter))) for meter in score.time_signatures]
+    events += [(key.time, _meta(KEY, bytes([key.key % 256, key.tonality]))) for key in score.key_signatures]
+    events += [(tempo.time, _meta(TEMPO, tempo.mspq.to_bytes(3, "big"))) for tempo in score.tempos]
+    events += [(marker.time, _text(MARKER, marker.text)) for marker in score.markers]
+    return _chunk(sorted(events, key=lambda event: event[0]))
+
+
+def text_chunk(name: str, lyrics) -> bytes:
+    """A track of a name and lyrics alone."""
+    words = sorted(((lyric.time, _text(LYRIC, lyric.text)) for lyric in lyrics), key=lambda event: event[0])
+    return _chunk([(0, _text(NAME, name)), *words])
+
+
+def _channel_chunk(channel: Channel, ports: bool, repeat_program: bool) -> bytes:
+    name = ", ".join(dict.fromkeys(part.name for _, part in channel.tenants if part.name))
+    head = [(0, _meta(PORT, bytes([channel.port])))] if ports else []
+    head += [(0, _text(NAME, name))] if name else []
+    # At one tick: the notes that end, what the next owner of the channel sets, the notes that begin.
+    events = sorted([*_owners(channel), *_notes(channel, repeat_program)], key=lambda event: event[:3])
+    return _chunk([*head, *((tick, message) for tick, _, _, message in events)])
+
+
+def _owners(channel: Channel):
+    """What each owner of a channel sets: `(tick, owner, 1, bytes)`."""
+    sent = []
+    starts = [start for start, _ in channel.tenants]
+    for owner, ((start, part), end) in enumerate(zip(channel.tenants, [*starts[1:], None], strict=True)):
+        earlier = [change[1:] for change in part.changes if change[0] < start]
+        first = hand_over(sent, earlier)
+        for change in first:
+            yield start, owner, 1, _message(channel, *change)
+        yield start, owner, 1, _message(channel, PROGRAM, part.program)
+        later = [change for change in part.changes if change[0] >= start and (end is None or change[0] <= end)]
+        for tick, *change in later:
+            yield tick, owner, 1, _message(channel, *change)
+            if change[0] == CONTROL and change[1] in BANK_CONTROLS:  # counts from the next change of program
+                yield tick, owner, 1, _message(channel, PROGRAM, part.program)
+        sent += [*first, *(tuple(change) for _, *change in later)]
+
+
+def _notes(channel: Channel, repeat_program: bool):
+    """Notes as `(tick, owner, place, bytes)`; one of no length ends after it begins."""
+    for owner, onset, end, pitch, velocity in channel.notes:
+        program = channel.tenants[owner][1].program
+        start = _message(channel, PROGRAM, program) + _variable_length(0) if repeat_program else b""
+        yield onset, owner, 2, start + _message(channel, NOTE_ON, pitch, velocity)
+        yield end, owner, 0 if end > onset else 2, _message(channel, NOTE_OFF, pitch, velocity)
+
+
+def _meter(meter) -> bytes:
+    power = meter.denominator.bit_length() - 1
+    return bytes([meter.numerator, power, CLOCKS_A_CLICK, THIRTY_SECONDS_A_QUARTER])
+
+
+def _message(channel: Channel, status: int, *data: int) -> bytes:
+    return bytes([status | channel.number, *data])
+
+
+def _text(kind: int, text: str) -> bytes:
+    return _meta(kind, text.encode("utf-8"))
+
+
+def _meta(kind: int, data: bytes) -> bytes:
+    return bytes([0xFF, kind]) + _variable_length(len(data)) + data
+
+
+def _chunk(events: Iterable[tuple[int, bytes]]) -> bytes:
+    """An `MTrk` chunk of events in order of time."""
+    content, now = bytearray(), 0
+    for tick, message in events:
+        content += _variable_length(tick - now) + message
+        now = tick
+    content += _variable_length(0) + _meta(END, b"")
+    return b"MTrk" + len(content).to_bytes(4, "big") + content
+
+
+def _variable_length(number: int) -> bytes:
+    """Seven bits a byte, the highest first; the last byte is the one below 128."""
+    digits = [number & 0x7F]
+    while number := number >> 7:
+        digits.append(number & 0x7F | 0x80)
+    return bytes(reversed(digits))

@@ -1,0 +1,206 @@
+"""The events of one track, read with the patience of a player."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from .mends import Mends
+from .refusals import RefusedFile
+
+SYSEX, ESCAPE, META, END_OF_TRACK = 0xF0, 0xF7, 0xFF, 0x2F
+WIRE_LENGTHS = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, 0xF8: 0, 0xFA: 0, 0xFB: 0, 0xFC: 0, 0xFE: 0}
+"""Data bytes of the messages that only a cable carries."""
+LONGEST, LARGEST = 4, 2**28 - 1
+"""Bytes and value of a number of variable length."""
+
+DELTA = rb"[\x80-\xff]{0,3}[\x00-\x7f]"
+EVENT = re.compile(rb"(" + DELTA + rb")([\x80-\xbf\xe0-\xef]?)([\x00-\x7f]{2})")
+"""With two data bytes, and its status unless that is the one before."""
+GOES_ON = re.compile(rb"(?:" + DELTA + rb"[\x80-\xbf\xe0-\xef]?[\x00-\x7f]{2})*")
+BEGINS = re.compile(DELTA + rb"[\x80-\xbf\xe0-\xef][\x00-\x7f]{2}" + GOES_ON.pattern)
+RUN_BYTES = 1 << 16
+"""Matched at a time: a pattern keeps each repetition in memory until it ends."""
+
+
+class EndsWithin(Exception):
+    """An event goes on beyond the bytes there are."""
+
+
+class TrackReader:
+    """
+    Reads the events of a track, from `position` on.
+
+    Attributes:
+        position (`int`): of the next byte.
+        ended (`bool`): whether the event was read that ends the track.
+        bodies (`dict[int, bytes]`): content of system exclusive and meta events, by the number of the event.
+    """
+
+    def __init__(self, data: bytes, position: int, mends: Mends):
+        self.position = position
+        self.ended = False
+        self.bodies: dict[int, bytes] = {}
+        self._data = data
+        self._mends = mends
+        self._deltas: list[int] = []
+        self._values = _Numbers()
+        self._bytes = bytearray()  # three an event: status, and two more
+        self._running = 0
+        self._interrupted = False  # by a system exclusive event, after which the status has to be said again
+        self._waited = 0
+
+    def __len__(self) -> int:
+        return len(self._deltas)
+
+    @property
+    def end_tick(self) -> int:
+        """Of the end of the track, or of what was read of it."""
+        return sum(self._deltas) + self._waited
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ticks, and an array of shape `(events, 3)`: status, and two data bytes (of a meta event its type)."""
+        return np.cumsum(np.array(self._deltas, np.int64)), np.frombuffer(self._bytes, np.uint8).reshape(-1, 3)
+
+    def read(self, limit: int) -> None:
+        """
+        Reads up to the end of the track, or to the byte `limit`.
+
+        Raises:
+            [`EndsWithin`]: an event goes beyond `limit`; `position` stays before it.
+            [`RefusedFile`]: `unreadable`, bytes are no event.
+        """
+        while not self.ended and self.position < limit:
+            self._read_run(min(limit, self.position + RUN_BYTES))
+            if self.position < limit:
+                self._read_event(limit)
+
+    def _read_run(self, limit: int) -> None:
+        goes_on = 0x80 <= self._running and self._running & 0xE0 != 0xC0 and not self._interrupted
+        found = (GOES_ON if goes_on else BEGINS).match(self._data, self.position, limit)
+        if not found or found.end() == self.position:
+            return
+        deltas, statuses, values = zip(*EVENT.findall(self._data, self.position, found.end()), strict=True)
+        self._deltas.extend(map(self._values.__getitem__, deltas))
+        self._deltas[-len(deltas)] += self._waited
+        self._waited = 0
+        said = np.frombuffer(b"".join([status or b"\0" for status in statuses]), np.uint8)
+        last = np.maximum.accumulate(np.where(said > 0, np.arange(len(said)), -1))
+        events = np.empty((len(said), 3), np.uint8)
+        events[:, 0] = np.where(last < 0, self._running, said[last])
+        events[:, 1:] = np.frombuffer(b"".join(values), np.uint8).reshape(-1, 2)
+        self._bytes += events.tobytes()
+        self._running, self._interrupted = int(events[-1, 0]), False
+        self.position = found.end()
+
+    def _read_event(self, limit: int) -> None:
+        delta, at = self._number(self.position, limit)
+        status = self._byte(at, limit)
+        if status < 0x80:
+            status = self._said_before(at)
+        else:
+            at += 1
+        if status == META:
+            at = self._read_meta(delta, at, limit)
+        elif status in (SYSEX, ESCAPE):
+            body, at = self._body(at, limit)
+            self._interrupted = True
+            self._add(delta, status, 0, 0, body)
+        elif status < 0xF0:
+            at = self._read_channel_event(delta, status, at, limit)
+        else:
+            at = self._skip_wire_message(delta, status, at, limit)
+        self.position = at
+
+    def _said_before(self, at: int) -> int:
+        if not self._running:
+            raise RefusedFile("unreadable", f"no event begins with {self._data[at]:#04x}, byte {at}")
+        if self._interrupted:
+            self._mends.damage(
+                "unsaid_status",
+                "unreadable",
+                f"byte {at}: the status {self._running:#04x} is not said again after a system exclusive event",
+            )
+        return self._running
+
+    def _read_channel_event(self, delta: int, status: int, at: int, limit: int) -> int:
+        length = 1 if status & 0xE0 == 0xC0 else 2
+        values = [self._byte(at + index, limit) for index in range(length)]
+        for index, value in enumerate(values):
+            if value > 127:
+                self._mends.damage(
+                    "data_byte", "unreadable", f"byte {at + index}: {_named(status, index)}={value}, now 127"
+                )
+        first, second = min(values[0], 127), min(values[-1], 127)
+        self._running, self._interrupted = status, False
+        self._add(delta, status, first, second if length == 2 else 0)
+        return at + length
+
+    def _read_meta(self, delta: int, at: int, limit: int) -> int:
+        kind = self._byte(at, limit)
+        body, at = self._body(at + 1, limit)
+        if kind == END_OF_TRACK:
+            self.ended = True
+            self._waited += delta
+        else:
+            self._add(delta, META, kind, 0, body)
+        return at
+
+    def _skip_wire_message(self, delta: int, status: int, at: int, limit: int) -> int:
+        if status not in WIRE_LENGTHS:
+            raise RefusedFile("unreadable", f"byte {at - 1}: there is no event {status:#04x}")
+        end = at + WIRE_LENGTHS[status]
+        self._byte(end - 1, limit)
+        self._mends.damage("wire_message", "unreadable", f"byte {at - 1}: {status:#04x} is left out")
+        self._running = 0 if status < 0xF8 else self._running
+        self._waited += delta
+        return end
+
+    def _add(self, delta: int, status: int, first: int, second: int, body: bytes | None = None) -> None:
+        if body is not None:
+            self.bodies[len(self._deltas)] = body
+        self._deltas.append(delta + self._waited)
+        self._waited = 0
+        self._bytes += bytes((status, first, second))
+
+    def _byte(self, at: int, limit: int) -> int:
+        if at >= limit:
+            raise EndsWithin
+        return self._data[at]
+
+    def _body(self, at: int, limit: int) -> tuple[bytes, int]:
+        length, at = self._number(at, limit)
+        if at + length > limit:
+            raise EndsWithin
+        return self._data[at : at + length], at + length
+
+    def _number(self, at: int, limit: int) -> tuple[int, int]:
+        """A number of variable length, and the byte after it."""
+        end = at
+        while self._byte(end, limit) > 127:
+            end += 1
+        end += 1
+        value = self._values[self._data[at:end]]
+        if value > LARGEST:
+            raise RefusedFile("unreadable", f"byte {at}: a number above {LARGEST}")
+        if end - at > LONGEST:
+            self._mends.damage("long_number", "unreadable", f"byte {at}: a number of {end - at} bytes, {value}")
+        return value, end
+
+
+class _Numbers(dict):
+    """Values of numbers of variable length, by their bytes."""
+
+    def __missing__(self, code: bytes) -> int:
+        value = 0
+        for byte in code[-10:]:
+            value = value << 7 | byte & 127
+        self[code] = value
+        return value
+
+
+def _named(status: int, index: int) -> str:
+    names = {0x80: ("pitch", "velocity"), 0x90: ("pitch", "velocity"), 0xB0: ("control_number", "control_value")}
+    names |= {0xC0: ("program",), 0xD0: ("pressure",), 0xE0: ("pitch_bend", "pitch_bend"), 0xA0: ("pitch", "pressure")}
+    return names[status & 0xF0][index]
