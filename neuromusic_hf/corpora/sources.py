@@ -17,6 +17,7 @@ from ..music import RefusedFile, SanityLimits
 from ..music.unwrapping import MIDI_EXTENSIONS, check_size
 from .walking import SourceError, link_to_nothing, walk
 
+COMPRESSED_EXTENSIONS = (".gz", ".bz2")
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
 # ... and what zipfile raises for members it cannot open: encrypted (RuntimeError), unknown compression.
 UNREADABLE_MEMBER = (*DAMAGED, RuntimeError, NotImplementedError)
@@ -45,8 +46,10 @@ def is_archive(path: str | Path) -> bool:
 
 
 def is_midi_name(name: str) -> bool:
-    """Whether the file name ends like a MIDI file, in any case."""
-    return name.lower().endswith(MIDI_EXTENSIONS)
+    """Whether the file name ends like a MIDI file, compressed by itself or not, in any case."""
+    name = name.lower()
+    compression = next(filter(name.endswith, COMPRESSED_EXTENSIONS), "")
+    return name.removesuffix(compression).endswith(MIDI_EXTENSIONS)
 
 
 def list_source(path: str | Path) -> list[Entry]:

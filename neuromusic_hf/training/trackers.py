@@ -3,12 +3,13 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from transformers.integrations.integration_utils import (
     INTEGRATION_TO_CALLBACK,
     get_available_reporting_integrations,
 )
+
+from ..disk import user_path
 
 NAME_VARIABLES = {"wandb": "WANDB_NAME", "swanlab": "SWANLAB_EXP_NAME"}
 """Of trackers that read one, and that a name of ours would override."""
@@ -49,7 +50,7 @@ def default_run_name(output_dir: str | None, report_to: Sequence[str]) -> str:
     for tracker, variable in NAME_VARIABLES.items():
         if os.environ.get(variable) and {tracker, "all"} & set(report_to):
             return os.environ[variable]
-    folder = Path(output_dir or ".").expanduser().resolve()
+    folder = user_path(output_dir or ".").resolve()
     return f"{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:HASH_DIGITS]}"
 
 

@@ -1,5 +1,7 @@
 """What lies in a folder is read once or named, and a change behind any name is seen."""
 
+import bz2
+import gzip
 import os
 import shutil
 from pathlib import Path
@@ -76,6 +78,16 @@ def test_a_folder_of_nothing_but_links_is_a_corpus(corpus_folder, midi_folder, c
     (corpus_folder / "linked").symlink_to(midi_folder)
     corpus = load_corpus(corpus_folder, cache_dir=cache_dir, split_shares=SHARES)
     assert sum(corpus.num_rows.values()) == 60 and corpus.quarantine.num_files == 60
+
+
+def test_files_that_are_compressed_one_by_one_belong_to_the_corpus(midi_folder, cache_dir):
+    for number, path in enumerate(sorted(midi_folder.rglob("piece*"))[:10]):
+        packer, extension = ((gzip, ".gz"), (bz2, ".BZ2"))[number % 2]
+        path.with_name(path.name + extension).write_bytes(packer.compress(path.read_bytes()))
+        path.unlink()
+    (midi_folder / "scores.tar.gz").write_bytes(b"")
+    corpus = load_corpus(midi_folder, cache_dir=cache_dir, split_shares=SHARES)
+    assert corpus.quarantine.accepted == 60 and corpus.quarantine.ignored_files == ["scores.tar.gz"]
 
 
 def rewritten(path, data):
