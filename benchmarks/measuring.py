@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path, PurePath
 
 import psutil
@@ -161,7 +162,8 @@ def save_result(path: Path, benchmark: str, figures: dict):
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": command_line(benchmark, sys.argv[1:]),
         "machine": machine(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in PACKAGES if find_spec(name)},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(header | _rounded(figures), indent=2) + "\n", encoding="utf-8")

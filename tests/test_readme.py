@@ -115,7 +115,7 @@ def run(command: list[str], folder: Path):
 def small(command: str) -> list[str]:
     """The command with few steps, a small model, the small corpus, and a CPU in place of GPUs."""
     command = re.sub(r"accelerate_configs/\w+\.yaml", "accelerate_configs/cpu.yaml", command)
-    command = re.sub(r"--vocab_size \d+", "--vocab_size 700", command)
+    command = re.sub(r"--vocab_size \d+", "--vocab_size 1100", command)
     corpus = [] if "--corpus" in command else ["--corpus", "my_midi"]
     return shlex.split(command) + SMALL_RUN + corpus
 

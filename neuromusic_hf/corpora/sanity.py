@@ -11,6 +11,7 @@ from miditok.constants import MIDI_INSTRUMENTS
 
 from ..music import Mend, RefusedFile, SanityLimits, read_midi, tempo_map, to_seconds
 from ..music.limits import exceeds
+from ..music.note_arrays import NoteArrays
 
 GRID_PER_QUARTER = 24
 
@@ -36,16 +37,6 @@ class PieceFacts:
     mends: list[Mend]
 
 
-@dataclass(frozen=True)
-class _Notes:
-    """All notes of a score, as arrays of the same length. Times are in ticks."""
-
-    onset: np.ndarray
-    duration: np.ndarray
-    pitch: np.ndarray
-    drum: np.ndarray
-
-
 def inspect_midi(data: bytes, limits: SanityLimits | None = None) -> PieceFacts:
     """Read one MIDI file, once, and check it.
 
@@ -65,20 +56,17 @@ def inspect_midi(data: bytes, limits: SanityLimits | None = None) -> PieceFacts:
     """
     limits = limits or SanityLimits()
     reading = read_midi(data, limits)
-    score = reading.score
-    notes = _gather(score)
-    _check_counts(notes, limits)
+    score, notes = reading.score, reading.notes
+    _check_counts(notes, len(score.tracks), limits)
     tempos = score.tempos.numpy()
     _check_tempos(tempos, limits)
-    clock = *tempo_map(tempos["time"], tempos["mspq"]), score.tpq
-    ends = notes.onset + np.maximum(notes.duration, 0)
-    onset_seconds, end_seconds, last_event = (
-        to_seconds(ticks, *clock) for ticks in (notes.onset, ends, np.array([score.end()], dtype=np.int64))
-    )
-    duration = float(end_seconds.max())
-    _check_seconds(duration, float(max(last_event[0], duration)), limits)
+    ticks = np.concatenate([notes.onset, notes.onset + np.maximum(notes.duration, 0), [score.end()]])
+    seconds = to_seconds(ticks, *tempo_map(tempos["time"], tempos["mspq"]), score.tpq)
+    onsets, ends = np.split(seconds[:-1], 2)
+    duration = float(ends.max())
+    _check_seconds(duration, float(max(seconds[-1], duration)), limits)
     if not limits.mend:
-        _check_durations(notes.duration, notes.duration / score.tpq, end_seconds - onset_seconds, limits)
+        _check_durations(notes.duration, notes.duration / score.tpq, ends - onsets, limits)
     content_hash = hash_notes(notes.onset, notes.pitch, notes.drum, score.tpq)
     return PieceFacts(reading.data, duration, len(notes.pitch), _instruments(score), content_hash, reading.mends)
 
@@ -100,23 +88,15 @@ def hash_notes(onset: np.ndarray, pitch: np.ndarray, drum: np.ndarray, tpq: int)
     """
     shifted = onset.astype(np.int64) - int(onset.min())
     grid = (2 * GRID_PER_QUARTER * shifted + tpq) // (2 * tpq)
-    key = np.unique(grid * 256 + drum.astype(np.int64) * 128 + pitch.astype(np.int64))
-    return hashlib.blake2b(key.astype("<i8").tobytes(), digest_size=16).hexdigest()
+    key = np.sort(grid * 256 + drum.astype(np.int64) * 128 + pitch.astype(np.int64))
+    once = key[np.diff(key, prepend=-1) != 0]
+    return hashlib.blake2b(once.astype("<i8").tobytes(), digest_size=16).hexdigest()
 
 
-def _gather(score: symusic.Score) -> _Notes:
-    tracks = [(track.notes.numpy(), track.is_drum) for track in score.tracks if len(track.notes)]
-    if not tracks:
-        raise RefusedFile("no_notes", f"{len(score.tracks)} tracks without a note")
-    onset, duration, pitch = (
-        np.concatenate([notes[name] for notes, _ in tracks]).astype(np.int64) for name in ("time", "duration", "pitch")
-    )
-    drum = np.concatenate([np.full(len(notes["time"]), is_drum) for notes, is_drum in tracks])
-    return _Notes(onset, duration, pitch, drum)
-
-
-def _check_counts(notes: _Notes, limits: SanityLimits) -> None:
+def _check_counts(notes: NoteArrays, tracks: int, limits: SanityLimits) -> None:
     count = len(notes.pitch)
+    if count == 0:
+        raise RefusedFile("no_notes", f"{tracks} tracks without a note")
     if exceeds(limits.min_notes, count):
         raise RefusedFile("too_few_notes", f"{count} notes, at least {limits.min_notes} are asked for")
     if exceeds(count, limits.max_notes):

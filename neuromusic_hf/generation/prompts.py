@@ -166,7 +166,7 @@ class PromptMaker:
         if piece.note_num() == 0:
             raise RefusedFile("no_notes", f"{self.processor.tokenization} keeps no note of it")
         cut = self._from_end if self.settings.prompt_from == "end" else self._from_start
-        return replace(cut(name, piece), changed=self.processor.tally(score, piece))
+        return replace(cut(name, piece), changed=self.processor.tally_quantised(score, piece))
 
     def _from_start(self, name: str, piece: ScoreTick) -> Prompt:
         whole = [self.processor.tokenizer.bos_token_id, *self._encode(piece)]

@@ -7,9 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .track_reader import ESCAPE, META, SYSEX
+from .refusals import RefusedFile
+from .track_reader import ESCAPE, LARGEST, META, SYSEX
 
 END = b"\xff\x2f\x00"
+SHIFTS = np.array([21, 14, 7, 0])
+CONTINUES = np.array([128, 128, 128, 0])
+"""Of the four bytes of a number: how far its bits are shifted, and the bit that says that more follow."""
 
 
 @dataclass(frozen=True)
@@ -75,38 +79,36 @@ class MidiFile:
         return replace(self, track=tracks, tick=ticks).kept(order)
 
     def to_bytes(self) -> bytes:
-        """The file, with each event's status said."""
+        """The file, with each event's status said.
+
+        Raises:
+            RefusedFile: `too_long`, if there are more ticks between two events than a file can say.
+        """
         borders = np.searchsorted(self.track, np.arange(len(self.ends) + 1))
         chunks = [struct.pack(">4sIHHH", b"MThd", 6, self.format, len(self.ends), self.tpq)]
-        for number, end in enumerate(self.ends.tolist()):
-            content = self._track_bytes(int(borders[number]), int(borders[number + 1]), end)
+        for start, stop, end in zip(borders, borders[1:], self.ends, strict=False):
+            content = self._track_bytes(slice(start, stop), int(end))
             chunks += [b"MTrk", len(content).to_bytes(4, "big"), content]
         return b"".join(chunks)
 
-    def _track_bytes(self, start: int, stop: int, end: int) -> bytes:
-        ticks = self.tick[start:stop].tolist()
-        codes = _Codes()
-        deltas = np.diff(ticks, prepend=0).tolist()
-        last = max(end, ticks[-1]) - ticks[-1] if ticks else end
-        parts = [None] * (2 * len(ticks))
-        parts[::2] = map(codes.__getitem__, deltas)
-        parts[1::2] = map(self._event_bytes, range(start, stop))
-        return b"".join([*parts, codes[last], END])
-
-    def _event_bytes(self, event: int) -> bytes:
-        status, first, second = self.message[event].tolist()
-        if status in (SYSEX, ESCAPE, META):
-            content = self.content(event)
-            return bytes((status, first) if status == META else (status,)) + number_bytes(len(content)) + content
-        return bytes((status, first)) if status & 0xE0 == 0xC0 else bytes((status, first, second))
-
-
-class _Codes(dict):
-    """Numbers of variable length, by their values."""
-
-    def __missing__(self, value: int) -> bytes:
-        self[value] = code = number_bytes(value)
-        return code
+    def _track_bytes(self, events: slice, end: int) -> bytes:
+        deltas, messages, bodies = np.diff(self.tick[events], prepend=0), self.message[events], self.body[events]
+        if deltas.max(initial=0) > LARGEST:
+            raise RefusedFile("too_long", f"{deltas.max()} ticks between two events, limit {LARGEST}")
+        codes = deltas[:, None] >> SHIFTS
+        said = np.ones((len(deltas), len(SHIFTS) + 3), bool)
+        said[:, : len(SHIFTS) - 1] = codes[:, :-1] > 0
+        said[:, -2] = ~np.isin(messages[:, 0], (SYSEX, ESCAPE))
+        said[:, -1] = (messages[:, 0] & 0xE0 != 0xC0) & (bodies < 0)
+        rows = np.concatenate([codes & 127 | CONTINUES, messages], axis=1).astype(np.uint8)
+        encoded, after = rows[said].tobytes(), np.cumsum(said.sum(axis=1))
+        parts, done = [], 0
+        for event in np.flatnonzero(bodies >= 0).tolist():
+            content = self.bodies[bodies[event]]
+            parts += [encoded[done : after[event]], number_bytes(len(content)), content]
+            done = int(after[event])
+        last = min(max(end - int(deltas.sum()), 0), LARGEST)
+        return b"".join([*parts, encoded[done:], number_bytes(last), END])
 
 
 def number_bytes(value: int) -> bytes:

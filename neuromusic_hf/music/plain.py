@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,14 +15,16 @@ from .track_reader import SYSEX as SYSTEM_EXCLUSIVE
 
 HEADER = re.compile(rb"MThd\x00\x00\x00\x06\x00[\x00\x01](?P<tracks>[\x00-\xff]{2})(?!\x00\x00)[\x00-\x7f]", re.DOTALL)
 HEADER_BYTES, CHUNK_BYTES = 14, 8
-NUMBER = rb"[\x80-\xff]{0,2}[\x00-\x7f]"
+AND_STAY = b"+" if sys.version_info >= (3, 11) else b""
+"""After a repetition: what it took it keeps, which is faster and needs no memory."""
+NUMBER = rb"[\x80-\xff]{0,2}" + AND_STAY + rb"[\x00-\x7f]"
 META = re.compile(NUMBER + rb"\xff([\x00-\x7f])(" + NUMBER + rb")")
 SYSEX = re.compile(NUMBER + rb"(\xf0)(" + NUMBER + rb")")
 STATUS = re.compile(NUMBER + rb"([\x80-\xef])")
 ALL = 16
 """In place of a channel."""
-RUN_BYTES = 1 << 16
-"""Matched at a time: a pattern keeps each repetition in memory until it ends."""
+RUN_BYTES, LONGEST_EVENT = 1 << 16, 6
+"""Matched at a time, since a pattern keeps each repetition in memory until it ends; and what may be left of it."""
 LONG_AGO = 2**28 - 1
 """Ticks after the last event, at which all keys are released."""
 
@@ -74,25 +77,33 @@ def _plain_track(data: bytes, begin: int, stop: int, limits: SanityLimits) -> Pl
     """Walks over runs of channel events, and looks at each event between them."""
     position, channel, run = begin, None, None
     while position < stop:
-        found = run and run.match(data, position, min(stop, position + RUN_BYTES))
-        if found and found.end() > position:
-            position = found.end()
-        elif (status := STATUS.match(data, position, stop)) and channel != ALL:
-            channel = status[1][0] & 15 if channel is None else ALL
-            run = _run_of(channel)
+        if run and (after := _after_run(run, data, position, stop)) > position:
+            position = after
         elif event := META.match(data, position, stop) or SYSEX.match(data, position, stop):
             kind, body = event[1][0], event.end()
             end = body + _number(event[2])
             if kind == END_OF_TRACK:
-                return (
-                    PlainTrack(begin, position, _channels(data[begin:stop], channel)) if body == end == stop else None
-                )
+                sound = body == end == stop
+                return PlainTrack(begin, position, _channels(data[begin:stop], channel)) if sound else None
             if end > stop or not _is_sound(kind, data[body:end], limits):
                 return None
             position = end
+        elif channel != ALL and (status := STATUS.match(data, position, stop)):
+            channel = status[1][0] & 15 if channel is None else ALL
+            run = _run_of(channel)
         else:
             return None
     return None
+
+
+def _after_run(run: re.Pattern, data: bytes, position: int, stop: int) -> int:
+    """Where a run of channel events ends."""
+    while True:
+        limit = position + RUN_BYTES
+        found = run.match(data, position, min(stop, limit))
+        if limit >= stop or found.end() < limit - LONGEST_EVENT or found.start(1) <= position:
+            return found.end()
+        position = found.start(1)  # the last event that says its status, from which the pattern can go on
 
 
 def _is_sound(kind: int, content: bytes, limits: SanityLimits) -> bool:
@@ -117,9 +128,9 @@ def _run_of(channel: int) -> re.Pattern:
         )
         for short in (True, False)
     )
-    value = rb"[\x00-\x7f]"
-    runs = (b"[%b]%b(?:%b%b)*" % (statuses, data, NUMBER, data) for statuses, data in ((two, value * 2), (one, value)))
-    return re.compile(b"(?:%b(?:%b))*" % (NUMBER, b"|".join(runs)))
+    kinds = ((two, rb"[\x00-\x7f]{2}"), (one, rb"[\x00-\x7f]"))
+    runs = (b"[%b]%b(?:%b%b)*%b" % (statuses, data, NUMBER, data, AND_STAY) for statuses, data in kinds)
+    return re.compile(b"(%b(?:%b))*%b" % (NUMBER, b"|".join(runs), AND_STAY))
 
 
 def _channels(track: bytes, channel: int | None) -> frozenset[int]:

@@ -10,10 +10,11 @@ import symusic
 from symusic.core import ScoreTick
 
 from .chunks import read_events
-from .limits import SanityLimits
+from .limits import SanityLimits, exceeds
 from .mending import mend_notes, mend_programs
 from .mends import Mend, Mends
 from .meta_events import mend_meta
+from .note_arrays import NoteArrays, gather_notes
 from .plain import LONG_AGO, plain_tracks, with_keys_released
 from .refusals import RefusedFile
 from .tempo import DEFAULT_MICROSECONDS_PER_QUARTER
@@ -29,12 +30,14 @@ class Reading:
 
     Args:
         score ([`symusic.Score`]): its music, in ticks.
+        notes ([`NoteArrays`]): those of the score.
         data (`bytes`): a standard MIDI file that any reader reads as this one: the very bytes, where nothing had to be
             mended.
         mends (`list[Mend]`): what was mended.
     """
 
     score: ScoreTick
+    notes: NoteArrays
     data: bytes
     mends: list[Mend]
 
@@ -58,46 +61,41 @@ def read_midi(data: bytes, limits: SanityLimits | None = None) -> Reading:
     limits = limits or SanityLimits()
     mends = Mends(limits.mend)
     data = unwrap(data, mends, limits)
-    score = _read_plain(data, limits)
-    if score is None:
-        data, score = _read_patiently(data, mends, limits)
-    return Reading(score, data, mends.found())
+    music = _read_plain(data, limits)
+    if music is None:
+        data = _read_patiently(data, mends, limits)
+        score = _parse(data)
+        music = score, gather_notes(score)
+    return Reading(*music, data, mends.found())
 
 
-def _read_plain(data: bytes, limits: SanityLimits) -> ScoreTick | None:
+def _read_plain(data: bytes, limits: SanityLimits) -> tuple[ScoreTick, NoteArrays] | None:
     """The score of a file in which nothing can be odd."""
     tracks = plain_tracks(data, limits)
     if tracks is None:
         return None
     score = _parse(with_keys_released(data, tracks))
-    longest = _longest_note(score, limits)
-    for track in score.tracks:
-        if len(track.notes):
-            lengths = track.notes.numpy()["duration"]
-            if lengths.min() <= 0 or lengths.max() > longest:
-                return None
-    return score
+    notes = gather_notes(score)
+    shortest, longest = notes.duration.min(initial=1), int(notes.duration.max(initial=1))
+    return (score, notes) if shortest > 0 and not _may_be_stuck(longest, score, limits) else None
 
 
-def _longest_note(score: ScoreTick, limits: SanityLimits) -> float:
-    """In ticks: what the limits allow at the slowest tempo."""
-    longest = [LONG_AGO - 1]
-    if limits.max_note_quarters is not None:
-        longest.append(limits.max_note_quarters * score.tpq)
-    if limits.max_note_seconds is not None:
-        slowest = score.tempos.numpy()["mspq"].max(initial=DEFAULT_MICROSECONDS_PER_QUARTER)
-        longest.append(limits.max_note_seconds * 1e6 / slowest * score.tpq)
-    return min(longest)
+def _may_be_stuck(ticks: int, score: ScoreTick, limits: SanityLimits) -> bool:
+    """Whether a note of this length, at the slowest tempo, is beyond the limits, or never ends."""
+    quarters = ticks / score.tpq
+    if ticks >= LONG_AGO or exceeds(quarters, limits.max_note_quarters):
+        return True
+    slowest = score.tempos.numpy()["mspq"].max(initial=DEFAULT_MICROSECONDS_PER_QUARTER)
+    return exceeds(quarters * float(slowest) / 1e6, limits.max_note_seconds)
 
 
-def _read_patiently(data: bytes, mends: Mends, limits: SanityLimits) -> tuple[bytes, ScoreTick]:
-    """The file and its score, event by event: the very bytes where nothing had to be mended."""
+def _read_patiently(data: bytes, mends: Mends, limits: SanityLimits) -> bytes:
+    """The file, read event by event: the very bytes where nothing had to be mended."""
     file = read_events(data, mends)
     file = mend_meta(file, mends, limits)
     file = mend_notes(file, mends, limits)
     file = mend_programs(file, mends)
-    data = file.to_bytes() if mends else data
-    return data, _parse(data)
+    return file.to_bytes() if mends else data
 
 
 def _parse(data: bytes) -> ScoreTick:

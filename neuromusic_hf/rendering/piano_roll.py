@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +12,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 from symusic import Score, TimeUnit
+
+from .lettering import letter, shorten
 
 # Blue and vermillion of Okabe and Ito's palette (https://jfly.uni-koeln.de/color/): distinct to colour-blind readers,
 # and blue stays the darker of the two in grey.
@@ -35,7 +39,7 @@ ROLL_INCHES = 4.2
 DRUM_ROW_INCHES = 0.16
 LEFT_INCHES, RIGHT_INCHES, TOP_INCHES, BOTTOM_INCHES, GAP_INCHES = 0.6, 0.2, 0.5, 0.5, 0.08
 DRUM_LABEL_INCHES = 0.45
-LEGEND_INCHES, TITLE_CHARACTER_INCHES = 4.7, 0.105
+TITLE_GAP_INCHES, MOST_TITLE_CHARACTERS = 0.2, 400
 
 
 class _Part(NamedTuple):
@@ -70,7 +74,8 @@ def plot_piano_roll(
             Only the notes that follow, at their times in the whole piece (not from zero). Its tempo map takes over
             where the prompt's ends: tempos of the prompt hold until the first later one of the continuation.
         title (`str`, *optional*):
-            Shown above the picture as plain text; its end becomes an ellipsis where it would run into the legend.
+            Shown above the picture as plain text, in its own script if a font of this machine has it, else in Latin
+            letters; its end becomes an ellipsis where it would run into the legend.
         boundary (`float`, *optional*):
             Time of the dashed line in seconds. Defaults to the continuation's first onset; a prompt's last notes may
             still sound there.
@@ -240,7 +245,7 @@ def _draw_heading(figure: Figure, parts: list[_Part], title: str | None) -> None
         Patch(color=part.color, label=f"{part.name} ({count:,} {'note' if count == 1 else 'notes'})")
         for part, count in zip(parts, counts, strict=True)
     ]
-    figure.legend(
+    legend = figure.legend(
         handles=handles,
         loc="lower right",
         bbox_to_anchor=(area.x1, area.y1),
@@ -249,7 +254,20 @@ def _draw_heading(figure: Figure, parts: list[_Part], title: str | None) -> None
         frameon=False,
     )
     if title is not None:
-        room = int((area.width * figure.get_figwidth() - LEGEND_INCHES) / TITLE_CHARACTER_INCHES)
-        title = title if len(title) <= room else title[: room - 1].rstrip() + "…"
         baseline = area.y1 + 0.13 / figure.get_figheight()
-        figure.text(area.x0, baseline, title, fontsize=12, va="baseline", parse_math=False)
+        shown = letter(title)
+        fonts = {"fontsize": 12, "fontfamily": shown.families, "parse_math": False}
+        text = figure.text(area.x0, baseline, shown.text, va="baseline", **fonts)
+        _fit(text, legend.get_window_extent().x0 - TITLE_GAP_INCHES * figure.dpi)
+
+
+def _fit(text: Text, right: float) -> None:
+    """Shortens a text to the longest that ends before `right`, in dots."""
+    whole = shorten(text.get_text(), MOST_TITLE_CHARACTERS)
+
+    def is_too_wide(length: int) -> bool:
+        text.set_text(shorten(whole, length))
+        return text.get_window_extent().x1 > right
+
+    if whole and is_too_wide(len(whole)):
+        text.set_text(shorten(whole, bisect_left(range(1, len(whole)), True, key=is_too_wide)))

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from ..rendering.lettering import letter
 from ..rendering.piano_roll import CONTINUATION_COLOR
 from .readings import FEATURES, Feature, below_floor
 
@@ -65,7 +66,10 @@ def plot_scores(runs: Mapping[str, Mapping[str, dict]]) -> Figure:
         _draw_scores(axes, scores)
         axes.set_title(feature.title, loc="left", fontsize=11)
         axes.set_xlabel("KL(original || generated), nats")
-    panels[0].set_yticks(range(len(runs)), map(_short, runs))
+    labels = [letter(label) for label in runs]
+    families = list(dict.fromkeys(family for label in labels for family in label.families))
+    names = [_short(label.text) for label in labels]
+    panels[0].set_yticks(range(len(runs)), names, fontfamily=families, parse_math=False)
     panels[0].set_ylim(len(runs) - 0.5, -0.5)
     figure.legend(handles=_score_legend(), loc="outside upper right", ncols=4, frameon=False, fontsize=9)
     return figure

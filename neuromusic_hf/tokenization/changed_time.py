@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import miditok
 import numpy as np
-from miditok import MusicTokenizer
 from miditok.utils.utils import np_get_closest
 from symusic.core import ScoreTick
 
-from .changed_notes import lengths_in_beats
+from .changed_notes import Notes
+from .token_limits import TokenLimits
 
 DEFAULT_METER = (4, 4)
 DEFAULT_QPM = 120.0
@@ -32,8 +31,6 @@ class Meters:
     @classmethod
     def of(cls, score: ScoreTick, units_per_tick: int) -> Meters:
         """Those of a score. Of several at one time the last counts; one of no beats is none."""
-        if only := _only_one(score.time_signatures):
-            return cls(np.zeros(1, np.int64), np.array([[only.numerator, only.denominator]]))
         soa = score.time_signatures.numpy()
         meters = np.stack([soa["numerator"], soa["denominator"]], axis=1).astype(np.int64)
         sound = (meters > 0).all(axis=1)
@@ -49,30 +46,29 @@ class Meters:
         return bool(self.times[self.at(time + step)] >= time - step)
 
 
-def changed_time(tokenizer: MusicTokenizer, score: ScoreTick, quantised: ScoreTick) -> dict:
-    """The fields of [`Tally`] that are about time; arguments as of [`take_tally`]."""
-    changed = _changed_meters(tokenizer, score, quantised) | _changed_tempos(tokenizer, score)
-    # Structured writes one token of time before each note; others as many as it takes.
-    return changed | (_changed_silences(tokenizer, quantised) if isinstance(tokenizer, miditok.Structured) else {})
+def changed_time(kept: Notes, score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits) -> dict:
+    """The fields of [`Tally`] that are about time; arguments as of [`changed_notes`]."""
+    changed = _changed_meters(score, quantised, unit, limits) | _changed_tempos(score, limits)
+    return changed | (_changed_silences(kept, unit, limits) if limits.one_silence else {})
 
 
-def _changed_meters(tokenizer: MusicTokenizer, score: ScoreTick, quantised: ScoreTick) -> dict:
-    given = Meters.of(score, quantised.ticks_per_quarter)
-    if not tokenizer.config.use_time_signatures:
-        return {"meters_unwritten": _num_changed(given.meters, DEFAULT_METER)}
-    written = Meters.of(quantised, score.ticks_per_quarter)
-    if len(given.times) == len(written.times) == 1 and (given.meters == written.meters).all():
+def _changed_meters(score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits) -> dict:
+    only, written = _only_one(score.time_signatures), _only_one(quantised.time_signatures)
+    if limits.writes_meters and only and written and only == written:  # symusic refuses to compare with None
         return {}
-    quarter = score.ticks_per_quarter * quantised.ticks_per_quarter
-    step = quarter // tokenizer.config.max_num_pos_per_beat
+    given = Meters.of(score, unit // score.ticks_per_quarter)
+    if not limits.writes_meters:
+        return {"meters_unwritten": _num_changed(given.meters, DEFAULT_METER)}
+    written = Meters.of(quantised, unit // quantised.ticks_per_quarter)
+    step = unit // limits.onsets_per_beat
     counts = {"meters_replaced": 0, "meters_moved": 0}
     for index in range(len(given.times)):
-        if fate := _fate_of_meter(given, written, index, step, quarter):
+        if fate := _fate_of_meter(given, written, index, step, unit):
             counts[fate] += 1
     return counts
 
 
-def _fate_of_meter(given: Meters, written: Meters, index: int, step: int, quarter: int) -> str | None:
+def _fate_of_meter(given: Meters, written: Meters, index: int, step: int, unit: int) -> str | None:
     """The field that counts what became of a meter, if anything. A last bar that is cut short may be of any meter."""
     start, meter = given.times[index], given.meters[index]
     end = given.times[index + 1] if index + 1 < len(given.times) else np.iinfo(np.int64).max
@@ -84,18 +80,17 @@ def _fate_of_meter(given: Meters, written: Meters, index: int, step: int, quarte
         return None if given.begins_near(written.times[first], step) else "meters_moved"
     if same.any():
         return "meters_moved"
-    is_cut_short = end - start < 4 * quarter * meter[0] // meter[1]
+    is_cut_short = end - start < 4 * unit * meter[0] // meter[1]
     in_place = is_cut_short and written.begins_near(start, step) and written.begins_near(end, step)
     return None if in_place else "meters_replaced"
 
 
-def _changed_tempos(tokenizer: MusicTokenizer, score: ScoreTick) -> dict:
+def _changed_tempos(score: ScoreTick, limits: TokenLimits) -> dict:
     qpm = _tempos(score)
-    if not tokenizer.config.use_tempos:
+    if limits.tempo_range is None:
         return {"tempos_unwritten": _num_changed(qpm, (DEFAULT_QPM,))}
-    known = np.sort(tokenizer.tempos)
-    half_steps = np.diff(known)[[0, -1]] / 2 if len(known) > 1 else (0, 0)
-    return {"tempos_clamped": int(((qpm < known[0] - half_steps[0]) | (qpm > known[-1] + half_steps[1])).sum())}
+    lowest, highest = limits.tempo_range
+    return {"tempos_clamped": int(((qpm < lowest) | (qpm > highest)).sum())}
 
 
 def _tempos(score: ScoreTick) -> np.ndarray:
@@ -108,19 +103,16 @@ def _tempos(score: ScoreTick) -> np.ndarray:
     return _changes(soa["time"], qpm[:, None], (DEFAULT_QPM,))[1]
 
 
-def _changed_silences(tokenizer: MusicTokenizer, quantised: ScoreTick) -> dict:
-    onsets = [track.notes.numpy()["time"] for track in quantised.tracks]
-    gaps = np.diff(np.sort(np.concatenate([np.zeros(1, np.int32), *onsets])))
+def _changed_silences(kept: Notes, unit: int, limits: TokenLimits) -> dict:
+    onsets = np.sort(kept.onset)
+    gaps = onsets - np.concatenate([[0], onsets[:-1]])
     gaps = gaps[gaps > 0]
-    known = np.round(lengths_in_beats(tuple(tokenizer.durations)) * quantised.ticks_per_quarter).astype(np.intc)
-    gaps = gaps[known[np.searchsorted(known, gaps).clip(0, len(known) - 1)] != gaps]
+    known = np.round(limits.lengths * unit).astype(np.int64)
+    gaps = gaps[known[np.minimum(known.searchsorted(gaps), len(known) - 1)] != gaps]
     if not len(gaps):
         return {}
     difference = np.abs(np_get_closest(known, gaps) - gaps)
-    return {
-        "silences_changed": len(gaps),
-        "silence_changed": float(difference.sum() / quantised.ticks_per_quarter),
-    }
+    return {"silences_changed": len(gaps), "silence_changed": int(difference.sum()) / unit}
 
 
 def _only_one(events):

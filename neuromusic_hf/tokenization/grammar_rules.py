@@ -81,16 +81,17 @@ def write_rules(tokenizer: MusicTokenizer, tokens: BaseTokens) -> list[Automaton
     rules = [_successions(tokenizer, tokens), _ending(tokens)]
     if isinstance(tokenizer, miditok.REMI):
         tempo = ["Position_0", "Tempo"] if config.use_tempos else []
-        rules += [_opening(["Bar", *meter, *tempo], tokens), _positions(meters, steps, tokens)]
+        rules += [_opening(["Bar", *meter, *tempo], tokens), _bars(meters, tokens)]
+        rules += [_rising_positions(tokens), _positions_inside(meters, steps, tokens)]
     elif isinstance(tokenizer, miditok.TSD):
         tempo = ["Tempo"] if config.use_tempos else []
         note = ["Program"] if config.use_programs else ["Chord", "Pitch"]
         rules += [_opening(meter + tempo or [("TimeShift", *note)], tokens)]
-        rules += [_meters(meters, steps, tokens), _greedy_shifts(steps, tokens)]
+        rules += [_meters_at_bars(meters, steps, tokens), _changes("TimeSig", tokens), _greedy_shifts(steps, tokens)]
     else:
         rules += [_opening(["TimeShift"], tokens)]
     if config.delete_equal_successive_tempo_changes:
-        rules += [_tempo_changes(tokens)]
+        rules += [_changes("Tempo", tokens)]
     if config.use_chords:
         rules += [_chord_programs(tokens)]
     return rules
@@ -172,16 +173,15 @@ def _ending(tokens: BaseTokens) -> Automaton:
     return rule
 
 
-def _positions(meters: list[tuple[int, int]], steps_per_beat: int, tokens: BaseTokens) -> Automaton:
+def _bars(meters: list[tuple[int, int]], tokens: BaseTokens) -> Automaton:
     """
-    REMI: positions go up in a bar and stay inside it; a piece does not end with an empty bar.
+    REMI: a bar has its meter; a piece does not end with an empty bar, unless its meter is another one.
 
-    A state is a meter, and a position in its bar or one of three places before it: the bar still wants its meter, it
-    has begun, or it has begun with another meter than the bar before.
+    A state is a meter, and whether a bar of it wants its meter, has begun, or has begun with another meter than the
+    bar before; or holds something.
     """
-    wants_meter, begun, changed, first_position = 0, 1, 2, 3
-    lengths = np.array([numerator * steps_per_beat for numerator, _ in meters])
-    meter, place, first = _states(lengths + first_position, _default(meters))
+    wants_meter, begun, changed, filled = 0, 1, 2, 3
+    meter, place, first = _states(np.full(len(meters), 4), _default(meters))
     place[0] = changed
     rule = Automaton.idle(len(meter), tokens)
     new_bar = wants_meter if "TimeSig" in tokens.types else begun
@@ -190,25 +190,60 @@ def _positions(meters: list[tuple[int, int]], steps_per_beat: int, tokens: BaseT
         new = meters.index(signature)
         rule.next[:, column] = first[new] + np.where(meter == new, begun, changed)
         rule.next[0, column] = first[new] + changed
-    for column in np.flatnonzero(tokens.of("Position")):
-        position = int(tokens.values[column])
-        rule.next[:, column] = first[meter] + first_position + np.minimum(position, lengths[meter] - 1)
-        rule.legal[:, column] = (position > place - first_position) & (position < lengths[meter])
+    rule.next[:, tokens.of("Position")] = (first[meter] + filled)[:, None]
     rule.legal[np.ix_(place < changed, tokens.of("EOS"))] = False
     return rule
 
 
-def _meters(meters: list[tuple[int, int]], steps_per_beat: int, tokens: BaseTokens) -> Automaton:
-    """TSD: the meter changes where a bar begins, and to another one. A state is a meter and a place in its bar."""
-    lengths = np.array([numerator * steps_per_beat for numerator, _ in meters])
-    meter, place, first = _states(lengths, _default(meters))
-    rule = Automaton.idle(len(meter), tokens)
-    for column, signature in tokens.meters().items():
-        new = meters.index(signature)
-        rule.next[:, column] = first[new]
-        rule.legal[1:, column] = ((place == 0) & (meter != new))[1:]
+def _rising_positions(tokens: BaseTokens) -> Automaton:
+    """REMI: positions go up in a bar. A state is the position before: none, then 0 and up."""
+    columns = np.flatnonzero(tokens.of("Position"))
+    positions = tokens.values[columns].astype(int)
+    rule = Automaton.idle(2 + positions.max(), tokens)
+    rule.next[:, tokens.of("Bar", "TimeSig")] = 0
+    rule.next[:, columns] = 1 + positions
+    rule.legal[:, columns] = positions >= np.arange(len(rule.next))[:, None]
+    return rule
+
+
+def _positions_inside(meters: list[tuple[int, int]], steps_per_beat: int, tokens: BaseTokens) -> Automaton:
+    """REMI: positions stay inside the bar. A state is a number of beats, as meters of so many have bars alike."""
+    beats = np.unique([numerator for numerator, _ in meters])
+    default = meters[_default(meters)][0]
+    state_of = {count: state for state, count in enumerate(beats.tolist(), 1)}
+    rule = Automaton.idle(1 + len(beats), tokens)
+    for column, (numerator, _) in tokens.meters().items():
+        rule.next[:, column] = state_of[numerator]
+    lengths = np.array([default, *beats]) * steps_per_beat
+    columns = np.flatnonzero(tokens.of("Position"))
+    rule.legal[:, columns] = tokens.values[columns].astype(int) < lengths[:, None]
+    return rule
+
+
+def _meters_at_bars(meters: list[tuple[int, int]], steps_per_beat: int, tokens: BaseTokens) -> Automaton:
+    """
+    TSD: the meter changes where a bar begins. A state is a number of beats and a place in a bar of so many; the first
+    is the beginning of a piece, and as it is while no meter is said.
+    """
+    beats = np.unique([numerator for numerator, _ in meters])
+    lengths = beats * steps_per_beat
+    count, place, first = _states(lengths, int(np.searchsorted(beats, meters[_default(meters)][0])))
+    rule = Automaton.idle(len(count), tokens)
+    for column, (numerator, _) in tokens.meters().items():
+        rule.next[:, column] = first[np.searchsorted(beats, numerator)]
+        rule.legal[:, column] = place == 0
     for column, steps in tokens.shifts(steps_per_beat).items():
-        rule.next[:, column] = first[meter] + (place + steps) % lengths[meter]
+        rule.next[:, column] = first[count] + (place + steps) % lengths[count]
+    return rule
+
+
+def _changes(kind: str, tokens: BaseTokens) -> Automaton:
+    """A tempo, or a meter of TSD, differs from the one before."""
+    columns = np.flatnonzero(tokens.of(kind))
+    rule = Automaton.idle(1 + len(columns), tokens)
+    for state, column in enumerate(columns, 1):
+        rule.next[:, column] = state
+        rule.legal[state, column] = False
     return rule
 
 
@@ -217,10 +252,10 @@ def _default(meters: list[tuple[int, int]]) -> int:
 
 
 def _states(places: np.ndarray, default: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Meter and place of every state, the first being the beginning of a piece, and the first state of every meter."""
-    meter = np.concatenate([[default], np.repeat(np.arange(len(places)), places)])
+    """Group and place of every state, the first being the beginning of a piece, and the first state of every group."""
+    group = np.concatenate([[default], np.repeat(np.arange(len(places)), places)])
     place = np.concatenate([[0], *(np.arange(count) for count in places)])
-    return meter, place, 1 + np.cumsum(places) - places
+    return group, place, 1 + np.cumsum(places) - places
 
 
 def _greedy_shifts(steps_per_beat: int, tokens: BaseTokens) -> Automaton:
@@ -241,16 +276,6 @@ def _greedy_shifts(steps_per_beat: int, tokens: BaseTokens) -> Automaton:
         rest = np.where(rooms == unlimited, unlimited, rooms - steps)
         room = np.minimum(rest, room_after.get(steps, unlimited))
         rule.next[:, column] = np.where((room == unlimited) | (room < 0), 0, 1 + room)
-    return rule
-
-
-def _tempo_changes(tokens: BaseTokens) -> Automaton:
-    """A tempo differs from the one before."""
-    tempos = np.flatnonzero(tokens.of("Tempo"))
-    rule = Automaton.idle(1 + len(tempos), tokens)
-    for state, column in enumerate(tempos, 1):
-        rule.next[:, column] = state
-        rule.legal[state, column] = False
     return rule
 
 

@@ -10,7 +10,19 @@ from miditok import MusicTokenizer, TokenizerConfig
 
 from .checks import check_usable
 
+
+def _sparse(first: int, last: int, step: int) -> dict[tuple[int, int], int]:
+    """Of `beat_res`: lengths from `first` up to `last` beats (exclusive), `step` beats apart."""
+    return {(beat, beat + 1): 1 for beat in range(first, last, step)}
+
+
 FIELD_SETTINGS = {
+    "pitch_range": (0, 127),
+    "drums_pitch_range": (0, 127),
+    # 16 onsets a beat: a beat is the meter's denominator, so that in 2/2 it is 8 onsets a quarter note. Lengths of
+    # notes and shifts up to 256 beats, which are 64 quarter notes in x/16, in steps of about 3% of them.
+    "beat_res": {(0, 2): 16, (2, 6): 8, (6, 12): 4, (12, 32): 1}
+    | (_sparse(32, 64, 2) | _sparse(64, 128, 4) | _sparse(128, 255, 8) | {(255, 256): 1}),
     "num_velocities": 16,
     "use_chords": True,
     "use_programs": True,
@@ -18,7 +30,8 @@ FIELD_SETTINGS = {
     "num_tempos": 57,
     "tempo_range": (20, 300),
     "use_time_signatures": True,
-    "time_signature_range": {4: [1, 2, 3, 4, 5, 6, 7], 8: [3, 5, 6, 7, 9, 12]},
+    # Every numerator, as bars that a change of meter cuts short get a meter of their own.
+    "time_signature_range": {2: [*range(1, 7)], 4: [*range(1, 16)], 8: [*range(1, 16)], 16: [*range(1, 16)]},
     "remove_duplicated_notes": True,
     "delete_equal_successive_tempo_changes": True,
     "delete_equal_successive_time_sig_changes": True,
@@ -30,9 +43,12 @@ FIELD_SETTINGS = {
 """Arguments of `miditok.TokenizerConfig` in force unless overridden. Tempos are 5 quarter notes a minute apart, so
 that usual metronome marks (60, 90, 120, ...) are kept exactly."""
 
-STRUCTURED_SETTINGS = {"beat_res": {(0, 12): 8}}
-"""Structured writes every onset as one rounded time shift: with miditok's coarser grid past 4 beats the rounding
-errors add up to a drift of the whole piece, so all shifts share the fine grid."""
+STRUCTURED_SETTINGS = {
+    "beat_res": {(0, 4): 16, (4, 12): 8, (12, 16): 4, (16, 32): 2, (32, 64): 1}
+    | (_sparse(64, 128, 2) | _sparse(128, 255, 4) | {(255, 256): 1})
+}
+"""Structured writes every onset as one time shift, which cannot be put together from a long and a short one: its long
+shifts are finer."""
 
 
 def music_tokenizer_class(name: str) -> type[MusicTokenizer]:

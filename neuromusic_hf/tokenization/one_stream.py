@@ -12,16 +12,19 @@ from miditok import MusicTokenizer, TokSequence
 from symusic import Score, Track
 from symusic.core import ScoreTick
 
+from .preparing import prepare
+
 logger = logging.getLogger(__name__)
 
 
 def quantise(tokenizer: MusicTokenizer, score: ScoreTick) -> ScoreTick:
     """
-    miditok's preprocessing: what of a score the tokenizer writes, in its own ticks.
+    What of a score the tokenizer writes, in its own ticks: miditok's preprocessing of what [`prepare`] made of it.
 
     A tokenizer of solo pieces writes one track: tracks are merged, and drums left out, which is logged once.
     """
-    return tokenizer.preprocess_score(_as_solo(tokenizer, score) if is_solo(tokenizer) else score)
+    score = _as_solo(tokenizer, score) if is_solo(tokenizer) else score
+    return tokenizer.preprocess_score(prepare(tokenizer, score))
 
 
 def encode_quantised(tokenizer: MusicTokenizer, quantised: ScoreTick, *, encode_ids: bool = True) -> TokSequence:

@@ -20,6 +20,7 @@ from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, 
 from .one_stream import decode_ids, encode_quantised, quantise
 from .pipeline_code import write_pipeline_code
 from .tally import Tally, take_tally
+from .token_limits import TokenLimits
 from .vocabulary_training import train_music_tokenizer
 
 MidiInput = str | Path | bytes | dict | ScoreTick
@@ -71,6 +72,7 @@ class MidiProcessor(ProcessorMixin):
         self.miditok = miditok
         self.vocabulary_hash = vocabulary_hash
         self._made_of = _state(self.music_tokenizer)
+        self._limits = TokenLimits.of(self.music_tokenizer)
         if vocabulary_hash is not None:
             check_rebuilt(self.music_tokenizer, vocabulary_hash, miditok)
         check_plain(tokenizer, len(self.music_tokenizer), vocabulary_hash)
@@ -228,16 +230,18 @@ class MidiProcessor(ProcessorMixin):
         """
         return quantise(self.music_tokenizer, score)
 
-    def tally(self, midi: MidiInput, quantised: ScoreTick | None = None) -> Tally:
+    def tally(self, midi: MidiInput) -> Tally:
         """
         Counts what the tokenizer changes in one piece.
 
         Args:
             midi (path, `bytes`, [`symusic.Score`] or `{"bytes", "path"}`): the music.
-            quantised ([`symusic.Score`], *optional*): what [`MidiProcessor.quantise`] gave of it, if that is known.
 
         Returns:
             [`Tally`]: false where it changes nothing but what its steps round.
+
+        Raises:
+            `RuntimeError`: the file is not readable MIDI.
 
         Example:
 
@@ -245,12 +249,13 @@ class MidiProcessor(ProcessorMixin):
         >>> print(processor.tally("song.mid"))
         lost 0.12% of sounding time; 3 drum keys dropped, 14 lengths cut, 2 meters replaced
         ```
-
-        Raises:
-            `RuntimeError`: the file is not readable MIDI.
         """
         score = load_score(midi)
-        return take_tally(self.music_tokenizer, score, self.quantise(score) if quantised is None else quantised)
+        return self.tally_quantised(score, self.quantise(score))
+
+    def tally_quantised(self, score: ScoreTick, quantised: ScoreTick) -> Tally:
+        """As [`MidiProcessor.tally`], of a score in ticks and what [`MidiProcessor.quantise`] gave of it."""
+        return take_tally(self._limits, score, quantised)
 
     def encode_quantised(self, quantised: ScoreTick) -> list[int]:
         """miditok's ids of what [`MidiProcessor.quantise`] gave, or of a part of it; none where no note is kept."""

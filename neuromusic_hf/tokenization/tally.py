@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from miditok import MusicTokenizer
 from symusic.core import ScoreTick
 
-from .changed_notes import changed_notes
+from .changed_notes import Notes, changed_notes
 from .changed_time import changed_time
+from .token_limits import TokenLimits
 
 
 def _change(*words: str):
@@ -110,13 +110,17 @@ def say_changes(changes: dict[str, float]) -> str:
     return ", ".join(f"{count:,} {words[count > 1]}" for count, words in found)
 
 
-def take_tally(tokenizer: MusicTokenizer, score: ScoreTick, quantised: ScoreTick) -> Tally:
+def take_tally(limits: TokenLimits, score: ScoreTick, quantised: ScoreTick) -> Tally:
     """
     Compares a score with what a tokenizer writes of it.
 
     Args:
-        tokenizer ([`miditok.MusicTokenizer`]): trained or not, with programs or without.
+        limits ([`TokenLimits`]): of the tokenizer.
         score ([`symusic.Score`]): in ticks, sorted by time.
         quantised ([`symusic.Score`]): what [`quantise`] gave of it.
     """
-    return Tally(**changed_notes(tokenizer, score, quantised), **changed_time(tokenizer, score, quantised))
+    unit = score.ticks_per_quarter * quantised.ticks_per_quarter
+    given = Notes.of(score, quantised.ticks_per_quarter, limits)
+    kept = Notes.of(quantised, score.ticks_per_quarter, limits)
+    notes = changed_notes(given, kept, score, quantised, unit, limits)
+    return Tally(**notes, **changed_time(kept, score, quantised, unit, limits))

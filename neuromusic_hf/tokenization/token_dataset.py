@@ -5,7 +5,6 @@ import gc
 import json
 import logging
 import os
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -100,10 +99,12 @@ class TokenizePieces:
                 for row in self.tokenize(load_score(midi), content_hash):
                     for name, value in {**row, "piece": _name(midi["path"]) or content_hash}.items():
                         result[name].append(value)
+            # In a row: after miditok's many objects, arithmetic on arrays is slow to begin.
+            result["changed"] = [pair and vars(self.processor.tally_quantised(*pair)) for pair in result["changed"]]
         return result
 
     def tokenize(self, score, content_hash: str):
-        """Yields the rows of one piece, but for its name."""
+        """Yields the rows of one piece, but for its name, and with what its tally compares."""
         tokenizer = self.processor.tokenizer
         pitch_range = self.processor.music_tokenizer.config.pitch_range
         for variant in self.augmentation.draw(score, content_hash, pitch_range):
@@ -113,7 +114,7 @@ class TokenizePieces:
                 "input_ids": [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id],
                 "num_notes": quantised.note_num(),
                 "content_hash": content_hash,
-                "changed": asdict(self.processor.tally(score, quantised)) if variant == Variant() else None,
+                "changed": (score, quantised) if variant == Variant() else None,
                 **vars(variant),
             }
 

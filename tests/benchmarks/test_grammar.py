@@ -2,7 +2,7 @@
 
 import pytest
 
-SIZES = {"vocab_size": 560, "max_pieces": 5}
+SIZES = {"vocab_size": 1000, "max_pieces": 5}
 
 
 @pytest.fixture

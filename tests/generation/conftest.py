@@ -33,7 +33,7 @@ def processor_of():
             if trained:
                 rows = {"midi": [make_score(seed).dumps_midi() for seed in range(8)]}
                 corpus = Dataset.from_dict(rows, features=Features({"midi": Midi()}))
-                made[name] = made[name].train_new_from_corpus(corpus, 620)
+                made[name] = made[name].train_new_from_corpus(corpus, 1000)
         return made[name]
 
     return get

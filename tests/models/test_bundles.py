@@ -61,7 +61,7 @@ def processors():
     processors = {name: MidiProcessor.from_tokenization(name) for name in ("REMI", "TSD", "Structured")}
     rows = {"midi": [make_score(seed).dumps_midi() for seed in range(10)]}
     corpus = Dataset.from_dict(rows, features=Features({"midi": Midi()}))
-    trained = {f"{name} BPE": processor.train_new_from_corpus(corpus, 600) for name, processor in processors.items()}
+    trained = {f"{name} BPE": processor.train_new_from_corpus(corpus, 1000) for name, processor in processors.items()}
     return processors | trained
 
 

@@ -181,12 +181,15 @@ def test_title_is_plain_text():
     assert [text.get_text() for text in figure.texts] == ["Études $1^^2$ \\alpha {"]
 
 
-def test_long_title_ends_before_the_legend():
-    figure = plot_piano_roll(make_score([(0, 480, 60, 100)]), Score(480), title="MIDI-Unprocessed_" * 10)
+@pytest.mark.parametrize("word", ["MIDI-Unprocessed_", "ШИРОКАЯ ", "illi", "سلام "])
+@pytest.mark.parametrize("times", [40, 5000])
+def test_long_title_ends_just_before_the_legend(word, times):
+    figure = plot_piano_roll(make_score([(0, 480, 60, 100)]), Score(480), title=word * times)
     pixels(figure)
     (title,) = figure.texts
-    assert title.get_text().startswith("MIDI-Unprocessed_") and title.get_text().endswith("…")
-    assert title.get_window_extent().x1 < figure.legends[0].get_window_extent().x0
+    assert title.get_text().startswith(word) and title.get_text().endswith("…")
+    room = figure.legends[0].get_window_extent().x0 - title.get_window_extent().x1
+    assert 0 < room < 60
 
 
 def test_png_has_the_size_of_the_figure():

@@ -1,5 +1,7 @@
 """Pictures hold every piece and every score."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,6 +41,17 @@ def test_histograms_hold_every_piece_an_outlier_too(outlier):
 @pytest.mark.parametrize("values", [[], [0.0], [1.0] * 5, [None, None], [-0.3, 0.9, None]])
 def test_few_equal_missing_and_negative_distances_are_drawn(values):
     plot_distances(table_of(values, values)).canvas.draw()
+
+
+def test_labels_of_any_script_are_plain_text():
+    labels = ["Чайка $x^^2$ _a_", "\\alpha {\nnew line", "سلام"]
+    scores = {f"{name}_kl": score_of(0.5) for name in FEATURES}
+    figure = plot_scores(dict.fromkeys(labels, scores))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.canvas.draw()
+    shown = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert shown == [label.replace("\n", " ") for label in labels]
 
 
 def test_scores_stand_beside_their_floors_in_the_order_given():

@@ -150,7 +150,7 @@ def test_a_music_tokenizer_changed_under_the_processor_is_refused_at_the_save(ch
         files = [tmp_path / f"{seed}.mid" for seed in range(3)]
         for seed, path in enumerate(files):
             random_score(seed).dump_midi(path)
-        mine.music_tokenizer.train(vocab_size=600, files_paths=files)
+        mine.music_tokenizer.train(vocab_size=1000, files_paths=files)
     elif change == "config":
         mine.music_tokenizer.config.use_chords = False
     else:

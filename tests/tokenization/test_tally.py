@@ -157,12 +157,12 @@ def quantised_meters(processor, score, meters):
 def test_a_change_of_meter_within_a_bar_has_moved_unless_a_shorter_bar_comes_before_it(ours, written, expected):
     score = one_part(*[(beat, 1, 60, 64) for beat in range(24)], meters=((0, 4, 4), (10, 3, 4)))
     quantised = quantised_meters(ours["REMI"], score, written)
-    assert ours["REMI"].tally(score, quantised).changes == expected
+    assert ours["REMI"].tally_quantised(score, quantised).changes == expected
 
 
 def test_a_first_bar_that_is_cut_short_is_not_replaced(ours):
     score = one_part(*[(beat, 1, 60, 64) for beat in range(24)], meters=((0, 4, 4), (1, 3, 4)))
-    assert not ours["REMI"].tally(score, quantised_meters(ours["REMI"], score, ((0, 1, 4), (1, 3, 4))))
+    assert not ours["REMI"].tally_quantised(score, quantised_meters(ours["REMI"], score, ((0, 1, 4), (1, 3, 4))))
 
 
 def test_tempos_are_clamped_where_the_nearest_is_further_than_half_a_step():
@@ -229,7 +229,7 @@ def test_every_tokenizer_of_miditok_keeps_as_many_notes_as_the_tally_says(name):
         processor = MidiProcessor.from_music_tokenizer(miditok_tokenizer(tokenization, use_programs=True))
         score = SCORES[name]()
         quantised = processor.quantise(score)
-        tally = processor.tally(score, quantised)
+        tally = processor.tally_quantised(score, quantised)
         dropped = sum(count for change, count in tally.changes.items() if change.startswith("dropped"))
         assert tally.notes - dropped == tally.notes_kept == quantised.note_num(), tokenization
         assert 0 <= tally.sounding_time_lost <= tally.sounding_time
@@ -251,3 +251,9 @@ def test_tallies_add_up_go_through_json_and_say_themselves():
         "lost 0.12% of sounding time; 3 drum keys dropped, 1 duplicate dropped, 1 length cut, 2 meters replaced"
     )
     assert str(Tally(5, 5, 3.0)) == "lost 0.00% of sounding time" and not Tally(5, 5, 3.0)
+
+
+def test_a_meter_that_is_there_from_the_start_is_compared_with_those_written(ours):
+    score = one_part((0, 8, 60, 64), meters=((0, 3, 4),))
+    for written, expected in ((((0, 4, 4), (3, 3, 4)), {"meters_moved": 1}), (((0, 2, 4),), {"meters_replaced": 1})):
+        assert ours["REMI"].tally_quantised(score, quantised_meters(ours["REMI"], score, written)).changes == expected

@@ -104,7 +104,7 @@ def test_what_would_do_nothing_is_refused_where_it_is_asked_for(recipe, parse, n
 
 def test_what_a_recipe_holds_ready_an_option_switches_on_or_off(recipe, parse):
     held = recipe(vocabulary_model="Unigram", max_pitch_shift=3, eval_steps=7)
-    model_args, data_args, args = parse(held, "--vocab_size", "700", "--augmentation_variants", "2")
+    model_args, data_args, args = parse(held, "--vocab_size", "1100", "--augmentation_variants", "2")
     assert (model_args.vocabulary_model, data_args.max_pitch_shift, args.eval_steps) == ("Unigram", 3, 7)
     assert parse(held, "--eval_strategy", "no")[2].eval_strategy == "no"
 

@@ -43,7 +43,7 @@ def refused(monkeypatch, tmp_path):
         ("--model llama --model_config {\"hidden_act\":\"foo\"}", "No llama can be made with.*foo"),
         ("--tokenization Nonsense", "Nonsense"),
         ("--vocab_size 10", "vocab_size=10 leaves nothing to learn"),
-        ("--vocabulary_model Foo --vocab_size 700", "vocabulary_model='Foo'"),
+        ("--vocabulary_model Foo --vocab_size 1100", "vocabulary_model='Foo'"),
         ("--report_to nonsense", "report_to=nonsense"),
         ("--torch_compile_backend foo", "torch_compile_backend=foo"),
         ("--lr_scheduler_type linear --lr_scheduler_kwargs {\"foo\":1}", "lr_scheduler_kwargs=.*foo"),
@@ -72,11 +72,11 @@ def test_saved_weights_that_do_not_fit_are_refused(refused, tmp_path):
     build_model("gpt2", processor, context_length=64, **SIZES).save_pretrained(tmp_path / "model")
     model = ("--model", tmp_path / "model")
     assert "the processor" in refused(*model, "--context_length", 64)
-    assert "ids" in refused(*model, "--context_length", 64, "--tokenization", "TSD", "--vocab_size", 700)
+    assert "ids" in refused(*model, "--context_length", 64, "--tokenization", "TSD", "--vocab_size", 1100)
     assert "reads 64 tokens at most" in refused(*model, "--tokenization", "TSD")
     for size in SIZES:
         assert "weights of other sizes" in refused(*model, "--tokenization", "TSD", f"--{size}", 4)
 
 
 def test_a_fitting_run_goes_on_to_its_corpus(refused, tmp_path):
-    assert refused("--model", "gpt2", "--vocab_size", 700, kind=AssertionError) == "the corpus is read"
+    assert refused("--model", "gpt2", "--vocab_size", 1100, kind=AssertionError) == "the corpus is read"

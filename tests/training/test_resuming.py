@@ -81,7 +81,7 @@ CHANGES = {
     "hidden_size": 64,
     "model": "llama",
     "tokenization": "TSD",
-    "vocab_size": 700,
+    "vocab_size": 1100,
     "context_length": 32,
     "max_pieces": 20,
     "augmentation_variants": 1,
@@ -218,11 +218,11 @@ def test_a_vocabulary_that_another_process_learned_meanwhile_is_taken(train, opt
     def learn_twice(self, *args, **kwargs):
         if not inner:
             inner.append(True)
-            train(options("other", vocab_size=650))
+            train(options("other", vocab_size=1050))
         return learn(self, *args, **kwargs)
 
     monkeypatch.setattr(MidiProcessor, "train_new_from_corpus", learn_twice)
-    train(options(vocab_size=650))
+    train(options(vocab_size=1050))
     ours, theirs = (MidiProcessor.from_pretrained(tmp_path / name) for name in ("run", "other"))
     assert ours.tokenizer.get_vocab() == theirs.tokenizer.get_vocab()
 

@@ -86,17 +86,17 @@ def test_resume_equals_an_unbroken_run(train, options, tmp_path, model):
 
 
 def test_a_learned_vocabulary_is_in_the_bundle_and_learned_once(train, options, tmp_path, monkeypatch):
-    train(options(vocab_size=700))
+    train(options(vocab_size=1100))
     processor = MidiProcessor.from_pretrained(tmp_path / "run")
-    assert processor.vocab_size == 700 and processor.music_tokenizer.is_trained
+    assert processor.vocab_size == 1100 and processor.music_tokenizer.is_trained
     vocabulary = run_record(tmp_path / "run")["vocabulary"]
-    assert vocabulary == {"tokenization": "REMI", "ids": 700, "ids_asked_for": 700}
+    assert vocabulary == {"tokenization": "REMI", "ids": 1100, "ids_asked_for": 1100}
 
     def learn_again(*args, **kwargs):
         raise AssertionError("the vocabulary is learned a second time")
 
     monkeypatch.setattr(MidiProcessor, "train_new_from_corpus", learn_again)
-    train(options("again", vocab_size=700))
+    train(options("again", vocab_size=1100))
 
 
 def test_a_trained_bundle_is_trained_further(train, options, tmp_path):

@@ -1,0 +1,162 @@
+"""Counts what tokenizers change in corpora, and what share of the time of tokenising the counting takes.
+
+    python benchmarks/tally.py bach folk maestro=maestro-v2.0.0-midi.zip lamd=lamd-sample.zip lieder=lieder-cc0.zip \
+        --settings old --output benchmarks/results/tally_before.json
+
+`--settings old` are those of the project before notes, meters and drum keys were counted; `new` are those in force.
+"""
+
+import argparse
+import gc
+import time
+from pathlib import Path
+
+import miditok
+import numpy as np
+from datasets import Dataset, concatenate_datasets
+from matplotlib.figure import Figure
+from measuring import RESULTS, print_targets, save_result, target
+from miditok import MusicTokenizer, TokenizerConfig
+from tqdm import tqdm
+
+from neuromusic_hf.corpora import load_corpus
+from neuromusic_hf.tokenization import MidiProcessor, PiecesTally, Tally, create_music_tokenizer
+from neuromusic_hf.tokenization.tally import WORDS
+
+OLD_SETTINGS = {
+    "num_velocities": 16,
+    "use_chords": True,
+    "use_programs": True,
+    "use_tempos": True,
+    "num_tempos": 57,
+    "tempo_range": (20, 300),
+    "use_time_signatures": True,
+    "time_signature_range": {4: [1, 2, 3, 4, 5, 6, 7], 8: [3, 5, 6, 7, 9, 12]},
+    "remove_duplicated_notes": True,
+    "delete_equal_successive_tempo_changes": True,
+    "delete_equal_successive_time_sig_changes": True,
+    "special_tokens": ["PAD", "BOS", "EOS"],
+    "encode_ids_split": "no",
+}
+OLD_BEAT_RES = {"Structured": {(0, 12): 8}}
+MOST_LOST = 0.0005
+"""Share of the sounding time of a corpus."""
+MOST_TIME = 0.05
+"""Of tokenising."""
+TIMED_PIECES = 60
+SHIPPED = ("bach", "folk")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpora", nargs="+", help="bach, folk, maestro=PATH, lamd=PATH, or any NAME=PATH")
+    parser.add_argument("--tokenizations", default="REMI,TSD,Structured", help="classes of miditok")
+    parser.add_argument("--settings", choices=("old", "new"), default="new")
+    parser.add_argument("--every", type=int, default=1, help="take every so many-th piece, for trials")
+    parser.add_argument("--cache_dir", help="of the corpora")
+    parser.add_argument("--output", type=Path, default=RESULTS / "tally_after.json", help="result file")
+    args = parser.parse_args()
+    processors = {name: make_processor(name, args.settings) for name in args.tokenizations.split(",")}
+    figures = {}
+    for given in args.corpora:
+        name, _, path = given.partition("=")
+        pieces = load_pieces(name, path, args.cache_dir)
+        pieces = pieces.select(range(0, len(pieces), args.every))
+        figures[name] = {
+            tokenization: measure(processor, pieces, f"{name}, {tokenization}")
+            for tokenization, processor in processors.items()
+        }
+    targets = judge(figures)
+    print_targets(targets)
+    plot(figures).savefig(args.output.with_suffix(".png"))
+    ids = {name: processor.vocab_size for name, processor in processors.items()}
+    settings = {"settings": args.settings, "ids": ids, "every": args.every, "timed_pieces": TIMED_PIECES}
+    save_result(args.output, "tally", {"settings": settings, "corpora": figures, "targets": targets})
+
+
+def make_processor(name: str, settings: str) -> MidiProcessor:
+    """A processor of the base tokens."""
+    if settings == "new":
+        return MidiProcessor.from_music_tokenizer(create_music_tokenizer(name))
+    beat_res = {"beat_res": OLD_BEAT_RES[name]} if name in OLD_BEAT_RES else {}
+    tokenizer: MusicTokenizer = getattr(miditok, name)(TokenizerConfig(**OLD_SETTINGS, **beat_res))
+    return MidiProcessor.from_music_tokenizer(tokenizer)
+
+
+def load_pieces(name: str, path: str, cache_dir: str | None) -> Dataset:
+    """All splits of a corpus."""
+    known = name in (*SHIPPED, "maestro", "lamd")
+    corpus = load_corpus(name if known else path, path or None if known else None, cache_dir=cache_dir)
+    return concatenate_datasets(list(corpus.values()))
+
+
+def measure(processor: MidiProcessor, pieces: Dataset, title: str) -> dict:
+    """The tally of all pieces, in sum and of the worst; and of some of them the time it takes."""
+    tallies = {}
+    times = {"quantise": 0.0, "tally": 0.0, "encode": 0.0}
+    timed = set(np.linspace(0, len(pieces) - 1, min(TIMED_PIECES, len(pieces)), dtype=int).tolist())
+    gc.disable()  # as tokenize_corpus does
+    for index, row in enumerate(tqdm(pieces, desc=title, unit="piece")):
+        laps = [time.process_time()]
+        quantised = processor.quantise(row["midi"])
+        laps.append(time.process_time())
+        tally = processor.tally_quantised(row["midi"], quantised)
+        laps.append(time.process_time())
+        tallies[f"{index} {row.get('title') or row['content_hash'][:12]}"] = tally
+        if index in timed:
+            processor.encode_quantised(quantised)
+            laps.append(time.process_time())
+            for part, seconds in zip(times, np.diff(laps), strict=True):
+                times[part] += float(seconds)
+    gc.enable()
+    share = times["tally"] / (times["quantise"] + times["encode"])
+    return {**PiecesTally.of(tallies).to_dict(), "changed_by_kind": pieces_by_kind(tallies), "time_share": share}
+
+
+def pieces_by_kind(tallies: dict[str, Tally]) -> dict[str, int]:
+    """How many pieces have a change of each kind."""
+    counts = {kind: sum(bool(getattr(tally, kind)) for tally in tallies.values()) for kind in WORDS}
+    return {kind: count for kind, count in counts.items() if count}
+
+
+def judge(figures: dict) -> dict:
+    """What the project asks of the figures."""
+    targets = {}
+    for corpus, found in figures.items():
+        for tokenization, row in found.items():
+            name, total = f"{corpus}_{tokenization}", row["total"]
+            targets[f"{name}_lost_share"] = target(row["lost_share"], at_most=MOST_LOST)
+            targets[f"{name}_drum_hits"] = target(total.get("dropped_drum_keys", 0), at_most=0)
+            targets[f"{name}_time_share"] = target(row["time_share"], at_most=MOST_TIME)
+            if corpus in SHIPPED:
+                targets[f"{name}_meters_replaced"] = target(total.get("meters_replaced", 0), at_most=0)
+    return targets
+
+
+def plot(figures: dict) -> Figure:
+    """Sounding time lost, and how many pieces have which change, of each corpus and tokenizer."""
+    rows = {(corpus, name): row for corpus, found in figures.items() for name, row in found.items()}
+    kinds = [kind for kind in WORDS if any(kind in row["changed_by_kind"] for row in rows.values())]
+    figure = Figure(figsize=(13, 1.8 + 0.36 * len(rows)), dpi=130, layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 2))
+    places = np.arange(len(rows))
+    left.barh(places, [100 * row["lost_share"] for row in rows.values()], color="#0072B2")
+    left.axvline(100 * MOST_LOST, color="#D55E00", linewidth=1.2, label=f"{MOST_LOST:.2%}")
+    left.set(xscale="symlog", xlim=(0, None), xlabel="sounding time lost, %")
+    left.set_xscale("symlog", linthresh=0.01)
+    left.legend(frameon=False, fontsize=9)
+    left.set_yticks(places, [f"{corpus}, {name}" for corpus, name in rows])
+    left.invert_yaxis()
+    shares = [row["changed_by_kind"].get(kind, 0) / row["pieces"] for row in rows.values() for kind in kinds]
+    right.imshow(np.sqrt(shares).reshape(len(rows), len(kinds)), cmap="Blues", vmin=0, vmax=1.4, aspect="auto")
+    for place, row in enumerate(rows.values()):
+        for column, kind in enumerate(kinds):
+            if kind in row["changed_by_kind"]:
+                right.text(column, place, f"{row['changed_by_kind'][kind]:,}", ha="center", va="center", fontsize=8)
+    right.set_xticks(range(len(kinds)), [WORDS[kind][1] for kind in kinds], rotation=28, ha="right", fontsize=8)
+    right.set_title("pieces with such changes", loc="left", fontsize=10)
+    return figure
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""What is done to a score before miditok quantises it, so that what the vocabulary can say is not lost on the way."""
+
+from bisect import bisect_left
+
+import miditok
+import numpy as np
+from miditok import MusicTokenizer
+from symusic import Note, TimeSignature
+from symusic.core import NoteTickList, ScoreTick, TimeSignatureTickList
+
+from .meters import written_meters
+
+DRUMS = -1
+
+
+def prepare(tokenizer: MusicTokenizer, score: ScoreTick) -> ScoreTick:
+    """
+    A score in the ticks that miditok would choose for it, in which
+
+    - meters are those that are written, and begin at bar lines ([`written_meters`]);
+    - onsets are where Structured can write them, no error carried on;
+    - of the notes that fall on one onset of a key, the longest is left, where miditok would keep the shortest.
+    """
+    if tokenizer.config.use_control_changes:  # which miditok tells apart by their ticks in the file
+        return score
+    prepared = _in_ticks_of_tokenizer(tokenizer, score)
+    if isinstance(tokenizer, miditok.Structured):
+        _move_onsets(tokenizer, score, prepared)
+    if tokenizer.config.remove_duplicated_notes:
+        _keep_longest(tokenizer, prepared)
+    return prepared
+
+
+def _in_ticks_of_tokenizer(tokenizer: MusicTokenizer, score: ScoreTick) -> ScoreTick:
+    positions = tokenizer.config.max_num_pos_per_beat
+    if not tokenizer.config.use_time_signatures:
+        return tokenizer._resample_score(score, positions, TimeSignatureTickList())
+    meters = written_meters(tokenizer, score)
+    ticks_per_quarter = positions * max(meter.denominator for _, meter in meters) // 4
+    prepared = tokenizer._resample_score(score, ticks_per_quarter, TimeSignatureTickList())
+    prepared.time_signatures = [
+        TimeSignature(round(onset * prepared.ticks_per_quarter), meter.numerator, meter.denominator)
+        for onset, meter in meters
+    ]
+    return prepared
+
+
+def _keep_longest(tokenizer: MusicTokenizer, score: ScoreTick):
+    tracks, notes = _notes(score)
+    if not tracks:
+        return
+    voices = np.repeat(_voices(tokenizer, tracks), [len(track.notes) for track in tracks])
+    onsets = notes["time"].copy()
+    if len({meter.denominator for meter in score.time_signatures}) > 1:
+        steps = tokenizer._get_score_resampling_factor(score)
+        tokenizer._adjust_time_to_tpb(onsets, steps, sorted_times=False)
+    order = np.lexsort((notes["velocity"], -notes["duration"], notes["pitch"], onsets, voices))
+    keys = np.stack([voices, onsets, notes["pitch"]])[:, order]
+    keep = np.ones(len(order), dtype=bool)
+    keep[order[1:]] = (keys[:, 1:] != keys[:, :-1]).any(axis=0)
+    if not keep.all():
+        _replace_notes(tracks, notes, keep)
+
+
+def _move_onsets(tokenizer: MusicTokenizer, score: ScoreTick, prepared: ScoreTick):
+    """
+    Structured writes an onset as one shift from the one before, its length rounded: onsets go to where such shifts
+    lead. A gap longer than the longest shift stays as it is, and decoding makes it that shift.
+    """
+    tracks, notes = _notes(prepared)
+    if not tracks:
+        return
+    onsets, first, onset_of = np.unique(notes["time"], return_index=True, return_inverse=True)
+    shifts = tokenizer._tpb_to_time_array[prepared.ticks_per_quarter]
+    gaps = np.diff(onsets, prepend=0)
+    if np.isin(gaps[gaps <= shifts[-1]], [0, *shifts]).all():
+        return
+    exact = _notes(score)[1]["time"][first] * (prepared.ticks_per_quarter / score.ticks_per_quarter)
+    moved = _reachable(onsets.tolist(), exact.tolist(), shifts.tolist())
+    notes["time"] = np.array(moved, dtype=notes["time"].dtype)[onset_of]
+    _replace_notes(tracks, notes, np.ones(len(onset_of), dtype=bool))
+
+
+def _reachable(onsets: list[int], exact: list[float], shifts: list[int]) -> list[int]:
+    """
+    Where shifts lead to, for each onset.
+
+    Args:
+        onsets (`list[int]`): ascending, in ticks.
+        exact (`list[float]`): the same before they were rounded.
+        shifts (`list[int]`): lengths in ticks, ascending.
+    """
+    now, found, known = 0, [], {0, *shifts}
+    for onset, wanted in zip(onsets, exact, strict=True):
+        gap = onset - now
+        if gap <= shifts[-1] and (gap not in known or (found and not gap)):
+            index = bisect_left(shifts, wanted - now)
+            gap = min(shifts[max(0, index - 1) : index + 1], key=lambda shift: abs(now + shift - wanted))
+        now += gap
+        found.append(now)
+    return found
+
+
+def _notes(score: ScoreTick) -> tuple[list, dict[str, np.ndarray]]:
+    """Tracks that have notes, and the notes of all, one track after the other."""
+    tracks = [track for track in score.tracks if len(track.notes)]
+    arrays = [track.notes.numpy() for track in tracks]
+    names = arrays[0] if arrays else ()
+    return tracks, {name: np.concatenate([array[name] for array in arrays]) for name in names}
+
+
+def _voices(tokenizer: MusicTokenizer, tracks: list) -> list[int]:
+    """A number for each track, the same for those that miditok makes one."""
+    config = tokenizer.config
+    if not (config.use_programs and config.one_token_stream_for_programs and tokenizer._merge_same_program_tracks):
+        return list(range(len(tracks)))
+    return [DRUMS if track.is_drum else track.program for track in tracks]
+
+
+def _replace_notes(tracks: list, notes: dict[str, np.ndarray], keep: np.ndarray):
+    ends = np.cumsum([len(track.notes) for track in tracks])
+    for track, first, end in zip(tracks, [0, *ends], ends, strict=False):
+        here = slice(first, end)
+        kept = {name: values[here][keep[here]] for name, values in notes.items()}
+        track.notes = Note.from_numpy(**kept) if len(kept["time"]) else NoteTickList()
