@@ -14,7 +14,13 @@ from midi_bytes import chunk, melody, meta, midi_file, off, on, program, track_c
 from naive_hearing import heard_notes, read_notes
 from symusic import Score
 
+from neuromusic_hf.corpora import Midi
+from neuromusic_hf.corpora.builder import inspect_row
+from neuromusic_hf.generation.pieces import PieceInput
+from neuromusic_hf.metrics import PITCH, score_midi
 from neuromusic_hf.music import RefusedFile, SanityLimits, read_midi
+from neuromusic_hf.rendering import plot_piano_roll, render_audio
+from neuromusic_hf.tokenization import MidiProcessor, load_score
 
 CASES = Path(os.environ.get("NEUROMUSIC_DATA", Path(__file__).parents[3] / "shared" / "data")).parent / "cases"
 STRICT = SanityLimits(mend=False)
@@ -203,6 +209,8 @@ def test_notes_are_left_as_they_are_where_nothing_may_be_mended():
         (TUNE[:12] + b"\0\0" + TUNE[14:], "bad_time_division"),
         (TUNE[:12] + b"\xa0\x28" + TUNE[14:], "bad_time_division"),
         (TUNE[:12], "unreadable"),
+        (TUNE[:14], "unreadable"),
+        (b"MThd, and then nothing of it", "unreadable"),
         (TUNE[:-30], "unreadable"),
         (midi_file(melody(), melody(), kind=2), "independent_sequences"),
         (midi_file([(0, b"\xf4\x00"), *melody()]), "unreadable"),
@@ -305,11 +313,64 @@ def test_small_odd_files_have_the_right_notes(name, notes, kind, count):
 
 
 def test_what_was_mended_in_a_piece_is_said_once(caplog):
-    from neuromusic_hf.tokenization import load_score
-
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             load_score({"bytes": ODD["data_byte"], "path": "a name that no other test uses.mid"})
     assert [record.message for record in caplog.records if "no other test" in record.message] == [
         "Mended a name that no other test uses.mid: data_byte: byte 25: control_value=128, now 127; 3 in all"
     ]
+
+
+@pytest.fixture(scope="module")
+def processor():
+    return MidiProcessor.from_tokenization("REMI")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TUNE[:12] + b"\0\0" + TUNE[14:],
+        b"",
+        b"<!DOCTYPE html>",
+        TUNE[:-30],
+        midi_file(melody(), melody(), kind=2),
+        zipped(a_mid=TUNE, b_mid=TUNE),
+    ],
+)
+def test_every_door_refuses_a_file_in_the_same_words(data, processor, tmp_path):
+    with pytest.raises(RefusedFile) as caught:
+        read_midi(data)
+    words = str(caught.value)
+    path = tmp_path / "odd.mid"
+    path.write_bytes(data)
+    row = inspect_row("odd.mid", data, SanityLimits())
+    assert f"{row['refused_reason']}: {row['refused_detail']}" == words
+    stored = {"bytes": data, "path": "odd.mid"}
+    for read in (load_score, processor.encode, lambda midi: Midi().decode_example(Midi().encode_example(midi))):
+        for form in (path, data, stored):
+            with pytest.raises(RefusedFile) as caught:
+                read(form)
+            assert str(caught.value).endswith(words)
+    with pytest.raises(RefusedFile) as caught:
+        PieceInput(data).load()
+    assert str(caught.value) == words
+    tune = read_midi(midi_file(melody(count=30))).score
+    assert score_midi(PITCH, [tune], [tune], [data]).dropped == {f"generated: {words}": ["0"]}
+
+
+def test_a_score_without_time_is_refused_as_its_file_is(processor):
+    data = TUNE[:12] + b"\0\0" + TUNE[14:]
+    score = Score.from_midi(data)
+    for read in (load_score, processor.encode, Midi().encode_example, plot_piano_roll, render_audio):
+        with pytest.raises(RefusedFile, match="bad_time_division: 0 ticks per quarter note"):
+            read(score)
+
+
+def test_every_door_mends_a_file_alike(processor):
+    data = ODD["data_byte"]
+    notes = read_notes(read_midi(data).score)
+    row = inspect_row("odd.mid", data, SanityLimits())
+    assert row["midi"]["bytes"] == read_midi(data).data and row["mended"][0]["kind"] == "data_byte"
+    for score in (load_score(data), Midi().decode_example(Midi().encode_example(data)), PieceInput(data).load()):
+        assert read_notes(score) == notes
+    assert processor.encode(data) == processor.encode(row["midi"]["bytes"])
