@@ -7,7 +7,6 @@
 """
 
 import argparse
-import gc
 import time
 from pathlib import Path
 
@@ -19,9 +18,10 @@ from measuring import RESULTS, print_targets, save_result, target
 from miditok import MusicTokenizer, TokenizerConfig
 from tqdm import tqdm
 
-from neuromusic_hf.corpora import load_corpus
-from neuromusic_hf.tokenization import MidiProcessor, PiecesTally, Tally, create_music_tokenizer
+from neuromusic_hf.corpora import Midi, load_corpus
+from neuromusic_hf.tokenization import Augmentation, MidiProcessor, PiecesTally, Tally, create_music_tokenizer
 from neuromusic_hf.tokenization.tally import WORDS
+from neuromusic_hf.tokenization.token_dataset import TokenizePieces
 
 OLD_SETTINGS = {
     "num_velocities": 16,
@@ -43,7 +43,7 @@ MOST_LOST = 0.0005
 """Share of the sounding time of a corpus."""
 MOST_TIME = 0.05
 """Of tokenising."""
-TIMED_PIECES = 60
+TIMED_PIECES = 64
 SHIPPED = ("bach", "folk")
 
 
@@ -93,24 +93,32 @@ def load_pieces(name: str, path: str, cache_dir: str | None) -> Dataset:
 def measure(processor: MidiProcessor, pieces: Dataset, title: str) -> dict:
     """The tally of all pieces, in sum and of the worst; and of some of them the time it takes."""
     tallies = {}
-    times = {"quantise": 0.0, "tally": 0.0, "encode": 0.0}
-    timed = set(np.linspace(0, len(pieces) - 1, min(TIMED_PIECES, len(pieces)), dtype=int).tolist())
-    gc.disable()  # as tokenize_corpus does
     for index, row in enumerate(tqdm(pieces, desc=title, unit="piece")):
-        laps = [time.process_time()]
-        quantised = processor.quantise(row["midi"])
-        laps.append(time.process_time())
-        tally = processor.tally_quantised(row["midi"], quantised)
-        laps.append(time.process_time())
-        tallies[f"{index} {row.get('title') or row['content_hash'][:12]}"] = tally
-        if index in timed:
-            processor.encode_quantised(quantised)
-            laps.append(time.process_time())
-            for part, seconds in zip(times, np.diff(laps), strict=True):
-                times[part] += float(seconds)
-    gc.enable()
-    share = times["tally"] / (times["quantise"] + times["encode"])
+        tallies[f"{index} {row.get('title') or row['content_hash'][:12]}"] = processor.tally(row["midi"])
+    share = time_share(processor, pieces.shuffle(seed=0).select(range(min(TIMED_PIECES, len(pieces)))))
     return {**PiecesTally.of(tallies).to_dict(), "changed_by_kind": pieces_by_kind(tallies), "time_share": share}
+
+
+def time_share(processor: MidiProcessor, pieces: Dataset) -> float:
+    """Processor time of the tally of some pieces, by that of all else that tokenize_corpus does with them."""
+    tally = processor.tally_quantised
+    laps = []
+
+    def timed(*arguments):
+        start = time.process_time()
+        found = tally(*arguments)
+        laps.append(time.process_time() - start)
+        return found
+
+    processor.tally_quantised = timed
+    tokenize = TokenizePieces(processor, Augmentation())
+    rows = pieces.select_columns(["midi", "content_hash"]).cast_column("midi", Midi(decode=False))
+    start = time.process_time()
+    for batch in rows.iter(batch_size=16):
+        tokenize(batch)
+    whole = time.process_time() - start
+    del processor.tally_quantised
+    return sum(laps) / (whole - sum(laps))
 
 
 def pieces_by_kind(tallies: dict[str, Tally]) -> dict[str, int]:

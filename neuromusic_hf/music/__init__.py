@@ -5,6 +5,7 @@ from .limits import SanityLimits
 from .mends import Mend
 from .reading import Reading, read_midi, tell_mends
 from .refusals import RefusedFile
+from .score_check import check_score
 from .tempo import DEFAULT_MICROSECONDS_PER_QUARTER, tempo_map, to_seconds
 from .writable import FASTEST_TEMPO, SLOWEST_TEMPO, UnwritableScore
 from .writing import midi_bytes, write_midi
@@ -19,6 +20,7 @@ __all__ = [
     "SanityLimits",
     "UnwritableScore",
     "bar_starts",
+    "check_score",
     "midi_bytes",
     "onsets",
     "read_midi",

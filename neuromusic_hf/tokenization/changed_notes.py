@@ -188,11 +188,12 @@ def _surviving(given: Notes, kept: KeptPlaces, limits: TokenLimits) -> tuple[np.
     """
     How long each note given goes on sounding, and what each cut note lost, in units.
 
-    A note may be a step of onsets and half a step of lengths longer than what is kept in its place: that is rounding.
+    What is kept in its place is the note next to it on its key. It may be a step of onsets and half a step of lengths
+    longer than that: this is rounding.
     """
     index = kept.nearest(given.place)
     step = kept.beat[index] // limits.onsets_per_beat
-    reached = np.abs(given.place - kept.place[index]) <= step
+    reached = given.key == kept.place[index] >> SHIFT
     surviving = given.length * reached
     excess = (given.length - kept.length[index]) * reached
     short = np.flatnonzero(excess > step)

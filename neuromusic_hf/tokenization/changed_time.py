@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from miditok.utils.utils import np_get_closest
 from symusic.core import ScoreTick
 
 from .changed_notes import Notes
@@ -46,10 +45,12 @@ class Meters:
         return bool(self.times[self.at(time + step)] >= time - step)
 
 
-def changed_time(kept: Notes, score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits) -> dict:
+def changed_time(
+    given: Notes, kept: Notes, score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits
+) -> dict:
     """The fields of [`Tally`] that are about time; arguments as of [`changed_notes`]."""
     changed = _changed_meters(score, quantised, unit, limits) | _changed_tempos(score, limits)
-    return changed | (_changed_silences(kept, unit, limits) if limits.one_silence else {})
+    return changed | (_changed_silences(given, kept, unit, limits) if limits.one_silence else {})
 
 
 def _changed_meters(score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits) -> dict:
@@ -103,16 +104,20 @@ def _tempos(score: ScoreTick) -> np.ndarray:
     return _changes(soa["time"], qpm[:, None], (DEFAULT_QPM,))[1]
 
 
-def _changed_silences(kept: Notes, unit: int, limits: TokenLimits) -> dict:
-    onsets = np.sort(kept.onset)
-    gaps = onsets - np.concatenate([[0], onsets[:-1]])
-    gaps = gaps[gaps > 0]
-    known = np.round(limits.lengths * unit).astype(np.int64)
-    gaps = gaps[known[np.minimum(known.searchsorted(gaps), len(known) - 1)] != gaps]
-    if not len(gaps):
+def _changed_silences(given: Notes, kept: Notes, unit: int, limits: TokenLimits) -> dict:
+    """Gaps that are longer than the longest token, and onsets that tokens cannot reach and that moved over a step."""
+    if not len(kept):
         return {}
-    difference = np.abs(np_get_closest(known, gaps) - gaps)
-    return {"silences_changed": len(gaps), "silence_changed": int(difference.sum()) / unit}
+    onsets, wanted = np.sort(kept.onset), np.sort(given.onset)
+    gaps = onsets - np.concatenate([[0], onsets[:-1]])
+    cut = gaps[gaps > round(limits.lengths[-1] * unit)] - round(limits.lengths[-1] * unit)
+    after = np.minimum(wanted.searchsorted(onsets), len(wanted) - 1)
+    moved = np.minimum(np.abs(wanted[after] - onsets), np.abs(wanted[np.maximum(after - 1, 0)] - onsets))
+    moved = moved[(gaps > 0) & (moved * limits.onsets_per_beat > unit)]
+    return {
+        "silences_changed": len(cut) + len(moved),
+        "silence_changed": int(cut.sum() + moved.sum()) / unit,
+    }
 
 
 def _only_one(events):

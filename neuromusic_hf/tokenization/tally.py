@@ -43,8 +43,9 @@ class Tally:
         meters_unwritten (`int`): changes of meter, a first one other than 4/4 included, where it writes none.
         tempos_clamped (`int`): changes to a tempo further from its range than half a step.
         tempos_unwritten (`int`): changes of tempo, a first one other than 120 included, where it writes none.
-        silences_changed (`int`): gaps between onsets that one token had to hold and could not (Structured).
-        silence_changed (`float`): by how much in all, in quarter notes: so far later onsets moved.
+        silences_changed (`int`): gaps between onsets that one token has to hold and cannot (Structured): those too
+            long, and those after which an onset is over a step of the grid from where it was.
+        silence_changed (`float`): by how much in all, in quarter notes.
         programs_merged (`int`): instruments that a piano plays, where it tells none apart.
     """
 
@@ -123,4 +124,4 @@ def take_tally(limits: TokenLimits, score: ScoreTick, quantised: ScoreTick) -> T
     given = Notes.of(score, quantised.ticks_per_quarter, limits)
     kept = Notes.of(quantised, score.ticks_per_quarter, limits)
     notes = changed_notes(given, kept, score, quantised, unit, limits)
-    return Tally(**notes, **changed_time(kept, score, quantised, unit, limits))
+    return Tally(**notes, **changed_time(given, kept, score, quantised, unit, limits))

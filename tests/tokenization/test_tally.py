@@ -185,11 +185,10 @@ def test_what_structured_does_not_write_is_counted(ours):
 
 def test_silences_that_structured_cuts_or_rounds_are_counted():
     processor = MidiProcessor.from_tokenization("Structured", beat_res={(0, 4): 8, (4, 8): 2})
-    score = one_part((1, 1, 60, 64), (21, 1, 62, 64), (26.125, 1, 64, 64))
-    tally = processor.tally(score)
-    assert tally.changes == {"silences_changed": 2, "silence_changed": 12.125}
-    (first, *_), *_, (last, *_) = note_list(processor.decode(processor.encode(score)))
-    assert (first, last) == (1, 14)
+    score = one_part((1, 1, 60, 64), (21, 1, 62, 64), (26.25, 1, 64, 64), (27, 1, 64, 64))
+    assert processor.tally(score).changes == {"silences_changed": 2, "silence_changed": 12.25}
+    first, _, third, last = (onset for onset, *_ in note_list(processor.decode(processor.encode(score))))
+    assert first == 1 and abs(third - 14.25) == 0.25 and last == 15
 
 
 def test_a_tokenizer_without_programs_merges_them_and_leaves_drums_out(ours):
