@@ -40,9 +40,11 @@ class Meters:
         """Index of the meter in force."""
         return int(np.searchsorted(self.times, time, side="right")) - 1
 
-    def begins_near(self, time: int, step: int) -> bool:
-        """Whether one begins within a step of a time."""
-        return bool(self.times[self.at(time + step)] >= time - step)
+    def has_bar_line_near(self, time: int, step: int, unit: int) -> bool:
+        """Whether a bar begins within a step of a time; a quarter note is so many units."""
+        index = self.at(time + step)
+        numerator, denominator = self.meters[index]
+        return bool((time + step - self.times[index]) % (4 * unit * numerator // denominator) <= 2 * step)
 
 
 def changed_time(
@@ -76,14 +78,12 @@ def _fate_of_meter(given: Meters, written: Meters, index: int, step: int, unit: 
     if end - start <= step:
         return None
     first, last = written.at(start + step), written.at(end - 1)
+    in_place = written.has_bar_line_near(start, step, unit)
     same = (written.meters[first : last + 1] == meter).all(axis=1)
-    if same[0]:
-        return None if given.begins_near(written.times[first], step) else "meters_moved"
     if same.any():
-        return "meters_moved"
+        return None if same[0] and in_place else "meters_moved"
     is_cut_short = end - start < 4 * unit * meter[0] // meter[1]
-    in_place = is_cut_short and written.begins_near(start, step) and written.begins_near(end, step)
-    return None if in_place else "meters_replaced"
+    return None if is_cut_short and in_place and written.has_bar_line_near(end, step, unit) else "meters_replaced"
 
 
 def _changed_tempos(score: ScoreTick, limits: TokenLimits) -> dict:

@@ -79,6 +79,24 @@ def _long_notes_and_gaps():
     return build_score(480, [(0, notes), (DRUMS, drums)], tempos=((0, 100), (200, 80)))
 
 
+def _every_meter():
+    """Each for a bar and a half: half of the bars are cut short."""
+    meters, time = [], Fraction(0)
+    ordinary = [(n, d) for d in (2, 4, 8, 16) for n in (1, 2, 3, 5, 6, 7, 9, 11, 12, 15) if d > 2 or n < 7]
+    for numerator, denominator in ordinary:
+        meters.append((time, numerator, denominator))
+        time += Fraction(max(1, 3 * numerator // 2), denominator) * 4
+    return build_score(
+        480, [(0, free_notes(12, 200, float(time))), (DRUMS, free_notes(13, 60, 60, (0, 127)))], meters=meters
+    )
+
+
+def _long_notes_in_eighths():
+    notes = [(70 * step, 2.0**step, 60 + step, 80) for step in range(7)]
+    drums = [(key * 2.25, 0.25, key, 100) for key in range(128)]
+    return build_score(480, [(0, notes), (DRUMS, drums)], meters=((0, 6, 8), (200, 7, 16), (300.5, 2, 2)))
+
+
 def _duplicates():
     twice = [(onset, length, 60, velocity) for onset in range(8) for length, velocity in ((1, 50), (1, 90), (2, 50))]
     return build_score(220, [(0, twice), (0, twice), (40, twice), (DRUMS, twice)])
@@ -95,6 +113,8 @@ SCORES = {
     "meters_out_of_vocabulary": lambda: random_score(6, meters=((0, 11, 16), (8, 3, 4), (14, 2, 2))),
     "rubato": _rubato,
     "long_notes_and_gaps": _long_notes_and_gaps,
+    "every_meter": _every_meter,
+    "long_notes_in_eighths": _long_notes_in_eighths,
     "duplicates": _duplicates,
     "extreme_pitches": lambda: build_score(480, [(0, [(i / 4, 1, i, 1 + i % 127) for i in range(128)])]),
     "drums_only": lambda: build_score(480, [(DRUMS, free_notes(10, 80, 20, (35, 60)))]),

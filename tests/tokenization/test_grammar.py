@@ -211,7 +211,7 @@ def test_an_id_may_be_any_span_of_music(name, ascending, restriction, processors
     weights = torch.from_numpy(np.where(moves, 0.03, 1.0)[grammar.tokens.expansions].min(axis=1))
     if restriction:
         grammar, base = (each.restricted(each.vocabulary_mask(**restriction)) for each in (grammar, base))
-    assert_ids_are_as_their_expansions(grammar, base, 60, weights)
+    assert_ids_are_as_their_expansions(grammar, base, 30, weights)
 
 
 def test_a_step_leaves_something_legal_whatever_came_before(case):
