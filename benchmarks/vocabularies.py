@@ -5,7 +5,7 @@
 Where the corpora are on one machine and the GPU is on another, `--encoded FOLDER --steps 0` encodes on the first, and
 `--encoded FOLDER --device cuda` trains on the second, which needs torch, transformers and matplotlib only.
 
-For each tokenizer and each settings: ids, tokens a note, sounding time lost, meters that are other ones; and nats per
+For each tokenizer and each settings: ids, tokens a note, what is lost by the tally; and nats per
 note of a small Llama, trained on the same notes of all corpora, in the same order. README.md says what each figure
 means.
 """
@@ -66,19 +66,11 @@ class Encoded:
         excerpts (list of `np.ndarray` of shape `(tokens,)`): of so many notes each.
         notes (`int`): in them.
         tokens (`int`): in them.
-        sounding_time (`float`): of the pieces given, in quarter notes, notes on one key at once counted once.
-        sounding_time_kept (`float`): of what is written of them.
-        meters (`int`): changes of meter in the pieces.
-        meters_kept (`int`): that are written where they were.
     """
 
     excerpts: list[np.ndarray]
     notes: int = 0
     tokens: int = 0
-    sounding_time: float = 0.0
-    sounding_time_kept: float = 0.0
-    meters: int = 0
-    meters_kept: int = 0
 
 
 def main():
@@ -104,7 +96,7 @@ def main():
             return
         figures = {}
         for tokenization, name in cases:
-            row = measure(args, *load_case(args.encoded, tokenization, name))
+            row = measure(args, load_case(args.encoded, tokenization, name))
             figures.setdefault(tokenization, {})[name] = row
             print_row(tokenization, name, row, time.perf_counter() - start)
     save_result(args.output, "vocabularies", {"settings": shown_settings(args), "tokenizers": figures})
@@ -153,23 +145,26 @@ def cache_corpora(args: argparse.Namespace):
 def encode_case(args: argparse.Namespace, tokenization: str, name: str):
     """Saves the train and validation split of each corpus, for one tokenizer and its settings."""
     from neuromusic_hf import MidiProcessor, load_corpus
+    from neuromusic_hf.tokenization.tally import Tally
 
     processor = MidiProcessor.from_tokenization(tokenization, **settings_of(tokenization)[name])
-    splits = {
-        Path(corpus).stem: {
-            split: encode(processor, rows, args.excerpt_notes, mended=name != BEFORE)
-            for split, rows in load_corpus(corpus, max_pieces=args.max_pieces).items()
-            if split != "test"
+    splits, changed = {}, {}
+    for corpus in args.corpora:
+        loaded = load_corpus(corpus, max_pieces=args.max_pieces)
+        parts = {
+            split: encode(processor, loaded[split], args.excerpt_notes, mended=name != BEFORE)
+            for split in ("train", "validation")
         }
-        for corpus in args.corpora
-    }
+        total = sum((tally for _, tally in parts.values()), Tally())
+        changed[Path(corpus).stem] = {"share_of_sounding_time_lost": total.lost_share, "changed": total.to_dict()}
+        splits[Path(corpus).stem] = {split: found for split, (found, _) in parts.items()}
     tokenizer = processor.tokenizer
     vocabulary = {
         "vocab_size": processor.vocab_size,
         "bos_token_id": tokenizer.bos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    save_case(case_path(args.encoded, tokenization, name), vocabulary, splits)
+    save_case(case_path(args.encoded, tokenization, name), vocabulary, changed, splits)
 
 
 def case_path(folder: Path, tokenization: str, name: str) -> Path:
@@ -177,7 +172,7 @@ def case_path(folder: Path, tokenization: str, name: str) -> Path:
     return folder / f"{tokenization}-{name.replace(' ', '_')}.npz"
 
 
-def save_case(path: Path, vocabulary: dict[str, int], splits: dict[str, dict[str, Encoded]]):
+def save_case(path: Path, vocabulary: dict, changed: dict, splits: dict[str, dict[str, Encoded]]):
     """As arrays of ids, one a split, and JSON."""
     arrays, facts = {}, {}
     for corpus, parts in splits.items():
@@ -185,34 +180,33 @@ def save_case(path: Path, vocabulary: dict[str, int], splits: dict[str, dict[str
             arrays[f"{corpus}/{split}"] = np.concatenate(part.excerpts).astype(np.uint16)
             numbers = asdict(part) | {"excerpts": [len(excerpt) for excerpt in part.excerpts]}
             facts.setdefault(corpus, {})[split] = numbers
-    np.savez_compressed(path, facts=json.dumps({"vocabulary": vocabulary, "splits": facts}), **arrays)
+    case = {"vocabulary": vocabulary, "changed": changed, "splits": facts}
+    np.savez_compressed(path, case=json.dumps(case), **arrays)
 
 
-def load_case(folder: Path, tokenization: str, name: str) -> tuple[dict[str, int], dict[str, dict[str, Encoded]]]:
-    """What [`save_case`] saved."""
+def load_case(folder: Path, tokenization: str, name: str) -> dict:
+    """What [`save_case`] saved: `vocabulary`, `changed` and `splits`."""
     with np.load(case_path(folder, tokenization, name)) as saved:
-        facts = json.loads(str(saved["facts"]))
-        for corpus, parts in facts["splits"].items():
+        case = json.loads(str(saved["case"]))
+        for corpus, parts in case["splits"].items():
             for split, numbers in parts.items():
                 ids = saved[f"{corpus}/{split}"].astype(np.int64)
                 excerpts = np.split(ids, np.cumsum(numbers["excerpts"])[:-1])
                 parts[split] = Encoded(**(numbers | {"excerpts": excerpts}))
-    return facts["vocabulary"], facts["splits"]
+    return case
 
 
-def encode(processor, rows, excerpt_notes: int, mended: bool) -> Encoded:
-    """Ids of pieces in excerpts, and what is kept of them."""
-    found = Encoded([])
-    last = np.array([text.startswith("Duration") for text in processor.tokenizer.convert_ids_to_tokens(
-        list(range(processor.vocab_size)))])  # fmt: skip
+def encode(processor, rows, excerpt_notes: int, mended: bool) -> tuple:
+    """Ids of pieces in excerpts, and the tally of what the tokenizer changed in them."""
+    from neuromusic_hf.tokenization.tally import Tally
+
+    found, changed = Encoded([]), Tally()
+    texts = processor.tokenizer.convert_ids_to_tokens(list(range(processor.vocab_size)))
+    last = np.array([text.startswith("Duration") for text in texts])
     for row in rows:
         score = row["midi"]
         quantised = processor.quantise(score) if mended else processor.music_tokenizer.preprocess_score(score)
-        found.sounding_time += sounding_time(score)
-        found.sounding_time_kept += sounding_time(quantised)
-        given, written = meters(score), meters(quantised)
-        found.meters += len(given)
-        found.meters_kept += sum(any(is_near(meter, each) for each in written) for meter in given)
+        changed += processor.tally_quantised(score, quantised)
         if not quantised.note_num():
             continue
         ids = np.array(processor.encode_quantised(quantised))
@@ -221,58 +215,20 @@ def encode(processor, rows, excerpt_notes: int, mended: bool) -> Encoded:
         found.tokens += int(ends[-1])
         cuts = [0, *ends[excerpt_notes - 1 : -1 : excerpt_notes], ends[-1]]
         found.excerpts += [ids[first:end] for first, end in itertools.pairwise(cuts)]
-    return found
+    return found, changed
 
 
-def sounding_time(score) -> float:
-    """In quarter notes; notes of one program that overlap on a key count once."""
-    voices = {}
-    for track in score.tracks:
-        if len(track.notes):
-            voices.setdefault((track.is_drum, 0 if track.is_drum else track.program), []).append(track.notes.numpy())
-    return sum(_union(notes) for notes in voices.values()) / score.ticks_per_quarter
-
-
-def _union(arrays: list[dict]) -> int:
-    pitch, begin, length = (
-        np.concatenate([notes[name] for notes in arrays]).astype(np.int64) for name in ("pitch", "time", "duration")
-    )
-    begin = begin + (pitch << 40)  # each key in a time of its own
-    order = np.argsort(begin, kind="stable")
-    begin, end = begin[order], (begin + length)[order]
-    covered = np.maximum.accumulate(end)
-    return int((end - np.maximum(begin, np.concatenate([begin[:1], covered[:-1]]))).clip(0).sum())
-
-
-def meters(score) -> list[tuple[float, int, int]]:
-    """Onset in quarter notes, numerator and denominator of each change of meter."""
-    found = []
-    for meter in score.time_signatures:
-        here = (meter.time / score.ticks_per_quarter, meter.numerator, meter.denominator)
-        if not found or found[-1][1:] != here[1:]:
-            found.append(here)
-    return found
-
-
-def is_near(meter: tuple[float, int, int], other: tuple[float, int, int]) -> bool:
-    """Whether it is the same meter, from the same beat on."""
-    return meter[1:] == other[1:] and abs(meter[0] - other[0]) < 0.1
-
-
-def measure(args: argparse.Namespace, vocabulary: dict[str, int], splits: dict[str, dict[str, Encoded]]) -> dict:
+def measure(args: argparse.Namespace, case: dict) -> dict:
     """The figures of one tokenizer with one settings."""
+    splits, vocabulary = case["splits"], case["vocabulary"]
     model = train(args, vocabulary, [row for corpus in splits.values() for row in corpus["train"].excerpts])
     corpora = {}
     for corpus, parts in splits.items():
-        both = list(parts.values())
-        time_given = sum(part.sounding_time for part in both)
-        time_kept = sum(part.sounding_time_kept for part in both)
+        tokens, notes = (sum(getattr(part, name) for part in parts.values()) for name in ("tokens", "notes"))
         held_out = parts["validation"]
         corpora[corpus] = {
-            "tokens_a_note": sum(part.tokens for part in both) / max(1, sum(part.notes for part in both)),
-            "share_of_sounding_time_lost": 1 - time_kept / max(time_given, 1e-9),
-            "meters": sum(part.meters for part in both),
-            "meters_replaced_or_moved": sum(part.meters - part.meters_kept for part in both),
+            "tokens_a_note": tokens / max(1, notes),
+            **case["changed"][corpus],
             "nats_per_note": nats(args, model, held_out.excerpts) / max(1, held_out.notes),
         }
     return {"ids": vocabulary["vocab_size"], "parameters": model.num_parameters(), "corpora": corpora}
@@ -328,7 +284,7 @@ def print_row(tokenization: str, name: str, figures: dict, seconds: float):
     for corpus, row in figures["corpora"].items():
         print(
             f"    {corpus:24}{row['tokens_a_note']:7.3f} tokens a note{row['share_of_sounding_time_lost']:9.3%} lost"
-            f"{row['meters_replaced_or_moved']:6} of {row['meters']} meters{row['nats_per_note']:9.3f} nats a note"
+            f"{row['changed'].get('meters_replaced', 0):6} meters replaced{row['nats_per_note']:9.3f} nats a note"
         )
     sys.stdout.flush()
 
@@ -343,7 +299,7 @@ def plot(figures: dict[str, dict], path: Path):
             rows = entry["corpora"].values()
             label = f"{name}: {entry['ids']} ids"
             column[0].bar(places, [row["nats_per_note"] for row in rows], 0.75 / len(by_name), label=label)
-            lost = [100 * max(0.0, row["share_of_sounding_time_lost"]) for row in rows]
+            lost = [100 * row["share_of_sounding_time_lost"] for row in rows]
             column[1].bar(places, lost, 0.75 / len(by_name))
         for panel, title in zip(column, ("nats per note", "sounding time lost, %"), strict=True):
             panel.set_xticks(np.arange(len(entry["corpora"])) + 0.3, entry["corpora"], rotation=30)

@@ -15,7 +15,7 @@ from datasets.features.features import register_feature
 from datasets.table import array_cast
 from datasets.utils.file_utils import xopen
 
-from ..music import RefusedFile, midi_bytes, read_midi, tell_mends
+from ..music import RefusedFile, check_score, midi_bytes, read_midi, tell_mends
 
 SCORE_TYPES = (symusic.core.ScoreTick, symusic.core.ScoreQuarter, symusic.core.ScoreSecond)
 
@@ -94,6 +94,7 @@ class Midi:
         if isinstance(value, (bytes_type, bytearray)):
             return {"bytes": bytes_type(value), "path": None}
         if isinstance(value, SCORE_TYPES):
+            check_score(value)
             return {"bytes": midi_bytes(value), "path": None}
         if isinstance(value, dict):
             path = value.get("path")

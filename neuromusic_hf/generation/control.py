@@ -12,6 +12,7 @@ from symusic.core import ScoreTick
 from transformers import LogitsProcessor
 
 from ..corpora import RefusedFile
+from ..music import FASTEST_TEMPO, SLOWEST_TEMPO
 from ..tokenization import GrammarLogitsProcessor, MidiProcessor, TokenGrammar
 from ..tokenization.base_words import base_words
 from ..tokenization.grammar import DRUMS
@@ -61,8 +62,11 @@ class Control:
             raise ValueError(f"{wish} leaves no instrument: allow one.")
         if self.pitch_range is not None and (len(self.pitch_range) != 2 or self.pitch_range[0] > self.pitch_range[1]):
             raise ValueError(f"pitch_range={self.pitch_range} must be (lowest, highest).")
-        if self.tempo is not None and not self.tempo > 0:
-            raise ValueError(f"tempo={self.tempo} must be above 0 quarter notes a minute.")
+        if self.tempo is not None and not SLOWEST_TEMPO <= self.tempo <= FASTEST_TEMPO:
+            raise ValueError(
+                f"tempo={self.tempo} must be {SLOWEST_TEMPO:.2f} to {FASTEST_TEMPO:,.0f} quarter notes a minute: a "
+                "MIDI file holds no other."
+            )
 
     @property
     def restricts(self) -> bool:

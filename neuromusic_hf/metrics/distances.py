@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from symusic.core import ScoreTick
 
+from ..music import RefusedFile
 from ..tokenization.midi_input import load_score
 from .features import NoFeature
 from .measures import Measure
@@ -45,12 +46,14 @@ class PieceDistances:
         generated (`float`, *optional*): distance from the prompt.
         reason (`str`, *optional*): why there are none, such as `"generated: no_notes"`.
         counts (`Counter`): of [`Measure`].
+        readable (`bool`, *optional*, defaults to `True`): whether its files could be read.
     """
 
     original: float | None = None
     generated: float | None = None
     reason: str | None = None
     counts: Counter = field(default_factory=Counter)
+    readable: bool = True
 
 
 def measure_piece(piece: Piece, measures: Mapping[str, Measure]) -> dict[str, PieceDistances]:
@@ -68,8 +71,9 @@ def measure_piece(piece: Piece, measures: Mapping[str, Measure]) -> dict[str, Pi
     for part in ("prompt", "original", "generated"):
         try:
             scores[part] = load_score(getattr(piece, part))
-        except RuntimeError:
-            return {name: PieceDistances(reason=f"{part}: unreadable") for name in measures}
+        except RefusedFile as refused:
+            reason = f"{part}: {refused.reason}: {refused.detail}"
+            return {name: PieceDistances(reason=reason, readable=False) for name in measures}
     return {name: _measure(scores, measure) for name, measure in measures.items()}
 
 

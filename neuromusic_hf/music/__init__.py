@@ -5,18 +5,22 @@ from .limits import SanityLimits
 from .mends import Mend
 from .reading import Reading, read_midi, tell_mends
 from .refusals import RefusedFile
+from .score_check import check_score
 from .tempo import DEFAULT_MICROSECONDS_PER_QUARTER, tempo_map, to_seconds
-from .writable import UnwritableScore
+from .writable import FASTEST_TEMPO, SLOWEST_TEMPO, UnwritableScore
 from .writing import midi_bytes, write_midi
 
 __all__ = [
     "DEFAULT_MICROSECONDS_PER_QUARTER",
+    "FASTEST_TEMPO",
     "Mend",
     "Reading",
     "RefusedFile",
+    "SLOWEST_TEMPO",
     "SanityLimits",
     "UnwritableScore",
     "bar_starts",
+    "check_score",
     "midi_bytes",
     "onsets",
     "read_midi",

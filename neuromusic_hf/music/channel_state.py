@@ -30,30 +30,35 @@ def hand_over(before: Iterable[Change], after: Iterable[Change]) -> list[Change]
     What to send so that a channel is as the part that gets it expects.
 
     Args:
-        before (iterable of [`Change`]): all that was sent on the channel.
+        before (iterable of [`Change`]): all that was sent on the channel, or what of it counts.
         after (iterable of [`Change`]): what that part has sent by itself until now, in order.
 
     Returns:
-        `list` of [`Change`]: each value that differs, and the default of each that `after` does not set.
+        `list` of [`Change`]: the default of each value that `after` does not set, and each that differs.
     """
     old, old_parameters = _last(before)
     new, new_parameters = _last(after)
     resets = [_default(key) for key in old if key not in new]
     sets = [change for key, change in new.items() if old.get(key) != change]
-    parameters = PARAMETER_DEFAULTS if old_parameters else []
-    return [*resets, *sets, *parameters, *new_parameters]
+    return [*resets, *sets, *(PARAMETER_DEFAULTS if old_parameters else []), *new_parameters]
+
+
+def what_counts(changes: Iterable[Change]) -> list[Change]:
+    """The last change of each value, and one of those of parameters, if there are any."""
+    last, parameters = _last(changes)
+    return [*last.values(), *parameters[:1]]
 
 
 def _last(changes: Iterable[Change]) -> tuple[dict, list[Change]]:
     """The last change of each controller and of the bend, and all that set parameters."""
     last, parameters = {}, []
-    for change in changes:
-        if change[0] == CONTROL and change[1] in PARAMETER_CONTROLS:
-            parameters.append(change)
+    for status, first, second in changes:
+        if status == CONTROL and first in PARAMETER_CONTROLS:
+            parameters.append((status, first, second))
         else:
-            last[change[:2] if change[0] == CONTROL else BEND] = change
+            last[(status, first) if status == CONTROL else (BEND, 0)] = (status, first, second)
     return last, parameters
 
 
-def _default(key) -> Change:
-    return CENTRE if key == BEND else (*key, CONTROL_DEFAULTS.get(key[1], 0))
+def _default(key: tuple[int, int]) -> Change:
+    return CENTRE if key[0] == BEND else (*key, CONTROL_DEFAULTS.get(key[1], 0))

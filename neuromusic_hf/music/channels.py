@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -43,6 +44,10 @@ class Channel:
         number (`int`): 0 to 15.
         tenants (`list` of `(tick, Part)`): which part it belongs to, from which tick.
         notes (`list` of `(tenant, onset, end, pitch, velocity)`): in order of time; `tenant` is an index.
+        quiet (`int`): tick from which nothing of it is heard.
+        ends (`dict[int, int]`): by pitch, the tick from which it does not sound.
+        guests (`set` of [`Part`]): the tenants there have been.
+        namesakes (`list` of [`Channel`]): those of other ports that have its number.
     """
 
     port: int
@@ -51,10 +56,16 @@ class Channel:
     notes: list[tuple[int, int, int, int, int]] = field(default_factory=list)
     quiet: int = -1
     ends: dict[int, int] = field(default_factory=dict)
+    guests: set[Part] = field(default_factory=set)
+    namesakes: list[Channel] = field(default_factory=list)
 
     @property
     def owner(self) -> Part | None:
         return self.tenants[-1][1] if self.tenants else None
+
+    def distance(self, part: Part) -> tuple:
+        """What `part` avoids: another port, a channel it has not had, one that others have, one they just had."""
+        return self.port, part not in self.guests, self.owner is not None, self.quiet
 
     def add(self, part: Part, onset: int, end: int, quiet: int, pitch: int, velocity: int):
         """Writes a note of `part`, which is the owner from then on."""
@@ -62,6 +73,7 @@ class Channel:
             self.tenants = [(0, part)]
         elif self.owner is not part:
             self.tenants.append((onset, part))
+        self.guests.add(part)
         self.notes.append((len(self.tenants) - 1, onset, end, pitch, velocity))
         self.quiet = max(self.quiet, quiet)
         self.ends[pitch] = max(self.ends.get(pitch, -1), end)
@@ -85,7 +97,7 @@ def share_channels(parts: Sequence[Part], *, most_ports: int = 1, unisons: bool 
     Raises:
         [`UnwritableScore`]: there are too few channels; the message says how many parts sound at once.
     """
-    channels = [Channel(0, number) for number in MELODIC_CHANNELS]
+    channels = _open_port(0, [])
     if len(parts) <= len(channels):
         for channel, part in zip(channels, parts, strict=False):
             channel.tenants = [(0, part)]
@@ -94,7 +106,7 @@ def share_channels(parts: Sequence[Part], *, most_ports: int = 1, unisons: bool 
     for *note, index in columns[order].tolist():
         channel = _find(channels, parts[index], note, unisons)
         if channel is None and channels[-1].port + 1 < most_ports:
-            channels += [Channel(channels[-1].port + 1, number) for number in MELODIC_CHANNELS]
+            channels += _open_port(channels[-1].port + 1, channels)
             channel = _find(channels, parts[index], note, unisons)
         if channel is None:
             raise UnwritableScore(_crowd(columns, note))
@@ -102,18 +114,31 @@ def share_channels(parts: Sequence[Part], *, most_ports: int = 1, unisons: bool 
     return [channel for channel in channels if channel.notes]
 
 
+def _open_port(port: int, channels: list[Channel]) -> list[Channel]:
+    """The channels of another port."""
+    opened = [Channel(port, number) for number in MELODIC_CHANNELS]
+    for channel, other in itertools.product(opened, channels):
+        if channel.number == other.number:
+            channel.namesakes.append(other)
+            other.namesakes.append(channel)
+    return opened
+
+
 def _find(channels: list[Channel], part: Part, note: list[int], unisons: bool) -> Channel | None:
     onset, pitch = note[0], note[3]
-    own = [channel for channel in channels if channel.owner is part]
-    free = [channel for channel in channels if channel.owner is not part and channel.quiet <= onset]
-    free.sort(key=lambda channel: (channel.port, channel.owner is not None, channel.quiet))
-    for channel in own + free:
-        others = [other for other in channels if other.number == channel.number and other is not channel]
+
+    def is_silent(channel: Channel) -> bool:
+        if channel.ends.get(pitch, -1) > onset and not (unisons and channel.owner is part):
+            return False
         # Whether an end and an onset at one tick come in this order is sure within one track of the file alone.
-        silent = channel.ends.get(pitch, -1) <= onset or (unisons and channel.owner is part)
-        if silent and all(other.ends.get(pitch, -1) < onset for other in others):
-            return channel
-    return None
+        return all(other.ends.get(pitch, -1) < onset for other in channel.namesakes)
+
+    own = (channel for channel in channels if channel.owner is part and is_silent(channel))
+    if (channel := next(own, None)) is not None:
+        return channel
+    free = [channel for channel in channels if channel.owner is not part and channel.quiet <= onset]
+    free = [channel for channel in free if is_silent(channel)]
+    return min(free, key=lambda channel: channel.distance(part), default=None)
 
 
 def _crowd(columns: np.ndarray, note: list[int]) -> str:

@@ -47,6 +47,8 @@ def read_events(data: bytes, mends: Mends) -> MidiFile:
         reader, position = _read_track(data, start, len(readers) + 1, mends)
         readers.append(reader)
     readers += _tracks_beyond(data, position, len(readers), mends)
+    if not readers:
+        raise RefusedFile("unreadable", f"no track follows the header in {len(data)} bytes")
     if len(readers) != header.tracks:
         mends.oddity("track_count", f"the header counts {header.tracks} tracks, there are {len(readers)}")
     if header.format == 2:

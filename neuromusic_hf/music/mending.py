@@ -8,7 +8,7 @@ from .limits import SanityLimits
 from .mends import Mends
 from .meta_events import SET_TEMPO
 from .midi_file import MidiFile
-from .notes import NOTE_OFF, NOTE_ON, Notes, channels_of, pair_notes
+from .notes import NOTE_OFF, Notes, begins_notes, channels_of, ends_notes, pair_notes
 from .tempo import tempo_map, to_seconds, to_ticks
 
 PROGRAM = 0xC0
@@ -35,16 +35,18 @@ def mend_notes(file: MidiFile, mends: Mends, limits: SanityLimits) -> MidiFile:
     )
     foreign = ~hanging & (file.track[notes.off] != track)
     _count(mends, "note_off_of_another_track", foreign, "notes are switched off by another track")
-    end[hanging & (end <= onset)] += file.tpq
+    none, drum = end <= onset, file.message[notes.on, 0] & 15 == DRUM_CHANNEL
     dropped = np.zeros(len(end), bool)
     if mends.allowed:
-        none, drum = end <= onset, file.message[notes.on, 0] & 15 == DRUM_CHANNEL
         dropped = none & ~drum
         _count(mends, "drum_hit_of_no_length", none & drum, "notes are drum hits of no length: they last a tick")
         _count(mends, "note_of_no_length", dropped, "notes have no length, and are no drum hits: they are dropped")
+        end[none & drum] += 1
         longest = _longest_ends(file, onset, end, limits)
         _count(mends, "stuck_note", end > longest, "notes are longer than the limits: they are cut")
         end = np.minimum(end, longest)
+    else:
+        end[none & (hanging | foreign)] += 1  # the event that ends them comes first of its tick
     return _with_ends(file, notes, dropped, end)
 
 
@@ -55,7 +57,7 @@ def mend_programs(file: MidiFile, mends: Mends) -> MidiFile:
     heard, _ = _in_force(channel, np.argsort(file.tick, kind="stable"), changes, values)
     own = file.track * (channel.max(initial=0) + 1) + channel
     said, said_by = _in_force(own, np.arange(len(own)), changes, values)
-    notes = np.flatnonzero((file.status == NOTE_ON) & (file.message[:, 2] > 0))
+    notes = np.flatnonzero(begins_notes(file))
     notes = notes[np.argsort(own[notes], kind="stable")]
     wrong = said[notes] != heard[notes]
     if not wrong.any():
@@ -95,7 +97,7 @@ def _longest_ends(file: MidiFile, onset: np.ndarray, end: np.ndarray, limits: Sa
 
 
 def _with_ends(file: MidiFile, notes: Notes, dropped: np.ndarray, end: np.ndarray) -> MidiFile:
-    """With the note-off events that end the notes there, first of their tick."""
+    """With the note-off events that end the notes there, first of their tick, and without those that end none."""
     track, old = file.track[notes.on], notes.off
     changed = (old < 0) | (file.tick[old] != end) | (file.track[old] != track)
     changed &= ~dropped
@@ -105,8 +107,9 @@ def _with_ends(file: MidiFile, notes: Notes, dropped: np.ndarray, end: np.ndarra
     message[:, 0] = message[:, 0] & 15 | NOTE_OFF
     has_off = old[changed] >= 0
     message[has_off] = file.message[old[changed][has_off]]
-    keep = np.ones(len(file.track), bool)
-    keep[np.concatenate([old[changed][has_off], notes.on[dropped], old[dropped]])] = False
+    keep = ~ends_notes(file)
+    keep[old[~changed & ~dropped]] = True
+    keep[notes.on[dropped]] = False
     file, span = file.kept(keep), int(max(end.max(), file.tick.max())) + 1
     order = np.lexsort((end[changed], track[changed]))
     track, end, message = track[changed][order], end[changed][order], message[order]

@@ -43,14 +43,25 @@ def channels_of(file: MidiFile) -> np.ndarray:
     return named[last] * 16 + (file.message[:, 0] & 15)
 
 
+def begins_notes(file: MidiFile) -> np.ndarray:
+    """Whether events are note-ons."""
+    return (file.status == NOTE_ON) & (file.message[:, 2] > 0)
+
+
+def ends_notes(file: MidiFile) -> np.ndarray:
+    """Whether events are note-offs, or note-ons without velocity, which mean the same."""
+    return (file.status == NOTE_OFF) | (file.status == NOTE_ON) & (file.message[:, 2] == 0)
+
+
 def pair_notes(file: MidiFile) -> Notes:
     """
     Pairs the events of notes as they come: a note-off ends the oldest note of its key that sounds in its own track,
-    else in another. A note that none ends lasts until its key is struck again, else to the end of its track.
+    else in another. A note that none ends lasts until its key is struck again, else to the end of its track; a quarter
+    note, where the track ends at once.
     """
     key = channels_of(file) * 128 + file.message[:, 1]
-    begins = (file.status == NOTE_ON) & (file.message[:, 2] > 0)
-    events = np.flatnonzero((file.status == NOTE_ON) | (file.status == NOTE_OFF))
+    begins = begins_notes(file)
+    events = np.flatnonzero(begins | ends_notes(file))
     events = events[np.lexsort((events, key[events], file.track[events]))]
     on, off, stray = _first_in_first_out(events, begins[events], file.track[events], key[events])
     notes = Notes(on, off, np.where(off < 0, file.ends[file.track[on]], file.tick[off]))
@@ -104,10 +115,10 @@ def _pair_again(notes: Notes, rows: np.ndarray, file: MidiFile, group: np.ndarra
             since_silence[track].append(event)
             continue
         if not sounding[track]:
-            waiting = [notes for notes in sounding.values() if notes]
+            waiting = [struck[0] for struck in sounding.values() if struck]
             if not waiting:
                 continue
-            track = int(file.track[min(waiting, key=lambda notes: file.tick[notes[0]])[0]])
+            track = int(file.track[min(waiting, key=lambda event: (file.tick[event], event))])
         _end(notes, rows[sounding[track].popleft()], event, file)
         since_silence[track] = [*since_silence[track], event] if sounding[track] else []
     for track, events in since_silence.items():
@@ -125,7 +136,8 @@ def _strike_again(
             _end(notes, rows[current], -1 if begins[event] else event, file, int(file.tick[event]))
         current = event if begins[event] else None
     if current is not None:
-        _end(notes, rows[current], -1, file, max(end, int(file.tick[current])))
+        onset = int(file.tick[current])
+        _end(notes, rows[current], -1, file, end if end > onset else onset + file.tpq)
 
 
 def _end(notes: Notes, row: int, off: int, file: MidiFile, tick: int | None = None) -> None:

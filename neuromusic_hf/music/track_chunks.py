@@ -1,12 +1,15 @@
 """Tracks of a MIDI file as bytes: tempos and meters, texts, and notes on channels that are shared."""
 
 import struct
+from bisect import bisect_left
 from collections.abc import Iterable
 
 from symusic.core import ScoreTick
 
-from .channel_state import BANK_CONTROLS, CONTROL, hand_over
+from .channel_state import BANK_CONTROLS, CONTROL, hand_over, what_counts
 from .channels import Channel
+from .midi_file import number_bytes
+from .writable import LAST_TICK
 
 NOTE_OFF, NOTE_ON, PROGRAM = 0x80, 0x90, 0xC0
 NAME, LYRIC, MARKER, PORT, END, TEMPO, METER, KEY = 0x03, 0x05, 0x06, 0x21, 0x2F, 0x51, 0x58, 0x59
@@ -52,26 +55,25 @@ def _channel_chunk(channel: Channel, ports: bool, repeat_program: bool) -> bytes
 def _owners(channel: Channel):
     """What each owner of a channel sets: `(tick, owner, 1, bytes)`."""
     sent = []
-    starts = [start for start, _ in channel.tenants]
-    for owner, ((start, part), end) in enumerate(zip(channel.tenants, [*starts[1:], None], strict=True)):
-        earlier = [change[1:] for change in part.changes if change[0] < start]
-        first = hand_over(sent, earlier)
-        for change in first:
+    ends = [start for start, _ in channel.tenants[1:]] + [LAST_TICK]
+    for owner, ((start, part), end) in enumerate(zip(channel.tenants, ends, strict=True)):
+        first, last = bisect_left(part.changes, (start,)), bisect_left(part.changes, (end + 1,))
+        set_anew = hand_over(sent, [change for _, *change in part.changes[:first]])
+        for change in set_anew:
             yield start, owner, 1, _message(channel, *change)
         yield start, owner, 1, _message(channel, PROGRAM, part.program)
-        later = [change for change in part.changes if change[0] >= start and (end is None or change[0] <= end)]
-        for tick, *change in later:
+        for tick, *change in part.changes[first:last]:
             yield tick, owner, 1, _message(channel, *change)
             if change[0] == CONTROL and change[1] in BANK_CONTROLS:  # counts from the next change of program
                 yield tick, owner, 1, _message(channel, PROGRAM, part.program)
-        sent += [*first, *(tuple(change) for _, *change in later)]
+        sent = what_counts([*sent, *set_anew, *(change for _, *change in part.changes[first:last])])
 
 
 def _notes(channel: Channel, repeat_program: bool):
     """Notes as `(tick, owner, place, bytes)`; one of no length ends after it begins."""
     for owner, onset, end, pitch, velocity in channel.notes:
         program = channel.tenants[owner][1].program
-        start = _message(channel, PROGRAM, program) + _variable_length(0) if repeat_program else b""
+        start = _message(channel, PROGRAM, program) + number_bytes(0) if repeat_program else b""
         yield onset, owner, 2, start + _message(channel, NOTE_ON, pitch, velocity)
         yield end, owner, 0 if end > onset else 2, _message(channel, NOTE_OFF, pitch, velocity)
 
@@ -90,22 +92,14 @@ def _text(kind: int, text: str) -> bytes:
 
 
 def _meta(kind: int, data: bytes) -> bytes:
-    return bytes([0xFF, kind]) + _variable_length(len(data)) + data
+    return bytes([0xFF, kind]) + number_bytes(len(data)) + data
 
 
 def _chunk(events: Iterable[tuple[int, bytes]]) -> bytes:
     """An `MTrk` chunk of events in order of time."""
     content, now = bytearray(), 0
     for tick, message in events:
-        content += _variable_length(tick - now) + message
+        content += number_bytes(tick - now) + message
         now = tick
-    content += _variable_length(0) + _meta(END, b"")
+    content += number_bytes(0) + _meta(END, b"")
     return b"MTrk" + len(content).to_bytes(4, "big") + content
-
-
-def _variable_length(number: int) -> bytes:
-    """Seven bits a byte, the highest first; the last byte is the one below 128."""
-    digits = [number & 0x7F]
-    while number := number >> 7:
-        digits.append(number & 0x7F | 0x80)
-    return bytes(reversed(digits))

@@ -6,6 +6,10 @@ from symusic.core import ScoreTick
 LAST_TICK = 2**28 - 1
 """The longest time that a file can tell between two events."""
 
+LONGEST_QUARTER = 2**24 - 1
+SLOWEST_TEMPO, FASTEST_TEMPO = 60e6 / LONGEST_QUARTER, 60e6
+"""In quarter notes a minute: a file tells the length of a quarter, in whole microseconds."""
+
 TIMES = (0, LAST_TICK, "move the music with score.shift_time(), or take fewer ticks with score.resample()")
 LENGTHS = (0, LAST_TICK, "give the note a length of 0 or more ticks")
 DATA = (0, 127, "leave it out, or clip it")
@@ -27,7 +31,7 @@ SCORE_LIMITS = {
         "time": TIMES,
         "mspq": (
             1,
-            2**24 - 1,
+            LONGEST_QUARTER,
             "these are microseconds a quarter: take a tempo of 3.6 to 60,000,000 quarters a minute",
         ),
     },

@@ -18,7 +18,7 @@ import numpy as np
 from symusic import Score, TextMeta, Track
 
 from ..disk import user_path
-from ..music import midi_bytes
+from ..music import check_score, midi_bytes
 from ..music.channels import MELODIC_CHANNELS
 
 RELEASE_SECONDS = 2.0
@@ -62,6 +62,7 @@ def render_audio(
         `np.ndarray` of `float32` and shape `(channels, samples)`, with two channels and full scale at ±1.
 
     Raises:
+        [`RefusedFile`]: The score has no ticks per quarter note, or a bar without length.
         `ValueError`: The score has no notes, an argument is out of range, or the soundfont is not a usable one.
         `FileNotFoundError`: The soundfont does not exist, or none is given and `pretty_midi` is not installed.
         `ImportError`: The engine is not installed.
@@ -82,6 +83,7 @@ def render_audio(
     soundfont = _find_soundfont(soundfont)
     synthesise = _run_midirenderer if engine == "midirenderer" else _run_fluidsynth
 
+    check_score(score)
     score = score.to("tick")
     seconds = _length_in_seconds(score, max_seconds)
     audio = np.zeros((2, round(seconds * sample_rate)), dtype=np.float32)

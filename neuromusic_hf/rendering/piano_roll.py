@@ -16,6 +16,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 from symusic import Score, TimeUnit
 
+from ..music import check_score
 from .lettering import letter, shorten
 
 # Blue and vermillion of Okabe and Ito's palette (https://jfly.uni-koeln.de/color/): distinct to colour-blind readers,
@@ -85,6 +86,7 @@ def plot_piano_roll(
 
     Raises:
         `ValueError`: Neither score has a note.
+        [`RefusedFile`]: A score has no ticks per quarter note, or a bar without length.
 
     Example:
 
@@ -130,6 +132,8 @@ def plot_piano_roll(
 def _in_seconds(prompt: Score, continuation: Score | None) -> list[Score]:
     """The scores in seconds, both on one tempo map: a continuation in ticks may carry no tempo of its own."""
     scores = [prompt] if continuation is None else [prompt, continuation]
+    for score in scores:
+        check_score(score)
     if continuation is None or any(score.ttype == TimeUnit.second for score in scores):
         return [score.to("second") for score in scores]
     scores = [score.to("quarter") for score in scores]

@@ -38,7 +38,6 @@ from .run_model import NotAvailable, RunModel, count_run_token_errors, describe_
 
 SCORES_NAME = "scores.json"
 TABLE_STEM = "pieces"
-UNREADABLE = "unreadable"
 RECORDED_PACKAGES = ("neuromusic_hf", "numpy", "symusic", "miditok", "music21", "transformers", "datasets")
 
 Found = list[Mapping[str, PieceDistances]]
@@ -181,11 +180,11 @@ def _novelty(run: ContinuedRun, found: Found, training: Dataset | None) -> Novel
         raise NotAvailable("no training corpus was named (--train_corpus)")
     readable, unreadable = [], {}
     for piece, distances in zip(run.pieces(), found, strict=True):
-        reason = next(iter(distances.values())).reason
-        if reason is not None and reason.endswith(UNREADABLE):
-            unreadable.setdefault(reason, []).append(piece.name)
-        else:
+        measured = next(iter(distances.values()))
+        if measured.readable:
             readable.append(piece)
+        else:
+            unreadable.setdefault(measured.reason, []).append(piece.name)
     pieces = (row["midi"] for row in tqdm(training, desc="Comparing with training", unit="piece"))
     originals = (load_score(piece.original) for piece in readable)
     generated = (load_score(piece.generated) for piece in readable)

@@ -5,6 +5,7 @@ from pathlib import Path
 from symusic.core import ScoreTick
 
 from ..corpora.midi_feature import SCORE_TYPES, Midi
+from ..music import check_score
 
 MIDI_FEATURE = Midi()
 
@@ -22,10 +23,11 @@ def load_score(midi: str | Path | bytes | dict | ScoreTick) -> ScoreTick:
         [`symusic.Score`] in ticks, in order of time as symusic reads a file.
 
     Raises:
-        [`RefusedFile`]: the content is not readable MIDI.
+        [`RefusedFile`]: it is no music that can be read.
         `TypeError`: `midi` is none of these.
         `ValueError`: a row holds no bytes.
     """
     if isinstance(midi, SCORE_TYPES):
+        check_score(midi)
         return midi.to("tick").sort(inplace=False)  # miditok relies on the order
     return MIDI_FEATURE.decode_example(MIDI_FEATURE.encode_example(midi))

@@ -119,6 +119,8 @@ def test_a_tokenizer_without_rules_is_masked_and_warned_of_once(own_pipe, caplog
         ({"pitch_range": (70, 60)}, r"\(70, 60\)"),
         ({"pitch_range": (128, 130)}, r"\(128, 130\).*0 to 127"),
         ({"tempo": 0}, "tempo=0"),
+        ({"tempo": 3}, "tempo=3 must be 3.58 to 60,000,000"),
+        ({"tempo": float("nan")}, "tempo=nan"),
         ({"tempo": 500}, "tempo=500.*20 to 300"),
         ({"max_new_tokens": 0}, "max_new_tokens=0"),
         ({"max_new_bars": 0}, "max_new_bars=0"),

@@ -121,7 +121,7 @@ def test_pieces_without_a_feature_are_dropped_together_counted_and_named(tmp_pat
     assert result.dropped == {
         "generated: no_notes": ["1"],
         "generated: drums_only": ["2"],
-        "generated: unreadable": [str(broken)],
+        "generated: unreadable: no track follows the header in 28 bytes": [str(broken)],
         "original: no_notes": ["4"],
     }
 

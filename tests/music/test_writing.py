@@ -6,7 +6,7 @@ from midi_player import messages_of, notes_of, play
 from music import make_score
 from symusic import ControlChange, KeySignature, Note, Pedal, PitchBend, Score, Tempo, TextMeta, TimeSignature, Track
 
-from neuromusic_hf.music import UnwritableScore, midi_bytes, write_midi
+from neuromusic_hf.music import UnwritableScore, midi_bytes, read_midi, write_midi
 
 
 def score_of(*tracks) -> Score:
@@ -20,11 +20,11 @@ def score_of(*tracks) -> Score:
     return score
 
 
-def drawn_score(seed: int, programs: int, length: int = 3000, drums: int = 1) -> Score:
-    """Random notes of random lengths: programs more than once, pitches that overlap, notes of no length."""
+def drawn_score(seed: int, programs: int, length: int = 3000, drums: int = 1, shortest: int = 1) -> Score:
+    """Random notes of random lengths: programs more than once, and pitches that overlap."""
     random = np.random.default_rng(seed)
 
-    def notes(count, low, high, shortest):
+    def notes(count, low, high):
         columns = (
             random.integers(0, length, count),
             random.integers(shortest, 200, count),
@@ -34,9 +34,9 @@ def drawn_score(seed: int, programs: int, length: int = 3000, drums: int = 1) ->
             zip(*(column.tolist() for column in columns), random.integers(1, 128, count).tolist(), strict=True)
         )
 
-    tracks = [(program, False, notes(12, 30, 90, 0)) for program in random.permutation(128)[:programs].tolist()]
-    tracks += [(tracks[0][0], False, notes(12, 30, 90, 0))]
-    tracks += [(8 * kit, True, notes(20, 35, 82, 1)) for kit in range(drums)]
+    tracks = [(program, False, notes(12, 30, 90)) for program in random.permutation(128)[:programs].tolist()]
+    tracks += [(tracks[0][0], False, notes(12, 30, 90))]
+    tracks += [(8 * kit, True, notes(20, 35, 82)) for kit in range(drums)]
     return score_of(*(tracks[index] for index in random.permutation(len(tracks))))
 
 
@@ -48,6 +48,9 @@ def check_written(score: Score):
     """The file is read with the same notes, and played with them, whether the player knows ports or not."""
     data = midi_bytes(score)
     assert notes_of(Score.from_midi(data)) == notes_of(score)
+    if all(duration for _, duration, *_ in notes_of(score)):
+        reading = read_midi(data)
+        assert notes_of(reading.score) == notes_of(score) and not reading.mends
     expected = without_drum_lengths(notes_of(score))
     for knows_ports in (True, False):
         performance = play(data, knows_ports=knows_ports)
@@ -59,7 +62,8 @@ def check_written(score: Score):
 @pytest.mark.parametrize("programs", [1, 3, 14, 15, 16, 17, 18, 24, 64, 127])
 def test_every_note_has_its_program(programs):
     for seed in range(3):
-        check_written(drawn_score(seed, programs, length=600 if programs < 20 else 6000, drums=seed))
+        length = 600 if programs < 20 else 6000
+        check_written(drawn_score(seed, programs, length, drums=seed, shortest=seed % 2))
 
 
 @pytest.mark.parametrize("programs", [16, 17, 18, 24, 128])
@@ -159,6 +163,23 @@ def test_controllers_bends_and_pedals_act_on_their_own_part_alone(programs):
             found = played[note.time, note.pitch, note.velocity, track.program]
             for number in {*found, *expected} - {64}:
                 assert found.get(number, defaults.get(number, 0)) == expected.get(number, defaults.get(number, 0))
+
+
+def test_the_reach_of_bends_does_not_go_over_to_the_next_part():
+    score = score_of(*((program, False, [(96 * program, 90, 60)]) for program in range(30)))
+    reach = [(101, 0), (100, 0), (6, 12)]
+    score.tracks[0].controls.extend([ControlChange(0, *change) for change in reach])
+    score.tracks[29].controls.extend([ControlChange(0, *change) for change in reach])
+    channels = {}
+    for tick, _, message in messages_of(check_written(score)):
+        if message.type in ("control_change", "note_on") and not message.is_meta:
+            selected, reached = channels.setdefault(message.channel, [{}, {}])
+            if message.type == "note_on":
+                assert reached.get((0, 0), 2) == (12 if tick // 96 in (0, 29) else 2)
+            elif message.control == 6:
+                reached[selected[101], selected[100]] = message.value
+            else:
+                selected[message.control] = message.value
 
 
 def test_a_channel_is_not_given_away_while_its_pedal_holds_notes():

@@ -122,6 +122,16 @@ def test_every_track_sounds_with_its_own_program_beyond_sixteen_channels():
 
 
 @needs_midirenderer
+def test_a_note_sounds_on_where_its_pitch_is_struck_within_it_and_where_a_pedal_holds_it():
+    organ = make_score((19, False, [(0, 3.0, 60, 100), (0.5, 0.3, 60, 100)]))
+    assert rms(render_audio(organ, sample_rate=RATE), 2.5, 2.9) > 0.003
+    held = make_score((19, False, [(0, 0.3, 60, 100)]), (19, False, [(2.9, 0.1, 72, 1)]))
+    assert rms(render_audio(held, sample_rate=RATE), 2.0, 2.8) < 0.001
+    held.tracks[0].pedals.append(Pedal(10, 2880))
+    assert rms(render_audio(held, sample_rate=RATE), 2.0, 2.8) > 0.003
+
+
+@needs_midirenderer
 def test_long_score_is_cut_with_a_warning_that_names_the_cut():
     score = piano(*[(second, 1.0, 60, 100) for second in range(20)])
     with pytest.warns(UserWarning, match=r"lasts 20\.0 s.*cut at 3\.5 s"):

@@ -124,7 +124,8 @@ def test_novelty_finds_what_was_copied_from_the_training_split(make_run, midi_fo
     novelty = scores.record["novelty"]
     originals = [load_score(path) for path in files(run, "original")[:2]]
     by_hand = score_novelty(train["midi"], originals, generated[:2])
-    assert novelty["dropped"] == {"original: unreadable": ["002 https://example.com/piece"]}
+    refused = "original: not_midi: starts with b'no MIDI', not 'MThd': looks like text saved as MIDI"
+    assert novelty["dropped"] == {refused: ["002 https://example.com/piece"]}
     assert {**novelty, "dropped": {}, "num_dropped": 0} == by_hand.to_dict()
     assert novelty["longest_generated"] > novelty["longest_original"]
     columns = scores.table[["novelty_original", "novelty_generated"]]

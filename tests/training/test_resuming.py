@@ -20,7 +20,7 @@ from neuromusic_hf import MidiProcessor
 from neuromusic_hf.disk import lock_folder
 from neuromusic_hf.training.checkpoints import PROGRESS_NAME
 from neuromusic_hf.training.resuming import is_same_value, refuse_other_blocks
-from neuromusic_hf.training.run import split_facts
+from neuromusic_hf.training.run import hash_ids
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = str(REPOSITORY / "scripts" / "train.py")
@@ -133,8 +133,8 @@ def test_a_corpus_that_moved_is_the_same_and_one_that_changed_is_not(train, opti
 def test_splits_of_the_same_lengths_and_hashes_are_told_apart_by_their_ids(tmp_path):
     facts = []
     for ids in ([1, 2, 3], [1, 4, 3]):
-        rows = {"input_ids": [ids], "num_notes": [1], "content_hash": ["0" * 32]}
-        facts.append(split_facts(Dataset.from_dict(rows), num_blocks=1, block_size=4))
+        tokens = Dataset.from_dict({"input_ids": [ids]})
+        facts.append({"pieces": 1, "blocks": 1, "content": "the same", "ids": hash_ids(tokens)})
     (tmp_path / PROGRESS_NAME).write_text(json.dumps({"train": facts[0]}))
     refuse_other_blocks(str(tmp_path), facts[0])
     with pytest.raises(ValueError, match="is not the one"):
