@@ -59,6 +59,8 @@ def _changed_meters(score: ScoreTick, quantised: ScoreTick, unit: int, limits: T
     only, written = _only_one(score.time_signatures), _only_one(quantised.time_signatures)
     if limits.writes_meters and only and written and only == written:  # symusic refuses to compare with None
         return {}
+    if not limits.writes_meters and only:
+        return {"meters_unwritten": int((only.numerator, only.denominator) != DEFAULT_METER)}
     given = Meters.of(score, unit // score.ticks_per_quarter)
     if not limits.writes_meters:
         return {"meters_unwritten": _num_changed(given.meters, DEFAULT_METER)}
