@@ -130,7 +130,6 @@ def test_lengths_are_cut_by_the_beat_of_their_meter():
         (((0, 4, 4), (4, 4, 4), (8, 3, 4), (8, 6, 8)), {}),
         (((0, 11, 16),), {"meters_replaced": 1}),
         (((0, 11, 16), (8, 3, 4)), {"meters_replaced": 1}),
-        (((0, 3, 4), (6, 0, 4)), {}),
     ],
 )
 def test_meters_out_of_the_vocabulary_are_replaced(meters, expected):

@@ -186,8 +186,8 @@ def test_variants_do_not_depend_on_the_order_of_the_corpus(processors, corpus):
     assert some == {key: whole[key] for key in some}
 
 
-def test_variants_leave_drums_alone_and_pitches_in_range(processors, corpus):
-    processor = processors["REMI"]
+def test_variants_leave_drums_alone_and_pitches_in_range(corpus):
+    processor = MidiProcessor.from_tokenization("REMI", pitch_range=(21, 109))
     tokens = tokenize_corpus(corpus, processor, augmentation=Augmentation(variants=3, max_pitch_shift=12, seed=5))
     drums, shifts = {}, set()
     for row in tokens["train"]:
@@ -203,11 +203,14 @@ def test_variants_leave_drums_alone_and_pitches_in_range(processors, corpus):
         assert counts.setdefault(row["content_hash"], row["num_notes"]) == row["num_notes"], "a note was shifted out"
 
 
-def test_a_piece_the_tokenizer_keeps_no_note_of_stays_and_says_so(processor):
+@pytest.mark.parametrize("name", ["REMI", "TSD", "Structured"])
+def test_a_piece_the_tokenizer_keeps_no_note_of_stays_and_says_so(name):
     silent = build_score(480, [(0, [(0, 1, 5, 64), (1, 1, 127, 64)])])
     rows = {"midi": [silent.dumps_midi()], "content_hash": ["x"], "title": ["too low and too high"]}
     features = Features({"midi": Midi(), "content_hash": Value("string"), "title": Value("string")})
     corpus = DatasetDict(train=Dataset.from_dict(rows, features=features))
+    processor = MidiProcessor.from_tokenization(name, pitch_range=(21, 109))
     tokens = tokenize_corpus(corpus, processor)["train"]
     assert tokens.column_names == list(TOKEN_FEATURES)
+    assert tokens[0]["changed"]["dropped_pitches"] == 2 and tokens[0]["piece"] == "x"
     assert tokens[0]["input_ids"] == [1, 2] and tokens[0]["num_notes"] == 0
