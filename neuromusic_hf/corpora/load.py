@@ -79,8 +79,9 @@ def load_corpus(
     A row has `midi` (a [`Midi`]: decodes to a `symusic.Score`), `duration` (seconds), `num_notes`, `instruments`
     (General MIDI names, `"Drums"`), `content_hash`, and the columns of the corpus (MAESTRO: `composer`, `title`,
     `year`). Files are read and parsed once; later calls answer from the cache of `datasets`, until the source, the
-    limits or the builder's code change. Refused files are counted in the log and named in the quarantine report, which
-    is also the attribute `quarantine` (a [`QuarantineReport`]) of what is returned.
+    limits or the builder's code change. Files that were refused, and those in which something was mended, are
+    counted in the log and named in the quarantine report, which is also the attribute `quarantine` (a
+    [`QuarantineReport`]) of what is returned.
 
     Args:
         name_or_path (`str`, `Path`, builder class, or a list of these):
@@ -94,7 +95,7 @@ def load_corpus(
             Shares of train, validation and test where the corpus has no official splits. Defaults to 0.8 / 0.1 / 0.1
             (`"lamd"`: 0.6 / 0.2 / 0.2).
         limits ([`SanityLimits`], *optional*):
-            What a file may be.
+            What a file may be; `SanityLimits(mend=False)` refuses what is mended otherwise.
         cache_dir (`str` or `Path`, *optional*):
             Defaults to the cache of `datasets`.
         num_proc (`int`, *optional*):

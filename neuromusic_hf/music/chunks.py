@@ -14,6 +14,7 @@ from .track_reader import EndsWithin, TrackReader
 HEADER_BYTES = 14
 END_OF_TRACK_BYTES = 4
 SET_TEMPO = 0x51
+MOST_TRACKS = 2**16 - 1
 FRAMES = 0x8000
 """The bit of a time division in frames, in which tempos mean nothing."""
 LAST_TICK = 2**30
@@ -93,7 +94,7 @@ def _tracks_beyond(data: bytes, position: int, number: int, mends: Mends) -> lis
     """Sound tracks right after those that the header counts; what else follows is junk."""
     readers, sound = [], Mends(allowed=False)
     try:
-        while data.startswith(b"MTrk", position):
+        while data.startswith(b"MTrk", position) and number + len(readers) < MOST_TRACKS:
             reader, position = _read_track(data, position, number + len(readers) + 1, sound)
             readers.append(reader)
     except RefusedFile:

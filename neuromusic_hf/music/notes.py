@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict, deque
 from dataclasses import dataclass
 
@@ -67,10 +68,16 @@ def pair_notes(file: MidiFile) -> Notes:
     notes = Notes(on, off, np.where(off < 0, file.ends[file.track[on]], file.tick[off]))
     rows = np.full(len(key), -1)
     rows[on] = np.arange(len(on))
-    shared = [event for event in stray if (file.track[on[key[on] == key[event]]] != file.track[event]).any()]
-    for unclear in np.unique(key[np.append(on[off < 0], np.array(shared, np.int64))]):
-        group = events[key[events] == unclear]
-        _pair_again(notes, rows, file, group[np.lexsort((group, file.tick[group]))], begins)
+    first, last = np.full(key.max(initial=0) + 1, len(file.ends)), np.full(key.max(initial=0) + 1, -1)
+    np.minimum.at(first, key[on], file.track[on])
+    np.maximum.at(last, key[on], file.track[on])
+    own, struck = file.track[stray], last[key[stray]] >= 0
+    elsewhere = struck & ((first[key[stray]] != own) | (last[key[stray]] != own))
+    unclear = np.unique(key[np.append(on[off < 0], stray[elsewhere])])
+    by_key = events[np.lexsort((events, file.tick[events], key[events]))]
+    borders = np.searchsorted(key[by_key], [unclear, unclear + 1])
+    for begin, stop in borders.T.tolist():
+        _pair_again(notes, rows, file, by_key[begin:stop], begins)
     return notes
 
 
@@ -108,19 +115,26 @@ def _pair_again(notes: Notes, rows: np.ndarray, file: MidiFile, group: np.ndarra
     """Pairs the events of one key, in the order of time over all tracks."""
     sounding: dict[int, deque[int]] = defaultdict(deque)
     since_silence: dict[int, list[int]] = defaultdict(list)
-    for event in group.tolist():
-        track = int(file.track[event])
+    struck: list[tuple[int, int, int]] = []
+    for event, tick, track in zip(group.tolist(), file.tick[group].tolist(), file.track[group].tolist(), strict=True):
         if begins[event]:
             sounding[track].append(event)
             since_silence[track].append(event)
+            heapq.heappush(struck, (tick, event, track))
             continue
+        while not sounding[track] and struck:
+            _, oldest, other = struck[0]
+            if sounding[other] and sounding[other][0] <= oldest:
+                track = other
+            else:
+                heapq.heappop(struck)
         if not sounding[track]:
-            waiting = [struck[0] for struck in sounding.values() if struck]
-            if not waiting:
-                continue
-            track = int(file.track[min(waiting, key=lambda event: (file.tick[event], event))])
+            continue
         _end(notes, rows[sounding[track].popleft()], event, file)
-        since_silence[track] = [*since_silence[track], event] if sounding[track] else []
+        if sounding[track]:
+            since_silence[track].append(event)
+        else:
+            since_silence[track].clear()
     for track, events in since_silence.items():
         if events:
             _strike_again(notes, rows, file, events, begins, int(file.ends[track]))

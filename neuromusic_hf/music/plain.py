@@ -50,16 +50,17 @@ def plain_tracks(data: bytes, limits: SanityLimits) -> list[PlainTrack] | None:
     header = HEADER.match(data)
     if not header:
         return None
-    tracks, position = [], HEADER_BYTES
+    tracks, taken, position = [], set(), HEADER_BYTES
     for _ in range(int.from_bytes(header["tracks"], "big")):
         begin = position + CHUNK_BYTES
         position = begin + int.from_bytes(data[position + 4 : begin], "big")
         if not data.startswith(b"MTrk", begin - CHUNK_BYTES) or position > len(data):
             return None
         track = _plain_track(data, begin, position, limits)
-        if track is None or any(track.channels & other.channels for other in tracks):
+        if track is None or track.channels & taken:
             return None
         tracks.append(track)
+        taken |= track.channels
     return tracks if position == len(data) else None
 
 

@@ -162,3 +162,13 @@ def test_pieces_without_a_prompt_are_refused(processor):
         with pytest.raises(RefusedFile) as refused:
             make(score, processor, **settings)
         assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "meters, notes", [([(0, 3, 2)], 12), ([(0, 1, 4), (1, 4, 4)], 5), ([(0, 4, 4), (7, 3, 4)], 7)]
+)
+def test_two_bars_are_two_bars_of_the_meters_of_the_piece(processor_of, meters, notes):
+    """Also of a pickup, and of a bar that a change of meter cuts short."""
+    piece = build_score(480, [(0, [(beat, 1, 60 + beat % 12, 80) for beat in range(30)])], meters=meters)
+    for name in ("REMI", "TSD"):
+        assert make(piece, processor_of(name), prompt_bars=2).score.note_num() == notes
