@@ -4,8 +4,8 @@
         --settings old --output benchmarks/results/tally_before.json
 
 `--settings old` are those of the project before notes, meters and drum keys were counted; `new` are those in force.
-results/tally_before.json was made with the code of then, which of notes on one onset of a key kept the shortest, and let
-a change of meter within a bar wait for its end: today's code loses less with the same settings.
+results/tally_before.json was made with the code of then, which of notes on one onset of a key kept the shortest, and
+let a change of meter within a bar wait for its end: today's code loses less with the same settings.
 """
 
 import argparse
