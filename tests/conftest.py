@@ -1,6 +1,7 @@
 """What all tests share: caches of their own, no network, and a small corpus."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -17,7 +18,20 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest  # noqa: E402
+import torch  # noqa: E402
 from music import make_score  # noqa: E402
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in the background
+
+
+@pytest.fixture(autouse=True)
+def torch_is_left_as_it_was():
+    """Settings that hold for all tests of a process."""
+    settings = torch.is_grad_enabled(), torch.get_default_dtype(), torch.is_inference_mode_enabled()
+    yield
+    found = torch.is_grad_enabled(), torch.get_default_dtype(), torch.is_inference_mode_enabled()
+    torch.set_grad_enabled(settings[0])
+    assert found == settings
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,11 @@ from symusic.core import ScoreTick
 
 from .suffix_array import SuffixArray
 
-STEPS_PER_QUARTER = 8
-"""As the project's tokenizers: what is copied through tokens falls on the steps of what it is copied from."""
+STEPS_PER_QUARTER = 16
+"""As the project's tokenizers where a beat is a quarter: what is copied through tokens falls on the steps of what it
+is copied from. Through coarser ones, only what lies on their steps does."""
 
-LONGEST_STEPS = 255
+LONGEST_STEPS = 511
 """Between two notes; about eight bars. Longer silences count as alike."""
 
 PART_NOTES = 2_000_000
