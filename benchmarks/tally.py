@@ -12,35 +12,18 @@ import argparse
 import time
 from pathlib import Path
 
-import miditok
 import numpy as np
 from datasets import Dataset, concatenate_datasets
 from matplotlib.figure import Figure
 from measuring import RESULTS, print_targets, save_result, target
-from miditok import MusicTokenizer, TokenizerConfig
 from tqdm import tqdm
+from vocabularies import BEFORE, DEFAULT, settings_of
 
 from neuromusic_hf.corpora import Midi, load_corpus
-from neuromusic_hf.tokenization import Augmentation, MidiProcessor, PiecesTally, Tally, create_music_tokenizer
+from neuromusic_hf.tokenization import Augmentation, MidiProcessor, PiecesTally, Tally
 from neuromusic_hf.tokenization.tally import WORDS
 from neuromusic_hf.tokenization.token_dataset import TokenizePieces
 
-OLD_SETTINGS = {
-    "num_velocities": 16,
-    "use_chords": True,
-    "use_programs": True,
-    "use_tempos": True,
-    "num_tempos": 57,
-    "tempo_range": (20, 300),
-    "use_time_signatures": True,
-    "time_signature_range": {4: [1, 2, 3, 4, 5, 6, 7], 8: [3, 5, 6, 7, 9, 12]},
-    "remove_duplicated_notes": True,
-    "delete_equal_successive_tempo_changes": True,
-    "delete_equal_successive_time_sig_changes": True,
-    "special_tokens": ["PAD", "BOS", "EOS"],
-    "encode_ids_split": "no",
-}
-OLD_BEAT_RES = {"Structured": {(0, 12): 8}}
 MOST_LOST = 0.0005
 """Share of the sounding time of a corpus."""
 MOST_TIME = 0.05
@@ -78,11 +61,7 @@ def main():
 
 def make_processor(name: str, settings: str) -> MidiProcessor:
     """A processor of the base tokens."""
-    if settings == "new":
-        return MidiProcessor.from_music_tokenizer(create_music_tokenizer(name))
-    beat_res = {"beat_res": OLD_BEAT_RES[name]} if name in OLD_BEAT_RES else {}
-    tokenizer: MusicTokenizer = getattr(miditok, name)(TokenizerConfig(**OLD_SETTINGS, **beat_res))
-    return MidiProcessor.from_music_tokenizer(tokenizer)
+    return MidiProcessor.from_tokenization(name, **settings_of(name)[BEFORE if settings == "old" else DEFAULT])
 
 
 def load_pieces(name: str, path: str, cache_dir: str | None) -> Dataset:

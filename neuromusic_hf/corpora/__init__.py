@@ -1,5 +1,6 @@
 """Corpora of MIDI files as Hugging Face datasets."""
 
+from ..music import RefusedFile, SanityLimits
 from .builder import MidiCorpusBuilder, MidiCorpusConfig, Piece
 from .embedded import BachCorpus, FolkCorpus
 from .folder import FolderCorpus
@@ -9,7 +10,7 @@ from .load import CORPORA, load_corpus
 from .maestro import MaestroCorpus
 from .midi_feature import Midi
 from .quarantine import QuarantineReport
-from .sanity import PieceFacts, RefusedFile, SanityLimits, inspect_midi
+from .sanity import PieceFacts, inspect_midi
 from .splits import DEFAULT_SPLIT_SHARES, SPLIT_NAMES, split_of
 
 __all__ = [

@@ -15,9 +15,8 @@ from pathlib import Path
 import symusic
 from datasets import Value
 
-from ..music import midi_bytes
+from ..music import RefusedFile, midi_bytes
 from .builder import MidiCorpusBuilder, Piece
-from .sanity import RefusedFile
 from .sources import UNREADABLE_MEMBER
 
 FOLK_COLLECTIONS = {

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from ..music import RefusedFile
 from .builder import IGNORED, MidiCorpusBuilder, Piece
-from .sanity import RefusedFile
 from .sources import Entry, is_midi_name, list_source, read_source
 
 

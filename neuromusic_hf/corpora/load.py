@@ -14,6 +14,7 @@ import datasets
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 from datasets.fingerprint import Hasher
 
+from ..music import SanityLimits
 from ..ranges import PROCESSES, check_ranges
 from .builder import HELPER_FEATURES, IGNORED, ROWS_SPLIT, MidiCorpusBuilder
 from .embedded import BachCorpus, FolkCorpus
@@ -23,7 +24,6 @@ from .maestro import MaestroCorpus
 from .midi_feature import Midi
 from .names import split_names
 from .quarantine import QuarantineReport, merge_reports, report_of
-from .sanity import SanityLimits
 from .saved import is_saved, saved_rows
 from .sources import is_archive, is_midi_name
 from .splits import DEFAULT_SPLIT_SHARES, SPLIT_NAMES, assign_split, check_not_empty, check_shares

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 from datasets import Value
 
+from ..music import RefusedFile
 from .builder import Piece
 from .download import fetch
 from .folder import FolderCorpus
 from .maestro_csv import CSV_NAME, CsvRow, read_csv_rows
-from .sanity import RefusedFile
 from .sources import Entry, SourceError, is_midi_name, read_named
 
 URL = "https://storage.googleapis.com/magentadata/datasets/maestro/v2.0.0/maestro-v2.0.0-midi.zip"

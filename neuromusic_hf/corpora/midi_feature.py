@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from datasets.features.features import register_feature
 from datasets.table import array_cast
 from datasets.utils.file_utils import xopen
 
-from ..music import RefusedFile, check_score, midi_bytes, read_midi, tell_mends
+from ..music import AS_STORED, check_score, midi_bytes, read_score
 
 SCORE_TYPES = (symusic.core.ScoreTick, symusic.core.ScoreQuarter, symusic.core.ScoreSecond)
 
@@ -106,7 +106,7 @@ class Midi:
         )
 
     def decode_example(self, value: dict, token_per_repo_id: dict | None = None) -> symusic.Score:
-        """Decode a stored value into a score.
+        """Decode a stored value into a score, its notes and tempos as long and as fast as they were stored.
 
         Args:
             value (`dict`):
@@ -126,13 +126,9 @@ class Midi:
             raise RuntimeError("Decoding is disabled for this feature. Please use Midi(decode=True) instead.")
         if not isinstance(value, dict):
             return value
-        name = value.get("path") or "(bytes without a path)"
-        try:
-            reading = read_midi(own_bytes(value))
-        except RefusedFile as refused:
-            raise RefusedFile(refused.reason, refused.detail, name) from refused
-        tell_mends(name, tuple(reading.mends))
-        return reading.score
+        data = own_bytes(value)
+        limits = replace(AS_STORED, max_file_bytes=max(len(data), AS_STORED.max_file_bytes))
+        return read_score(data, name_of(value), limits)
 
     def flatten(self) -> dict[str, Value]:
         """Give the plain columns this feature flattens into; an error in the decodable state, as `Audio` does."""
@@ -171,6 +167,11 @@ NO_BYTES = (
     "the row holds no bytes, and its path is not opened: rows are read from their own bytes alone. Store the files "
     "themselves, from their paths: Dataset.from_dict({'midi': paths}, features=Features({'midi': Midi()}))"
 )
+
+
+def name_of(row: dict) -> str:
+    """Give the name of a stored `{"bytes", "path"}`, for messages."""
+    return row.get("path") or "(bytes without a path)"
 
 
 def own_bytes(row: dict) -> bytes_type:

@@ -6,7 +6,7 @@ import numpy as np
 from symusic import Note, Score, Tempo, TimeSignature, Track
 from symusic.core import ScoreTick
 
-from ..music import DEFAULT_MICROSECONDS_PER_QUARTER, bar_starts, to_seconds
+from ..music import bar_starts, tempo_map, to_seconds
 
 NO_END = 2**31 - 1
 """Beyond the last tick that symusic can hold."""
@@ -32,11 +32,8 @@ def excerpt(score: ScoreTick, start: int = 0, end: int | None = None) -> ScoreTi
 
 def seconds_at(score: ScoreTick, ticks: np.ndarray) -> np.ndarray:
     """Seconds from tick 0 to `ticks`, at the tempos of `score`: shape as `ticks`."""
-    tempos = sorted((tempo.time, tempo.mspq) for tempo in score.tempos)
-    if not tempos or tempos[0][0] > 0:
-        tempos.insert(0, (0, DEFAULT_MICROSECONDS_PER_QUARTER))
-    tempo_ticks, microseconds = np.array(tempos, dtype=np.float64).T
-    return to_seconds(np.asarray(ticks), tempo_ticks, microseconds, score.tpq)
+    tempos = score.tempos.numpy()
+    return to_seconds(np.asarray(ticks), *tempo_map(tempos["time"], tempos["mspq"]), score.tpq)
 
 
 def new_music(full: ScoreTick, prompt: ScoreTick, *, from_zero: bool = True) -> ScoreTick:

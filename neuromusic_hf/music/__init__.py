@@ -1,9 +1,9 @@
 """The ground: MIDI files as music, and music as MIDI files."""
 
-from .bars import bar_starts, onsets
-from .limits import SanityLimits
+from .bars import bar_starts, meters_of, onsets
+from .limits import AS_STORED, SanityLimits
 from .mends import Mend
-from .reading import Reading, read_midi, tell_mends
+from .reading import Reading, read_midi, read_score, tell_mends
 from .refusals import RefusedFile
 from .score_check import check_score
 from .tempo import DEFAULT_MICROSECONDS_PER_QUARTER, tempo_map, to_seconds
@@ -11,6 +11,7 @@ from .writable import FASTEST_TEMPO, SLOWEST_TEMPO, UnwritableScore
 from .writing import midi_bytes, write_midi
 
 __all__ = [
+    "AS_STORED",
     "DEFAULT_MICROSECONDS_PER_QUARTER",
     "FASTEST_TEMPO",
     "Mend",
@@ -21,9 +22,11 @@ __all__ = [
     "UnwritableScore",
     "bar_starts",
     "check_score",
+    "meters_of",
     "midi_bytes",
     "onsets",
     "read_midi",
+    "read_score",
     "tell_mends",
     "tempo_map",
     "to_seconds",

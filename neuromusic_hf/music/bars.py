@@ -34,7 +34,7 @@ def bar_starts(score: ScoreTick, end: int | None = None) -> np.ndarray:
     """
     if end is None:
         end = int(onsets(score).max(initial=-1)) + 1
-    time, numerator, denominator = _meters(score)
+    time, numerator, denominator = meters_of(score)
     known = time < end
     time, unit, parts = time[known], 4 * score.ticks_per_quarter * numerator[known], denominator[known]
     length = np.append(time[1:], end)[: len(time)] - time
@@ -48,8 +48,13 @@ def bar_starts(score: ScoreTick, end: int | None = None) -> np.ndarray:
     return time[meter] + (2 * number * unit[meter] + parts[meter]) // (2 * parts[meter])
 
 
-def _meters(score: ScoreTick) -> np.ndarray:
-    """Tick, numerator and denominator of each meter that counts, in order of time from 0: shape `(3, meters)`."""
+def meters_of(score: ScoreTick) -> np.ndarray:
+    """
+    The meters that count: of several at one tick the last, of no beats none, and 4/4 until the first.
+
+    Returns:
+        `np.ndarray` of `int64` and shape `(3, meters)`: tick, numerator and denominator, in order of time from 0.
+    """
     arrays = score.time_signatures.numpy()
     meters = np.stack([arrays[name].astype(np.int64) for name in ("time", "numerator", "denominator")])
     meters = meters[:, (meters[1] > 0) & (meters[2] > 0)]

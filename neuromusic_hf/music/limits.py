@@ -69,3 +69,7 @@ class SanityLimits:
 def exceeds(value: float | None, limit: float | None) -> bool:
     """Whether a value is above a limit, of which either may be off."""
     return value is not None and limit is not None and value > limit
+
+
+AS_STORED = SanityLimits(max_note_seconds=None, max_note_quarters=None, min_tempo=None, max_tempo=None)
+"""Of rows, whose lengths and tempos were within the limits of their corpus."""

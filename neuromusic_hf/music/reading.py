@@ -69,6 +69,26 @@ def read_midi(data: bytes, limits: SanityLimits | None = None) -> Reading:
     return Reading(*music, data, mends.found())
 
 
+def read_score(data: bytes, name: str, limits: SanityLimits | None = None) -> ScoreTick:
+    """
+    The score of a file that no report names: its mends are logged once, and its refusal has the name.
+
+    Args:
+        data (`bytes`): the file.
+        name (`str`): of the file.
+        limits ([`SanityLimits`], *optional*): as of [`read_midi`].
+
+    Raises:
+        [`RefusedFile`]: as of [`read_midi`].
+    """
+    try:
+        reading = read_midi(data, limits)
+    except RefusedFile as refused:
+        raise RefusedFile(refused.reason, refused.detail, name) from refused
+    tell_mends(name, tuple(reading.mends))
+    return reading.score
+
+
 def _read_plain(data: bytes, limits: SanityLimits) -> tuple[ScoreTick, NoteArrays] | None:
     """The score of a file in which nothing can be odd."""
     tracks = plain_tracks(data, limits)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from symusic.core import ScoreTick
 
+from ..music import meters_of
 from .changed_notes import Notes
 from .token_limits import TokenLimits
 
@@ -29,11 +30,9 @@ class Meters:
 
     @classmethod
     def of(cls, score: ScoreTick, units_per_tick: int) -> Meters:
-        """Those of a score. Of several at one time the last counts; one of no beats is none."""
-        soa = score.time_signatures.numpy()
-        meters = np.stack([soa["numerator"], soa["denominator"]], axis=1).astype(np.int64)
-        sound = (meters > 0).all(axis=1)
-        times, meters = _changes(soa["time"][sound].astype(np.int64) * units_per_tick, meters[sound], DEFAULT_METER)
+        """Those of a score."""
+        ticks, *meters = meters_of(score)
+        times, meters = _changes(ticks * units_per_tick, np.stack(meters, axis=1), DEFAULT_METER)
         return cls(times, meters)
 
     def at(self, time: int) -> int:

@@ -12,6 +12,8 @@ from miditok import MusicTokenizer
 from miditok.constants import TIME_SIGNATURE
 from symusic.core import ScoreTick
 
+from ..music import meters_of
+
 MOST_BARS_FOR_ONE = 4
 """Of a known meter, that may stand for one bar of an unknown one."""
 
@@ -46,8 +48,8 @@ def written_meters(tokenizer: MusicTokenizer, score: ScoreTick) -> list[tuple[Fr
     tolerance = Fraction(1, 2 * tokenizer.config.max_num_pos_per_beat)
     start, meter = Fraction(0), known_meter(Meter(*TIME_SIGNATURE), known) or known[0]
     written = {start: meter}
-    for time, given in _given_meters(score):
-        found = known_meter(given, known)
+    for tick, *given in meters_of(score).T.tolist():
+        time, found = Fraction(tick, score.ticks_per_quarter), known_meter(Meter(*given), known)
         if found is None:
             continue
         bars, rest = divmod(max(time - start, 0), meter.length)
@@ -76,16 +78,6 @@ def known_meter(given: Meter, known: Iterable[Meter]) -> Meter | None:
     bars = {meter: given.length / meter.length for meter in known}
     fitting = [meter for meter, count in bars.items() if count.denominator == 1 and count <= MOST_BARS_FOR_ONE]
     return min(fitting, key=lambda meter: (bars[meter], _distance(meter, given.denominator)), default=None)
-
-
-def _given_meters(score: ScoreTick) -> list[tuple[Fraction, Meter]]:
-    """Of several at one tick, the last one; one of no beats is none."""
-    last = {
-        event.time: Meter(event.numerator, event.denominator)
-        for event in score.time_signatures
-        if event.numerator > 0 and event.denominator > 0
-    }
-    return [(Fraction(time, score.ticks_per_quarter), last[time]) for time in sorted(last)]
 
 
 def _rest_of_bar(rest: Fraction, meter: Meter, known: list[Meter], tolerance: Fraction) -> list[Meter]:

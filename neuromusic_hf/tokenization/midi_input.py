@@ -4,8 +4,8 @@ from pathlib import Path
 
 from symusic.core import ScoreTick
 
-from ..corpora.midi_feature import SCORE_TYPES, Midi
-from ..music import check_score
+from ..corpora.midi_feature import SCORE_TYPES, Midi, name_of
+from ..music import check_score, read_score
 
 MIDI_FEATURE = Midi()
 
@@ -30,4 +30,7 @@ def load_score(midi: str | Path | bytes | dict | ScoreTick) -> ScoreTick:
     if isinstance(midi, SCORE_TYPES):
         check_score(midi)
         return midi.to("tick").sort(inplace=False)  # miditok relies on the order
-    return MIDI_FEATURE.decode_example(MIDI_FEATURE.encode_example(midi))
+    stored = MIDI_FEATURE.encode_example(midi)
+    if isinstance(midi, dict):
+        return MIDI_FEATURE.decode_example(stored)
+    return read_score(stored["bytes"], name_of(stored))

@@ -53,3 +53,15 @@ def test_a_stream_says_what_was_mended(odd_folder, cache_dir, caplog):
     with caplog.at_level(logging.WARNING):
         list(load_corpus(odd_folder, cache_dir=cache_dir, streaming=True)["train"])
     assert "mended a velocity of 200.mid (data_byte: byte " in caplog.text
+
+
+def test_what_the_limits_of_a_corpus_let_in_is_read_as_it_was_stored(midi_folder, cache_dir, caplog):
+    (midi_folder / "long and fast.mid").write_bytes(
+        midi_file([(0, b"\xff\x51\x03" + (40_000).to_bytes(3, "big")), (0, on(50)), *melody(96), (96 * 700, off(50))])
+    )
+    limits = SanityLimits(max_note_quarters=None, max_note_seconds=None, max_tempo=None)
+    corpus = load_corpus(midi_folder, cache_dir=cache_dir, limits=limits)
+    assert corpus.quarantine.accepted == 61 and corpus.quarantine.mended == {}
+    scores = [row["midi"] for split in corpus.values() for row in split]
+    assert max(note.duration for score in scores for track in score.tracks for note in track.notes) == 96 * 700
+    assert max(tempo.qpm for score in scores for tempo in score.tempos) == 1500 and "Mended" not in caplog.text

@@ -6,6 +6,7 @@ import random
 from fractions import Fraction
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from tokenization.sample_scores import build_score, meter_list, note_list
 
@@ -152,11 +153,9 @@ def test_a_change_off_the_bar_line_by_less_than_half_a_position_is_at_the_bar_li
 
 def test_of_several_meters_at_one_tick_the_last_counts_and_one_of_no_beats_is_none(processors):
     tokenizer = processors["REMI"].music_tokenizer
-    events = [(0, 3, 4), (0, 4, 4), (1920, 0, 4), (3840, 3, 4)]
-    score = SimpleNamespace(
-        ticks_per_quarter=480,
-        time_signatures=[SimpleNamespace(time=time, numerator=n, denominator=d) for time, n, d in events],
-    )
+    events = np.array([(0, 3, 4), (0, 4, 4), (1920, 0, 4), (3840, 3, 4)])
+    arrays = dict(zip(("time", "numerator", "denominator"), events.T, strict=True))
+    score = SimpleNamespace(ticks_per_quarter=480, time_signatures=SimpleNamespace(numpy=lambda: arrays))
     assert written_meters(tokenizer, score) == [(0, Meter(4, 4)), (8, Meter(3, 4))]
 
 
