@@ -25,10 +25,10 @@ from measuring import (
 )
 from symusic import Score
 
-from neuromusic_hf.generation.music import excerpt
 from neuromusic_hf.metrics import duration_distribution, harmonic_reduction, pitch_class_distribution
 from neuromusic_hf.music import onsets, write_midi
-from neuromusic_hf.tokenization.midi_input import load_score
+from neuromusic_hf.music.excerpts import excerpt
+from neuromusic_hf.music.loading import load_score
 
 OURS, PEER = "ours", "music21"
 SCRIPTS = {OURS: Path(__file__), PEER: Path(__file__).with_name("music21_features.py")}

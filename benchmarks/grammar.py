@@ -18,8 +18,8 @@ from miditok import TokSequence
 from transformers import LogitsProcessor, PreTrainedModel, set_seed
 
 from neuromusic_hf import MidiProcessor, build_model, load_corpus
+from neuromusic_hf.grammar import GrammarLogitsProcessor, TokenGrammar
 from neuromusic_hf.metrics import count_token_errors
-from neuromusic_hf.tokenization import GrammarLogitsProcessor, TokenGrammar
 
 FREE, GRAMMAR, ASCENDING, MASKED = "unconstrained", "grammar", "ascending_without_chords", "mask_for_each_row"
 MODELS = ("gpt2", "llama", "music_transformer")

@@ -19,7 +19,8 @@ from measuring import RESULTS, print_targets, save_result, target
 from tqdm import tqdm
 from vocabularies import BEFORE, DEFAULT, settings_of
 
-from neuromusic_hf.corpora import Midi, load_corpus
+from neuromusic_hf.corpora import load_corpus
+from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import Augmentation, MidiProcessor, PiecesTally, Tally
 from neuromusic_hf.tokenization.tally import WORDS
 from neuromusic_hf.tokenization.token_dataset import TokenizePieces

@@ -1,14 +1,11 @@
 """Corpora of MIDI files as Hugging Face datasets."""
 
-from ..music import RefusedFile, SanityLimits
 from .builder import MidiCorpusBuilder, MidiCorpusConfig, Piece
 from .embedded import BachCorpus, FolkCorpus
 from .folder import FolderCorpus
-from .formats import keep_scores
 from .lamd import LamdCorpus
 from .load import CORPORA, load_corpus
 from .maestro import MaestroCorpus
-from .midi_feature import Midi
 from .quarantine import QuarantineReport
 from .sanity import PieceFacts, inspect_midi
 from .splits import DEFAULT_SPLIT_SHARES, SPLIT_NAMES, split_of
@@ -22,17 +19,12 @@ __all__ = [
     "FolkCorpus",
     "LamdCorpus",
     "MaestroCorpus",
-    "Midi",
     "MidiCorpusBuilder",
     "MidiCorpusConfig",
     "Piece",
     "PieceFacts",
     "QuarantineReport",
-    "RefusedFile",
-    "SanityLimits",
     "inspect_midi",
     "load_corpus",
     "split_of",
 ]
-
-keep_scores()

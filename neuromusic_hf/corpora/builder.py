@@ -15,9 +15,9 @@ from datasets import Features, List, Value
 from datasets.fingerprint import Hasher
 
 from ..music import RefusedFile, SanityLimits
+from ..music.midi_feature import PLAIN_MIDI
 from .cache import CachedBuilder
 from .code_identity import code_of, code_of_rooms
-from .midi_feature import PLAIN_MIDI
 from .sanity import inspect_midi
 from .sources import source_fingerprint
 from .splits import DEFAULT_SPLIT_SHARES, SPLIT_NAMES

@@ -15,13 +15,13 @@ from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict,
 from datasets.fingerprint import Hasher
 
 from ..music import SanityLimits
+from ..music.midi_feature import Midi
 from ..ranges import PROCESSES, check_ranges
 from .builder import HELPER_FEATURES, IGNORED, ROWS_SPLIT, MidiCorpusBuilder
 from .embedded import BachCorpus, FolkCorpus
 from .folder import FolderCorpus
 from .lamd import LamdCorpus
 from .maestro import MaestroCorpus
-from .midi_feature import Midi
 from .names import split_names
 from .quarantine import QuarantineReport, merge_reports, report_of
 from .saved import is_saved, saved_rows

@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import Dataset, IterableDataset, LargeList, List, Value
 
-from .midi_feature import Midi
+from ..music.midi_feature import Midi
 
 BYTES_DTYPES = ("binary", "large_binary", "binary_view")
 STORED_DTYPES = {"bytes": (*BYTES_DTYPES, "null"), "path": ("string", "large_string", "string_view", "null")}

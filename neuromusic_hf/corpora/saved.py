@@ -19,10 +19,10 @@ from datasets.features.features import generate_from_arrow_type, require_decodin
 from datasets.fingerprint import Hasher
 
 from ..music import RefusedFile, SanityLimits
+from ..music.midi_feature import NO_BYTES, PLAIN_MIDI
 from .builder import FACT_FEATURES, HELPER_FEATURES, MidiCorpusBuilder, inspect_row
 from .cache import INFO_NAME, WRONG_CONTENT, cached_map, damage_in, damage_of_build, writing_cache
 from .midi_column import fields_beside_midi, find_midi_column, stored_midi
-from .midi_feature import NO_BYTES, PLAIN_MIDI
 from .sources import source_fingerprint
 from .splits import SPLIT_NAMES
 

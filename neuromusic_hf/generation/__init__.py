@@ -3,7 +3,6 @@
 from .continuation_run import ContinuationRun, start_processes
 from .control import Control
 from .decoding import GeneratedRows, generate_rows
-from .music import new_music
 from .pipeline import MidiContinuationPipeline
 from .prompts import Prompt, PromptMaker, PromptSettings
 from .results import save_continuation
@@ -31,7 +30,6 @@ __all__ = [
     "choose_pieces",
     "find_pieces",
     "generate_rows",
-    "new_music",
     "row_pieces",
     "sampling_arguments",
     "save_continuation",

@@ -9,9 +9,8 @@ import torch
 from accelerate import PartialState
 from tqdm import tqdm
 
-from ..corpora import RefusedFile
 from ..launch import check_processes, launched_for_cpu
-from ..music import UnwritableScore
+from ..music import RefusedFile, UnwritableScore
 from .output import piece_stem, write_piece
 from .pipeline import MidiContinuationPipeline
 from .run_folder import RunFolder

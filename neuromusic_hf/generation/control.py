@@ -11,11 +11,11 @@ from symusic import Note, Score, Tempo, Track
 from symusic.core import ScoreTick
 from transformers import LogitsProcessor
 
-from ..corpora import RefusedFile
-from ..music import FASTEST_TEMPO, SLOWEST_TEMPO
-from ..tokenization import GrammarLogitsProcessor, MidiProcessor, TokenGrammar
+from ..grammar import GrammarLogitsProcessor, TokenGrammar
+from ..grammar.token_grammar import DRUMS
+from ..music import FASTEST_TEMPO, SLOWEST_TEMPO, RefusedFile
+from ..tokenization import MidiProcessor
 from ..tokenization.base_words import base_words
-from ..tokenization.grammar import DRUMS
 from .clock import MusicClock
 from .prompts import Prompt, programs_of
 

@@ -8,8 +8,8 @@ from symusic.core import ScoreTick
 from transformers import StoppingCriteria
 
 from ..music import bar_starts, onsets
+from ..music.excerpts import seconds_at
 from .clock import MusicClock
-from .music import seconds_at
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from datasets.iterable_dataset import IterableColumn
 from symusic.core import ScoreTick
 from torch.utils.data import Dataset
 
-from ..corpora import RefusedFile, SanityLimits, inspect_midi
-from ..corpora.midi_feature import NO_BYTES, SCORE_TYPES, Midi
-from ..music import tell_mends
-from ..tokenization import load_score
+from ..corpora import inspect_midi
+from ..music import RefusedFile, SanityLimits, load_score, tell_mends
+from ..music.midi_feature import NO_BYTES, SCORE_TYPES, Midi
 
 PROMPT_LIMITS = SanityLimits(min_notes=None, min_seconds=None)
 """A prompt may be as short as one note."""

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from transformers import GenerationConfig, Pipeline, PreTrainedModel
 
-from ..corpora import RefusedFile
 from ..models.fit import longest_context
+from ..music import RefusedFile
 from ..tokenization import MidiProcessor
 from ..tokenization.pipeline_code import CUSTOM_PIPELINES
 from .arguments import check_arguments, settings_in_force, with_eos

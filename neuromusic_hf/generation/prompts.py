@@ -8,10 +8,9 @@ import numpy as np
 from symusic import Score, Tempo
 from symusic.core import ScoreTick
 
-from ..corpora import RefusedFile
-from ..music import bar_starts, onsets
+from ..music import RefusedFile, bar_starts, onsets
+from ..music.excerpts import excerpt, new_music, seconds_at
 from ..tokenization import MidiProcessor, Tally
-from .music import excerpt, new_music, seconds_at
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 
 from transformers import GenerationConfig
 
-from ..corpora import RefusedFile
+from ..music import RefusedFile
 from .control import Control
 from .limits import MusicLimit
 from .prompts import Prompt, PromptSettings

@@ -9,10 +9,10 @@ import torch
 
 from ..disk import user_path, write_file
 from ..music import midi_bytes
+from ..music.excerpts import excerpt, new_music
 from ..tokenization import MidiProcessor
 from .clock import MusicClock
 from .limits import MusicEnd
-from .music import excerpt, new_music
 from .prompts import Prompt
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from datasets import Dataset
 
-from ..corpora import Midi, RefusedFile, load_corpus
+from ..corpora import load_corpus
 from ..corpora.builder import printable
-from ..corpora.midi_feature import NO_BYTES
 from ..corpora.sources import attempt, is_midi_name, list_source, read_file
+from ..music import Midi, RefusedFile
+from ..music.midi_feature import NO_BYTES
 from ..ranges import PROCESSES, SEEDS, Range, check_ranges
 from .pieces import PROMPT_LIMITS
 

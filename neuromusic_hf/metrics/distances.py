@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from symusic.core import ScoreTick
 
 from ..music import RefusedFile
-from ..tokenization.midi_input import load_score
+from ..music.loading import load_score
 from .features import NoFeature
 from .measures import Measure
 from .scores import DistanceScore, ScoreSettings, score_distances

@@ -30,8 +30,8 @@ from ..metrics import (
     measure_pieces,
     score_novelty,
 )
+from ..music.loading import load_score
 from ..ranges import PROCESSES, check_ranges
-from ..tokenization.midi_input import load_score
 from .continued_run import ContinuedRun, piece_label
 from .piece_table import make_piece_table
 from .run_model import NotAvailable, RunModel, count_run_token_errors, describe_model, load_run_model

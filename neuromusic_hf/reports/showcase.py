@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from symusic.core import ScoreTick
 
-from ..generation.music import new_music, seconds_at
 from ..music import onsets
+from ..music.excerpts import new_music, seconds_at
+from ..music.loading import load_score
 from ..rendering import plot_piano_roll, render_audio, save_audio
-from ..tokenization.midi_input import load_score
 from .continued_run import ContinuedRun
 
 MOST_SAMPLES = 22050

@@ -3,9 +3,6 @@
 from .augmentation import Augmentation, Variant
 from .blocks import BlockCollator, make_blocks
 from .corpus_tally import CorpusTally, PiecesTally
-from .grammar import TokenGrammar
-from .grammar_logits import GrammarLogitsProcessor
-from .midi_input import load_score
 from .music_tokenizer import FIELD_SETTINGS, create_music_tokenizer
 from .processing_midi import MidiProcessor
 from .tally import Tally
@@ -17,14 +14,11 @@ __all__ = [
     "Augmentation",
     "BlockCollator",
     "CorpusTally",
-    "GrammarLogitsProcessor",
     "MidiProcessor",
     "PiecesTally",
     "Tally",
-    "TokenGrammar",
     "Variant",
     "create_music_tokenizer",
-    "load_score",
     "make_blocks",
     "tokenize_corpus",
 ]

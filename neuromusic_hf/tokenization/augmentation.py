@@ -87,9 +87,7 @@ class Augmentation:
         for _ in range(self.variants):
             yield Variant(
                 pitch_shift=int(random.integers(lowest, highest, endpoint=True)),
-                velocity_shift=int(
-                    random.integers(-self.max_velocity_shift, self.max_velocity_shift, endpoint=True)
-                ),
+                velocity_shift=int(random.integers(-self.max_velocity_shift, self.max_velocity_shift, endpoint=True)),
                 tempo_factor=float(np.exp(random.uniform(-log_tempo, log_tempo))),
             )
 

@@ -1,6 +1,6 @@
 """What the ids of a vocabulary say: their base tokens, as pairs of type and value."""
 
-from .grammar_tokens import BaseTokens
+from .base_tokens import BaseTokens
 from .processing_midi import MidiProcessor
 
 

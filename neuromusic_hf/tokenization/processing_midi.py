@@ -12,9 +12,9 @@ from symusic.core import ScoreTick
 from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
 
 from ..disk import user_path
+from ..music.loading import load_score
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
 from .fast_tokenizer import NO_VALUE, to_fast_tokenizer, vocabulary_hash
-from .midi_input import load_score
 from .miditok_file import HUB_ARGUMENTS, find_miditok_file, load_miditok_file
 from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, music_tokenizer_to_dict
 from .one_stream import decode_ids, encode_quantised, quantise

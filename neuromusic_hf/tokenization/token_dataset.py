@@ -14,11 +14,11 @@ from datasets.fingerprint import Hasher
 
 from ..corpora.cache import cached_map
 from ..corpora.code_identity import code_of, code_of_rooms
-from ..corpora.midi_feature import Midi
+from ..music.loading import load_score
+from ..music.midi_feature import Midi
 from ..ranges import PROCESSES, check_ranges
 from .augmentation import Augmentation, Variant
 from .corpus_tally import TALLY_FEATURES, CorpusTally
-from .midi_input import load_score
 from .processing_midi import MidiProcessor
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import numpy as np
 from datasets import Dataset
 from miditok import MusicTokenizer
 
-from .midi_input import load_score
+from ..music.loading import load_score
 from .music_tokenizer import music_tokenizer_from_dict, music_tokenizer_to_dict
 from .one_stream import encode_quantised, quantise
 

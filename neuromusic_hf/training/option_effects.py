@@ -86,9 +86,7 @@ NEEDS = (
         _positive,
         "dataloader_num_workers",
     ),
-    Need(
-        ("hub_model_id", "hub_strategy", "hub_always_push", "hub_revision"), "push_to_hub", _on, "push_to_hub"
-    ),
+    Need(("hub_model_id", "hub_strategy", "hub_always_push", "hub_revision"), "push_to_hub", _on, "push_to_hub"),
     Need(
         ("project", "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"),
         "report_to",

@@ -40,9 +40,7 @@ class SearchingTrainer(Trainer):
             if direction not in (None, wanted):
                 raise ValueError(f"direction={direction!r} would search for the worst {name}: leave it out.")
             compute_objective, direction = partial(_objective, name=name), wanted
-        return super().hyperparameter_search(
-            hp_space, compute_objective, n_trials, direction or "minimize", **options
-        )
+        return super().hyperparameter_search(hp_space, compute_objective, n_trials, direction or "minimize", **options)
 
 
 def _objective(metrics: dict[str, float], name: str) -> float:

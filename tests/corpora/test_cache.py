@@ -12,10 +12,11 @@ import pytest
 from datasets import Dataset, Value
 
 from neuromusic_hf import MidiProcessor
-from neuromusic_hf.corpora import FolderCorpus, MaestroCorpus, Midi, load_corpus
+from neuromusic_hf.corpora import FolderCorpus, MaestroCorpus, load_corpus
 from neuromusic_hf.corpora import maestro as maestro_module
 from neuromusic_hf.corpora.cache import CacheError
 from neuromusic_hf.corpora.download import fetch
+from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.tokenization.blocks import make_blocks
 

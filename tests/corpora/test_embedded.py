@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from neuromusic_hf.corpora import BachCorpus, FolkCorpus, Midi, load_corpus
+from neuromusic_hf.corpora import BachCorpus, FolkCorpus, load_corpus
 from neuromusic_hf.corpora.embedded import _tunes, silenced
+from neuromusic_hf.music import Midi
 
 
 @pytest.fixture

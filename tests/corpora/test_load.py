@@ -10,17 +10,9 @@ import pytest
 import symusic
 from datasets import Value
 
-from neuromusic_hf.corpora import (
-    FolderCorpus,
-    Midi,
-    MidiCorpusBuilder,
-    Piece,
-    QuarantineReport,
-    RefusedFile,
-    SanityLimits,
-    load_corpus,
-)
+from neuromusic_hf.corpora import FolderCorpus, MidiCorpusBuilder, Piece, QuarantineReport, load_corpus
 from neuromusic_hf.corpora import builder as builder_module
+from neuromusic_hf.music import Midi, RefusedFile, SanityLimits
 
 SHARES = (0.6, 0.2, 0.2)
 COLUMNS = ["midi", "duration", "num_notes", "instruments", "content_hash"]

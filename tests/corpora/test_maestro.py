@@ -2,8 +2,9 @@ import hashlib
 
 import pytest
 
-from neuromusic_hf.corpora import MaestroCorpus, Midi, load_corpus
+from neuromusic_hf.corpora import MaestroCorpus, load_corpus
 from neuromusic_hf.corpora import maestro as maestro_module
+from neuromusic_hf.music import Midi
 
 HEADER = "canonical_composer,canonical_title,split,year,midi_filename,audio_filename,duration"
 SPLITS = ["train"] * 6 + ["validation"] * 2 + ["test"] * 2

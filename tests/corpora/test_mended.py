@@ -7,7 +7,8 @@ import pytest
 from midi_bytes import melody, midi_file, off, on
 from naive_hearing import heard_notes, read_notes
 
-from neuromusic_hf.corpora import Midi, QuarantineReport, SanityLimits, load_corpus
+from neuromusic_hf.corpora import QuarantineReport, load_corpus
+from neuromusic_hf.music import Midi, SanityLimits
 
 ODD = {
     "a velocity of 200.mid": midi_file([(0, on(50, velocity=200)), (48, off(50)), *melody(96)]),

@@ -6,8 +6,9 @@ import pytest
 from datasets import Dataset
 
 from neuromusic_hf import load_corpus
-from neuromusic_hf.corpora import FolderCorpus, Midi, QuarantineReport
+from neuromusic_hf.corpora import FolderCorpus, QuarantineReport
 from neuromusic_hf.corpora.names import split_names
+from neuromusic_hf.music import Midi
 
 SHARES = (0.6, 0.2, 0.2)
 

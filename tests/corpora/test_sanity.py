@@ -4,8 +4,8 @@ import struct
 import numpy as np
 import pytest
 
-from neuromusic_hf.corpora import RefusedFile, SanityLimits, inspect_midi
-from neuromusic_hf.music import to_seconds
+from neuromusic_hf.corpora import inspect_midi
+from neuromusic_hf.music import RefusedFile, SanityLimits, to_seconds
 
 NOTE_ON, NOTE_OFF = b"\x00\x90\x3c\x40", b"\x60\x80\x3c\x40"
 

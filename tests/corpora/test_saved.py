@@ -8,9 +8,10 @@ import pytest
 import symusic
 from datasets import Dataset, DatasetDict, Features, Image, Value
 
-from neuromusic_hf.corpora import Midi, SanityLimits, load_corpus
+from neuromusic_hf.corpora import load_corpus
 from neuromusic_hf.corpora import saved as saved_module
 from neuromusic_hf.corpora.builder import FACT_FEATURES
+from neuromusic_hf.music import Midi, SanityLimits
 
 SHARES = (0.6, 0.2, 0.2)
 EVEN = (0.1, 0.45, 0.45)

@@ -4,8 +4,9 @@ import tarfile
 
 import pytest
 
-from neuromusic_hf.corpora import RefusedFile, SanityLimits, load_corpus
+from neuromusic_hf.corpora import load_corpus
 from neuromusic_hf.corpora.sources import SourceError, is_archive, list_source, read_source
+from neuromusic_hf.music import RefusedFile, SanityLimits
 
 UNSAFE_NAMES = ["../outside.mid", "/absolute.mid", "a/../../outside.mid", "C:/drive.mid", "..\\backslash.mid"]
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from neuromusic_hf.corpora import Midi, load_corpus
+from neuromusic_hf.corpora import load_corpus
 from neuromusic_hf.corpora.sources import list_source, source_fingerprint
+from neuromusic_hf.music import Midi
 
 SHARES = (0.6, 0.2, 0.2)
 

@@ -6,7 +6,7 @@ from datasets import Dataset, Features
 from music import make_score
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
-from neuromusic_hf.corpora import Midi
+from neuromusic_hf.music import Midi
 
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 TOKENIZATIONS = ("REMI", "TSD", "Structured")

@@ -12,10 +12,10 @@ from music import make_score
 from safetensors.numpy import save_file
 from symusic import Note, Score, Track
 
-from neuromusic_hf.corpora import Midi
 from neuromusic_hf.metrics import HarmonyEmbedding, load_harmony_embedding
 from neuromusic_hf.metrics.embedding import SHIPPED_EMBEDDING, UNKNOWN_WORD
 from neuromusic_hf.metrics.embedding_training import EmbeddingSettings, reduce_corpus, train_harmony_embedding
+from neuromusic_hf.music import Midi
 
 SMALL = EmbeddingSettings(vector_size=8)
 

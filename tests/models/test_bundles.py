@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from transformers import AutoProcessor
 
 from neuromusic_hf import MidiProcessor, build_model
-from neuromusic_hf.corpora import Midi
+from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import BlockCollator
 
 CONTEXT = 96

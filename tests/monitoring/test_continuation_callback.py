@@ -11,11 +11,11 @@ import pytest
 import torch
 from transformers import pipeline
 
-from neuromusic_hf.corpora import Midi
 from neuromusic_hf.generation import ContinuationRun, ContinuationSettings, row_pieces
 from neuromusic_hf.monitoring import ContinuationCallback, watch_continuations
 from neuromusic_hf.monitoring.continuation_callback import LOG_PREFIX, _as_for_generation
 from neuromusic_hf.monitoring.watching import half_of_the_usual
+from neuromusic_hf.music import Midi
 from neuromusic_hf.reports import compare_runs, read_run, score_run
 
 RAW = Midi(decode=False)

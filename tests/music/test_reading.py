@@ -14,13 +14,12 @@ from midi_bytes import chunk, melody, meta, midi_file, off, on, program, track_c
 from naive_hearing import heard_notes, read_notes
 from symusic import Score
 
-from neuromusic_hf.corpora import Midi
 from neuromusic_hf.corpora.builder import inspect_row
 from neuromusic_hf.generation.pieces import PieceInput
 from neuromusic_hf.metrics import PITCH, score_midi
-from neuromusic_hf.music import RefusedFile, SanityLimits, read_midi
+from neuromusic_hf.music import Midi, RefusedFile, SanityLimits, load_score, read_midi
 from neuromusic_hf.rendering import plot_piano_roll, render_audio
-from neuromusic_hf.tokenization import MidiProcessor, load_score
+from neuromusic_hf.tokenization import MidiProcessor
 
 CASES = Path(os.environ.get("NEUROMUSIC_DATA", Path(__file__).parents[3] / "shared" / "data")).parent / "cases"
 STRICT = SanityLimits(mend=False)

@@ -9,9 +9,9 @@ from music import make_score
 
 from neuromusic_hf import MidiProcessor, build_model
 from neuromusic_hf.generation import OutputSettings, RunFolder
-from neuromusic_hf.generation.music import excerpt
 from neuromusic_hf.generation.output import piece_stem, write_piece
 from neuromusic_hf.generation.settings import weights_hash
+from neuromusic_hf.music.excerpts import excerpt
 from neuromusic_hf.reports import ScoringOptions, read_run, score_run, write_report
 from neuromusic_hf.tokenization import Tally
 

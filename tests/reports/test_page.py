@@ -178,6 +178,7 @@ def test_runs_without_pieces_or_notes_have_a_page(make_run, tmp_path):
 
         assert ("recorded it of no piece" in text) == (name == "nothing")
 
+
 def test_a_browser_shows_the_page_and_fetches_nothing(make_run, tmp_path):
     """The page as it is, but for a script that waits for pictures and sounds and writes down what it sees."""
     if CHROMIUM is None:

@@ -8,8 +8,8 @@ from tokenization.sample_scores import note_list, random_score
 from transformers import AutoProcessor, AutoTokenizer, GPT2LMHeadModel
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
+from neuromusic_hf.grammar import GrammarLogitsProcessor, TokenGrammar
 from neuromusic_hf.metrics import count_token_errors
-from neuromusic_hf.tokenization import GrammarLogitsProcessor, TokenGrammar
 from neuromusic_hf.tokenization.base_words import base_words
 
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "context_length": 512}

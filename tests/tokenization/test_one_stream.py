@@ -11,7 +11,7 @@ from symusic import Track
 from tokenization.sample_scores import build_score, note_list, random_score
 
 from neuromusic_hf import MidiProcessor
-from neuromusic_hf.corpora import Midi
+from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import one_stream, tokenize_corpus
 
 SPECIAL = ["PAD", "BOS", "EOS"]

@@ -13,7 +13,7 @@ from symusic import TimeSignature
 from tokenization.sample_scores import DRUMS, SCORES, build_score, meter_list, note_list
 
 from neuromusic_hf import MidiProcessor
-from neuromusic_hf.tokenization import TokenGrammar
+from neuromusic_hf.grammar import TokenGrammar
 from neuromusic_hf.tokenization.fast_tokenizer import to_fast_tokenizer
 from neuromusic_hf.tokenization.music_tokenizer import music_tokenizer_from_dict
 

@@ -8,7 +8,7 @@ from datasets import Dataset, DatasetDict, Features, Value
 from tokenization.sample_scores import DRUMS, build_score, note_list, random_score, tempo_list
 
 from neuromusic_hf import MidiProcessor, load_corpus
-from neuromusic_hf.corpora import Midi
+from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import TOKEN_FEATURES, Augmentation, Variant, token_dataset, tokenize_corpus
 from neuromusic_hf.tokenization.token_dataset import evenly_mixed
 

@@ -111,9 +111,7 @@ def test_the_nearest_word_is_suggested(remi_of):
         remi_of.tokenizer("bar_None")
 
 
-def test_without_this_package_text_is_additive_and_an_unknown_word_refused(
-    processors, trained_processors, tmp_path
-):
+def test_without_this_package_text_is_additive_and_an_unknown_word_refused(processors, trained_processors, tmp_path):
     cases = []
     for model in (None, "BPE", "Unigram", "WordPiece"):
         processor = trained_processors("TSD", model) if model else processors["TSD"]

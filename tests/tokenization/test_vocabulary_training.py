@@ -2,7 +2,7 @@ import pytest
 from datasets import Dataset, Features
 from tokenization.sample_scores import SCORES, clip_gaps, note_list, random_score
 
-from neuromusic_hf.corpora import Midi
+from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import vocabulary_training
 
 

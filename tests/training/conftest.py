@@ -10,7 +10,7 @@ from datasets import Dataset, DatasetDict
 from music import make_score
 
 from neuromusic_hf import MidiProcessor, build_model
-from neuromusic_hf.corpora import Midi
+from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.training import DataArguments, RunArguments, TrainingBlocks, create_trainer
 

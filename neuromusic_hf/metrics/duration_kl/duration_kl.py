@@ -3,10 +3,10 @@
 import datasets
 import evaluate
 
-from neuromusic_hf.corpora import Midi
 from neuromusic_hf.metrics.distances import score_midi
 from neuromusic_hf.metrics.measures import DURATION
 from neuromusic_hf.metrics.scores import ScoreSettings
+from neuromusic_hf.music import Midi
 
 _DESCRIPTION = """
 For each piece, the distance from the prompt to what follows is KL(prompt || continuation) of their note durations.

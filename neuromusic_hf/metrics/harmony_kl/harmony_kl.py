@@ -3,11 +3,11 @@
 import datasets
 import evaluate
 
-from neuromusic_hf.corpora import Midi
 from neuromusic_hf.metrics.distances import score_midi
 from neuromusic_hf.metrics.embedding import load_harmony_embedding
 from neuromusic_hf.metrics.measures import harmony_measure
 from neuromusic_hf.metrics.scores import ScoreSettings
+from neuromusic_hf.music import Midi
 
 _DESCRIPTION = """
 For each piece, the harmony of prompt and continuation, one Roman numeral a bar, becomes the mean of its word vectors,

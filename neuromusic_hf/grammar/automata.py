@@ -11,7 +11,7 @@ import numpy as np
 from miditok import MusicTokenizer
 from miditok.constants import TIME_SIGNATURE
 
-from .grammar_tokens import NOTHING, BaseTokens
+from ..tokenization.base_tokens import NOTHING, BaseTokens
 
 NEVER_WRITTEN = {
     miditok.REMI: {("TimeSig", "Program"), ("TimeSig", "Pitch"), ("TimeSig", "Chord"), ("Tempo", "TimeSig")},

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from .grammar_notes import NoteLimits, NoteRules
-from .grammar_onset import CURRENT, OnsetWalk, Programs, walk_onsets
-from .grammar_rules import Automaton, write_rules
-from .grammar_tokens import BaseTokens
-from .processing_midi import MidiProcessor
+from ..tokenization.base_tokens import BaseTokens
+from ..tokenization.processing_midi import MidiProcessor
+from .automata import Automaton, write_rules
+from .note_rules import NoteLimits, NoteRules
+from .onset_walk import CURRENT, OnsetWalk, Programs, walk_onsets
 
 DRUMS = -1
 """miditok's program of drums."""

@@ -3,8 +3,8 @@
 import torch
 from transformers import LogitsProcessor
 
-from .grammar import GrammarState, TokenGrammar
-from .processing_midi import MidiProcessor
+from ..tokenization.processing_midi import MidiProcessor
+from .token_grammar import GrammarState, TokenGrammar
 
 ROW_HASH = 0x9E3779B97F4A7C15 - 2**64
 """An odd number whose powers weigh the ids of a row."""

@@ -6,7 +6,8 @@ import numpy as np
 from symusic import Note, Score, Tempo, TimeSignature, Track
 from symusic.core import ScoreTick
 
-from ..music import bar_starts, tempo_map, to_seconds
+from .bars import bar_starts
+from .tempo import tempo_map, to_seconds
 
 NO_END = 2**31 - 1
 """Beyond the last tick that symusic can hold."""

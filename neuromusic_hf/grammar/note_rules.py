@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
-from .grammar_onset import ALWAYS, BARRED, CURRENT, FRESH, NONE, OnsetWalk, Programs
+from .onset_walk import ALWAYS, BARRED, CURRENT, FRESH, NONE, OnsetWalk, Programs
 
 
 class TensorGroup:

@@ -2,7 +2,7 @@ import pytest
 from symusic import Note, Score, Tempo, Track
 from tokenization.sample_scores import note_list, random_score, tempo_list
 
-from neuromusic_hf.tokenization import load_score
+from neuromusic_hf.music import load_score
 
 
 def riff(data, before=b""):

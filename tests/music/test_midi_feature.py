@@ -10,7 +10,7 @@ import symusic
 import torch
 from datasets import Dataset, Features, Value
 
-from neuromusic_hf.corpora import Midi
+from neuromusic_hf.music import Midi
 
 PLAIN = {"bytes": Value("binary"), "path": Value("string")}
 

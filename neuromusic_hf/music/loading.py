@@ -4,8 +4,9 @@ from pathlib import Path
 
 from symusic.core import ScoreTick
 
-from ..corpora.midi_feature import SCORE_TYPES, Midi, name_of
-from ..music import check_score, read_score
+from .midi_feature import SCORE_TYPES, Midi, name_of
+from .reading import read_score
+from .score_check import check_score
 
 MIDI_FEATURE = Midi()
 

@@ -3,7 +3,7 @@
 import pytest
 from symusic import Note, Score, Tempo, TimeSignature, Track
 
-from neuromusic_hf.generation import new_music
+from neuromusic_hf.music import new_music
 
 
 def piece(notes, program=0, is_drum=False, tpq=8):

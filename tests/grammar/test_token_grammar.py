@@ -10,8 +10,9 @@ from tokenization.sample_scores import SCORES, random_score
 from transformers import LogitsProcessorList, set_seed
 
 from neuromusic_hf import MidiProcessor, build_model, load_corpus
-from neuromusic_hf.corpora import Midi
-from neuromusic_hf.tokenization import GrammarLogitsProcessor, TokenGrammar, grammar_tokens
+from neuromusic_hf.grammar import GrammarLogitsProcessor, TokenGrammar
+from neuromusic_hf.music import Midi
+from neuromusic_hf.tokenization import base_tokens
 
 NAMES = ("REMI", "TSD", "Structured")
 MODELS = ("", "BPE", "Unigram", "WordPiece")
@@ -205,7 +206,7 @@ def test_an_id_may_be_any_span_of_music(name, ascending, restriction, processors
     """Also where programs run out of pitches: onsets of many notes, with few programs and pitches."""
     base = TokenGrammar.from_processor(processors[name], ascending_programs=ascending)
     expansions = [[word] for word in base.tokens.words[: base.vocab_size]] + list(crowded_spans(name, 200))
-    monkeypatch.setattr(grammar_tokens, "_expansions", lambda tokenizer: expansions)
+    monkeypatch.setattr(base_tokens, "_expansions", lambda tokenizer: expansions)
     grammar = TokenGrammar.from_processor(processors[name], ascending_programs=ascending)
     moves = grammar.tokens.of("Bar", "Position", "TimeShift") & ~grammar.tokens.of("TimeShift_0.0.1")
     weights = torch.from_numpy(np.where(moves, 0.03, 1.0)[grammar.tokens.expansions].min(axis=1))

@@ -15,7 +15,10 @@ from datasets.features.features import register_feature
 from datasets.table import array_cast
 from datasets.utils.file_utils import xopen
 
-from ..music import AS_STORED, check_score, midi_bytes, read_score
+from .limits import AS_STORED
+from .reading import read_score
+from .score_check import check_score
+from .writing import midi_bytes
 
 SCORE_TYPES = (symusic.core.ScoreTick, symusic.core.ScoreQuarter, symusic.core.ScoreSecond)
 
@@ -44,7 +47,7 @@ class Midi:
 
     ```py
     >>> from datasets import Dataset, Features
-    >>> from neuromusic_hf.corpora import Midi
+    >>> from neuromusic_hf.music import Midi
     >>> dataset = Dataset.from_dict({"midi": ["song.mid"]}, features=Features({"midi": Midi()}))
     >>> dataset[0]["midi"].note_num()
     218
