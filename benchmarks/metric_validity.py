@@ -19,9 +19,9 @@ from tqdm import tqdm
 from transformers import AutoModelForCausalLM
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor
-from neuromusic_hf.generation import choose_pieces, find_pieces
 from neuromusic_hf.metrics import all_measures, harmony_measure, load_harmony_embedding, score_midi
 from neuromusic_hf.music import new_music
+from neuromusic_hf.runs import choose_pieces, find_pieces
 
 REAL, TRAINED, UNTRAINED, WRONG, SHUFFLED = "real", "trained", "untrained", "wrong_piece", "shuffled_notes"
 KINDS = (REAL, TRAINED, UNTRAINED, WRONG, SHUFFLED)

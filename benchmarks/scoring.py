@@ -34,9 +34,9 @@ from measuring import (
 from tqdm import tqdm
 
 from neuromusic_hf import MidiProcessor
-from neuromusic_hf.generation import OutputSettings, PieceSource, RunFolder, find_pieces
-from neuromusic_hf.generation.output import piece_stem, write_piece
-from neuromusic_hf.reports import ScoringOptions, read_run, score_run
+from neuromusic_hf.reports import ScoringOptions, score_run
+from neuromusic_hf.runs import OutputSettings, PieceSource, RunFolder, find_pieces, read_run
+from neuromusic_hf.runs.piece_files import piece_stem, write_piece
 from neuromusic_hf.tokenization import Tally
 
 PARTS = ("prompt", "original", "generated")

@@ -2,10 +2,12 @@
 
 import argparse
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import torch
+from accelerate import PartialState
 from accelerate.commands.config.config_args import default_config_file, load_config_from_file
 from accelerate.utils import parse_flag_from_env
 from accelerate.utils.environment import get_cpu_distributed_information
@@ -122,3 +124,17 @@ def _launch_options() -> list[str] | None:
         if name in LAUNCHERS or (part == "launch" and "accelerate" in command[index - 1]):
             return command[index + 1 :]
     return None
+
+
+def join_processes() -> PartialState:
+    """
+    Joins the processes that `accelerate launch` or torchrun started, on CPUs too; one process where nobody did.
+
+    They wait for each other up to a week, as the last pieces of one may take hours more than those of another.
+
+    Raises:
+        `ValueError`: a launcher was asked for what did not happen.
+    """
+    check_processes(launched_for_cpu())
+    cpu = launched_for_cpu() or not torch.accelerator.is_available()
+    return PartialState(cpu=cpu, timeout=timedelta(days=7))

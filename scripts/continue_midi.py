@@ -18,19 +18,19 @@ from transformers.utils import logging as transformers_logging
 import neuromusic_hf  # noqa: F401
 from neuromusic_hf.corpora import SPLIT_NAMES
 from neuromusic_hf.disk import lock_folder
-from neuromusic_hf.generation import (
+from neuromusic_hf.launch import join_processes
+from neuromusic_hf.models.adapters import check_base
+from neuromusic_hf.ranges import check_ranges
+from neuromusic_hf.runs import (
     PIECE_RANGES,
-    ContinuationRun,
     ContinuationSettings,
     OutputSettings,
     RunFolder,
+    RunWriter,
     choose_pieces,
     find_pieces,
     sampling_arguments,
-    start_processes,
 )
-from neuromusic_hf.models.adapters import check_base
-from neuromusic_hf.ranges import check_ranges
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -81,7 +81,7 @@ def main():
     output = OutputSettings(pictures=args.save_pictures, audio=args.save_audio, soundfont=args.soundfont)
     output.check()
     check_base(args.model)
-    state = start_processes()
+    state = join_processes()
     logging.basicConfig(level=logging.INFO if state.is_main_process else logging.ERROR, format="%(message)s")
     transformers_logging.set_verbosity_error()
 
@@ -94,7 +94,7 @@ def main():
             pieces = find_pieces(args.prompts, split=args.split, data_dir=args.data_dir, num_proc=args.num_proc)
             pieces = choose_pieces(pieces, args.max_items, args.seed)
 
-        run = ContinuationRun(continuer, pieces, RunFolder(args.output), settings, output)
+        run = RunWriter(continuer, pieces, RunFolder(args.output), settings, output)
         if state.is_main_process:
             run.begin(sources=args.prompts, split=args.split, max_items=args.max_items, overwrite=args.overwrite)
         state.wait_for_everyone()

@@ -11,7 +11,8 @@ import logging
 import os
 
 from neuromusic_hf.disk import lock_folder
-from neuromusic_hf.reports import ScoringOptions, read_run, score_run, write_report
+from neuromusic_hf.reports import ScoringOptions, score_run, write_report
+from neuromusic_hf.runs import read_run
 
 
 def parse_arguments() -> argparse.Namespace:

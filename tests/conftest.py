@@ -1,4 +1,4 @@
-"""What all tests share: caches of their own, no network, and a small corpus."""
+"""What all tests share: caches of their own, no network, a small corpus, and tiny random models of every tokenizer."""
 
 import os
 import signal
@@ -19,7 +19,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from datasets import Dataset, Features  # noqa: E402
 from music import make_score  # noqa: E402
+from tiny import TINY, TOKENIZATIONS  # noqa: E402
+
+from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model  # noqa: E402
+from neuromusic_hf.music import Midi  # noqa: E402
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in the background
 
@@ -51,3 +56,56 @@ def offline_wandb(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     yield wandb
     wandb.teardown()
+
+
+@pytest.fixture(scope="session")
+def processor_of():
+    """A processor by name; `"REMI BPE"` and the like have a learned vocabulary."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            tokenization, _, trained = name.partition(" ")
+            made[name] = MidiProcessor.from_tokenization(tokenization)
+            if trained:
+                rows = {"midi": [make_score(seed).dumps_midi() for seed in range(8)]}
+                corpus = Dataset.from_dict(rows, features=Features({"midi": Midi()}))
+                made[name] = made[name].train_new_from_corpus(corpus, 1000)
+        return made[name]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def tiny_model(processor_of):
+    """Builds a tiny model, the same at every call."""
+
+    def build(tokenization, family="gpt2", context_length=256):
+        torch.manual_seed(0)
+        return build_model(family, processor_of(tokenization), context_length=context_length, **TINY).eval()
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def pipeline_of(processor_of, tiny_model):
+    """A pipeline by the name of its processor."""
+    made = {}
+
+    def get(name, family="gpt2"):
+        if (name, family) not in made:
+            model = tiny_model(name, family)
+            made[name, family] = MidiContinuationPipeline(model, processor_of(name), device="cpu")
+        return made[name, family]
+
+    return get
+
+
+@pytest.fixture(params=TOKENIZATIONS)
+def pipe(request, pipeline_of):
+    return pipeline_of(request.param)
+
+
+@pytest.fixture
+def remi_pipe(pipeline_of):
+    return pipeline_of("REMI")

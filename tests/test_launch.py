@@ -9,7 +9,7 @@ import psutil
 import pytest
 import torch
 
-from neuromusic_hf.generation import start_processes
+from neuromusic_hf.launch import join_processes
 from neuromusic_hf.training import RunArguments, parse_recipe, resolved_recipe
 
 REPOSITORY = Path(__file__).parents[1]
@@ -59,7 +59,7 @@ def test_two_processes_that_became_one_are_refused_with_the_way_to_two(launched,
     with pytest.raises(ValueError, match=remedy):
         arguments()
     with pytest.raises(ValueError, match=remedy):
-        start_processes()
+        join_processes()
 
 
 def test_one_process_is_what_cpu_yaml_asks_for(launched, arguments):
@@ -74,7 +74,7 @@ def test_one_process_is_what_cpu_yaml_asks_for(launched, arguments):
 @pytest.mark.parametrize("config", ["single_gpu", "multi_gpu"])
 def test_a_gpu_that_is_not_there_is_not_replaced(launched, arguments, no_gpu, config):
     launched("--config_file", CONFIGS / f"{config}.yaml", "train.py")
-    for start in (arguments, start_processes):
+    for start in (arguments, join_processes):
         with pytest.raises(ValueError, match="asks for GPUs.*has none: take accelerate_configs/cpu.yaml"):
             start()
 
@@ -146,7 +146,7 @@ def test_more_processes_than_gpus_are_refused(monkeypatch, arguments):
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: 1)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     with pytest.raises(ValueError, match="2 processes were started on a machine with 1 GPUs"):
-        start_processes()
+        join_processes()
 
 
 def test_the_launcher_itself(tmp_path):

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from neuromusic_hf.corpora import MaestroCorpus, load_corpus
-from neuromusic_hf.generation import OutputSettings, sampling_arguments
 from neuromusic_hf.metrics.embedding_training import EmbeddingSettings
 from neuromusic_hf.reports import ScoringOptions
+from neuromusic_hf.runs import OutputSettings, sampling_arguments
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
-HEAVY = ("neuromusic_hf.load_corpus", "transformers.pipeline", "neuromusic_hf.reports.read_run")
+HEAVY = ("neuromusic_hf.load_corpus", "transformers.pipeline", "neuromusic_hf.runs.read_run")
 COMMANDS = {
     "continue_midi": ["model", "song.mid"],
     "score_continuations": ["manifest.json", "--train_corpus", "maestro"],

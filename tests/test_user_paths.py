@@ -11,11 +11,12 @@ from music import make_score
 
 from neuromusic_hf import MidiProcessor, build_model
 from neuromusic_hf.disk import lock_folder, user_path
-from neuromusic_hf.generation import RunFolder, find_pieces, save_continuation
+from neuromusic_hf.generation import save_continuation
 from neuromusic_hf.metrics import HarmonyEmbedding, load_harmony_embedding
 from neuromusic_hf.metrics.embedding import SHIPPED_EMBEDDING
 from neuromusic_hf.rendering import save_audio
-from neuromusic_hf.reports import compare_runs, read_run
+from neuromusic_hf.reports import compare_runs
+from neuromusic_hf.runs import RunFolder, find_pieces, read_run
 from neuromusic_hf.training import parse_recipe
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"

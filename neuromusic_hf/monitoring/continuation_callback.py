@@ -8,16 +8,10 @@ from pathlib import Path
 from accelerate.utils import broadcast_object_list
 from transformers import PreTrainedModel, Trainer, TrainerCallback
 
-from ..generation import (
-    ContinuationRun,
-    ContinuationSettings,
-    MidiContinuationPipeline,
-    OutputSettings,
-    PieceSource,
-    RunFolder,
-)
+from ..generation import MidiContinuationPipeline
 from ..metrics import load_harmony_embedding
-from ..reports import RunModel, RunScores, ScoringOptions, read_run, score_run, write_report
+from ..reports import RunModel, RunScores, ScoringOptions, score_run, write_report
+from ..runs import ContinuationSettings, OutputSettings, PieceSource, RunFolder, RunWriter, read_run
 from ..training.stopping import StopRequest
 from .media import collect_media
 from .trackers import log_media
@@ -123,7 +117,7 @@ class ContinuationCallback(TrainerCallback):
         processor = self.trainer.processing_class
         with _as_for_generation(model):
             pipeline = MidiContinuationPipeline(model, processor, device=model.device)
-            run = ContinuationRun(pipeline, self.pieces, folder, self.settings, self.output)
+            run = RunWriter(pipeline, self.pieces, folder, self.settings, self.output)
             if accelerator.is_main_process:
                 identity = {"name": f"{args.output_dir} at step {state.global_step}", "revision": "in training"}
                 run.begin(overwrite=True, model=identity, sources=["validation"])

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..reports import ContinuedRun, RunScores
+from ..reports import RunScores
 from ..reports.page import DISTANCES_NAME
 from ..reports.readings import FEATURES
+from ..runs import FinishedRun
 
 PREFIX = "eval/continuations/"
 """As the trackers of transformers write names that begin with `eval_`."""
@@ -29,12 +30,12 @@ class Media:
     histograms: dict[str, np.ndarray]
 
 
-def collect_media(run: ContinuedRun, scores: RunScores, report: Path, shown: int) -> Media:
+def collect_media(run: FinishedRun, scores: RunScores, report: Path, shown: int) -> Media:
     """
     The distances of all pieces, and piano roll and sound of the first ones.
 
     Args:
-        run ([`ContinuedRun`]): a test run.
+        run ([`FinishedRun`]): a test run.
         scores ([`RunScores`]): its scores.
         report (`Path`): folder of its report.
         shown (`int`): pieces to show, of the lowest indices.

@@ -5,9 +5,9 @@ import pyarrow.compute
 from datasets import Dataset
 from transformers import Trainer
 
-from ..generation import ContinuationSettings, PieceSource, choose_pieces, row_pieces
 from ..metrics import load_harmony_embedding
 from ..reports import ScoringOptions
+from ..runs import ContinuationSettings, PieceSource, choose_pieces, row_pieces
 from ..training import DataArguments, RunArguments
 from .continuation_callback import ContinuationCallback
 

@@ -10,8 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from ..disk import user_path
+from ..runs.finished_run import FinishedRun, piece_label
 from ..tokenization.tally import say_changes
-from .continued_run import ContinuedRun, piece_label
 from .pictures import plot_distances, plot_scores
 from .readings import FEATURES, MANY_PIECES, clearly_above, read_novelty, read_score, read_token_errors
 from .run_scores import SCORES_NAME, RunScores
@@ -23,7 +23,7 @@ TEMPLATE_NAME = "page.html"
 NAMES_SHOWN = 12
 
 
-def write_report(run: ContinuedRun, scores: RunScores, folder: str | Path) -> Path:
+def write_report(run: FinishedRun, scores: RunScores, folder: str | Path) -> Path:
     """
     Writes everything about a run: `scores.json`, `pieces.parquet`, `pieces.csv`, `distances.png` and `report.html`.
 
@@ -31,7 +31,7 @@ def write_report(run: ContinuedRun, scores: RunScores, folder: str | Path) -> Pa
     15 MB. Names of pieces are shown as text, whatever they hold.
 
     Args:
-        run ([`ContinuedRun`]): a test run.
+        run ([`FinishedRun`]): a test run.
         scores ([`RunScores`]): its scores.
         folder (`str` or `Path`): where to write; made if missing.
 
@@ -47,7 +47,7 @@ def write_report(run: ContinuedRun, scores: RunScores, folder: str | Path) -> Pa
     return page
 
 
-def _render(run: ContinuedRun, scores: RunScores, distances: bytes) -> str:
+def _render(run: FinishedRun, scores: RunScores, distances: bytes) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ..metrics import NoveltyScore, PieceDistances
-from .continued_run import ContinuedRun
+from ..runs.finished_run import FinishedRun
 
 PARTS_WITH_NOTES = ("prompt", "generated", "original")
 NOVELTY = ("novelty_original", "novelty_generated")
@@ -21,7 +21,7 @@ FACTS = (
 
 
 def make_piece_table(
-    run: ContinuedRun,
+    run: FinishedRun,
     found: list[Mapping[str, PieceDistances]],
     features: list[str],
     novelty: NoveltyScore | None = None,
@@ -36,7 +36,7 @@ def make_piece_table(
     difference, from 1; only pieces with all features have it.
 
     Args:
-        run ([`ContinuedRun`]): a test run.
+        run ([`FinishedRun`]): a test run.
         found (`list[dict[str, PieceDistances]]`): of the continued pieces, by feature.
         features (`list[str]`): names of the features.
         novelty ([`NoveltyScore`], *optional*): of the continued pieces.

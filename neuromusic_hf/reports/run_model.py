@@ -5,11 +5,11 @@ from pathlib import Path
 
 from transformers import PreTrainedConfig
 
-from ..generation.settings import files_hash, weights_hash
+from ..hub import files_hash, weights_hash
 from ..metrics import count_token_errors
 from ..models.adapters import Adapter, load_processor
+from ..runs.finished_run import FinishedRun
 from ..tokenization import MidiProcessor
-from .continued_run import ContinuedRun
 
 SHA256_DIGITS = 64
 """Of the revision of a model in a folder; that of a model from the Hub is a commit of 40."""
@@ -33,7 +33,7 @@ class RunModel:
     processor: MidiProcessor
 
 
-def load_run_model(run: ContinuedRun) -> RunModel:
+def load_run_model(run: FinishedRun) -> RunModel:
     """
     Reads config and processor of the model that continued.
 
@@ -63,7 +63,7 @@ def _is_changed(model: dict) -> bool:
     return weights_hash(name) != model["revision"] or (files is not None and files_hash(name) != files)
 
 
-def count_run_token_errors(run: ContinuedRun, model: RunModel | None) -> dict:
+def count_run_token_errors(run: FinishedRun, model: RunModel | None) -> dict:
     """
     Counts errors of syntax in the ids that the model wrote. (Notes read back from MIDI have none, whatever they were.)
 

@@ -18,7 +18,6 @@ from tqdm import tqdm
 from ..corpora import load_corpus
 from ..corpora.splits import check_shares
 from ..disk import user_path
-from ..generation.run_folder import tally_of
 from ..metrics import (
     HarmonyEmbedding,
     NoveltyScore,
@@ -32,7 +31,8 @@ from ..metrics import (
 )
 from ..music.loading import load_score
 from ..ranges import PROCESSES, check_ranges
-from .continued_run import ContinuedRun, piece_label
+from ..runs.finished_run import FinishedRun, piece_label
+from ..runs.run_folder import tally_of
 from .piece_table import make_piece_table
 from .run_model import NotAvailable, RunModel, count_run_token_errors, describe_model, load_run_model
 
@@ -102,12 +102,12 @@ class RunScores:
         self.table.to_csv(folder / f"{TABLE_STEM}.csv", index=False)
 
 
-def score_run(run: ContinuedRun, options: ScoringOptions | None = None, model: RunModel | None = None) -> RunScores:
+def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: RunModel | None = None) -> RunScores:
     """
     Scores a test run. Its files are read one piece at a time.
 
     Args:
-        run ([`ContinuedRun`]): from [`read_run`].
+        run ([`FinishedRun`]): from [`read_run`].
         options ([`ScoringOptions`], *optional*): `ScoringOptions()` if not given.
         model ([`RunModel`], *optional*): that continued; read from where the run says it is if not given.
 
@@ -165,17 +165,17 @@ def _training_split(options: ScoringOptions) -> Dataset | None:
     return load_corpus(options.train_corpus, options.data_dir, split_shares=shares, num_proc=num_proc)["train"]
 
 
-def _measure(run: ContinuedRun, measures: dict, num_proc: int) -> Found:
+def _measure(run: FinishedRun, measures: dict, num_proc: int) -> Found:
     pieces = run.pieces()
     workers = max(1, min(num_proc, len(pieces)))
     return list(tqdm(measure_pieces(pieces, measures, workers), desc="Scoring", unit="piece", total=len(pieces)))
 
 
-def _score(run: ContinuedRun, found: Found, name: str, options: ScoringOptions) -> dict:
+def _score(run: FinishedRun, found: Found, name: str, options: ScoringOptions) -> dict:
     return gather_score(run.labels, (each[name] for each in found), options.settings).to_dict()
 
 
-def _novelty(run: ContinuedRun, found: Found, training: Dataset | None) -> NoveltyScore:
+def _novelty(run: FinishedRun, found: Found, training: Dataset | None) -> NoveltyScore:
     if training is None:
         raise NotAvailable("no training corpus was named (--train_corpus)")
     readable, unreadable = [], {}
@@ -194,14 +194,14 @@ def _novelty(run: ContinuedRun, found: Found, training: Dataset | None) -> Novel
     return replace(score, dropped={**unreadable, **score.dropped}, runs=tuple(map(runs.get, run.labels)))
 
 
-def _left_out(run: ContinuedRun) -> dict[str, list[str]]:
+def _left_out(run: FinishedRun) -> dict[str, list[str]]:
     names = {}
     for record in run.left_out:
         names.setdefault(record["reason"], []).append(piece_label(record))
     return names
 
 
-def _changed(run: ContinuedRun) -> dict:
+def _changed(run: FinishedRun) -> dict:
     found = tally_of(run.records)
     if not found.pieces:
         raise NotAvailable("the run has recorded it of no piece")
@@ -215,7 +215,7 @@ def _plain_mean(values: pd.Series) -> float | None:
 
 
 def _settings(
-    run: ContinuedRun, embedding: HarmonyEmbedding, options: ScoringOptions, training: Dataset | None
+    run: FinishedRun, embedding: HarmonyEmbedding, options: ScoringOptions, training: Dataset | None
 ) -> dict:
     notes = None if training is None else "\n".join(training["content_hash"])
     return {

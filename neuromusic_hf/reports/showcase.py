@@ -14,7 +14,7 @@ from ..music import onsets
 from ..music.excerpts import new_music, seconds_at
 from ..music.loading import load_score
 from ..rendering import plot_piano_roll, render_audio, save_audio
-from .continued_run import ContinuedRun
+from ..runs.finished_run import FinishedRun
 
 MOST_SAMPLES = 22050
 """A second."""
@@ -79,12 +79,12 @@ def choose_exhibits(table: pd.DataFrame) -> list[tuple[str, int]]:
     return [(", ".join(places), number) for number, places in chosen.items()]
 
 
-def make_exhibit(run: ContinuedRun, table: pd.DataFrame, place: str, number: int) -> Exhibit:
+def make_exhibit(run: FinishedRun, table: pd.DataFrame, place: str, number: int) -> Exhibit:
     """
     Draws and renders a piece, or takes the picture and the sound that the run has. What cannot be done is said there.
 
     Args:
-        run ([`ContinuedRun`]): a test run.
+        run ([`FinishedRun`]): a test run.
         table ([`pandas.DataFrame`]): of its pieces.
         place (`str`): what the piece is shown for.
         number (`int`): its row in the table.
@@ -102,7 +102,7 @@ def make_exhibit(run: ContinuedRun, table: pd.DataFrame, place: str, number: int
     return Exhibit(place, row, picture, sound, silence)
 
 
-def _picture(run: ContinuedRun, record: dict, prompt: ScoreTick, new: ScoreTick) -> bytes:
+def _picture(run: FinishedRun, record: dict, prompt: ScoreTick, new: ScoreTick) -> bytes:
     if (path := run.path(record, "picture")) is not None:
         return path.read_bytes()
     file = io.BytesIO()
@@ -110,7 +110,7 @@ def _picture(run: ContinuedRun, record: dict, prompt: ScoreTick, new: ScoreTick)
     return file.getvalue()
 
 
-def _sound(run: ContinuedRun, record: dict, full: ScoreTick, new: ScoreTick) -> Sound:
+def _sound(run: FinishedRun, record: dict, full: ScoreTick, new: ScoreTick) -> Sound:
     if (path := run.path(record, "audio")) is not None:
         audio, rate = _read_wav(path)
     else:

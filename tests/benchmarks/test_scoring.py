@@ -5,7 +5,7 @@ import os
 import pytest
 from music import make_score
 
-from neuromusic_hf.reports import read_run
+from neuromusic_hf.runs import read_run
 
 CORES = os.cpu_count()
 COMPOSITIONS = 8 * CORES

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from accelerate import cpu_offload, disk_offload, dispatch_model
-from generation.conftest import TINY
 from music import make_score
+from tiny import TINY
 from torch.nn.utils import parametrize, prune
 from transformers import GenerationConfig
 

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from generation.conftest import TOKENIZATIONS
 from miditok.utils import get_bars_ticks
 from music import make_score
+from tiny import TOKENIZATIONS
 from tokenization.sample_scores import SCORES
 
 from neuromusic_hf import MidiProcessor

@@ -3,8 +3,8 @@
 import miditok
 import pytest
 import torch
-from generation.conftest import TINY
 from music import make_score
+from tiny import TINY
 from tokenization.sample_scores import DRUMS, build_score, random_score
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model

@@ -7,9 +7,9 @@ from pathlib import Path
 import miditok
 import pytest
 import torch
-from generation.test_continue_script import SCRIPT
 from miditok import TokenizerConfig
 from music import make_score
+from runs.test_continue_script import SCRIPT
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, NoteStreamer, build_model
-from neuromusic_hf.generation.settings import ContinuationSettings
+from neuromusic_hf.runs.settings import ContinuationSettings
 
 SPECIAL = ["PAD", "BOS", "EOS"]
 SETTINGS = {"use_tempos": True, "remove_duplicated_notes": True, "special_tokens": SPECIAL}

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from generation.conftest import TINY
 from generation.test_changed_models import NEW, PIECES, PROMPT, plain, played
 from miditok import TokSequence
+from tiny import TINY
 from transformers import (
     DynamicCache,
     GenerationConfig,

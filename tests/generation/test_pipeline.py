@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset, Features, IterableDataset
-from generation.conftest import TOKENIZATIONS
 from midi_player import notes_of, play
 from music import make_score
 from symusic import Note, Score, Track
+from tiny import TOKENIZATIONS
 from tokenization.sample_scores import build_score, note_list
 from transformers.pipelines.pt_utils import KeyDataset
 

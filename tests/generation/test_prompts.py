@@ -1,10 +1,10 @@
 """Prompts from the start and the end of pieces, held against naive cuts of the notes."""
 
 import pytest
-from generation.conftest import TOKENIZATIONS
 from miditok.utils import get_bars_ticks
 from music import make_score
 from symusic import Tempo
+from tiny import TOKENIZATIONS
 from tokenization.sample_scores import SCORES, build_score, note_list
 
 from neuromusic_hf.generation import PromptMaker, PromptSettings

@@ -15,7 +15,7 @@ from music import make_score
 from transformers import AutoModelForCausalLM, pipeline
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
-from neuromusic_hf.generation.settings import model_identity
+from neuromusic_hf.hub import model_identity
 from neuromusic_hf.models import adapters
 from neuromusic_hf.reports.run_model import NotAvailable, load_run_model
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 from transformers import pipeline
 
-from neuromusic_hf.generation import ContinuationRun, ContinuationSettings, row_pieces
 from neuromusic_hf.monitoring import ContinuationCallback, watch_continuations
 from neuromusic_hf.monitoring.continuation_callback import LOG_PREFIX, _as_for_generation
 from neuromusic_hf.monitoring.watching import half_of_the_usual
 from neuromusic_hf.music import Midi
-from neuromusic_hf.reports import compare_runs, read_run, score_run
+from neuromusic_hf.reports import compare_runs, score_run
+from neuromusic_hf.runs import ContinuationSettings, RunWriter, read_run, row_pieces
 
 RAW = Midi(decode=False)
 
@@ -66,13 +66,13 @@ def test_a_run_that_is_to_stop_breaks_a_test_off_and_the_next_one_makes_up_for_i
     whole = watched("whole", save_strategy="steps")
     whole.train()
     stopped = watched(save_strategy="steps", per_device_eval_batch_size=1)
-    proceed = ContinuationRun._continue_batch
+    proceed = RunWriter._continue_batch
 
     def signalled(self, batch, wanted):
         signal.raise_signal(signal.SIGTERM)
         proceed(self, batch, wanted)
 
-    monkeypatch.setattr(ContinuationRun, "_continue_batch", signalled)
+    monkeypatch.setattr(RunWriter, "_continue_batch", signalled)
     with pytest.raises(SystemExit):
         stopped.train()
     assert not logged(stopped) and len(list(Path(step_folder(stopped, 2)).glob("*.prompt.mid"))) == 1

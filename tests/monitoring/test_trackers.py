@@ -73,7 +73,8 @@ def test_trackio_gets_all(trained, tmp_path, monkeypatch):
 
 def test_histograms_hold_the_distances_of_the_pieces(trained):
     from neuromusic_hf.monitoring.media import collect_media
-    from neuromusic_hf.reports import read_run, score_run
+    from neuromusic_hf.reports import score_run
+    from neuromusic_hf.runs import read_run
 
     trainer = trained("none")
     run = read_run(f"{trainer.args.output_dir}/eval_continuations/step-000002")

@@ -8,11 +8,11 @@ import torch
 from music import make_score
 
 from neuromusic_hf import MidiProcessor, build_model
-from neuromusic_hf.generation import OutputSettings, RunFolder
-from neuromusic_hf.generation.output import piece_stem, write_piece
-from neuromusic_hf.generation.settings import weights_hash
+from neuromusic_hf.hub import weights_hash
 from neuromusic_hf.music.excerpts import excerpt
-from neuromusic_hf.reports import ScoringOptions, read_run, score_run, write_report
+from neuromusic_hf.reports import ScoringOptions, score_run, write_report
+from neuromusic_hf.runs import OutputSettings, RunFolder, read_run
+from neuromusic_hf.runs.piece_files import piece_stem, write_piece
 from neuromusic_hf.tokenization import Tally
 
 PROMPT_TICKS = 480 * 16

@@ -14,11 +14,11 @@ import pytest
 from music import make_score
 
 from neuromusic_hf import load_corpus
-from neuromusic_hf.generation import OutputSettings
 from neuromusic_hf.rendering import save_audio
-from neuromusic_hf.reports import ScoringOptions, read_run, score_run, write_report
+from neuromusic_hf.reports import ScoringOptions, score_run, write_report
 from neuromusic_hf.reports import showcase as showcase_module
 from neuromusic_hf.reports.showcase import MOST_SECONDS, choose_exhibits
+from neuromusic_hf.runs import OutputSettings, read_run
 
 ALONE = ScoringOptions(num_proc=1)
 VOID = {"meta", "img", "br"}

@@ -17,7 +17,8 @@ from neuromusic_hf.metrics import (
     score_novelty,
 )
 from neuromusic_hf.music.loading import load_score
-from neuromusic_hf.reports import ScoringOptions, read_run, run_scores, score_run, write_report
+from neuromusic_hf.reports import ScoringOptions, run_scores, score_run, write_report
+from neuromusic_hf.runs import read_run
 
 FEATURES = ("pitch", "duration", "harmony")
 ALONE = ScoringOptions(num_proc=1)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from neuromusic_hf import MidiProcessor
-from neuromusic_hf.reports import read_run
+from neuromusic_hf.runs import read_run
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = str(REPOSITORY / "scripts" / "train.py")

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..disk import read_json, user_path
-from ..generation.run_folder import MANIFEST_NAME, RUN_OF, Manifest, piece_label
+from .run_folder import MANIFEST_NAME, RUN_OF, Manifest, piece_label
 from ..metrics import Piece
 
 COMPARED_PARTS = ("prompt", "original", "generated")
 
 
 @dataclass(frozen=True)
-class ContinuedRun:
+class FinishedRun:
     """
     A test run: its folder, and what its manifest says.
 
@@ -52,7 +52,7 @@ def _is_complete(record: dict) -> bool:
     return record["files"].keys() >= {*COMPARED_PARTS} and record["notes"].keys() >= {*COMPARED_PARTS}
 
 
-def read_run(manifest: str | Path) -> ContinuedRun:
+def read_run(manifest: str | Path) -> FinishedRun:
     """
     Reads the manifest of a test run.
 
@@ -68,7 +68,7 @@ def read_run(manifest: str | Path) -> ContinuedRun:
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path}: give the folder of a finished run of scripts/continue_midi.py.")
     content = read_json(path, Manifest, f"is not the manifest {RUN_OF}", "Copy it again, or run that script again.")
-    run = ContinuedRun(path.parent, content["settings"], content["pieces"], content["pieces_left_out"])
+    run = FinishedRun(path.parent, content["settings"], content["pieces"], content["pieces_left_out"])
     names = [name for record in run.records for name in record["files"].values()]
     complete = run.model["name"] and all(_is_complete(record) for record in run.records)
     if not complete or any(Path(name).name != name for name in names):

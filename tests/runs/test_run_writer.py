@@ -12,8 +12,8 @@ import pytest
 from music import make_score
 from symusic import Note, Score, Track
 
-from neuromusic_hf.generation import ContinuationRun, ContinuationSettings, OutputSettings, RunFolder, find_pieces
-from neuromusic_hf.generation import continuation_run as run_module
+from neuromusic_hf.runs import RunWriter, ContinuationSettings, OutputSettings, RunFolder, find_pieces
+from neuromusic_hf.runs import run_writer as run_module
 from neuromusic_hf.tokenization import Tally
 
 
@@ -76,7 +76,7 @@ def pieces(tmp_path):
 @pytest.fixture
 def new_run(tmp_path, weights, pieces):
     def build(folder="out", batch_size=3, pictures=False, **settings):
-        return ContinuationRun(
+        return RunWriter(
             FakePipeline(weights),
             pieces,
             RunFolder(tmp_path / folder),

@@ -16,7 +16,7 @@ from ..corpora.sources import attempt, is_midi_name, list_source, read_file
 from ..music import Midi, RefusedFile
 from ..music.midi_feature import NO_BYTES
 from ..ranges import PROCESSES, SEEDS, Range, check_ranges
-from .pieces import PROMPT_LIMITS
+from ..generation.pieces import PROMPT_LIMITS
 
 
 class PieceSource(ABC):

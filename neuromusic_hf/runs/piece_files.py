@@ -6,7 +6,7 @@ from pathlib import Path
 from ..disk import write_file
 from ..music import midi_bytes
 from ..music.excerpts import new_music
-from .results import file_stem
+from ..generation.results import file_stem
 from .settings import OutputSettings
 
 

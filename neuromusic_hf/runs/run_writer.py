@@ -3,39 +3,22 @@
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 
-import torch
-from accelerate import PartialState
 from tqdm import tqdm
 
-from ..launch import check_processes, launched_for_cpu
 from ..music import RefusedFile, UnwritableScore
-from .output import piece_stem, write_piece
-from .pipeline import MidiContinuationPipeline
+from .piece_files import piece_stem, write_piece
+from ..generation.pipeline import MidiContinuationPipeline
 from .run_folder import RunFolder
-from .settings import ContinuationSettings, OutputSettings, files_hash, model_identity
-from .sources import PieceSource, fingerprint
+from ..hub import files_hash, model_identity
+from .settings import ContinuationSettings, OutputSettings
+from .piece_sources import PieceSource, fingerprint
 
 logger = logging.getLogger(__name__)
 
 
-def start_processes() -> PartialState:
-    """
-    Joins the processes that `accelerate launch` or torchrun started, on CPUs too; one process where nobody did.
-
-    They wait for each other up to a week, as the last pieces of one may take hours more than those of another.
-
-    Raises:
-        `ValueError`: a launcher was asked for what did not happen.
-    """
-    check_processes(launched_for_cpu())
-    cpu = launched_for_cpu() or not torch.accelerator.is_available()
-    return PartialState(cpu=cpu, timeout=timedelta(days=7))
-
-
 @dataclass(frozen=True)
-class ContinuationRun:
+class RunWriter:
     """
     Pieces to continue, how, and where to write.
 

@@ -1,22 +1,15 @@
 """What a test run is asked to do, and which weights do it."""
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from symusic import Note, Score, Track
 from transformers import PreTrainedModel
 
 from ..disk import user_path
-from ..models.adapters import Adapter
+from ..hub.identity import hash_files
 from ..models.fit import longest_context
 from ..ranges import Range, check_ranges
-from .randomness import check_seed
-
-HASH_BLOCK_BYTES = 2**20
-BESIDE_WEIGHTS = ("*config.json", "tokenizer.json", "*tokens*.json", "*.py")
-"""Files of a bundle that decide about the notes, as its weights do."""
+from ..generation.randomness import check_seed
 
 SAMPLING_RANGES = {
     "temperature": Range(),
@@ -102,7 +95,7 @@ class OutputSettings:
     def as_record(self) -> dict:
         """All of it as plain JSON values, with the SHA-256 of the soundfont where sound is made with it."""
         is_heard = self.audio != 0 and self.soundfont is not None
-        return {**asdict(self), "soundfont_sha256": _hash_files([user_path(self.soundfont)]) if is_heard else None}
+        return {**asdict(self), "soundfont_sha256": hash_files([user_path(self.soundfont)]) if is_heard else None}
 
     def wants_audio(self, index: int) -> bool:
         """Whether the piece of this index is rendered."""
@@ -120,47 +113,3 @@ def sampling_arguments(temperature: float = 1.0, top_k: int = 0, top_p: float = 
     if temperature == 0:
         return {"do_sample": False}
     return {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-
-
-def model_identity(model: PreTrainedModel) -> dict[str, str]:
-    """Where a model was loaded from, and its commit on the Hub or the SHA-256 over its safetensors files."""
-    commit = getattr(model.config, "_commit_hash", None)
-    return {"name": model.name_or_path, "revision": commit or weights_hash(model.name_or_path)}
-
-
-def weights_hash(folder: str | Path) -> str:
-    """
-    SHA-256 over the safetensors files of a folder, in order of their names; those of an adapter's base follow.
-
-    Raises:
-        `FileNotFoundError`: there is none.
-    """
-    files = sorted(Path(folder).glob("*.safetensors"))
-    if not files:
-        raise FileNotFoundError(f"{folder} holds no *.safetensors file: save the model with save_pretrained.")
-    return _hash_files([*files, *_of_base(folder, ("*.safetensors",))])
-
-
-def files_hash(folder: str | Path) -> str | None:
-    """SHA-256 over the files beside the weights that decide: configs, tokenizer, code. `None` of what is no folder."""
-    if not Path(folder).is_dir():
-        return None
-    return _hash_files([*_matching(folder, BESIDE_WEIGHTS), *_of_base(folder, BESIDE_WEIGHTS)])
-
-
-def _of_base(folder: str | Path, patterns: Iterable[str]) -> list[Path]:
-    adapter = Adapter.find(str(folder))
-    return _matching(adapter.base, patterns) if adapter else []
-
-
-def _matching(folder: str | Path, patterns: Iterable[str]) -> list[Path]:
-    return sorted({path for pattern in patterns for path in Path(folder).glob(pattern)})
-
-
-def _hash_files(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            while block := file.read(HASH_BLOCK_BYTES):
-                digest.update(block)
-    return digest.hexdigest()

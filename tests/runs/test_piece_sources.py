@@ -8,8 +8,8 @@ from datasets import Dataset
 from music import make_score
 
 from neuromusic_hf import load_corpus
-from neuromusic_hf.generation import choose_pieces, find_pieces
-from neuromusic_hf.generation.sources import fingerprint, row_pieces
+from neuromusic_hf.runs import choose_pieces, find_pieces
+from neuromusic_hf.runs.piece_sources import fingerprint, row_pieces
 from neuromusic_hf.music import RefusedFile
 
 
