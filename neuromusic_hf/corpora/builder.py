@@ -41,7 +41,8 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 @dataclass
 class Piece:
-    """One file before it is parsed.
+    """
+    One file before it is parsed.
 
     Args:
         path (`str`):
@@ -65,7 +66,8 @@ class Piece:
 
 @dataclass
 class MidiCorpusConfig(datasets.BuilderConfig):
-    """Configuration of a corpus.
+    """
+    Configuration of a corpus.
 
     Args:
         limits ([`SanityLimits`], *optional*, defaults to `SanityLimits()`):
@@ -88,7 +90,8 @@ class MidiCorpusConfig(datasets.BuilderConfig):
 
 
 class MidiCorpusBuilder(CachedBuilder):
-    """Base class of the corpora. A new corpus overrides [`list_pieces`] and [`read_pieces`], and nothing else of ours:
+    """
+    Base class of the corpora. A new corpus overrides [`list_pieces`] and [`read_pieces`], and nothing else of ours:
 
     ```py
     >>> class Scales(MidiCorpusBuilder):
@@ -135,7 +138,8 @@ class MidiCorpusBuilder(CachedBuilder):
 
     @classmethod
     def source_fingerprint(cls, data_dir: str | None) -> str:
-        """Give a string that changes when what the corpus is read from changes; it is part of the cache key.
+        """
+        Give a string that changes when what the corpus is read from changes; it is part of the cache key.
 
         Here: names, sizes, times and inodes of the files in `data_dir`, see [`source_fingerprint`]. Override it for a
         corpus that is read from elsewhere.
@@ -218,7 +222,8 @@ def storable(text: str) -> str:
 
 
 def inspect_row(path: str | None, data: bytes | RefusedFile | None, limits: SanityLimits) -> dict[str, Any]:
-    """Make the columns of a row that come from the file itself.
+    """
+    Make the columns of a row that come from the file itself.
 
     Args:
         path (`str`, *optional*): names the file; stored so that it can be printed.

@@ -63,7 +63,8 @@ def damage_of_build(folder: Path) -> str | None:
 
 
 def count_rows(path: str | Path) -> int:
-    """Count the rows of an Arrow file.
+    """
+    Count the rows of an Arrow file.
 
     Raises:
         ValueError: if it does not end as such a file does.
@@ -79,7 +80,8 @@ def count_rows(path: str | Path) -> int:
 
 @contextlib.contextmanager
 def writing_cache(folder: str | Path) -> Iterator[None]:
-    """Tell what is wrong with a cache that cannot be written in the `with` block.
+    """
+    Tell what is wrong with a cache that cannot be written in the `with` block.
 
     Raises:
         CacheError: with the folder, the reason and what to do.
@@ -155,7 +157,8 @@ class CachedBuilder(datasets.GeneratorBasedBuilder):
 
 
 def cached_map(rows: Dataset, function: Callable, fingerprint: str, **options: Any) -> Dataset:
-    """`rows.map(function)`, where a damaged cache of it is made anew.
+    """
+    `rows.map(function)`, where a damaged cache of it is made anew.
 
     Args:
         rows (`Dataset`): what is mapped.

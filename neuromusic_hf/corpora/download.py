@@ -22,7 +22,8 @@ class DownloadError(OSError):
 
 
 def fetch(url: str, target: str | Path, sha256: str, attempts: int = 3, timeout: float = 60.0) -> Path:
-    """Download a file, unless it is there already.
+    """
+    Download a file, unless it is there already.
 
     What has arrived is kept in `<target>.part`; the next attempt, in this call or a later one, goes on from there with
     an HTTP Range request.

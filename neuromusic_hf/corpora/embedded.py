@@ -82,7 +82,8 @@ class BachCorpus(EmbeddedCorpus):
 
 
 class FolkCorpus(EmbeddedCorpus):
-    """4,248 public-domain tunes in ABC: Aird's Airs, O'Neill's Music of Ireland, Ryan's Mammoth Collection.
+    """
+    4,248 public-domain tunes in ABC: Aird's Airs, O'Neill's Music of Ireland, Ryan's Mammoth Collection.
 
     music21's Essen and Palestrina collections are left out for their licence.
     """

@@ -12,7 +12,8 @@ from .sources import Entry, is_midi_name, list_source, read_source
 
 
 class FolderCorpus(MidiCorpusBuilder):
-    """MIDI files under `data_dir`: a folder (recursive), a zip or a tar, read in place.
+    """
+    MIDI files under `data_dir`: a folder (recursive), a zip or a tar, read in place.
 
     Files are `.mid`, `.midi`, `.kar`, `.rmi`, `.smf` or `.midi2`, in any case, also with `.gz` or `.bz2` behind. The
     quarantine report counts others by extension, and names them. Links to files and folders are followed; a folder is

@@ -17,7 +17,8 @@ FILE_NAME = "Los-Angeles-MIDI-Dataset-Ver-3-1-CC-BY-NC-SA.zip"
 
 
 class LamdCorpus(FolderCorpus):
-    """Los Angeles MIDI Dataset 3.1 (Lev 2024; CC BY-NC-SA 4.0), split 0.6 / 0.2 / 0.2 by content.
+    """
+    Los Angeles MIDI Dataset 3.1 (Lev 2024; CC BY-NC-SA 4.0), split 0.6 / 0.2 / 0.2 by content.
 
     Without `data_dir` the archive comes from the Hub, through the cache of `huggingface_hub`. `data_dir` is the zip or
     a folder. Only MIDI files under `MIDIs/` are read; the pickles of the archive never are.

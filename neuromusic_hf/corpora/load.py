@@ -74,7 +74,8 @@ def load_corpus(
     quarantine_path: str | Path | None = None,
     **builder_kwargs: Any,
 ) -> DatasetDict | IterableDatasetDict:
-    """Load a corpus of MIDI files as train, validation and test.
+    """
+    Load a corpus of MIDI files as train, validation and test.
 
     A row has `midi` (a [`Midi`]: decodes to a `symusic.Score`), `duration` (seconds), `num_notes`, `instruments`
     (General MIDI names, `"Drums"`), `content_hash`, and the columns of the corpus (MAESTRO: `composer`, `title`,
@@ -118,7 +119,6 @@ def load_corpus(
             with official splits, `num_proc` below 1, or a split that would be empty.
 
     Example:
-
     ```py
     >>> from neuromusic_hf.corpora import load_corpus
     >>> corpus = load_corpus("my_midi_folder", split_shares=(0.9, 0.05, 0.05), num_proc=2)

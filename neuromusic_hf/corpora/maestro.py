@@ -20,7 +20,8 @@ SHA256 = "ec2cc9d94886c6b376db1eaa2b8ad1ce62ff9f0a28b3744782b13163295dadf3"
 
 
 class MaestroCorpus(FolderCorpus):
-    """MAESTRO 2.0.0 (Hawthorne et al. 2019, arXiv:1810.12247; CC BY-NC-SA 4.0).
+    """
+    MAESTRO 2.0.0 (Hawthorne et al. 2019, arXiv:1810.12247; CC BY-NC-SA 4.0).
 
     Without `data_dir` the official archive is downloaded (57 MB), with resume and checksum. `data_dir` is a folder or
     an archive of that layout, or one that contains it. A file of the csv that is not there is refused as `missing`, a

@@ -16,7 +16,8 @@ CSV_COLUMNS = ("canonical_composer", "canonical_title", "split", "year", "midi_f
 
 @dataclass(frozen=True)
 class CsvRow:
-    """What a line of the csv says about a piece.
+    """
+    What a line of the csv says about a piece.
 
     Args:
         file (`str`): of the piece, from the folder of the csv; the csv and the line where the line names none.
@@ -32,7 +33,8 @@ class CsvRow:
 
 
 def read_csv_rows(data: bytes, where: str) -> list[CsvRow]:
-    """Read the csv. A row is one line, so that a quote that is never closed spoils its own row alone.
+    """
+    Read the csv. A row is one line, so that a quote that is never closed spoils its own row alone.
 
     Args:
         data (`bytes`): the file.

@@ -18,7 +18,8 @@ LOOKED_AT = 100
 
 
 def find_midi_column(rows: Dataset | IterableDataset, name: str, wanted: str | None = None) -> str:
-    """Find the column of MIDI files: the one asked for, else `midi`, else the only one that holds bytes or structs of
+    """
+    Find the column of MIDI files: the one asked for, else `midi`, else the only one that holds bytes or structs of
     bytes, else the only one of these that begins as MIDI files do.
 
     Args:

@@ -6,7 +6,8 @@ import os
 
 
 def split_names(text: str) -> list[str]:
-    """Split corpora that are joined with `+` (`"bach+folk"`).
+    """
+    Split corpora that are joined with `+` (`"bach+folk"`).
 
     A path that exists is one corpus, whatever is in its name, and the longest one wins: with a folder `my+midi` there,
     `"bach+my+midi"` is `bach` and that folder.

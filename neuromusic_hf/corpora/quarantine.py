@@ -16,7 +16,8 @@ from .builder import IGNORED
 
 @dataclass(frozen=True)
 class QuarantineReport:
-    """What became of the files of a corpus.
+    """
+    What became of the files of a corpus.
 
     Args:
         corpus (`str`): name or path of the corpus.
@@ -63,7 +64,8 @@ class QuarantineReport:
 
     @classmethod
     def load(cls, path: str | Path) -> QuarantineReport:
-        """Read a report that [`save`] wrote.
+        """
+        Read a report that [`save`] wrote.
 
         Raises:
             ValueError: if it is none.
@@ -78,7 +80,8 @@ def _listed(counts: dict[str, int]) -> str:
 
 
 def report_of(corpus: str, table: pa.Table) -> QuarantineReport:
-    """Make the report from the rows of a corpus.
+    """
+    Make the report from the rows of a corpus.
 
     Args:
         corpus (`str`): name or path, for the report.

@@ -18,7 +18,8 @@ GRID_PER_QUARTER = 24
 
 @dataclass(frozen=True)
 class PieceFacts:
-    """What a row says about an accepted file.
+    """
+    What a row says about an accepted file.
 
     Args:
         data (`bytes`): a standard MIDI file: the very bytes, where nothing was mended.
@@ -38,7 +39,8 @@ class PieceFacts:
 
 
 def inspect_midi(data: bytes, limits: SanityLimits | None = None) -> PieceFacts:
-    """Read one MIDI file, once, and check it.
+    """
+    Read one MIDI file, once, and check it.
 
     Args:
         data (`bytes`):
@@ -72,7 +74,8 @@ def inspect_midi(data: bytes, limits: SanityLimits | None = None) -> PieceFacts:
 
 
 def hash_notes(onset: np.ndarray, pitch: np.ndarray, drum: np.ndarray, tpq: int) -> str:
-    """Hash the music, whatever the file: its notes as a set of (onset, pitch, drum or not).
+    """
+    Hash the music, whatever the file: its notes as a set of (onset, pitch, drum or not).
 
     Onsets count from the first note on a grid of 24 to the quarter note. File name, texts, ticks per quarter, tempo,
     velocity, note length, program and track order do not matter, and a doubled note counts once.

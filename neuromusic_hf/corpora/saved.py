@@ -51,7 +51,8 @@ def saved_rows(
     midi_column: str | None = None,
     **load_kwargs: Any,
 ) -> tuple[Dataset | IterableDataset, list[str]]:
-    """Open a saved corpus in the form the builders make: one row per file, with facts, split and refusal.
+    """
+    Open a saved corpus in the form the builders make: one row per file, with facts, split and refusal.
 
     Rows come from anyone: nothing is opened but the bytes in them. Those that lack our columns, or in which one is not
     as we write it, are inspected; the others are inspected only if `limits` are given. Audio, images and the like come

@@ -24,7 +24,8 @@ UNREADABLE_MEMBER = (*DAMAGED, RuntimeError, NotImplementedError)
 
 
 class Entry(NamedTuple):
-    """One file of a source.
+    """
+    One file of a source.
 
     Args:
         name (`str`): path inside the source, with `/`.
@@ -53,7 +54,8 @@ def is_midi_name(name: str) -> bool:
 
 
 def list_source(path: str | Path) -> list[Entry]:
-    """List all files of a folder (recursive, sorted), zip or tar (in archive order).
+    """
+    List all files of a folder (recursive, sorted), zip or tar (in archive order).
 
     Raises:
         SourceError: if the path does not exist, is neither a folder nor a whole zip or tar, or cannot be listed.
@@ -68,7 +70,8 @@ def list_source(path: str | Path) -> list[Entry]:
 def read_source(
     path: str | Path, entries: Iterable[Entry], limits: SanityLimits
 ) -> Iterator[tuple[Entry, bytes | RefusedFile]]:
-    """Read entries, in the order of the listing; the archive is opened once.
+    """
+    Read entries, in the order of the listing; the archive is opened once.
 
     Args:
         path (`str` or `Path`):
@@ -98,7 +101,8 @@ def read_source(
 
 
 def read_named(path: str | Path, name: str) -> list[tuple[str, bytes]]:
-    """Read every file of this name, in any folder (a metadata file: csv, json).
+    """
+    Read every file of this name, in any folder (a metadata file: csv, json).
 
     Raises:
         SourceError: if one cannot be read.
@@ -112,7 +116,8 @@ def read_named(path: str | Path, name: str) -> list[tuple[str, bytes]]:
 
 
 def source_fingerprint(path: str | Path, is_part: Callable[[str], bool] = lambda name: True) -> str:
-    """Hash what tells that a source has changed: names, sizes, times and inodes of its files; of an archive, its own.
+    """
+    Hash what tells that a source has changed: names, sizes, times and inodes of its files; of an archive, its own.
 
     Contents are not read, as a corpus may have hundreds of gigabytes. Links are followed: what counts is the file that
     would be read. The time of a file's last change (ctime) tells of a content that was replaced by one of the same
@@ -182,7 +187,8 @@ def attempt(read: Callable[..., bytes], *args) -> bytes | RefusedFile:
 
 
 def read_file(path: str | Path, limits: SanityLimits) -> bytes:
-    """Read a file of any kind that a user may name, without waiting for a pipe or reading beyond the limit.
+    """
+    Read a file of any kind that a user may name, without waiting for a pipe or reading beyond the limit.
 
     Raises:
         RefusedFile: `missing`, `unreadable` (no regular file) or `too_large`.

@@ -9,7 +9,8 @@ DEFAULT_SPLIT_SHARES = (0.8, 0.1, 0.1)
 
 
 def check_shares(shares: Sequence[float]) -> tuple[float, float, float]:
-    """Give the shares of train, validation and test as a tuple.
+    """
+    Give the shares of train, validation and test as a tuple.
 
     Raises:
         ValueError: if there are not three shares, one is not above 0, or they do not add up to 1.
@@ -27,7 +28,8 @@ def split_of(
     shares: Sequence[float] = DEFAULT_SPLIT_SHARES,
     among: Sequence[str] = SPLIT_NAMES,
 ) -> str:
-    """Name the split of a piece from its content hash alone.
+    """
+    Name the split of a piece from its content hash alone.
 
     Args:
         content_hash (`str`):
@@ -50,7 +52,8 @@ def split_of(
 
 
 def assign_split(content_hash: str, official: str | None, shares: Sequence[float], carved: Sequence[str] = ()) -> str:
-    """Name the split of a piece that may have an official one.
+    """
+    Name the split of a piece that may have an official one.
 
     Args:
         content_hash (`str`): as in [`split_of`].
@@ -67,7 +70,8 @@ def assign_split(content_hash: str, official: str | None, shares: Sequence[float
 
 
 def check_not_empty(counts: dict[str, int], corpus: str) -> None:
-    """Refuse splits of which one has no piece.
+    """
+    Refuse splits of which one has no piece.
 
     Args:
         counts (`dict[str, int]`): pieces by split.

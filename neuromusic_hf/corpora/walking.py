@@ -15,7 +15,8 @@ class SourceError(ValueError):
 
 
 def walk(root: str | Path) -> Iterator[tuple[str, RefusedFile | None]]:
-    """Name all files under a folder, in no order to rely on.
+    """
+    Name all files under a folder, in no order to rely on.
 
     Links to files and folders are followed. A folder is entered once, however many links lead to it, and none that
     holds `root`: so that links in circles end, and the same music does not come twice.

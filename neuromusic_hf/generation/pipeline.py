@@ -46,7 +46,6 @@ class MidiContinuationPipeline(Pipeline):
         `ValueError`: there is no processor, or it has another vocabulary than the model.
 
     Example:
-
     ```py
     >>> import neuromusic_hf
     >>> from transformers import pipeline

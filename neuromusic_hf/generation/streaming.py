@@ -36,7 +36,6 @@ class NoteStreamer(BaseStreamer):
         `ValueError`: the tokenizer's time cannot be followed; on call, there is more than one row.
 
     Example:
-
     ```py
     >>> from threading import Thread
     >>> streamer = NoteStreamer(continue_midi.processor)

@@ -1,4 +1,5 @@
-"""What may follow what among base tokens: miditok's graph of token types, and rules it cannot express, as automata.
+"""
+What may follow what among base tokens: miditok's graph of token types, and rules it cannot express, as automata.
 
 A sequence is legal where every automaton allows every token. A token also leads somewhere where it is not allowed, as
 a decoder would go on, so that any prompt can be followed.
@@ -118,7 +119,7 @@ def check_supported(tokenizer: MusicTokenizer):
 
 def _successions(tokenizer: MusicTokenizer, tokens: BaseTokens) -> Automaton:
     """
-    miditok's graph. Beyond it, a chord follows a program where there are any, and drum pitches follow the drum program
+    Miditok's graph. Beyond it, a chord follows a program where there are any, and drum pitches follow the drum program
     alone.
     """
     graph, never = tokenizer.tokens_types_graph, NEVER_WRITTEN[type(tokenizer)]

@@ -32,7 +32,6 @@ class GrammarLogitsProcessor(LogitsProcessor):
             rows are no multiple of the masks.
 
     Example:
-
     ```py
     >>> from neuromusic_hf.tokenization import GrammarLogitsProcessor
     >>> ids = model.generate(**prompt, do_sample=True, logits_processor=[GrammarLogitsProcessor(processor)])

@@ -1,5 +1,7 @@
-"""The walks of ids through the notes of an onset ([`OnsetWalk`]) as tensors. Floors are floats, which torch gathers
-fastest."""
+"""
+The walks of ids through the notes of an onset ([`OnsetWalk`]) as tensors. Floors are floats, which torch gathers
+fastest.
+"""
 
 from dataclasses import dataclass, fields
 

@@ -1,4 +1,5 @@
-"""What an id does among the notes of one onset: a program's notes stand together, pitches go up, no note comes twice.
+"""
+What an id does among the notes of one onset: a program's notes stand together, pitches go up, no note comes twice.
 
 Every program has a floor at the onset, and may sound what lies above it.
 """

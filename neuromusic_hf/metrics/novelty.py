@@ -68,7 +68,6 @@ def longest_runs(training: Iterable[ScoreTick], scores: Iterable[ScoreTick]) -> 
         `ValueError`: there is no training piece.
 
     Example:
-
     ```py
     >>> from neuromusic_hf import load_corpus
     >>> from neuromusic_hf.metrics import longest_runs

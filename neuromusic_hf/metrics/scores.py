@@ -113,7 +113,6 @@ def score_distances(
         `ValueError`: the numbers of distances differ, or a distance is not finite.
 
     Example:
-
     ```py
     >>> import numpy as np
     >>> from neuromusic_hf.metrics import score_distances

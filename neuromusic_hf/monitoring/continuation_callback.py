@@ -51,7 +51,6 @@ class ContinuationCallback(TrainerCallback):
         `OSError`: the harmony embedding cannot be read.
 
     Example:
-
     ```py
     >>> from neuromusic_hf.generation import ContinuationSettings, row_pieces
     >>> from neuromusic_hf.monitoring import ContinuationCallback

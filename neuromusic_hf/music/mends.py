@@ -10,7 +10,8 @@ from .refusals import RefusedFile
 
 @dataclass(frozen=True)
 class Mend:
-    """One kind of oddity that was mended in one file.
+    """
+    One kind of oddity that was mended in one file.
 
     Args:
         kind (`str`): short stable snake_case name.
@@ -27,7 +28,8 @@ class Mend:
 
 
 class Mends:
-    """Collects what is mended in one file.
+    """
+    Collects what is mended in one file.
 
     Args:
         allowed (`bool`, *optional*, defaults to `True`): whether damage may be mended; if not, it is refused.
@@ -46,7 +48,8 @@ class Mends:
         return self._counts[kind]
 
     def damage(self, kind: str, refusal: str, detail: str, count: int = 1) -> None:
-        """Count damage.
+        """
+        Count damage.
 
         Raises:
             RefusedFile: with the reason `refusal`, if nothing may be mended.

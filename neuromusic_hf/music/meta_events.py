@@ -55,7 +55,8 @@ def is_sound_sysex(content: bytes) -> bool:
 
 
 def mend_meta(file: MidiFile, mends: Mends, limits: SanityLimits) -> MidiFile:
-    """Bring tempos within what music has, and drop what no reader can read.
+    """
+    Bring tempos within what music has, and drop what no reader can read.
 
     Raises:
         RefusedFile: `tempo_out_of_range` or `bad_time_signature`, if nothing may be mended.

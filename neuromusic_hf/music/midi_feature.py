@@ -27,7 +27,8 @@ PLAIN_MIDI = {"bytes": Value("binary"), "path": Value("string")}
 
 @dataclass(eq=False)
 class Midi:
-    """MIDI [`Feature`] that holds the bytes of a MIDI file and decodes them to a [`symusic.Score`] in ticks.
+    """
+    MIDI [`Feature`] that holds the bytes of a MIDI file and decodes them to a [`symusic.Score`] in ticks.
 
     Input: a `str` or `pathlib.Path` (path of a MIDI file), `bytes`, a `dict` with the keys `bytes` and `path`,
     or a `symusic.Score`. A path is read when it is stored, so that a dataset never depends on other files. A stored
@@ -44,7 +45,6 @@ class Midi:
             Whether reading a row gives a `symusic.Score` (`True`) or the `{"bytes", "path"}` dictionary (`False`).
 
     Example:
-
     ```py
     >>> from datasets import Dataset, Features
     >>> from neuromusic_hf.music import Midi
@@ -77,7 +77,8 @@ class Midi:
         return self.pa_type
 
     def encode_example(self, value: Any) -> dict:
-        """Encode a value into the stored `{"bytes", "path"}` form.
+        """
+        Encode a value into the stored `{"bytes", "path"}` form.
 
         Args:
             value (`str`, `pathlib.Path`, `bytes`, `bytearray`, `dict` or `symusic.Score`):
@@ -109,7 +110,8 @@ class Midi:
         )
 
     def decode_example(self, value: dict, token_per_repo_id: dict | None = None) -> symusic.Score:
-        """Decode a stored value into a score, its notes and tempos as long and as fast as they were stored.
+        """
+        Decode a stored value into a score, its notes and tempos as long and as fast as they were stored.
 
         Args:
             value (`dict`):
@@ -140,7 +142,8 @@ class Midi:
         return {"bytes": Value("binary"), "path": Value("string")}
 
     def cast_storage(self, storage: pa.Array) -> pa.StructArray:
-        """Cast an Arrow array to the storage type.
+        """
+        Cast an Arrow array to the storage type.
 
         Args:
             storage (`pa.Array`):

@@ -79,7 +79,8 @@ class MidiFile:
         return replace(self, track=tracks, tick=ticks).kept(order)
 
     def to_bytes(self) -> bytes:
-        """The file, with each event's status said.
+        """
+        The file, with each event's status said.
 
         Raises:
             RefusedFile: `too_long`, if there are more ticks between two events than a file can say.

@@ -2,7 +2,8 @@
 
 
 class RefusedFile(RuntimeError):
-    """A file that does not become music.
+    """
+    A file that does not become music.
 
     Args:
         reason (`str`): short stable snake_case name.

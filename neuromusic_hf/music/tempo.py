@@ -8,7 +8,8 @@ DEFAULT_MICROSECONDS_PER_QUARTER = 500_000
 
 
 def to_seconds(ticks: np.ndarray, tempo_ticks: np.ndarray, microseconds: np.ndarray, tpq: int) -> np.ndarray:
-    """Convert ticks to seconds.
+    """
+    Convert ticks to seconds.
 
     Args:
         ticks (`np.ndarray` of shape `(n,)`): times in ticks.
@@ -34,7 +35,8 @@ def to_ticks(seconds: np.ndarray, tempo_ticks: np.ndarray, microseconds: np.ndar
 
 
 def tempo_map(ticks: np.ndarray, microseconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Put tempo changes in order, from tick 0.
+    """
+    Put tempo changes in order, from tick 0.
 
     Args:
         ticks (`np.ndarray` of shape `(tempos,)`): of the changes, in any order.

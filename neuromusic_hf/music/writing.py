@@ -27,7 +27,6 @@ def write_midi(score: Score, path: str | os.PathLike):
         `OSError`: the file cannot be written.
 
     Example:
-
     ```py
     >>> from neuromusic_hf.music import write_midi
     >>> write_midi(score, "song.mid")

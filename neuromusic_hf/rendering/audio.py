@@ -69,7 +69,6 @@ def render_audio(
         `RuntimeError`: The engine failed.
 
     Example:
-
     ```python
     >>> audio = render_audio(Score("piece.mid"))
     >>> save_audio("piece.wav", audio, 44100)

@@ -89,7 +89,6 @@ def plot_piano_roll(
         [`RefusedFile`]: A score has no ticks per quarter note, or a bar without length.
 
     Example:
-
     ```python
     >>> figure = plot_piano_roll(prompt, continuation, title="Prelude in C")
     >>> figure.savefig("prelude.png")

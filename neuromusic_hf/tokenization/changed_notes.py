@@ -1,4 +1,5 @@
-"""What becomes of notes between a score and its quantised form, on arrays.
+"""
+What becomes of notes between a score and its quantised form, on arrays.
 
 Times are whole numbers in a unit that divides the ticks of both, so that nothing here rounds.
 """

@@ -1,4 +1,5 @@
-"""A plain Hugging Face fast tokenizer with the ids of a miditok tokenizer, over token text (`Bar_None Pitch_60`).
+"""
+A plain Hugging Face fast tokenizer with the ids of a miditok tokenizer, over token text (`Bar_None Pitch_60`).
 
 It works where this package is not installed: every token of miditok's base vocabulary is a word, and in text a blank
 stands before each, so that the texts of two sequences joined are the text of the sequences joined. A trained miditok

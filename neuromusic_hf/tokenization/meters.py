@@ -1,4 +1,5 @@
-"""The meters that are written of a score, each beginning where a bar of the one before ends.
+"""
+The meters that are written of a score, each beginning where a bar of the one before ends.
 
 miditok knows the meters of its vocabulary, and lets them begin at bar lines: it would drop other meters, and delay a
 change within a bar, after which no bar line is where it was.

@@ -1,4 +1,5 @@
-"""miditok's own `tokenizer.json`: in a file, a folder or a Hub repository, and known by what it holds.
+"""
+miditok's own `tokenizer.json`: in a file, a folder or a Hub repository, and known by what it holds.
 
 Hugging Face's tokenizers have a file of the same name, which says nothing of miditok.
 """

@@ -1,4 +1,5 @@
-"""A piece as one stream of ids, by miditok tokenizers that name programs and by those of a single instrument.
+"""
+A piece as one stream of ids, by miditok tokenizers that name programs and by those of a single instrument.
 
 Without `use_programs` miditok writes a stream a track, and none says what plays it: such a tokenizer is one of solo
 pieces. A piece is one stream of it once its tracks are one, as the two hands of a pianist are.
@@ -28,7 +29,7 @@ def quantise(tokenizer: MusicTokenizer, score: ScoreTick) -> ScoreTick:
 
 
 def encode_quantised(tokenizer: MusicTokenizer, quantised: ScoreTick, *, encode_ids: bool = True) -> TokSequence:
-    """miditok's sequence of what [`quantise`] gave; of base tokens where not `encode_ids`."""
+    """Miditok's sequence of what [`quantise`] gave; of base tokens where not `encode_ids`."""
     encoded = tokenizer.encode(quantised, encode_ids=encode_ids, no_preprocess_score=True)
     return encoded[0] if is_solo(tokenizer) else encoded
 

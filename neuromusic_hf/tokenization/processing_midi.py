@@ -48,7 +48,6 @@ class MidiProcessor(ProcessorMixin):
             installed miditok, or `tokenizer`, has another vocabulary than `vocabulary_hash`.
 
     Example:
-
     ```py
     >>> from neuromusic_hf import MidiProcessor, write_midi
     >>> processor = MidiProcessor.from_tokenization("REMI")
@@ -244,7 +243,6 @@ class MidiProcessor(ProcessorMixin):
             `RuntimeError`: the file is not readable MIDI.
 
         Example:
-
         ```py
         >>> print(processor.tally("song.mid"))
         lost 0.12% of sounding time; 3 drum keys dropped, 14 lengths cut, 2 meters replaced
@@ -258,7 +256,7 @@ class MidiProcessor(ProcessorMixin):
         return take_tally(self._limits, score, quantised)
 
     def encode_quantised(self, quantised: ScoreTick) -> list[int]:
-        """miditok's ids of what [`MidiProcessor.quantise`] gave, or of a part of it; none where no note is kept."""
+        """Miditok's ids of what [`MidiProcessor.quantise`] gave, or of a part of it; none where no note is kept."""
         return encode_quantised(self.music_tokenizer, quantised).ids if quantised.note_num() else []
 
     def decode(self, token_ids, *, default_tempo: float | None = None) -> ScoreTick | list[ScoreTick]:

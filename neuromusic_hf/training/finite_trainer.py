@@ -12,8 +12,10 @@ MAX_SKIPPED_STEPS = 50
 
 
 class FiniteTrainer(SearchingTrainer):
-    """[`~transformers.Trainer`] that raises a `FloatingPointError` for a loss, a gradient or a weight that is not
-    finite, in all processes at the same step, and before it reaches a checkpoint."""
+    """
+    [`~transformers.Trainer`] that raises a `FloatingPointError` for a loss, a gradient or a weight that is not
+    finite, in all processes at the same step, and before it reaches a checkpoint.
+    """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
