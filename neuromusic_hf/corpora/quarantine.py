@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -71,8 +71,7 @@ class QuarantineReport:
             ValueError: if it is none.
         """
         path, remedy = user_path(path), "Load the corpus again, and it is written anew."
-        content = read_json(path, cls, "is no quarantine report", remedy)
-        return cls(**{field.name: content[field.name] for field in fields(cls) if field.name in content})
+        return read_json(path, cls, "is no quarantine report", remedy)
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -13,10 +13,10 @@ from datasets import Dataset
 from ..corpora import load_corpus
 from ..corpora.builder import printable
 from ..corpora.sources import attempt, is_midi_name, list_source, read_file
+from ..generation.pieces import PROMPT_LIMITS
 from ..music import Midi, RefusedFile
 from ..music.midi_feature import NO_BYTES
 from ..ranges import PROCESSES, SEEDS, Range, check_ranges
-from ..generation.pieces import PROMPT_LIMITS
 
 
 class PieceSource(ABC):
@@ -129,7 +129,7 @@ def find_pieces(
     for path in map(Path, sources):
         if is_midi_name(path.name) and not path.exists():
             raise FileNotFoundError(f"There is no MIDI file '{path}'.")
-    pieces = []
+    pieces: list[PieceSource] = []
     for source in sources:
         path = Path(source)
         if path.is_dir() and (files := _files_in(path)):

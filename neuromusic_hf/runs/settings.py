@@ -1,15 +1,16 @@
 """What a test run is asked to do, and which weights do it."""
 
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from symusic import Note, Score, Track
 from transformers import PreTrainedModel
 
 from ..disk import user_path
+from ..generation.randomness import check_seed
 from ..hub.identity import hash_files
 from ..models.fit import longest_context
 from ..ranges import Range, check_ranges
-from ..generation.randomness import check_seed
 
 SAMPLING_RANGES = {
     "temperature": Range(),
@@ -41,13 +42,17 @@ class ContinuationSettings:
     batch_size: int = 8
     seed: int = 0
     constrained: bool = True
-    generation: dict = field(default_factory=lambda: {"do_sample": True, "top_k": 0})
+    generation: dict[str, Any] = field(default_factory=lambda: {"do_sample": True, "top_k": 0})
 
     def __post_init__(self):
         for name in ("prompt_length", "continue_length", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
         check_seed(self.seed)
+
+    def as_record(self) -> "ContinuationRecord":
+        """What is recorded of them."""
+        return ContinuationRecord(**asdict(self))
 
     def check(self, model: PreTrainedModel):
         """Raises `ValueError` where the model cannot read prompt and continuation."""
@@ -58,6 +63,14 @@ class ContinuationSettings:
                 f"prompt_length {self.prompt_length} + continue_length {self.continue_length} = {wanted} tokens, but "
                 f"the model reads {longest}: make either shorter."
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContinuationRecord(ContinuationSettings):
+    """How the pieces of a run were continued. A file that holds it gives both lengths."""
+
+    prompt_length: int = field()
+    continue_length: int = field()
 
 
 @dataclass(frozen=True)
@@ -92,14 +105,27 @@ class OutputSettings:
             note.tracks.append(Track(notes=[Note(0, 480, 60, 80)]))
             render_audio(note, soundfont=self.soundfont)
 
-    def as_record(self) -> dict:
-        """All of it as plain JSON values, with the SHA-256 of the soundfont where sound is made with it."""
+    def as_record(self) -> "OutputRecord":
+        """What is recorded of them."""
         is_heard = self.audio != 0 and self.soundfont is not None
-        return {**asdict(self), "soundfont_sha256": hash_files([user_path(self.soundfont)]) if is_heard else None}
+        sha256 = hash_files([user_path(self.soundfont)]) if is_heard else None
+        return OutputRecord(**asdict(self), soundfont_sha256=sha256)
 
     def wants_audio(self, index: int) -> bool:
         """Whether the piece of this index is rendered."""
         return self.audio is None or index < self.audio
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputRecord(OutputSettings):
+    """
+    What was written of the pieces of a run.
+
+    Attributes:
+        soundfont_sha256 (`str`, *optional*): of the soundfont, where sound was made with it.
+    """
+
+    soundfont_sha256: str | None = None
 
 
 def sampling_arguments(temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> dict:

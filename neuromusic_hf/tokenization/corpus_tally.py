@@ -134,19 +134,12 @@ class CorpusTally:
         Raises:
             `ValueError`: it is none.
         """
-        content = read_json(path, cls, "is no tally of a corpus", "Tokenise the corpus again, and it is written anew.")
-        splits = {name: _split_from_dict(split) for name, split in content["splits"].items()}
-        return cls(content["corpus"], content["tokenization"], splits)
+        return read_json(path, cls, "is no tally of a corpus", "Tokenise the corpus again, and it is written anew.")
 
 
 def is_piece(tokens: Dataset) -> np.ndarray:
     """Which rows of a tokenised split are pieces as they are, and not variants: shape `(rows,)`."""
     return pc.struct_field(tokens.data.column("changed"), "notes").is_valid().to_numpy()
-
-
-def _split_from_dict(saved: dict) -> PiecesTally:
-    worst = [ChangedPiece(**piece) for piece in saved["worst"]]
-    return PiecesTally(saved["pieces"], saved["changed"], Tally.from_dict(saved["total"]), worst)
 
 
 def _tally_columns(tokens: Dataset) -> dict[str, np.ndarray]:
