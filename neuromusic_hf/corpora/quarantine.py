@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..disk import read_json, user_path, write_whole
+from ..disk import read_json, user_path, write_json
 from .builder import IGNORED
 
 
@@ -59,7 +58,7 @@ class QuarantineReport:
         """Write the report as JSON, whole or not at all."""
         path = user_path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+        write_json(path, self, ascii_only=False)
         return path
 
     @classmethod

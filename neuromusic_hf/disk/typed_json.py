@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from .whole import finite_json, write_whole
+from .whole import write_whole
 
 MOST_SHOWN = 60
 LONGEST_INTEGER = 63
@@ -54,18 +54,21 @@ def read_json(path, shape, what, remedy):
         raise ValueError(f"{path} {what}: {error}. {remedy}") from error
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, ascii_only: bool = True) -> None:
     """
     Writes a JSON file in one step: whoever looks finds nothing, the old content, or all of the new.
 
     Args:
         path (`Path`): the file; its folder is there.
-        value: a dataclass or plain values, as of [`to_json`]. Numbers that are not finite become `null`.
+        value: a dataclass or plain values, as of [`to_json`]. Numbers that are not finite become `null`, as JSON has
+            no word for them.
+        ascii_only (`bool`, *optional*, defaults to `True`): escape other characters.
 
     Raises:
         `OSError`: it cannot be written; the path and the reason are told.
     """
-    write_whole(path, finite_json(to_json(value)))
+    text = json.dumps(_finite(to_json(value)), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    write_whole(path, text + "\n")
 
 
 def to_json(value: Any) -> Any:
@@ -163,6 +166,14 @@ def _expect(value: Any, kind: type, place: str) -> Any:
         shown = repr(value) if not isinstance(value, int) or abs(value) < 10**MOST_SHOWN else "a huge number"
         raise ValueError(f"{place} is {shown[:MOST_SHOWN]}, not {NAMES[kind]}")
     return value
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _refuse_constant(name: str) -> None:

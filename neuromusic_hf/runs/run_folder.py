@@ -22,8 +22,10 @@ FinishedPiece = LeftOutRecord | PieceRecord
 
 class RunFolder:
     """
-    What a test run leaves on disk. A piece is finished once its record is there, which is written after its other
-    files and in one step, so that a run stopped at any moment can go on.
+    What a test run leaves on disk.
+
+    A piece is finished once its record is there, which is written after its other files and in one step, so that a run
+    stopped at any moment can go on.
 
     Args:
         folder (`str` or `Path`): where to write.

@@ -82,11 +82,15 @@ class RunWriter:
 
     def continue_share(
         self, process_index: int = 0, num_processes: int = 1, should_stop: Callable[[], bool] | None = None
-    ):
+    ) -> None:
         """
-        Continues every `num_processes`-th batch from the one at `process_index`, but for what is finished already, and
-        until `should_stop()`, which is asked before each batch. The first process shows a bar of its share of the
-        pieces.
+        Continues the share of one process, but for what is finished already. The first process shows its progress.
+
+        Args:
+            process_index (`int`, *optional*, defaults to 0): of this process.
+            num_processes (`int`, *optional*, defaults to 1):
+                That share the pieces: each takes every `num_processes`-th batch, from the one at its index.
+            should_stop (`Callable`, *optional*): asked before each batch; where it says yes, the rest is left.
         """
         size = self.settings.batch_size
         starts = range(process_index * size, len(self.pieces), num_processes * size)
@@ -103,23 +107,24 @@ class RunWriter:
                     self._continue_batch(batch, wanted)
                     bar.update(len(wanted))
 
-    def _continue_batch(self, batch: range, wanted: list[int]):
+    def _continue_batch(self, batch: range, wanted: list[int]) -> None:
         """Continues a whole batch, as in an unbroken run, and writes the pieces `wanted` of it."""
-        sound = {}
+        readable = {}
         for index in batch:
             piece = self.pieces[index]
             try:
-                sound[index] = {"bytes": piece.read(), "name": piece.name}
+                readable[index] = {"bytes": piece.read(), "name": piece.name}
             except RefusedFile as refused:
                 self._leave_out(index, refused.reason, refused.detail)
-        for index, result in zip(sound, self._continued(list(sound.values())), strict=True):
+        for index, result in zip(readable, self._results(list(readable.values())), strict=True):
             if index in wanted:
                 self._write(index, result)
 
-    def _continued(self, pieces: list[dict]) -> list[dict]:
+    def _results(self, pieces: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What the pipeline makes of pieces, one for each."""
         if not pieces:
             return []
-        return self.pipeline(
+        results = self.pipeline(
             pieces,
             batch_size=self.settings.batch_size,
             prompt_length=self.settings.prompt_length,
@@ -130,8 +135,9 @@ class RunWriter:
             constrained=self.settings.constrained,
             **self.settings.generation,
         )
+        return list(results)
 
-    def _write(self, index: int, result: dict):
+    def _write(self, index: int, result: dict[str, Any]) -> None:
         if "skipped" in result:
             self._leave_out(index, **result["skipped"])
             return
@@ -143,5 +149,5 @@ class RunWriter:
         else:
             self.folder.write_record(record)
 
-    def _leave_out(self, index: int, reason: str, detail: str):
+    def _leave_out(self, index: int, reason: str, detail: str) -> None:
         self.folder.write_record(LeftOutRecord(index, self.pieces[index].name, reason, detail))

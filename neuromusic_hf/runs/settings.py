@@ -3,12 +3,11 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from symusic import Note, Score, Track
+from symusic.core import NoteTick, ScoreTick, TrackTick
 from transformers import PreTrainedModel
 
-from ..disk import user_path
+from ..disk import hash_files, user_path
 from ..generation.randomness import check_seed
-from ..hub.identity import hash_files
 from ..models.fit import longest_context
 from ..ranges import Range, check_ranges
 
@@ -44,7 +43,7 @@ class ContinuationSettings:
     constrained: bool = True
     generation: dict[str, Any] = field(default_factory=lambda: {"do_sample": True, "top_k": 0})
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("prompt_length", "continue_length", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
@@ -54,7 +53,7 @@ class ContinuationSettings:
         """What is recorded of them."""
         return ContinuationRecord(**asdict(self))
 
-    def check(self, model: PreTrainedModel):
+    def check(self, model: PreTrainedModel) -> None:
         """Raises `ValueError` where the model cannot read prompt and continuation."""
         longest = longest_context(model.config)
         wanted = self.prompt_length + self.continue_length
@@ -93,23 +92,23 @@ class OutputSettings:
     soundfont: str | None = None
     max_audio_seconds: float = 600.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_ranges(self, {"audio": Range(0, "pieces"), "max_audio_seconds": Range(0, "seconds", open=True)})
 
-    def check(self):
+    def check(self) -> None:
         """Raises `ImportError`, `FileNotFoundError` or `ValueError` where audio is wanted and cannot be rendered."""
         from ..rendering import render_audio  # brings matplotlib, which is slow to import
 
         if self.audio != 0:
-            note = Score(480)
-            note.tracks.append(Track(notes=[Note(0, 480, 60, 80)]))
-            render_audio(note, soundfont=self.soundfont)
+            one_note = ScoreTick(480)
+            one_note.tracks.append(TrackTick())
+            one_note.tracks[0].notes.append(NoteTick(0, 480, 60, 80))
+            render_audio(one_note, soundfont=self.soundfont)
 
     def as_record(self) -> "OutputRecord":
         """What is recorded of them."""
-        is_heard = self.audio != 0 and self.soundfont is not None
-        sha256 = hash_files([user_path(self.soundfont)]) if is_heard else None
-        return OutputRecord(**asdict(self), soundfont_sha256=sha256)
+        heard = [user_path(self.soundfont)] if self.soundfont is not None and self.audio != 0 else []
+        return OutputRecord(**asdict(self), soundfont_sha256=hash_files(heard) if heard else None)
 
     def wants_audio(self, index: int) -> bool:
         """Whether the piece of this index is rendered."""
