@@ -16,6 +16,7 @@ MOST_SHOWN = 60
 LONGEST_INTEGER = 63
 """Bits: what a table can hold."""
 
+LEFT_OUT_IF_NONE = "left_out_if_none"
 NAMES = {dict: "an object", list: "a list", str: "text", int: "a whole number", float: "a number", bool: "a bool"}
 
 Shape = TypeVar("Shape")
@@ -71,6 +72,11 @@ def write_json(path: Path, value: Any, *, ascii_only: bool = True) -> None:
     write_whole(path, text + "\n")
 
 
+def left_out_if_none() -> Any:
+    """A field of a dataclass that is `None` by default, and does not stand in the file where it is."""
+    return dataclasses.field(default=None, metadata={LEFT_OUT_IF_NONE: True})
+
+
 def to_json(value: Any) -> Any:
     """
     Plain JSON values of a dataclass, and of all in it: its fields in order, or what its own `to_dict()` says.
@@ -80,7 +86,7 @@ def to_json(value: Any) -> Any:
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         own = getattr(value, "to_dict", None)
-        return to_json(own() if own else {each.name: getattr(value, each.name) for each in dataclasses.fields(value)})
+        return to_json(own() if own else _fields_of(value))
     if isinstance(value, Mapping):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -126,6 +132,11 @@ def from_json(value, shape, place):
         pairs = enumerate(zip(value, arguments, strict=True))
         return tuple(from_json(item, each, f"{place}[{index}]") for index, (item, each) in pairs)
     return value if shape is Any else _expect(value, shape, place)
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    pairs = ((each, getattr(value, each.name)) for each in dataclasses.fields(value))
+    return {each.name: item for each, item in pairs if item is not None or LEFT_OUT_IF_NONE not in each.metadata}
 
 
 def _one_of(value: Any, shapes: list, place: str) -> Any:

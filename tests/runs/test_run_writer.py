@@ -135,7 +135,7 @@ def test_every_piece_is_recorded_or_left_out_with_a_reason(new_run, pieces):
     for piece in manifest.pieces:
         assert [piece.prompt_tokens, piece.generated_tokens, piece.original_tokens] == [8, 4, 4]
         assert piece.entropy_nats == 1.25 and piece.ended_with_eos is False
-        files = {part: run.folder.path / name for part, name in piece.files.to_dict().items()}
+        files = {part: run.folder.path / name for part, name in to_json(piece.files).items()}
         assert len(files) == 6 and all(path.stat().st_size for path in files.values())
         for part, notes in to_json(piece.notes).items():
             assert Score(files[part]).note_num() == notes
