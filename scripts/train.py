@@ -58,6 +58,7 @@ def train(model_args: ModelArguments, data_args: DataArguments, args: RunArgumen
         model_args.model,
         processor,
         context_length=data_args.context_length,
+        sampling=model_args.sampling,
         trust_remote_code=model_args.trust_remote_code,
         **model_args.sizes,
     )

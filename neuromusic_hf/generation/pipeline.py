@@ -9,6 +9,7 @@ import torch
 from transformers import GenerationConfig, Pipeline, PreTrainedModel
 
 from ..models.fit import longest_context
+from ..models.sampling import read_sampling, savable_sampling, unsaid_sampling
 from ..music import RefusedFile
 from ..tokenization import MidiProcessor
 from ..tokenization.pipeline_code import CUSTOM_PIPELINES
@@ -32,10 +33,10 @@ class MidiContinuationPipeline(Pipeline):
     Continues music with a causal language model and its [`MidiProcessor`].
 
     Arguments may be given when the pipeline is made, or with a call, which goes before. Those not named here are
-    arguments of `model.generate()`, and go before what `model.generation_config` says at the moment of the call; it
-    goes before the pipeline's own defaults, which sample from the model's own distribution (`do_sample=True`,
-    `top_k=0`). A `generation_config` that is given is obeyed whole: beside it, those defaults do not count. A piece
-    ends with the tokenizer's EOS, and with what else the model's generation config names.
+    arguments of `model.generate()`, and go before what `model.generation_config` says at the moment of the call. What
+    a model from elsewhere does not say there is as in a bundle made here: sampled from the model's own distribution
+    over all tokens. A `generation_config` that is given is obeyed whole, as `generate()` does. A piece ends with the
+    tokenizer's EOS, and with what else the model's generation config names.
 
     Args:
         model ([`~transformers.PreTrainedModel`]): a causal language model.
@@ -137,6 +138,15 @@ class MidiContinuationPipeline(Pipeline):
                 raise ValueError("A streamer follows one piece: give it one, not a list.")
             return super().__call__(pieces, **kwargs | {"streamer": streamer})
 
+    def sampling_in_force(self, **arguments) -> dict:
+        """
+        How a call with these arguments of `model.generate()` would choose tokens, in plain JSON values: `do_sample`,
+        where that is true `temperature`, `top_k` and `top_p`, and what else is set (`num_beams`, `min_p`,
+        `repetition_penalty`, ...).
+        """
+        self._follow_changes()
+        return read_sampling(settings_in_force(self.model, self._prepare_generate_kwargs(arguments)))
+
     def get_iterator(self, *args, **kwargs) -> Iterator:
         """The results one after another, made when they are asked for."""
         results = super().get_iterator(*args, **kwargs)
@@ -145,7 +155,8 @@ class MidiContinuationPipeline(Pipeline):
 
     def save_pretrained(self, save_directory, **kwargs):
         """Saves a whole bundle: model and processor."""
-        self.model.save_pretrained(save_directory, **kwargs)
+        with savable_sampling(self.model):
+            self.model.save_pretrained(save_directory, **kwargs)
         self.processor.save_pretrained(save_directory)
 
     def _merged(self, parameters: dict) -> dict:
@@ -180,11 +191,7 @@ class MidiContinuationPipeline(Pipeline):
     def _prepare_generate_kwargs(self, generate_kwargs: dict, **overrides) -> dict:
         given = generate_kwargs if "generation_config" in generate_kwargs else self._generate_kwargs | generate_kwargs
         settings = settings_in_force(self.model, given)
-        added = {}
-        if given.get("generation_config") is None:
-            sample = {"do_sample": True} if settings.do_sample is None else {}
-            from_all = {"top_k": 0} if settings.top_k is None and (sample or settings.do_sample) else {}
-            added = sample | from_all
+        added = unsaid_sampling(settings) if given.get("generation_config") is None else {}
         if settings.stop_strings and given.get("tokenizer") is None:
             added["tokenizer"] = self.processor.tokenizer
         if "eos_token_id" not in given and getattr(given.get("generation_config"), "eos_token_id", None) is None:

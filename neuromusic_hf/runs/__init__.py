@@ -4,7 +4,7 @@ from .finished_run import FinishedRun, read_run
 from .piece_sources import PIECE_RANGES, FilePiece, PieceSource, RowPiece, choose_pieces, find_pieces, row_pieces
 from .run_folder import RunFolder
 from .run_writer import RunWriter
-from .settings import ContinuationSettings, OutputSettings, sampling_arguments
+from .settings import ContinuationSettings, OutputSettings
 
 __all__ = [
     "PIECE_RANGES",
@@ -20,5 +20,4 @@ __all__ = [
     "find_pieces",
     "read_run",
     "row_pieces",
-    "sampling_arguments",
-    ]
+]
