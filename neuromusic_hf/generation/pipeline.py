@@ -1,18 +1,20 @@
 """`pipeline("midi-continuation")`: MIDI in, MIDI that goes on out."""
 
-import copy
 import secrets
 import time
 from collections.abc import Iterator, Sequence
 
 import torch
-from transformers import GenerationConfig, Pipeline, PreTrainedModel
+from transformers import GenerationConfig, Pipeline, PreTrainedConfig, PreTrainedModel
+from transformers.pipelines import PIPELINE_REGISTRY
 
+from ..hub.bundle import save_bundle
+from ..hub.pipeline_file import PIPELINE_TASK, CustomPipelines
+from ..models.adapters import AutoMusicModel
 from ..models.fit import longest_context
-from ..models.sampling import read_sampling, savable_sampling, unsaid_sampling
+from ..models.sampling import read_sampling, unsaid_sampling
 from ..music import RefusedFile
 from ..tokenization import MidiProcessor
-from ..tokenization.pipeline_code import CUSTOM_PIPELINES
 from .arguments import check_arguments, settings_in_force, with_eos
 from .clock import MusicClock
 from .control import Controller
@@ -71,7 +73,6 @@ class MidiContinuationPipeline(Pipeline):
             kwargs["device"] = model.device
         self.controller = Controller(processor)
         super().__init__(model=model, processor=processor, **kwargs | {"tokenizer": processor.tokenizer})
-        self.model.config.custom_pipelines = copy.deepcopy(CUSTOM_PIPELINES)
 
     @property
     def generation_config(self) -> GenerationConfig:
@@ -154,10 +155,8 @@ class MidiContinuationPipeline(Pipeline):
         return results
 
     def save_pretrained(self, save_directory, **kwargs):
-        """Saves a whole bundle: model and processor."""
-        with savable_sampling(self.model):
-            self.model.save_pretrained(save_directory, **kwargs)
-        self.processor.save_pretrained(save_directory)
+        """Saves a whole bundle, as [`save_bundle`]."""
+        save_bundle(self.model, self.processor, save_directory, **kwargs)
 
     def _merged(self, parameters: dict) -> dict:
         return {**(self._parameters or {}), **parameters}
@@ -298,3 +297,11 @@ class MidiContinuationPipeline(Pipeline):
         clock = None if outcome.end is None else self._clock_after(outcome.prompt)
         results = outcome.results(self.processor, clock)
         return results if len(results) > 1 else results[0]
+
+
+def register_pipeline():
+    """Registers `pipeline("midi-continuation")`, for bundles with their own copy of its code and without."""
+    PIPELINE_REGISTRY.register_pipeline(
+        PIPELINE_TASK, pipeline_class=MidiContinuationPipeline, pt_model=AutoMusicModel
+    )
+    PreTrainedConfig.custom_pipelines = CustomPipelines()

@@ -7,10 +7,9 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from ..models.adapters import Adapter
+from .bundle import BESIDE_WEIGHTS
 
 HASH_BLOCK_BYTES = 2**20
-BESIDE_WEIGHTS = ("*config.json", "tokenizer.json", "*tokens*.json", "*.py")
-"""Files of a bundle that decide about the notes, as its weights do."""
 
 
 def model_identity(model: PreTrainedModel) -> dict[str, str]:

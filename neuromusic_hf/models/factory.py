@@ -1,6 +1,5 @@
 """Builds a causal language model for the vocabulary of a processor."""
 
-import copy
 import os
 
 import torch
@@ -10,7 +9,6 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..imports import import_class
 from ..tokenization import MidiProcessor
-from ..tokenization.pipeline_code import CUSTOM_PIPELINES
 from .adapters import Adapter
 from .fit import check_vocabulary, check_vocabulary_size, longest_context
 from .sampling import write_sampling
@@ -84,7 +82,6 @@ def build_model(
         model.generation_config = GenerationConfig.from_model_config(model.config)
     model.generation_config.update(**_special_token_ids(processor))
     write_sampling(model.generation_config, **(sampling or {}))
-    model.config.custom_pipelines = copy.deepcopy(CUSTOM_PIPELINES)
     return model
 
 

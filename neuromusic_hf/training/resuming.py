@@ -12,10 +12,10 @@ from transformers import TrainerState
 
 from ..corpora.names import split_names
 from ..disk import by_main_process, lock_folder
+from ..hub.bundle import RECIPE_NAME, RUN_NAME
 from ..models.sampling import SAMPLING_RANGES
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .checkpoints import (
-    RECIPE_NAME,
     TRAINER_STATE_NAME,
     given_checkpoint,
     has_optimizer,
@@ -23,7 +23,7 @@ from .checkpoints import (
     number_of_processes,
     read_progress,
 )
-from .saving import RUN_NAME, set_aside_later, tidy
+from .saving import set_aside_later, tidy
 
 logger = logging.getLogger(__name__)
 
