@@ -1,17 +1,20 @@
 """`pipeline("midi-continuation")`: MIDI in, MIDI that goes on out."""
 
-import copy
 import secrets
 import time
 from collections.abc import Iterator, Sequence
 
 import torch
-from transformers import GenerationConfig, Pipeline, PreTrainedModel
+from transformers import GenerationConfig, Pipeline, PreTrainedConfig, PreTrainedModel
+from transformers.pipelines import PIPELINE_REGISTRY
 
+from ..hub.bundle import save_bundle
+from ..hub.pipeline_file import PIPELINE_TASK, CustomPipelines
+from ..models.adapters import AutoMusicModel
 from ..models.fit import longest_context
+from ..models.sampling import read_sampling, unsaid_sampling
 from ..music import RefusedFile
 from ..tokenization import MidiProcessor
-from ..tokenization.pipeline_code import CUSTOM_PIPELINES
 from .arguments import check_arguments, settings_in_force, with_eos
 from .clock import MusicClock
 from .control import Controller
@@ -32,10 +35,10 @@ class MidiContinuationPipeline(Pipeline):
     Continues music with a causal language model and its [`MidiProcessor`].
 
     Arguments may be given when the pipeline is made, or with a call, which goes before. Those not named here are
-    arguments of `model.generate()`, and go before what `model.generation_config` says at the moment of the call; it
-    goes before the pipeline's own defaults, which sample from the model's own distribution (`do_sample=True`,
-    `top_k=0`). A `generation_config` that is given is obeyed whole: beside it, those defaults do not count. A piece
-    ends with the tokenizer's EOS, and with what else the model's generation config names.
+    arguments of `model.generate()`, and go before what `model.generation_config` says at the moment of the call. What
+    a model from elsewhere does not say there is as in a bundle made here: sampled from the model's own distribution
+    over all tokens. A `generation_config` that is given is obeyed whole, as `generate()` does. A piece ends with the
+    tokenizer's EOS, and with what else the model's generation config names.
 
     Args:
         model ([`~transformers.PreTrainedModel`]): a causal language model.
@@ -70,7 +73,6 @@ class MidiContinuationPipeline(Pipeline):
             kwargs["device"] = model.device
         self.controller = Controller(processor)
         super().__init__(model=model, processor=processor, **kwargs | {"tokenizer": processor.tokenizer})
-        self.model.config.custom_pipelines = copy.deepcopy(CUSTOM_PIPELINES)
 
     @property
     def generation_config(self) -> GenerationConfig:
@@ -137,6 +139,15 @@ class MidiContinuationPipeline(Pipeline):
                 raise ValueError("A streamer follows one piece: give it one, not a list.")
             return super().__call__(pieces, **kwargs | {"streamer": streamer})
 
+    def sampling_in_force(self, **arguments) -> dict:
+        """
+        How a call with these arguments of `model.generate()` would choose tokens, in plain JSON values: `do_sample`,
+        where that is true `temperature`, `top_k` and `top_p`, and what else is set (`num_beams`, `min_p`,
+        `repetition_penalty`, ...).
+        """
+        self._follow_changes()
+        return read_sampling(settings_in_force(self.model, self._prepare_generate_kwargs(arguments)))
+
     def get_iterator(self, *args, **kwargs) -> Iterator:
         """The results one after another, made when they are asked for."""
         results = super().get_iterator(*args, **kwargs)
@@ -144,9 +155,8 @@ class MidiContinuationPipeline(Pipeline):
         return results
 
     def save_pretrained(self, save_directory, **kwargs):
-        """Saves a whole bundle: model and processor."""
-        self.model.save_pretrained(save_directory, **kwargs)
-        self.processor.save_pretrained(save_directory)
+        """Saves a whole bundle, as [`save_bundle`]."""
+        save_bundle(self.model, self.processor, save_directory, **kwargs)
 
     def _merged(self, parameters: dict) -> dict:
         return {**(self._parameters or {}), **parameters}
@@ -180,11 +190,7 @@ class MidiContinuationPipeline(Pipeline):
     def _prepare_generate_kwargs(self, generate_kwargs: dict, **overrides) -> dict:
         given = generate_kwargs if "generation_config" in generate_kwargs else self._generate_kwargs | generate_kwargs
         settings = settings_in_force(self.model, given)
-        added = {}
-        if given.get("generation_config") is None:
-            sample = {"do_sample": True} if settings.do_sample is None else {}
-            from_all = {"top_k": 0} if settings.top_k is None and (sample or settings.do_sample) else {}
-            added = sample | from_all
+        added = unsaid_sampling(settings) if given.get("generation_config") is None else {}
         if settings.stop_strings and given.get("tokenizer") is None:
             added["tokenizer"] = self.processor.tokenizer
         if "eos_token_id" not in given and getattr(given.get("generation_config"), "eos_token_id", None) is None:
@@ -291,3 +297,11 @@ class MidiContinuationPipeline(Pipeline):
         clock = None if outcome.end is None else self._clock_after(outcome.prompt)
         results = outcome.results(self.processor, clock)
         return results if len(results) > 1 else results[0]
+
+
+def register_pipeline():
+    """Registers `pipeline("midi-continuation")`, for bundles with their own copy of its code and without."""
+    PIPELINE_REGISTRY.register_pipeline(
+        PIPELINE_TASK, pipeline_class=MidiContinuationPipeline, pt_model=AutoMusicModel
+    )
+    PreTrainedConfig.custom_pipelines = CustomPipelines()
