@@ -58,7 +58,7 @@ class RunWriter:
         settings = RunSettings(
             model or self._model_record(),
             PiecesRecord(**origin, number=len(self.pieces), sha256=fingerprint(self.pieces)),
-            self.settings.as_record(),
+            self.settings.as_record(self.pipeline.sampling_in_force(**self.settings.generation)),
             self.output.as_record(),
         )
         if finished := self.folder.open(settings, overwrite=overwrite):

@@ -149,12 +149,14 @@ def test_sampling_and_grammar_can_be_chosen(continue_midi, prompts):
         return written, manifest["settings"]["continuation"]
 
     sampled, recorded = run("sampled")
-    assert recorded["constrained"] and recorded["generation"] == {}
+    from_all = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+    assert recorded["constrained"] and recorded["generation"] == {} and recorded["sampling"] == from_all
     assert run("as before", "--top_p", 1.0)[0] == sampled
     narrow, recorded = run("narrow", "--top_p", 0.05)
     assert recorded["generation"] == {"do_sample": True, "top_p": 0.05} and narrow != sampled
+    assert recorded["sampling"] == from_all | {"top_p": 0.05}
     greedy, recorded = run("greedy", "--temperature", 0)
-    assert recorded["generation"] == {"do_sample": False} and greedy != sampled
+    assert recorded["generation"] == recorded["sampling"] == {"do_sample": False} and greedy != sampled
     assert run("greedy, other seed", "--temperature", 0, "--seed", 1)[0] == greedy
     free, recorded = run("free", "--no-constrained")
     assert not recorded["constrained"] and free != sampled

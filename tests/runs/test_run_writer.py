@@ -28,6 +28,10 @@ class FakePipeline:
     def __init__(self, weights):
         self.model = SimpleNamespace(name_or_path=str(weights), config=SimpleNamespace(_commit_hash=None))
         self.batches = []
+        self.sampling = {"do_sample": True, "top_p": 0.9}
+
+    def sampling_in_force(self, **arguments):
+        return self.sampling | arguments
 
     def __call__(self, pieces, *, prompt_length, max_new_tokens, seed, **arguments):
         self.batches.append([piece["name"] for piece in pieces])
@@ -140,6 +144,7 @@ def test_every_piece_is_recorded_or_left_out_with_a_reason(new_run, pieces):
         for part, notes in to_json(piece.notes).items():
             assert Score(files[part]).note_num() == notes
     assert manifest.settings.continuation.prompt_length == 8
+    assert manifest.settings.continuation.sampling == run.pipeline.sampling
     assert manifest.settings.pieces.sources == ["prompts"]
     assert len(manifest.settings.model.revision) == 64
 
@@ -244,6 +249,10 @@ def test_another_run_in_the_folder_is_refused_and_left_alone(new_run, pieces, we
         complete(new_run(seed=1))
     with pytest.raises(ValueError, match="output.pictures: False there, True now"):
         complete(new_run(pictures=True))
+    other = new_run()
+    other.pipeline.sampling["top_p"] = 0.5
+    with pytest.raises(ValueError, match="continuation.sampling.top_p: 0.9 there, 0.5 now"):
+        complete(other)
     (weights / "model.safetensors").write_bytes(b"other weights")
     with pytest.raises(ValueError, match="model.revision"):
         complete(new_run())
