@@ -13,8 +13,8 @@ from typing import Any, TypeVar, overload
 from .whole import write_whole
 
 MOST_SHOWN = 60
-LONGEST_INTEGER = 63
-"""Bits: what a table can hold."""
+INTEGERS = range(-(2**63), 2**64)
+"""What a table can hold, as a signed number or as one without a sign."""
 
 LEFT_OUT_IF_NONE = "left_out_if_none"
 NAMES = {dict: "an object", list: "a list", str: "text", int: "a whole number", float: "a number", bool: "a bool"}
@@ -168,7 +168,7 @@ def _types_of(cls: type) -> dict[str, Any]:
 def _expect(value: Any, kind: type, place: str) -> Any:
     fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
     if fits and isinstance(value, int):
-        fits = value.bit_length() <= LONGEST_INTEGER
+        fits = value in INTEGERS
     elif fits and isinstance(value, float):
         fits = math.isfinite(value)
     elif fits and isinstance(value, str):
