@@ -5,7 +5,6 @@ from pathlib import Path
 
 from ..disk import read_json, user_path
 from .run_folder import MANIFEST_NAME, RUN_OF, Manifest, piece_label
-from ..metrics import Piece
 
 COMPARED_PARTS = ("prompt", "original", "generated")
 
@@ -36,11 +35,6 @@ class FinishedRun:
     def labels(self) -> list[str]:
         """How the pieces are reported: names may repeat, their index does not."""
         return [piece_label(record) for record in self.records]
-
-    def pieces(self) -> list[Piece]:
-        """What the metrics compare; paths, so that nothing is read yet."""
-        paths = ((self.path(record, part) for part in COMPARED_PARTS) for record in self.records)
-        return [Piece(label, *parts) for label, parts in zip(self.labels, paths, strict=True)]
 
     def path(self, record: dict, part: str) -> Path | None:
         """Where a file of a piece is, `None` where the run wrote no such part."""
