@@ -159,6 +159,10 @@ class RunArguments(TrainingArguments):
     eval_continue_length: int | None = field(
         default=None, metadata={"help": "most tokens to add; by default half of the context or of a usual piece"}
     )
+    eval_comparisons: list[str] = field(
+        default_factory=list,
+        metadata={"help": "import paths of comparisons to score them by, beside those of this package"},
+    )
     eval_harmony_embedding: str | None = field(
         default=None, metadata={"help": "folder or Hub id; the one that comes with the package if not set"}
     )
