@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-import symusic
 from miditok.constants import MIDI_INSTRUMENTS
+from symusic.core import ScoreTick
 
 from ..music import Mend, RefusedFile, SanityLimits, read_midi, tempo_map, to_seconds
 from ..music.limits import exceeds
@@ -19,9 +19,10 @@ GRID_PER_QUARTER = 24
 @dataclass(frozen=True)
 class PieceFacts:
     """
-    What a row says about an accepted file.
+    What a row says about an accepted file, and its music.
 
     Args:
+        score ([`symusic.Score`]): the music, in ticks.
         data (`bytes`): a standard MIDI file: the very bytes, where nothing was mended.
         duration (`float`): seconds from the start of the file to the end of the last note.
         num_notes (`int`): notes in all tracks.
@@ -30,6 +31,7 @@ class PieceFacts:
         mends (`list[Mend]`): what was mended.
     """
 
+    score: ScoreTick
     data: bytes
     duration: float
     num_notes: int
@@ -70,7 +72,9 @@ def inspect_midi(data: bytes, limits: SanityLimits | None = None) -> PieceFacts:
     if not limits.mend:
         _check_durations(notes.duration, notes.duration / score.tpq, ends - onsets, limits)
     content_hash = hash_notes(notes.onset, notes.pitch, notes.drum, score.tpq)
-    return PieceFacts(reading.data, duration, len(notes.pitch), _instruments(score), content_hash, reading.mends)
+    return PieceFacts(
+        score, reading.data, duration, len(notes.pitch), _instruments(score), content_hash, reading.mends
+    )
 
 
 def hash_notes(onset: np.ndarray, pitch: np.ndarray, drum: np.ndarray, tpq: int) -> str:
@@ -142,7 +146,7 @@ def _check_durations(ticks: np.ndarray, quarters: np.ndarray, seconds: np.ndarra
             raise RefusedFile("note_too_long", f"{longest:.1f} {unit}, limit {limit}")
 
 
-def _instruments(score: symusic.Score) -> list[str]:
+def _instruments(score: ScoreTick) -> list[str]:
     names = {
         "Drums" if track.is_drum else MIDI_INSTRUMENTS[track.program]["name"]
         for track in score.tracks

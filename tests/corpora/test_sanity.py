@@ -1,3 +1,4 @@
+import gzip
 import pickle
 import struct
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 
 from neuromusic_hf.corpora import inspect_midi
-from neuromusic_hf.music import RefusedFile, SanityLimits, to_seconds
+from neuromusic_hf.music import RefusedFile, SanityLimits, load_score, reading, to_seconds
 
 NOTE_ON, NOTE_OFF = b"\x00\x90\x3c\x40", b"\x60\x80\x3c\x40"
 
@@ -32,6 +33,21 @@ def test_facts_of_a_known_file(make_midi):
     assert facts.num_notes == 24
     assert facts.duration == pytest.approx(12.5)
     assert facts.instruments == ["Violin"]
+
+
+@pytest.fixture
+def parses(monkeypatch):
+    """Lengths of the files that were parsed, in order."""
+    lengths, parse = [], reading._parse
+    monkeypatch.setattr(reading, "_parse", lambda data: lengths.append(len(data)) or parse(data))
+    return lengths
+
+
+@pytest.mark.parametrize("wrap", [bytes, gzip.compress, lambda data: b"junk before the header" + data])
+def test_the_music_comes_with_the_facts_of_one_parse(make_midi, parses, wrap):
+    facts = inspect_midi(wrap(make_midi(1)))
+    assert len(parses) == 1
+    assert facts.score == load_score(facts.data) == load_score(make_midi(1))
 
 
 def test_drums_are_named_drums(make_midi):
