@@ -2,11 +2,10 @@ import gzip
 import pickle
 import struct
 
-import numpy as np
 import pytest
 
 from neuromusic_hf.corpora import inspect_midi
-from neuromusic_hf.music import RefusedFile, SanityLimits, load_score, reading, to_seconds
+from neuromusic_hf.music import RefusedFile, SanityLimits, load_score, reading
 
 NOTE_ON, NOTE_OFF = b"\x00\x90\x3c\x40", b"\x60\x80\x3c\x40"
 
@@ -162,11 +161,6 @@ def test_duration_agrees_with_symusic_over_tempo_changes(make_score):
     for tick, tempo in ((1000, 60.0), (5000, 240.0), (9000, 33.0)):
         score.tempos.append(symusic.Tempo(tick, tempo))
     assert inspect_midi(score.dumps_midi()).duration == pytest.approx(score.to("second").end(), rel=1e-5)
-
-
-def test_to_seconds_walks_the_tempo_map():
-    seconds = to_seconds(np.array([0, 480, 960]), np.array([0, 480]), np.array([500_000.0, 1_000_000.0]), 480)
-    assert seconds.tolist() == [0.0, 0.5, 1.5]
 
 
 def test_a_refusal_comes_back_from_another_process():
