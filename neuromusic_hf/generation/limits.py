@@ -7,8 +7,7 @@ import torch
 from symusic.core import ScoreTick
 from transformers import StoppingCriteria
 
-from ..music import bar_starts, onsets
-from ..music.excerpts import seconds_at
+from ..music import bar_starts, onsets, seconds_at
 from .clock import MusicClock
 
 

@@ -68,7 +68,8 @@ class DataArguments:
     corpus: str = field(
         default="bach+folk",
         metadata={
-            "help": "bach, folk, maestro, lamd, a folder, archive, Parquet file or Hub dataset, or several joined by +"
+            "help": "bach, folk, maestro, lamd, a folder, archive, Parquet file or Hub dataset, the import path of a "
+            "MidiCorpusBuilder, or several joined by +"
         },
     )
     data_dir: str | None = field(default=None, metadata={"help": "where the corpus lies, if it is here already"})
