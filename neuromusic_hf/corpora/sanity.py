@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import symusic
 from miditok.constants import MIDI_INSTRUMENTS
+from symusic.core import ScoreTick
 
 from ..music import Mend, RefusedFile, SanityLimits, read_midi, tempo_map, to_seconds
 from ..music.limits import exceeds
@@ -22,6 +23,7 @@ class PieceFacts:
     What a row says about an accepted file.
 
     Args:
+        score ([`symusic.Score`]): its music, in ticks.
         data (`bytes`): a standard MIDI file: the very bytes, where nothing was mended.
         duration (`float`): seconds from the start of the file to the end of the last note.
         num_notes (`int`): notes in all tracks.
@@ -30,6 +32,7 @@ class PieceFacts:
         mends (`list[Mend]`): what was mended.
     """
 
+    score: ScoreTick
     data: bytes
     duration: float
     num_notes: int
@@ -70,7 +73,8 @@ def inspect_midi(data: bytes, limits: SanityLimits | None = None) -> PieceFacts:
     if not limits.mend:
         _check_durations(notes.duration, notes.duration / score.tpq, ends - onsets, limits)
     content_hash = hash_notes(notes.onset, notes.pitch, notes.drum, score.tpq)
-    return PieceFacts(reading.data, duration, len(notes.pitch), _instruments(score), content_hash, reading.mends)
+    instruments = _instruments(score)
+    return PieceFacts(score, reading.data, duration, len(notes.pitch), instruments, content_hash, reading.mends)
 
 
 def hash_notes(onset: np.ndarray, pitch: np.ndarray, drum: np.ndarray, tpq: int) -> str:

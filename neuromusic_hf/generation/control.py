@@ -209,17 +209,16 @@ class Controller:
             ids.pop()
         return ids
 
-    def logits_processors(self, control: Control, prompts: list[Prompt]) -> list[LogitsProcessor]:
-        """What holds a batch of prompts to `control`."""
-        masks = torch.stack([self._mask(control, prompt) for prompt in prompts]) if control.restricts else None
+    def logits_processors(self, control: Control, programs: list[set[int] | None]) -> list[LogitsProcessor]:
+        """What holds a batch to `control`, whose prompts each have their [`Controller.allowed_programs`]."""
+        masks = torch.stack([self._mask(control, each) for each in programs]) if control.restricts else None
         if control.constrained and self.grammar is not None:
             return [UnlessNothingIsLeft(GrammarLogitsProcessor(self.grammar, masks))]
         if masks is None:
-            masks = torch.ones(len(prompts), self.processor.vocab_size, dtype=torch.bool)
+            masks = torch.ones(len(programs), self.processor.vocab_size, dtype=torch.bool)
         return [UnlessNothingIsLeft(VocabularyMaskLogitsProcessor(masks))]
 
-    def _mask(self, control: Control, prompt: Prompt) -> torch.BoolTensor:
-        programs = self.allowed_programs(control, prompt)
+    def _mask(self, control: Control, programs: set[int] | None) -> torch.BoolTensor:
         tempo = self.written_tempo(control) if self.tempos else None
         if self.grammar is not None:
             return self.grammar.vocabulary_mask(

@@ -16,8 +16,8 @@ from transformers.generation.streamers import BaseStreamer
 
 from .arguments import LOOP_MODES, check_supported, generation_mode, settings_in_force
 from .engine import FEWEST_NEW_TOKENS, FEWEST_ROWS, call_packed, preallocated_cache
+from .limits import StopTextCriteria
 from .randomness import OwnRandomness, RowNoise
-from .stop_text import StopTextCriteria
 
 CACHE_ARGUMENTS = ("past_key_values", "cache_implementation", "use_cache", "generation_config")
 """Arguments of `generate()` with which a caller decides on the cache."""

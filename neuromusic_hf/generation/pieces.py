@@ -65,7 +65,7 @@ class PieceInput:
         data = Midi().encode_example(self.midi)["bytes"]
         facts = inspect_midi(data, PROMPT_LIMITS)
         tell_mends(self.path or self.name, tuple(facts.mends))
-        return load_score(facts.data)
+        return facts.score
 
     def _lacks_bytes(self) -> bool:
         """Whether it is a row that has nothing but a path, which is opened only where the caller gives it as such."""
