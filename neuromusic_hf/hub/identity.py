@@ -1,15 +1,13 @@
 """Which model a bundle holds: its commit, or hashes over the files that decide about the notes."""
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from ..disk import hash_files
 from ..models.adapters import Adapter
 from .bundle import BESIDE_WEIGHTS
-
-HASH_BLOCK_BYTES = 2**20
 
 
 def model_identity(model: PreTrainedModel) -> dict[str, str]:
@@ -45,12 +43,3 @@ def _of_base(folder: str | Path, patterns: Iterable[str]) -> list[Path]:
 
 def _matching(folder: str | Path, patterns: Iterable[str]) -> list[Path]:
     return sorted({path for pattern in patterns for path in Path(folder).glob(pattern)})
-
-
-def hash_files(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            while block := file.read(HASH_BLOCK_BYTES):
-                digest.update(block)
-    return digest.hexdigest()

@@ -8,7 +8,7 @@ import yaml
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
-from ..disk import finite_json, size_in_mib, staged_folder, write_whole
+from ..disk import size_in_mib, staged_folder, write_json, write_whole
 from ..hub.bundle import RECIPE_NAME
 from ..hub.pipeline_file import add_pipeline_file
 from .checkpoints import PROGRESS_NAME, TRAINER_STATE_NAME, newest_whole
@@ -121,8 +121,8 @@ class SavingTrainer(FiniteTrainer):
     def _write_states(self, staged: Path):
         progress = self.progress()
         if self.args.should_save:
-            write_whole(staged / PROGRESS_NAME, finite_json(progress))
-            write_whole(staged / TRAINER_STATE_NAME, finite_json(dataclasses.asdict(self.state)))
+            write_json(staged / PROGRESS_NAME, progress)
+            write_json(staged / TRAINER_STATE_NAME, dataclasses.asdict(self.state))
 
     def _push_from_checkpoint(self, checkpoint_folder: str):
         if self._staging is None:
