@@ -256,6 +256,7 @@ class VocabularyMaskLogitsProcessor(LogitsProcessor):
         self.masks = masks
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Scores of shape `(rows, ids)`, -inf for the ids that are ruled out; as many rows for each prompt."""
         masks = self.masks.to(scores.device).repeat_interleave(len(scores) // len(self.masks), dim=0)
         allowed = torch.zeros_like(scores, dtype=torch.bool)
         allowed[:, : masks.shape[1]] = masks
@@ -264,8 +265,9 @@ class VocabularyMaskLogitsProcessor(LogitsProcessor):
 
 class UnlessNothingIsLeft(LogitsProcessor):
     """
-    Applies a processor, save to rows of which it would leave no id at all, as where an argument of `generate()` (such
-    as `forced_eos_token_id`) demands one that it rules out.
+    Applies a processor, save to rows of which it would leave no id at all.
+
+    So it is where an argument of `generate()` (such as `forced_eos_token_id`) demands an id that it rules out.
 
     Args:
         processor ([`~transformers.LogitsProcessor`]): rules out ids.
@@ -275,5 +277,6 @@ class UnlessNothingIsLeft(LogitsProcessor):
         self.processor = processor
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Scores of shape `(rows, ids)`, as the processor gives them, or as they were."""
         left = self.processor(input_ids, scores)
         return torch.where(left.amax(dim=1, keepdim=True) == -torch.inf, scores, left)

@@ -16,12 +16,13 @@ from .clock import MusicClock
 @dataclass(frozen=True)
 class MusicLimit:
     """
-    How much music to add, measured from the end of the bar that holds the prompt's last onset (bars) or from that
-    onset (seconds); from the beginning where the prompt has no note.
+    How much music to add.
 
     Args:
-        max_new_bars (`int`, *optional*): bars.
-        max_new_seconds (`float`, *optional*): seconds.
+        max_new_bars (`int`, *optional*): bars after the one that holds the prompt's last onset.
+        max_new_seconds (`float`, *optional*): seconds after that onset.
+
+    Where the prompt has no note, both count from the beginning.
 
     Raises:
         `ValueError`: one is not positive.
@@ -167,8 +168,9 @@ def before_padding(ids: list[int], pad_token_id: int) -> list[int]:
 
 class StopTextCriteria(StoppingCriteria):
     """
-    Stops a row with the token that completes one of some texts; `stop_strings` of `generate()`. transformers' own
-    criterion takes tokens apart into letters, which token text of music is not made of.
+    Stops a row with the token that completes one of some texts; `stop_strings` of `generate()`.
+
+    transformers' own criterion takes tokens apart into letters, which token text of music is not made of.
 
     Args:
         tokenizer ([`~transformers.PreTrainedTokenizerBase`]): decodes rows.

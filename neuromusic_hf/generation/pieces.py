@@ -90,8 +90,10 @@ class _PieceDataset(Dataset):
 
 def as_pieces(midi) -> PieceInput | list[PieceInput] | Dataset | Iterator[PieceInput]:
     """
-    One input for one piece, many for many: a list of a list, else a data set or an iterator, which read no piece yet.
-    Paths are opened where the caller names them, one or a list; those in rows of a dataset never are.
+    One input for one piece, many for many: a list of a list, else a data set or an iterator.
+
+    Data sets and iterators read no piece yet. Paths are opened where the caller names them, one or a list; those in
+    rows of a dataset never are.
 
     Raises:
         `TypeError`: `midi` is nothing that holds music.

@@ -139,9 +139,14 @@ class MidiContinuationPipeline(Pipeline):
 
     def sampling_in_force(self, **arguments) -> dict:
         """
-        How a call with these arguments of `model.generate()` would choose tokens, in plain JSON values: `do_sample`,
-        where that is true `temperature`, `top_k` and `top_p`, and what else is set (`num_beams`, `min_p`,
-        `repetition_penalty`, ...).
+        How a call would choose tokens: what is given with it, and what pipeline and model say of the rest.
+
+        Args:
+            arguments: of `model.generate()`, as they would be given with the call.
+
+        Returns:
+            `dict` of plain JSON values: `do_sample`; where that is true `temperature`, `top_k` and `top_p`; and what
+            else is set (`num_beams`, `min_p`, `repetition_penalty`, ...).
         """
         self._follow_changes()
         return read_sampling(settings_in_force(self.model, self._prepare_generate_kwargs(arguments)))

@@ -9,8 +9,10 @@ from ..music import midi_bytes
 
 def save_continuation(result: dict | list[dict], folder: str | Path, stem: str | None = None) -> list[Path]:
     """
-    Writes a result of the midi-continuation pipeline: `stem.full.mid` (prompt and continuation),
-    `stem.continuation.mid` and `stem.prompt.mid`. Files of the same names are overwritten.
+    Writes a result of the midi-continuation pipeline as MIDI files.
+
+    They are `stem.full.mid` (prompt and continuation), `stem.continuation.mid` and `stem.prompt.mid`. Files of the
+    same names are overwritten.
 
     Args:
         result (`dict` or `list[dict]`): one result, or the several of one prompt, which are numbered.

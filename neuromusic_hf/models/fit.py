@@ -34,8 +34,10 @@ def check_match(model: PreTrainedModel, processor: MidiProcessor):
 
 def check_vocabulary(model: PreTrainedModel, processor: MidiProcessor):
     """
-    Checks that a model has the ids of a processor; a few more where they round its vocabulary up, as
-    `resize_token_embeddings(pad_to_multiple_of=64)` does.
+    Checks that a model has the ids of a processor.
+
+    There may be a few more where they round its vocabulary up, as `resize_token_embeddings(pad_to_multiple_of=64)`
+    does.
 
     Raises:
         `ValueError`: it has others.
