@@ -12,7 +12,7 @@ import numpy as np
 from miditok import MusicTokenizer
 from miditok.constants import TIME_SIGNATURE
 
-from ..tokenization.base_tokens import NOTHING, BaseTokens
+from .base_tokens import NOTHING, BaseTokens
 
 NEVER_WRITTEN = {
     miditok.REMI: {("TimeSig", "Program"), ("TimeSig", "Pitch"), ("TimeSig", "Chord"), ("Tempo", "TimeSig")},

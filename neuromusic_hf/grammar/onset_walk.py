@@ -6,7 +6,7 @@ Every program has a floor at the onset, and may sound what lies above it.
 
 import numpy as np
 
-from ..tokenization.base_tokens import BaseTokens
+from .base_tokens import BaseTokens
 
 FRESH, CHORD, BARRED, ALWAYS = -2, -1, 1000, 2000
 """Beside pitches: the floor under a chord and all notes, the floor under notes, the floor that nothing lies above, and

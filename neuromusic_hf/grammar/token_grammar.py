@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..tokenization.base_tokens import BaseTokens
 from ..tokenization.processing_midi import MidiProcessor
 from .automata import Automaton, write_rules
+from .base_tokens import BaseTokens
 from .note_rules import NoteLimits, NoteRules
 from .onset_walk import CURRENT, OnsetWalk, Programs, walk_onsets
 
@@ -94,16 +94,13 @@ class TokenGrammar:
         Raises:
             `ValueError`: there are no rules for this tokenizer, or for a setting of its config.
         """
-        special_ids = {
-            name: processor.tokenizer.convert_tokens_to_ids(f"{name}_None") for name in ("PAD", "BOS", "EOS")
-        }
-        tokens = BaseTokens(processor.music_tokenizer, special_ids)
+        tokens = BaseTokens.from_processor(processor)
         programs = Programs(tokens)
         walks = walk_onsets(tokens, programs, ascending=ascending_programs)
         limits, later_checks = NoteLimits.compile(walks, programs, tokens.music[None])
         automata = [rule.over_vocabulary(tokens) for rule in write_rules(processor.music_tokenizer, tokens)]
         usable = tokens.usable.copy()
-        usable[[special_ids["PAD"], special_ids["EOS"]]] = True
+        usable[[tokens.special_ids["PAD"], tokens.special_ids["EOS"]]] = True
         automata[0].legal[:, ~usable] = False
         automata.append(Automaton(_program_named_last(walks, len(later_checks[0])), later_checks[0]))
         begin = np.cumsum([0, *(len(rule.next) for rule in automata)])
