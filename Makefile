@@ -18,6 +18,7 @@ test: lint
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 .venv/ready-%: setup.cfg setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

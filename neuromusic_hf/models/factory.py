@@ -1,7 +1,6 @@
 """Builds a causal language model for the vocabulary of a processor."""
 
 import copy
-import importlib
 import os
 
 import torch
@@ -9,6 +8,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from ..imports import import_class
 from ..tokenization import MidiProcessor
 from ..tokenization.pipeline_code import CUSTOM_PIPELINES
 from .adapters import Adapter
@@ -136,16 +136,9 @@ def _check_known(config_class, sizes: dict):
 
 
 def _imported_class(name: str) -> type[PreTrainedModel] | None:
-    module_name, _, class_name = name.rpartition(".")
-    if not module_name or os.path.isdir(name) or not all(part.isidentifier() for part in name.split(".")):
-        return None
-    try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"Cannot import the model class {name!r}: {error}.") from error
-    if not (isinstance(found, type) and issubclass(found, PreTrainedModel)):
-        raise ValueError(f"{name!r} is not a subclass of transformers.PreTrainedModel.")
-    return found
+    """The class, where the name is an import path, and not a model type, a folder or a repository."""
+    is_path = "." in name and all(part.isidentifier() for part in name.split(".")) and not os.path.isdir(name)
+    return import_class(name, PreTrainedModel, "model") if is_path else None
 
 
 def _load_pretrained(

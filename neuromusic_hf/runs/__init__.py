@@ -21,4 +21,4 @@ __all__ = [
     "read_run",
     "row_pieces",
     "sampling_arguments",
-    ]
+]

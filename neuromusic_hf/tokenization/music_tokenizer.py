@@ -1,6 +1,5 @@
 """miditok tokenizers as this project sets them up: by name or import path, with the settings the field used."""
 
-import importlib
 import json
 import tempfile
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import miditok
 from miditok import MusicTokenizer, TokenizerConfig
 
+from ..imports import import_class
 from .checks import check_usable
 
 
@@ -63,17 +63,14 @@ def music_tokenizer_class(name: str) -> type[MusicTokenizer]:
     Raises:
         `ValueError`: nothing of that name exists, or it is not a `MusicTokenizer`.
     """
-    module_name, _, class_name = name.rpartition(".")
-    try:
-        module = importlib.import_module(module_name) if module_name else miditok
-        found = getattr(module, class_name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f"No tokenization {name!r}: give a miditok class such as REMI, TSD or Structured, or the import path of "
-            f"a subclass of miditok.MusicTokenizer ({error})."
-        ) from error
+    if "." in name:
+        return import_class(name, MusicTokenizer, "tokenization")
+    found = getattr(miditok, name, None)
     if not (isinstance(found, type) and issubclass(found, MusicTokenizer)):
-        raise ValueError(f"{name!r} is not a subclass of miditok.MusicTokenizer.")
+        raise ValueError(
+            f"No tokenization {name!r}: give a class of miditok such as REMI, TSD or Structured, or the import path "
+            "of a subclass of miditok.MusicTokenizer."
+        )
     return found
 
 

@@ -166,11 +166,8 @@ def test_import_path_of_a_user_s_own_class(remi, own_module, tmp_path):
 
 
 def test_an_import_path_that_leads_nowhere_or_to_no_model_is_an_error(remi, own_module):
-    for name in (f"{own_module}.NoSuchModel", "no_such_module.Model"):
-        with pytest.raises(ValueError, match=f"Cannot import the model class '{name}'"):
-            build_model(name, remi)
-    for name in (f"{own_module}.NoModel", "json.dumps"):
-        with pytest.raises(ValueError, match="not a subclass of transformers.PreTrainedModel"):
+    for name in (f"{own_module}.NoSuchModel", f"{own_module}.NoModel", "no_such_module.Model"):
+        with pytest.raises(ValueError, match=f"No model '{name}'"):
             build_model(name, remi)
 
 

@@ -35,7 +35,7 @@ def refused(monkeypatch, tmp_path):
     [
         ("--model gpt3000", "No model 'gpt3000'"),
         ("--model ./nowhere", "No model './nowhere'"),
-        ("--model my_package.Missing", "Cannot import the model class"),
+        ("--model my_package.Missing", "No model 'my_package.Missing'"),
         ("--model music_transformer --hidden_size 30 --num_attention_heads 4", "multiple of num_attention_heads"),
         ("--model gpt2 --hidden_size 30 --num_attention_heads 4", "divisible by num_heads.*30"),
         ("--model llama --hidden_size 32 --num_attention_heads 33", "No llama can be made with.*33"),
