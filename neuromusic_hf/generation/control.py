@@ -12,9 +12,9 @@ from symusic.core import ScoreTick
 from transformers import LogitsProcessor
 
 from ..grammar import GrammarLogitsProcessor, TokenGrammar
-from ..grammar.token_grammar import DRUMS
 from ..music import FASTEST_TEMPO, SLOWEST_TEMPO, RefusedFile
 from ..tokenization import MidiProcessor
+from ..tokenization.token_limits import DRUMS
 from .clock import MusicClock
 from .prompts import Prompt, programs_of
 

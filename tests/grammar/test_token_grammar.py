@@ -509,7 +509,7 @@ class Dialect(REMI):
 def test_a_tokenizer_without_rules_is_refused():
     processor = MidiProcessor.from_tokenization(f"{__name__}.Dialect")
     with pytest.raises(
-        ValueError, match="no grammar rules for Dialect, only for REMI, TSD, Structured.*grammar_rules.py"
+        ValueError, match="no grammar rules for Dialect, only for REMI, TSD, Structured.*grammar/automata.py"
     ):
         GrammarLogitsProcessor(processor)
 
