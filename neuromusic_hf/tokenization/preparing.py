@@ -9,8 +9,7 @@ from symusic import Note, TimeSignature
 from symusic.core import NoteTickList, ScoreTick, TimeSignatureTickList
 
 from .meters import written_meters
-
-DRUMS = -1
+from .token_limits import DRUMS
 
 
 def prepare(tokenizer: MusicTokenizer, score: ScoreTick) -> ScoreTick:
