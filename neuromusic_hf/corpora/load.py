@@ -14,6 +14,7 @@ import datasets
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 from datasets.fingerprint import Hasher
 
+from ..borders.datasets import fingerprint_of
 from ..music import SanityLimits
 from ..music.midi_feature import Midi
 from ..ranges import PROCESSES, check_ranges
@@ -146,7 +147,7 @@ def load_corpus(
     joined = {name: concatenate_datasets([part[name] for part in parts]) for name in SPLIT_NAMES}
     corpus = DatasetDict(joined).cast_column("midi", Midi())
     report = merge_reports([_report(part) for part in opened])
-    fingerprint = Hasher.hash([part.rows._fingerprint for part in opened])
+    fingerprint = Hasher.hash([fingerprint_of(part.rows) for part in opened])
     path = quarantine_path and os.path.expanduser(quarantine_path)
     path = path or _default_report_path(report.corpus, fingerprint, cache_dir)
     saved = _save_report(report, path, asked_for=quarantine_path is not None)

@@ -30,7 +30,7 @@ def check_match(model: PreTrainedModel, processor: MidiProcessor):
 
 def find_processor(model: PreTrainedModel) -> MidiProcessor:
     """Loads the processor from where the weights lie. Raises `ValueError` where there is none, and says why."""
-    folder, commit = model.name_or_path, getattr(model.config, "_commit_hash", None)
+    folder, commit = model.name_or_path, getattr(model, "hub_commit", None)
     try:
         return load_processor(folder, **{"revision": commit} if commit else {})
     except (OSError, TypeError, ValueError) as error:
