@@ -33,8 +33,9 @@ RUN_NAME = "run.json"
 
 def save_bundle(model: PreTrainedModel, processor: MidiProcessor, folder: str | Path, **kwargs):
     """
-    Writes a bundle: a model, its processor, and the file by which `pipeline("midi-continuation")` finds its code in a
-    process that has not imported this package.
+    Writes a bundle: a model, its processor, and the file of the pipeline.
+
+    By that file `pipeline("midi-continuation")` finds its code in a process that has not imported this package.
 
     Args:
         model ([`~transformers.PreTrainedModel`]): a causal language model.

@@ -95,12 +95,17 @@ def check_model(
     **sizes,
 ):
     """
-    Refuses what [`build_model`] would refuse, without weights: a model of impossible sizes, saved weights that do not
-    fit.
+    Refuses what [`build_model`] would refuse: a model of impossible sizes, saved weights that do not fit.
+
+    No weights are made or loaded.
 
     Args:
-        name, processor, context_length, trust_remote_code, sizes: as for [`build_model`].
+        name (`str`): as for [`build_model`].
+        processor ([`MidiProcessor`]): as for [`build_model`].
         vocab_size (`int`, *optional*): of the vocabulary that `processor` will learn; its own if not given.
+        context_length (`int`, *optional*): as for [`build_model`].
+        trust_remote_code (`bool`, *optional*, defaults to `False`): as for [`build_model`].
+        sizes: as for [`build_model`].
 
     Raises:
         `ValueError`: there is no such model, its sizes make none, or the saved weights have another vocabulary or too

@@ -74,8 +74,9 @@ def write_sampling(config: GenerationConfig, **wished):
 @contextlib.contextmanager
 def savable_sampling(model: PreTrainedModel) -> Iterator[None]:
     """
-    While this lasts, a model that takes the likeliest tokens does not say how it would sample, as transformers refuses
-    to save that.
+    While this lasts, a model that takes the likeliest tokens does not say how it would sample.
+
+    transformers refuses to save that.
     """
     own = model.generation_config
     model.generation_config = copy.deepcopy(own)
@@ -93,8 +94,11 @@ def _drop_void(config: GenerationConfig):
 
 def read_sampling(config: GenerationConfig) -> dict:
     """
-    How a generation config chooses tokens, in plain JSON values: all that it sets but lengths, ids of special tokens,
-    caches and forms of output. What is not named is as in transformers.
+    How a generation config chooses tokens, in plain JSON values.
+
+    Returns:
+        `dict`: all that it sets but lengths, ids of special tokens, caches and forms of output. What is not named is
+            as in transformers.
     """
     said = {name: value for name, value in config.to_diff_dict().items() if not _CHOOSES_NOTHING.match(name)}
     if config.do_sample:
