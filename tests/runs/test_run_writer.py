@@ -4,7 +4,6 @@ import dataclasses
 import errno
 import json
 import os
-import wave
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +12,7 @@ from music import make_score
 from symusic import Note, Score, Track
 
 from neuromusic_hf.disk import to_json
+from neuromusic_hf.rendering import read_audio
 from neuromusic_hf.runs import ContinuationSettings, OutputSettings, RunFolder, RunWriter, find_pieces
 from neuromusic_hf.runs import run_writer as run_module
 from neuromusic_hf.tokenization import Tally
@@ -118,8 +118,8 @@ def test_sound_is_cut_where_the_settings_say(new_run):
     run = dataclasses.replace(new_run(), output=OutputSettings(pictures=False, audio=1, max_audio_seconds=1.5))
     with pytest.warns(UserWarning, match="cut at 1.5 s"):
         (name,) = [piece.files.audio for piece in complete(run).pieces if piece.files.audio is not None]
-    with wave.open(str(run.folder.path / name)) as sound:
-        assert sound.getnframes() / sound.getframerate() == pytest.approx(1.5, abs=0.01)
+    audio, rate = read_audio(run.folder.path / name)
+    assert audio.shape[1] / rate == pytest.approx(1.5, abs=0.01)
 
 
 def test_every_piece_is_recorded_or_left_out_with_a_reason(new_run, pieces):
