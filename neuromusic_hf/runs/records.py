@@ -196,7 +196,7 @@ class Manifest:
         return tally_of(self.pieces)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON, with the sums that people look for first."""
+        """What its file holds: the sums that people look for first, too."""
         return {
             "settings": self.settings,
             "continued": len(self.pieces),

@@ -29,14 +29,14 @@ class RunWriter:
 
     Args:
         pipeline ([`MidiContinuationPipeline`]): continues.
-        pieces (list of [`PieceSource`]): read when it is their turn.
+        pieces (sequence of [`PieceSource`]): read when it is their turn.
         folder ([`RunFolder`]): where to write.
         settings ([`ContinuationSettings`]): what decides about the notes.
         output ([`OutputSettings`]): pictures and sound.
     """
 
     pipeline: MidiContinuationPipeline
-    pieces: list[PieceSource]
+    pieces: Sequence[PieceSource]
     folder: RunFolder
     settings: ContinuationSettings
     output: OutputSettings
