@@ -91,8 +91,10 @@ def pitch_class_distribution(score: ScoreTick, weight: Literal["count", "duratio
 
 def duration_counts(score: ScoreTick) -> np.ndarray:
     """
-    How often each note duration is played. A chord counts once: the notes of a track that have the same onset and
-    duration on the grid. Drums do not count, as the length of a drum note means nothing.
+    How often each note duration is played.
+
+    A chord counts once: the notes of a track that have the same onset and duration on the grid. Drums do not count, as
+    the length of a drum note means nothing.
 
     Durations are those in the file, in quarter notes whatever the tempo, on the nearest step of [`DURATION_GRID`].
     What is shorter than half a step counts as one.

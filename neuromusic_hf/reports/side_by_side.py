@@ -97,11 +97,9 @@ class ScoredRun:
     """
     A run that is compared.
 
-    Attributes:
-        label (`str`):
-            Of its row: the folder, and model type and tokenization where they are known.
-        record (`dict`):
-            Its `scores.json`.
+    Args:
+        label (`str`): of its row: the folder, and model type and tokenization where they are known.
+        record (`dict`): its `scores.json`.
     """
 
     label: str
@@ -120,14 +118,13 @@ class ScoredRun:
 
 def compare_runs(runs: Sequence[str | Path], folder: str | Path) -> Path:
     """
-    Writes `comparison.md` and `comparison.png`: the scores of several runs with their intervals and noise floors. A
-    score that not all of them have is a dash for the others.
+    Writes `comparison.md` and `comparison.png`: the scores of several runs with their intervals and noise floors.
+
+    A score that not all of them have is a dash for the others.
 
     Args:
-        runs (sequence of `str` or `Path`):
-            Each `scores.json`, or the folder that holds it; rows keep their order.
-        folder (`str` or `Path`):
-            Where to write; made if missing.
+        runs (sequence of `str` or `Path`): each `scores.json`, or the folder that holds it; rows keep their order.
+        folder (`str` or `Path`): where to write; made if missing.
 
     Returns:
         `Path`: of the table.
