@@ -8,12 +8,12 @@ from symusic.core import ScoreTick
 
 from ..music import RefusedFile
 
-DURATION_STEPS = 24
+DURATION_STEPS_PER_QUARTER = 24
 """A quarter note has: the coarsest grid that holds 32nd notes (3 steps), triplets of eighths (8), sixteenths (4)."""
 
 MAX_QUARTERS = 16
 
-DURATION_GRID = np.arange(1, MAX_QUARTERS * DURATION_STEPS + 1) / DURATION_STEPS
+DURATION_GRID = np.arange(1, MAX_QUARTERS * DURATION_STEPS_PER_QUARTER + 1) / DURATION_STEPS_PER_QUARTER
 """Quarter notes that the entries of [`duration_counts`] stand for; the last one is for all that is longer, too."""
 
 
@@ -124,4 +124,4 @@ def duration_distribution(score: ScoreTick) -> np.ndarray:
 
 def _to_grid(ticks: np.ndarray, tpq: int) -> np.ndarray:
     """The nearest steps; what lies halfway goes up."""
-    return (2 * DURATION_STEPS * ticks + tpq) // (2 * tpq)
+    return (2 * DURATION_STEPS_PER_QUARTER * ticks + tpq) // (2 * tpq)

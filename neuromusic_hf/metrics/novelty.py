@@ -8,7 +8,7 @@ from symusic.core import ScoreTick
 
 from .suffix_array import SuffixArray
 
-NOVELTY_STEPS = 16
+NOVELTY_STEPS_PER_QUARTER = 16
 """A quarter note has, as in the project's tokenizers where a beat is a quarter: what is copied through tokens falls on
 the steps of what it is copied from. Through coarser ones, only what lies on their steps does."""
 
@@ -40,7 +40,7 @@ def note_intervals(score: ScoreTick) -> np.ndarray:
     Returns:
         `np.ndarray` of shape `(max(0, notes - 1),)`: one number for each pair of pitch interval and time interval.
     """
-    tracks = [track.notes.numpy() for track in score.resample(NOVELTY_STEPS).tracks if not track.is_drum]
+    tracks = [track.notes.numpy() for track in score.resample(NOVELTY_STEPS_PER_QUARTER).tracks if not track.is_drum]
     times = np.concatenate([np.zeros(0, np.int64), *(notes["time"] for notes in tracks)]).astype(np.int64)
     pitches = np.concatenate([np.zeros(0, np.int64), *(notes["pitch"] for notes in tracks)]).astype(np.int64)
     times, pitches = np.divmod(np.unique(times * 128 + pitches), 128)

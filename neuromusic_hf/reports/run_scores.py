@@ -17,9 +17,8 @@ from tqdm import tqdm
 
 from ..corpora import load_corpus
 from ..corpora.splits import check_shares
-from ..disk import user_path
+from ..disk import to_json, user_path
 from ..metrics import (
-    ComparedPiece,
     Comparison,
     HarmonyEmbedding,
     NoveltyScore,
@@ -31,11 +30,10 @@ from ..metrics import (
     load_harmony_embedding,
     score_novelty,
 )
-from ..metrics.distances import PARTS
 from ..music.loading import load_score
 from ..ranges import PROCESSES, check_ranges
-from ..runs.finished_run import FinishedRun, piece_label
-from ..runs.run_folder import tally_of
+from ..runs import FinishedRun, tally_of
+from .compared_pieces import compared_pieces
 from .piece_table import make_piece_table
 from .run_model import NotAvailable, RunModel, count_run_token_errors, load_run_model, model_facts
 
@@ -140,7 +138,7 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
     table = make_piece_table(run, found, comparisons, novelty)
     record = {
         "run": str(run.folder),
-        "model": {**run.model, **model_facts(model)},
+        "model": {**to_json(run.model), **model_facts(model)},
         "pieces": {"continued": len(run.records), "left_out": _left_out(run)},
         "changed_by_tokenizer": available.get("changed_by_tokenizer", _changed, run),
         "scores": {each.score_name: _score(run, found, each, options) for each in comparisons},
@@ -176,12 +174,6 @@ def _training_split(options: ScoringOptions) -> Dataset | None:
     return load_corpus(options.train_corpus, options.data_dir, split_shares=shares, num_proc=num_proc)["train"]
 
 
-def compared_pieces(run: FinishedRun) -> list[ComparedPiece]:
-    """The pieces of a run as the metrics compare them; paths, so that nothing is read yet."""
-    parts = ([run.path(record, part) for part in PARTS] for record in run.records)
-    return [ComparedPiece(label, *paths) for label, paths in zip(run.labels, parts, strict=True)]
-
-
 def _compare(run: FinishedRun, comparisons: tuple[Comparison, ...], num_proc: int) -> Found:
     pieces = compared_pieces(run)
     workers = max(1, min(num_proc, len(pieces)))
@@ -214,7 +206,7 @@ def _novelty(run: FinishedRun, found: Found, training: Dataset | None) -> Novelt
 def _left_out(run: FinishedRun) -> dict[str, list[str]]:
     names = {}
     for record in run.left_out:
-        names.setdefault(record["reason"], []).append(piece_label(record))
+        names.setdefault(record.reason, []).append(record.label)
     return names
 
 
@@ -240,7 +232,7 @@ def _settings(
 ) -> dict:
     notes = None if training is None else "\n".join(training["content_hash"])
     return {
-        "run": run.settings,
+        "run": to_json(run.settings),
         "scores": asdict(options.settings),
         "comparisons": {comparison.score_name: comparison.describe() for comparison in comparisons},
         "harmony_embedding": {
