@@ -10,6 +10,7 @@ from datasets import Dataset, Features, List, Value
 from datasets.fingerprint import Hasher
 from gensim.models import Word2Vec
 
+from ..borders.datasets import fingerprint_of
 from ..corpora.cache import cached_map
 from ..music import RefusedFile
 from ..ranges import PROCESSES, SEEDS, Range, check_ranges
@@ -72,7 +73,7 @@ def reduce_corpus(pieces: Dataset, num_proc: int | None = None) -> tuple[list[li
     found = cached_map(
         pieces.select_columns(["midi"]),
         _reduce,
-        Hasher.hash(["reductions", pieces._fingerprint]),
+        Hasher.hash(["reductions", fingerprint_of(pieces)]),
         remove_columns=["midi"],
         features=REDUCTION_FEATURES,
         num_proc=num_proc if num_proc and 1 < num_proc <= len(pieces) else None,

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from symusic.core import ScoreTick
 
-from ..music import RefusedFile
+from ..music import RefusedFile, gather_notes, nearest_steps
 
 DURATION_STEPS_PER_QUARTER = 24
 """A quarter note has: the coarsest grid that holds 32nd notes (3 steps), triplets of eighths (8), sixteenths (4)."""
@@ -45,17 +45,13 @@ def pitched_notes(score: ScoreTick) -> PitchedNotes:
     Raises:
         `RefusedFile`: there is none: `no_notes`, or `drums_only`.
     """
-    tracks = [(index, track.notes.numpy()) for index, track in enumerate(score.tracks) if not track.is_drum]
-    tracks = [(index, notes) for index, notes in tracks if len(notes["pitch"])]
-    if not tracks:
-        if found := score.note_num():
+    notes = gather_notes(score, drums=False)
+    if not len(notes):
+        found = score.note_num()
+        if found:
             raise RefusedFile("drums_only", f"all {found} notes are drums")
         raise RefusedFile("no_notes", "no note")
-    onset, duration, pitch = (
-        np.concatenate([notes[name] for _, notes in tracks]).astype(np.int64) for name in ("time", "duration", "pitch")
-    )
-    track = np.repeat([index for index, _ in tracks], [len(notes["pitch"]) for _, notes in tracks])
-    return PitchedNotes(onset, np.maximum(duration, 0), pitch, track)
+    return PitchedNotes(notes.onset, np.maximum(notes.duration, 0), notes.pitch, notes.track)
 
 
 def pitch_class_counts(score: ScoreTick, weight: Literal["count", "duration"] = "count") -> np.ndarray:
@@ -109,8 +105,8 @@ def duration_counts(score: ScoreTick) -> np.ndarray:
         `RefusedFile`: the piece has no pitched note.
     """
     notes = pitched_notes(score)
-    steps = np.clip(_to_grid(notes.duration, score.tpq), 1, len(DURATION_GRID))
-    onset = _to_grid(notes.onset, score.tpq)
+    steps = np.clip(nearest_steps(notes.duration, score.tpq, DURATION_STEPS_PER_QUARTER), 1, len(DURATION_GRID))
+    onset = nearest_steps(notes.onset, score.tpq, DURATION_STEPS_PER_QUARTER)
     number = len(DURATION_GRID) + 1
     chords = np.unique((notes.track * (onset.max() + 1) + onset) * number + steps)
     return np.bincount(chords % number, minlength=number)[1:].astype(np.float64)
@@ -120,8 +116,3 @@ def duration_distribution(score: ScoreTick) -> np.ndarray:
     """[`duration_counts`] as shares: they sum to 1."""
     counts = duration_counts(score)
     return counts / counts.sum()
-
-
-def _to_grid(ticks: np.ndarray, tpq: int) -> np.ndarray:
-    """The nearest steps; what lies halfway goes up."""
-    return (2 * DURATION_STEPS_PER_QUARTER * ticks + tpq) // (2 * tpq)
