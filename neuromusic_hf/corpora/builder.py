@@ -221,12 +221,12 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def inspect_row(path: str | None, data: bytes | RefusedFile | None, limits: SanityLimits) -> dict[str, Any]:
+def inspect_row(path: str, data: bytes | RefusedFile | None, limits: SanityLimits) -> dict[str, Any]:
     """
     Make the columns of a row that come from the file itself.
 
     Args:
-        path (`str`, *optional*): names the file; stored so that it can be printed.
+        path (`str`): names the file; stored so that it can be printed.
         data (`bytes` or `RefusedFile`, *optional*): the file, or why it could not be read.
         limits ([`SanityLimits`]): what a file may be.
 
@@ -234,16 +234,23 @@ def inspect_row(path: str | None, data: bytes | RefusedFile | None, limits: Sani
         `dict` with `midi`, the facts (null if refused), `refused_reason` and `refused_detail` (null if accepted), and
         `mended`: what was mended, each with `kind`, `count` and `detail` (null if refused).
     """
-    path = path and printable(path)
+    path = printable(path)
     try:
         if isinstance(data, RefusedFile):
             raise data
         facts = inspect_midi(data or b"", limits)
     except RefusedFile as refused:
-        nothing = dict.fromkeys(FACT_FEATURES)
-        midi = {"bytes": None, "path": path}
-        detail = storable(refused.detail)
-        return {"midi": midi, **nothing, "refused_reason": refused.reason, "refused_detail": detail, "mended": None}
-    found = {name: getattr(facts, name) for name in FACT_FEATURES}
-    midi, mended = {"bytes": facts.data, "path": path}, [asdict(mend) for mend in facts.mends]
-    return {"midi": midi, **found, "refused_reason": None, "refused_detail": None, "mended": mended}
+        return {
+            "midi": {"bytes": None, "path": path},
+            **dict.fromkeys(FACT_FEATURES),
+            "refused_reason": refused.reason,
+            "refused_detail": storable(refused.detail),
+            "mended": None,
+        }
+    return {
+        "midi": {"bytes": facts.data, "path": path},
+        **{name: getattr(facts, name) for name in FACT_FEATURES},
+        "refused_reason": None,
+        "refused_detail": None,
+        "mended": [asdict(mend) for mend in facts.mends],
+    }

@@ -97,7 +97,7 @@ def writing_cache(folder: str | Path) -> Iterator[None]:
 def cannot_write(error: OSError, folder: str | Path) -> str:
     """What is wrong with a cache that cannot be written, and what to do."""
     return (
-        f"The cache in '{folder}' cannot be written: {os.strerror(error.errno)}. Free space there or make it "
+        f"The cache in '{folder}' cannot be written: {error.strerror}. Free space there or make it "
         "writable, or keep the cache elsewhere: set HF_HOME (or HF_DATASETS_CACHE, or cache_dir) to another folder."
     )
 
@@ -113,6 +113,8 @@ def keeps_from_writing(error: OSError, folder: str | Path) -> bool:
 
 class CachedBuilder(datasets.GeneratorBasedBuilder):
     """A builder whose damaged cache is made anew, that reads what a read-only one holds, and whose errors tell why."""
+
+    _cache_dir: str
 
     def __init__(self, cache_dir: str | Path | None = None, **kwargs: Any):
         root = os.path.expanduser(cache_dir or datasets.config.HF_DATASETS_CACHE)

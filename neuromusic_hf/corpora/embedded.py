@@ -12,8 +12,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import symusic
 from datasets import Value
+from symusic.core import ScoreTick
 
 from ..music import RefusedFile, midi_bytes
 from .builder import MidiCorpusBuilder, Piece
@@ -120,7 +120,7 @@ def _read_tune(file: str, tune: str) -> Piece:
     path = f"{file}#{number}"
     try:
         with silenced():
-            data = midi_bytes(symusic.Score.from_abc(tune))
+            data = midi_bytes(ScoreTick.from_abc(tune))
     except (RuntimeError, ValueError) as error:
         return Piece(path, refused=RefusedFile("unreadable", str(error)), metadata=metadata)
     return Piece(path, data, metadata=metadata)

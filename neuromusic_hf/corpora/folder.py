@@ -40,7 +40,7 @@ class FolderCorpus(MidiCorpusBuilder):
         """Give the official split, or `None`, and the `METADATA` values of a file."""
         return None, {}
 
-    def list_pieces(self) -> list[Entry]:
+    def list_pieces(self) -> list:
         entries = list_source(self.source)
         if not any(self.is_candidate(entry.name) for entry in entries):
             raise ValueError(
@@ -49,12 +49,14 @@ class FolderCorpus(MidiCorpusBuilder):
             )
         return sorted(entries, key=lambda entry: not self._is_told(entry))
 
-    def read_pieces(self, pieces: list[Entry]) -> Iterator[Piece]:
+    def read_pieces(self, pieces: list) -> Iterator[Piece]:
         candidates = (entry for entry in pieces if self._is_told(entry))
         for entry, data in read_source(self.source, candidates, self.config.limits):
             split, metadata = self.describe(entry.name)
-            refused = data if isinstance(data, RefusedFile) else None
-            yield Piece(entry.name, None if refused else data, refused, split, metadata)
+            if isinstance(data, RefusedFile):
+                yield Piece(entry.name, refused=data, split=split, metadata=metadata)
+            else:
+                yield Piece(entry.name, data, split=split, metadata=metadata)
         for entry in pieces:
             if not self._is_told(entry):
                 extension = os.path.splitext(entry.name)[1].lower() or "(none)"

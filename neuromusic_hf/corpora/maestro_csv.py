@@ -51,7 +51,7 @@ def read_csv_rows(data: bytes, where: str) -> list[CsvRow]:
     absent = [column for column in CSV_COLUMNS if column not in header]
     if absent:
         raise SourceError(f"{where} lacks the columns {absent}; its first line has {header}. {_remedy()}")
-    rows, first_lines = [], {}
+    rows, first_lines = list[CsvRow](), dict[str, int]()
     for number, line in enumerate(lines[1:], start=2):
         if line.strip():
             row = _read_row(line, number, header)

@@ -91,12 +91,12 @@ def report_of(corpus: str, table: pa.Table) -> QuarantineReport:
     refused_rows = table.filter(table["refused_reason"].is_valid())
     paths = _paths(refused_rows)
     reasons, details = refused_rows["refused_reason"].to_pylist(), refused_rows["refused_detail"].to_pylist()
-    rows = sorted(zip(paths, reasons, details, strict=True), key=lambda row: (str(row[0]), row[1]))
+    rows = sorted(zip(paths, reasons, details, strict=True), key=lambda row: row[:2])
     ignored = Counter(detail for _, reason, detail in rows if reason == IGNORED)
     files = [dict(zip(("path", "reason", "detail"), row, strict=True)) for row in rows if row[1] != IGNORED]
     refused = Counter(file["reason"] for file in files)
     mended_files = _mended_files(table)
-    mended = Counter(file["kind"] for file in mended_files)
+    mended = Counter(str(file["kind"]) for file in mended_files)
     return QuarantineReport(
         corpus,
         accepted=len(table) - len(rows),
@@ -115,7 +115,7 @@ def _mended_files(table: pa.Table) -> list[dict[str, str | int]]:
     return [{"path": path, **mend} for path, mends in pairs for mend in mends]
 
 
-def _paths(rows: pa.Table) -> list[str | None]:
+def _paths(rows: pa.Table) -> list[str]:
     return [path for chunk in rows["midi"].chunks for path in chunk.field("path").to_pylist()]
 
 

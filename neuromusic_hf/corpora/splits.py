@@ -15,12 +15,13 @@ def check_shares(shares: Sequence[float]) -> tuple[float, float, float]:
     Raises:
         ValueError: if there are not three shares, one is not above 0, or they do not add up to 1.
     """
-    shares = tuple(float(share) for share in shares)
-    if len(shares) != len(SPLIT_NAMES) or not (min(shares) > 0 and abs(sum(shares) - 1) <= 1e-6):
+    given = tuple(float(share) for share in shares)
+    if len(given) != len(SPLIT_NAMES) or not (min(given) > 0 and abs(sum(given) - 1) <= 1e-6):
         raise ValueError(
-            f"split_shares must be three numbers above 0 that add up to 1 (train, validation, test), got {shares}."
+            f"split_shares must be three numbers above 0 that add up to 1 (train, validation, test), got {given}."
         )
-    return shares
+    train, validation, test = given
+    return train, validation, test
 
 
 def split_of(

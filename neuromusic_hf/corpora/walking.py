@@ -29,7 +29,7 @@ def walk(root: str | Path) -> Iterator[tuple[str, RefusedFile | None]]:
         SourceError: if `root` itself cannot be listed.
     """
     entered = {_identity(parent) for parent in Path(os.path.realpath(root)).parents}
-    folders, links = [""], deque()
+    folders, links = [""], deque[str]()
     while folders or links:  # links last: what lies in the folder itself keeps its own name
         name = folders.pop() if folders else links.popleft()
         try:

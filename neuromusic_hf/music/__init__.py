@@ -11,7 +11,7 @@ from .midi_feature import Midi
 from .note_arrays import NoteArrays, gather_notes
 from .reading import Reading, read_midi, read_score, tell_mends
 from .refusals import RefusedFile
-from .scores import SCORE_TYPES, AnyScore, check_score
+from .scores import AnyScore, check_score
 from .tempo import DEFAULT_MICROSECONDS_PER_QUARTER, TempoMap, seconds_at
 from .writable import FASTEST_TEMPO, SLOWEST_TEMPO, UnwritableScore
 from .writing import midi_bytes, write_midi
@@ -26,7 +26,6 @@ __all__ = [
     "NoteArrays",
     "Reading",
     "RefusedFile",
-    "SCORE_TYPES",
     "SLOWEST_TEMPO",
     "SanityLimits",
     "TempoMap",

@@ -87,7 +87,7 @@ def _longest_ends(file: MidiFile, onset: np.ndarray, end: np.ndarray, limits: Sa
         longest = onset + int(limits.max_note_quarters * file.tpq)
     if limits.max_note_seconds is not None:
         changes = np.flatnonzero(file.meta == SET_TEMPO)
-        microseconds = np.array([int.from_bytes(file.content(event), "big") for event in changes])
+        microseconds = np.array([int.from_bytes(file.content(event), "big") for event in changes.tolist()])
         tempos = TempoMap.of_changes(file.tick[changes], microseconds, file.tpq)
         longest = np.minimum(longest, tempos.to_ticks(tempos.to_seconds(onset) + limits.max_note_seconds))
     stuck = end > longest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import InitVar, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,13 +17,13 @@ from symusic.core import ScoreTick
 
 from .limits import AS_STORED
 from .reading import read_score
-from .scores import SCORE_TYPES, check_score
+from .scores import AnyScore, check_score
 from .writing import midi_bytes
 
 PLAIN_MIDI = {"bytes": Value("binary"), "path": Value("string")}
 
 
-@dataclass(eq=False)
+@dataclass(init=False, eq=False)
 class Midi:
     """
     MIDI [`Feature`] that holds the bytes of a MIDI file and decodes them to a [`symusic.Score`] in ticks.
@@ -52,15 +52,15 @@ class Midi:
     ```
     """
 
-    decode: InitVar[bool] = True
-    bytes: Value = field(default_factory=lambda: Value("binary"), init=False, repr=False)
-    path: Value = field(default_factory=lambda: Value("string"), init=False, repr=False)
+    bytes: Value
+    path: Value
     # Automatically constructed
     dtype: ClassVar[str] = "symusic.Score"
     pa_type: ClassVar[Any] = pa.struct({"bytes": pa.binary(), "path": pa.string()})
 
-    def __post_init__(self, decode: bool):
+    def __init__(self, decode: bool = True):
         self.decode = decode
+        self.bytes, self.path = Value("binary"), Value("string")
 
     def __repr__(self) -> str:
         return f"Midi(decode={self.decode})"
@@ -95,13 +95,14 @@ class Midi:
             return {"bytes": _read_path(str(value)), "path": str(value)}
         if isinstance(value, (bytes_type, bytearray)):
             return {"bytes": bytes_type(value), "path": None}
-        if isinstance(value, SCORE_TYPES):
+        if isinstance(value, AnyScore):
             check_score(value)
             return {"bytes": midi_bytes(value), "path": None}
         if isinstance(value, dict):
             path = value.get("path")
-            only_a_path = "bytes" not in value and path is not None
-            return {"bytes": _read_path(path) if only_a_path else own_bytes(value), "path": path}
+            if path is not None and "bytes" not in value:
+                return {"bytes": _read_path(path), "path": path}
+            return {"bytes": own_bytes(value), "path": path}
         raise TypeError(
             f"Cannot store a {type(value).__name__} as MIDI: pass a path, bytes, a dict with 'bytes' and 'path', "
             "or a symusic.Score."
@@ -130,7 +131,7 @@ class Midi:
         if not isinstance(value, dict):
             return value
         data = own_bytes(value)
-        limits = replace(AS_STORED, max_file_bytes=max(len(data), AS_STORED.max_file_bytes))
+        limits = replace(AS_STORED, max_file_bytes=max(len(data), AS_STORED.max_file_bytes or 0))
         return read_score(data, name_of(value), limits)
 
     def flatten(self) -> dict[str, Value]:

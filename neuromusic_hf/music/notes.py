@@ -38,7 +38,7 @@ def channels_of(file: MidiFile) -> np.ndarray:
     number, meta = np.arange(len(file.track)), file.meta
     begins = np.diff(file.track, prepend=-1) > 0
     named = np.zeros(len(number), np.int64)
-    for event in np.flatnonzero(meta == PORT):
+    for event in np.flatnonzero(meta == PORT).tolist():
         named[event] = int.from_bytes(file.content(event)[:1], "big")
     last = np.maximum.accumulate(np.where(begins | (meta == PORT), number, 0))
     return named[last] * 16 + (file.message[:, 0] & 15)

@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass
 from functools import lru_cache
 
-import symusic
 from symusic.core import ScoreTick
 
 from .chunks import read_events
@@ -120,7 +119,7 @@ def _read_patiently(data: bytes, mends: Mends, limits: SanityLimits) -> bytes:
 
 def _parse(data: bytes) -> ScoreTick:
     try:
-        return symusic.Score.from_midi(data)
+        return ScoreTick.from_midi(data)
     except (RuntimeError, ValueError, IndexError, OverflowError, MemoryError) as error:
         raise RefusedFile("unreadable", str(error).replace(": iostream error", "")) from error
 
