@@ -1,4 +1,4 @@
-"""List and read the files of a folder, a zip or a tar, without ever unpacking to disk."""
+"""The files of a folder, a zip or a tar: listed and read, without ever unpacking to disk."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def is_midi_name(name: str) -> bool:
 
 def list_source(path: str | Path) -> list[Entry]:
     """
-    List all files of a folder (recursive, sorted), zip or tar (in archive order).
+    Lists all files of a folder (recursive, sorted), zip or tar (in archive order).
 
     Raises:
-        SourceError: if the path does not exist, is neither a folder nor a whole zip or tar, or cannot be listed.
+        [`SourceError`]: the path does not exist, is neither a folder nor a whole zip or tar, or cannot be listed.
     """
     if os.path.isdir(path):
         found = sorted(walk(path), key=lambda file: file[0])
@@ -74,15 +74,12 @@ def read_source(
     path: str | Path, entries: Iterable[Entry], limits: SanityLimits
 ) -> Iterator[tuple[Entry, bytes | RefusedFile]]:
     """
-    Read entries, in the order of the listing; the archive is opened once.
+    Reads entries, in the order of the listing; the archive is opened once.
 
     Args:
-        path (`str` or `Path`):
-            The folder, zip or tar.
-        entries (`Iterable[Entry]`):
-            What [`list_source`] gave, or a part of it.
-        limits ([`SanityLimits`]):
-            A file above `max_file_bytes` is refused without being unpacked.
+        path (`str` or `Path`): the folder, zip or tar.
+        entries (iterable of [`Entry`]): what [`list_source`] gave, or a part of it.
+        limits ([`SanityLimits`]): a file above `max_file_bytes` is refused without being unpacked.
 
     Yields:
         The entry with its bytes, or with a [`RefusedFile`]: `unsafe_path` (a link, or a member name that is absolute
@@ -105,10 +102,10 @@ def read_source(
 
 def read_named(path: str | Path, name: str) -> list[tuple[str, bytes]]:
     """
-    Read every file of this name, in any folder (a metadata file: csv, json).
+    Reads every file of this name, in any folder (a metadata file: csv, json).
 
     Raises:
-        SourceError: if one cannot be read.
+        [`SourceError`]: one cannot be read.
     """
     found = [entry for entry in list_source(path) if PurePosixPath(entry.name).name == name]
     files = []
@@ -121,7 +118,7 @@ def read_named(path: str | Path, name: str) -> list[tuple[str, bytes]]:
 
 def source_fingerprint(path: str | Path, is_part: Callable[[str], bool] = lambda name: True) -> str:
     """
-    Hash what tells that a source has changed: names, sizes, times and inodes of its files; of an archive, its own.
+    Hashes what tells that a source has changed: names, sizes, times and inodes of its files; of an archive, its own.
 
     Contents are not read, as a corpus may have hundreds of gigabytes. Links are followed: what counts is the file that
     would be read. The time of a file's last change (ctime) tells of a content that was replaced by one of the same
@@ -132,7 +129,7 @@ def source_fingerprint(path: str | Path, is_part: Callable[[str], bool] = lambda
         is_part (`Callable`, *optional*): whether a file of this name counts, if it is a folder.
 
     Raises:
-        SourceError: if the path does not exist.
+        [`SourceError`]: the path does not exist.
     """
     if not os.path.exists(path):
         raise SourceError(f"There is no file or folder at '{path}'.")
@@ -213,11 +210,11 @@ def attempt(read: Callable[..., bytes], *args) -> bytes | RefusedFile:
 
 def read_file(path: str | Path, limits: SanityLimits) -> bytes:
     """
-    Read a file of any kind that a user may name, without waiting for a pipe or reading beyond the limit.
+    Reads a file of any kind that a user may name, without waiting for a pipe or reading beyond the limit.
 
     Raises:
-        RefusedFile: `missing`, `unreadable` (no regular file) or `too_large`.
-        OSError: if the system refuses it.
+        [`RefusedFile`]: `missing`, `unreadable` (no regular file) or `too_large`.
+        `OSError`: the system refuses it.
     """
     if refused := link_to_nothing(path):
         raise refused

@@ -61,6 +61,7 @@ class Channel:
 
     @property
     def owner(self) -> Part | None:
+        """To whom it belongs at last."""
         return self.tenants[-1][1] if self.tenants else None
 
     def distance(self, part: Part) -> tuple:
@@ -155,8 +156,9 @@ def _crowd(columns: np.ndarray, note: list[int]) -> str:
 
 def drum_channels(parts: Sequence[Part]) -> list[Channel]:
     """
-    The drum channel of a file, once for each kit; and again for hits within the length of another of the same drum,
-    so that a reader of tracks finds the lengths they had, which no player heeds.
+    The drum channel of a file, once for each kit, and again for hits within the length of another of the same drum.
+
+    So a reader of tracks finds the lengths they had, which no player heeds.
     """
     channels = []
     for part in parts:

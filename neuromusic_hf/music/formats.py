@@ -18,7 +18,7 @@ class _ScoresAsTheyAre(TensorFormatter):
 
 
 def keep_scores() -> None:
-    """Teach the formats of tensors, of those libraries that are installed, to hand out scores."""
+    """Teaches the formats of tensors, of those libraries that are installed, to hand out scores."""
     for name, formatter in list(formatting._FORMAT_TYPES.items()):
         if issubclass(formatter, TensorFormatter) and not issubclass(formatter, _ScoresAsTheyAre):
             formatting._FORMAT_TYPES[name] = type(formatter.__name__, (_ScoresAsTheyAre, formatter), {})

@@ -19,8 +19,10 @@ WHOLE_NOTE = 4
 
 def mend_notes(file: MidiFile, mends: Mends, limits: SanityLimits) -> MidiFile:
     """
-    Gives every note its end, in its own track. If damage may be mended, drum hits of no length become a tick long,
-    other notes of no length are dropped, and those beyond the limits are cut.
+    Gives every note its end, in its own track.
+
+    If damage may be mended, drum hits of no length become a tick long, other notes of no length are dropped, and those
+    beyond the limits are cut.
     """
     notes = pair_notes(file)
     if not len(notes.on):

@@ -35,7 +35,7 @@ LONGEST_QUARTER = 2**24 - 1
 
 
 def fault_of(kind: int, content: bytes, limits: SanityLimits) -> str | None:
-    """Name what is wrong with a meta event: the kind of its mend."""
+    """Names what is wrong with a meta event: the kind of its mend."""
     if kind not in LENGTHS:
         return None
     if len(content) not in LENGTHS[kind]:
@@ -56,10 +56,10 @@ def is_whole_sysex(content: bytes) -> bool:
 
 def mend_meta(file: MidiFile, mends: Mends, limits: SanityLimits) -> MidiFile:
     """
-    Bring tempos within what music has, and drop what no reader can read.
+    Brings tempos within what music has, and drop what no reader can read.
 
     Raises:
-        RefusedFile: `tempo_out_of_range` or `bad_time_signature`, if nothing may be mended.
+        [`RefusedFile`]: `tempo_out_of_range` or `bad_time_signature`, if nothing may be mended.
     """
     keep, bodies = np.ones(len(file.track), bool), list(file.bodies)
     meta, status = file.meta, file.message[:, 0]

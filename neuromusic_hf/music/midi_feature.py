@@ -72,11 +72,12 @@ class Midi:
         return hash((Midi, self.decode))
 
     def __call__(self) -> pa.DataType:
+        """The type that is stored, as `datasets` asks for it."""
         return self.pa_type
 
     def encode_example(self, value: Any) -> dict:
         """
-        Encode a value into the stored `{"bytes", "path"}` form.
+        Encodes a value into the stored `{"bytes", "path"}` form.
 
         Args:
             value (`str`, `pathlib.Path`, `bytes`, `bytearray`, `dict` or `symusic.Score`):
@@ -87,9 +88,9 @@ class Midi:
             `dict` with the keys `bytes` and `path`.
 
         Raises:
-            ValueError: if a `dict` has no bytes, and not just a path, or no MIDI file can hold a score.
-            OSError: if the file of a path cannot be read.
-            TypeError: if the value is of another type.
+            `ValueError`: a `dict` has no bytes, and not just a path, or no MIDI file can hold a score.
+            `OSError`: the file of a path cannot be read.
+            `TypeError`: the value is of another type.
         """
         if isinstance(value, str | Path):
             return {"bytes": _read_path(str(value)), "path": str(value)}
@@ -110,7 +111,7 @@ class Midi:
 
     def decode_example(self, value: dict, token_per_repo_id: dict | None = None) -> ScoreTick:
         """
-        Decode a stored value into a score, its notes and tempos as long and as fast as they were stored.
+        Decodes a stored value into a score, its notes and tempos as long and as fast as they were stored.
 
         Args:
             value (`dict`):
@@ -122,9 +123,9 @@ class Midi:
             `symusic.Score` with times in ticks.
 
         Raises:
-            RefusedFile: if the bytes are not a MIDI file that can be read.
-            RuntimeError: if decoding is disabled.
-            ValueError: if there are no bytes.
+            [`RefusedFile`]: the bytes are not a MIDI file that can be read.
+            `RuntimeError`: decoding is disabled.
+            `ValueError`: there are no bytes.
         """
         if not self.decode:
             raise RuntimeError("Decoding is disabled for this feature. Please use Midi(decode=True) instead.")
@@ -135,14 +136,14 @@ class Midi:
         return read_score(data, name_of(value), limits)
 
     def flatten(self) -> dict[str, Value]:
-        """Give the plain columns this feature flattens into; an error in the decodable state, as `Audio` does."""
+        """Gives the plain columns this feature flattens into; an error in the decodable state, as `Audio` does."""
         if self.decode:
             raise ValueError("Cannot flatten a decoded Midi feature. Cast the column to Midi(decode=False) first.")
         return {"bytes": Value("binary"), "path": Value("string")}
 
     def cast_storage(self, storage: pa.Array) -> pa.StructArray:
         """
-        Cast an Arrow array to the storage type.
+        Casts an Arrow array to the storage type.
 
         Args:
             storage (`pa.Array`):
@@ -175,17 +176,17 @@ NO_BYTES = (
 
 
 def name_of(row: dict) -> str:
-    """Give the name of a stored `{"bytes", "path"}`, for messages."""
+    """Gives the name of a stored `{"bytes", "path"}`, for messages."""
     return row.get("path") or "(bytes without a path)"
 
 
 def own_bytes(row: dict) -> bytes_type:
     """
-    Give the bytes that a stored `{"bytes", "path"}` holds.
+    Gives the bytes that a stored `{"bytes", "path"}` holds.
 
     Raises:
-        ValueError: if there are none, whatever its path says.
-        TypeError: if they are something else.
+        `ValueError`: there are none, whatever its path says.
+        `TypeError`: they are something else.
     """
     data = row.get("bytes")
     if data is None:

@@ -37,8 +37,10 @@ def lacks_pedal_controls(track: TrackTick) -> bool:
 
 def notes_overlap(track: TrackTick) -> bool:
     """
-    Whether a pitch begins while it sounds, so that on one channel the end of one note ends the other. Of drums, whose
-    ends are not heard: whether readers, for whom the note ends first that began first, would find other lengths.
+    Whether a pitch begins while it sounds, so that on one channel the end of one note ends the other.
+
+    Of drums, whose ends are not heard: whether readers, for whom the note ends first that began first, would find
+    other lengths.
     """
     if len(track.notes) < 2:
         return False

@@ -46,8 +46,10 @@ class PlainTrack(NamedTuple):
 
 def plain_tracks(data: bytes, limits: SanityLimits) -> list[PlainTrack] | None:
     """
-    The tracks of a file that every reader understands alike; none where one may not, or where tracks share a
-    channel.
+    The tracks of a file that every reader understands alike.
+
+    Returns:
+        `list` of [`PlainTrack`]; `None` where a reader may not, or where tracks share a channel.
     """
     header = HEADER.match(data)
     if not header:
@@ -68,8 +70,9 @@ def plain_tracks(data: bytes, limits: SanityLimits) -> list[PlainTrack] | None:
 
 def with_keys_released(data: bytes, tracks: list[PlainTrack]) -> bytes:
     """
-    The file with all keys released long after its end: a reader that drops notes which are never switched off then
-    keeps them, and they show by their length.
+    The file with all keys released long after its end.
+
+    A reader that drops notes which are never switched off then keeps them, and they show by their length.
     """
     parts = [data[:HEADER_BYTES]]
     for track in tracks:

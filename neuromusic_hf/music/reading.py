@@ -126,6 +126,6 @@ def _parse(data: bytes) -> ScoreTick:
 
 @lru_cache(maxsize=1024)
 def tell_mends(name: str, mends: tuple[Mend, ...]) -> None:
-    """Say once what was mended in a piece that no report names."""
+    """Says once what was mended in a piece that no report names."""
     if mends:
         logger.warning("Mended %s: %s", name, "; ".join(map(str, mends)))

@@ -69,7 +69,7 @@ def unwrap(data: bytes, mends: Mends, limits: SanityLimits) -> bytes:
 
 
 def check_size(size: int, limits: SanityLimits) -> None:
-    """Raise `RefusedFile("too_large")` if a file of `size` bytes is above the limit."""
+    """Raises `RefusedFile("too_large")` if a file of `size` bytes is above the limit."""
     if exceeds(size, limits.max_file_bytes):
         raise RefusedFile("too_large", f"{size} bytes, limit {limits.max_file_bytes}")
 
