@@ -5,7 +5,7 @@ from pathlib import Path
 from symusic.core import ScoreTick
 
 from .midi_feature import Midi, name_of
-from .reading import read_score
+from .reading import read_unreported
 from .scores import AnyScore, check_score, in_ticks
 
 MIDI_FEATURE = Midi()
@@ -34,4 +34,4 @@ def load_score(midi: str | Path | bytes | dict | AnyScore) -> ScoreTick:
     stored = MIDI_FEATURE.encode_example(midi)
     if isinstance(midi, dict):
         return MIDI_FEATURE.decode_example(stored)
-    return read_score(stored["bytes"], name_of(stored))
+    return read_unreported(stored["bytes"], name_of(stored))

@@ -16,7 +16,7 @@ from datasets.utils.file_utils import xopen
 from symusic.core import ScoreTick
 
 from .limits import AS_STORED
-from .reading import read_score
+from .reading import read_unreported
 from .scores import AnyScore, check_score
 from .writing import midi_bytes
 
@@ -133,7 +133,7 @@ class Midi:
             return value
         data = own_bytes(value)
         limits = replace(AS_STORED, max_file_bytes=max(len(data), AS_STORED.max_file_bytes or 0))
-        return read_score(data, name_of(value), limits)
+        return read_unreported(data, name_of(value), limits)
 
     def flatten(self) -> dict[str, Value]:
         """Gives the plain columns this feature flattens into; an error in the decodable state, as `Audio` does."""

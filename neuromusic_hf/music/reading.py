@@ -68,7 +68,7 @@ def read_midi(data: bytes, limits: SanityLimits | None = None) -> Reading:
     return Reading(*music, data, mends.found())
 
 
-def read_score(data: bytes, name: str, limits: SanityLimits | None = None) -> ScoreTick:
+def read_unreported(data: bytes, name: str, limits: SanityLimits | None = None) -> ScoreTick:
     """
     The score of a file that no report names: its mends are logged once, and its refusal has the name.
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from symusic.core import ScoreTick
 
-DEFAULT_MICROSECONDS_PER_QUARTER = 500_000
-"""Of MIDI, until a file says otherwise: 120 quarter notes a minute."""
+DEFAULT_TEMPO = 120.0
+"""Of MIDI, until a file says otherwise: in quarter notes a minute."""
+
+DEFAULT_MICROSECONDS_PER_QUARTER = round(60e6 / DEFAULT_TEMPO)
 
 
 @dataclass(frozen=True, eq=False)
