@@ -54,7 +54,7 @@ class PieceInput:
         Reads the piece.
 
         Raises:
-            [`RefusedFile`]: it is not sound MIDI.
+            [`RefusedFile`]: it is no music that can be read.
             `OSError`: there is no such file.
             `TypeError`: it is nothing that holds music.
         """
