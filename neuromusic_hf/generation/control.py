@@ -203,17 +203,16 @@ class Controller:
             ids.pop()
         return ids
 
-    def logits_processors(self, control: Control, prompts: list[Prompt]) -> list[LogitsProcessor]:
-        """What holds a batch of prompts to `control`."""
-        masks = torch.stack([self._mask(control, prompt) for prompt in prompts]) if control.restricts else None
+    def logits_processors(self, control: Control, programs: list[set[int] | None]) -> list[LogitsProcessor]:
+        """What holds a batch to `control`, whose prompts each have their [`Controller.allowed_programs`]."""
+        masks = torch.stack([self._mask(control, each) for each in programs]) if control.restricts else None
         if control.constrained and self.grammar is not None:
             return [UnlessNothingIsLeft(GrammarLogitsProcessor(self.grammar, masks))]
         if masks is None:
-            masks = torch.ones(len(prompts), self.processor.vocab_size, dtype=torch.bool)
+            masks = torch.ones(len(programs), self.processor.vocab_size, dtype=torch.bool)
         return [UnlessNothingIsLeft(VocabularyMaskLogitsProcessor(masks))]
 
-    def _mask(self, control: Control, prompt: Prompt) -> torch.BoolTensor:
-        programs = self.allowed_programs(control, prompt)
+    def _mask(self, control: Control, programs: set[int] | None) -> torch.BoolTensor:
         tempo = self.written_tempo(control) if self.tempos else None
         if self.grammar is not None:
             return self.grammar.vocabulary_mask(
@@ -252,6 +251,7 @@ class VocabularyMaskLogitsProcessor(LogitsProcessor):
         self.masks = masks
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Scores of shape `(rows, ids)`, -inf for the ids that are ruled out; as many rows for each prompt."""
         masks = self.masks.to(scores.device).repeat_interleave(len(scores) // len(self.masks), dim=0)
         allowed = torch.zeros_like(scores, dtype=torch.bool)
         allowed[:, : masks.shape[1]] = masks
@@ -260,8 +260,9 @@ class VocabularyMaskLogitsProcessor(LogitsProcessor):
 
 class UnlessNothingIsLeft(LogitsProcessor):
     """
-    Applies a processor, save to rows of which it would leave no id at all, as where an argument of `generate()` (such
-    as `forced_eos_token_id`) demands one that it rules out.
+    Applies a processor, save to rows of which it would leave no id at all.
+
+    So it is where an argument of `generate()` (such as `forced_eos_token_id`) demands an id that it rules out.
 
     Args:
         processor ([`~transformers.LogitsProcessor`]): rules out ids.
@@ -271,5 +272,6 @@ class UnlessNothingIsLeft(LogitsProcessor):
         self.processor = processor
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Scores of shape `(rows, ids)`, as the processor gives them, or as they were."""
         left = self.processor(input_ids, scores)
         return torch.where(left.amax(dim=1, keepdim=True) == -torch.inf, scores, left)

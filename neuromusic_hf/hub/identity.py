@@ -1,21 +1,18 @@
 """Which model a bundle holds: its commit, or hashes over the files that decide about the notes."""
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from ..disk import hash_files
 from ..models.adapters import Adapter
-
-HASH_BLOCK_BYTES = 2**20
-BESIDE_WEIGHTS = ("*config.json", "tokenizer.json", "*tokens*.json", "*.py")
-"""Files of a bundle that decide about the notes, as its weights do."""
+from .bundle import BESIDE_WEIGHTS
 
 
 def model_identity(model: PreTrainedModel) -> dict[str, str]:
     """Where a model was loaded from, and its commit on the Hub or the SHA-256 over its safetensors files."""
-    commit = getattr(model.config, "_commit_hash", None)
+    commit = getattr(model, "hub_commit", None)
     return {"name": model.name_or_path, "revision": commit or weights_hash(model.name_or_path)}
 
 
@@ -46,12 +43,3 @@ def _of_base(folder: str | Path, patterns: Iterable[str]) -> list[Path]:
 
 def _matching(folder: str | Path, patterns: Iterable[str]) -> list[Path]:
     return sorted({path for pattern in patterns for path in Path(folder).glob(pattern)})
-
-
-def hash_files(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            while block := file.read(HASH_BLOCK_BYTES):
-                digest.update(block)
-    return digest.hexdigest()

@@ -1,8 +1,6 @@
 """The best, the median and the worst piece of a run, to look at and to listen to."""
 
 import io
-import tempfile
-import wave
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +8,9 @@ import numpy as np
 import pandas as pd
 from symusic.core import ScoreTick
 
-from ..music import onsets
-from ..music.excerpts import new_music, seconds_at
-from ..music.loading import load_score
-from ..rendering import plot_piano_roll, render_audio, save_audio
-from ..runs.finished_run import FinishedRun
+from ..music import load_score, new_music, onsets, seconds_at
+from ..rendering import plot_piano_roll, read_audio, render_audio, save_audio
+from ..runs import FinishedRun, PieceRecord
 
 MOST_SAMPLES = 22050
 """A second."""
@@ -93,28 +89,28 @@ def make_exhibit(run: FinishedRun, table: pd.DataFrame, place: str, number: int)
     row = table.iloc[number].astype(object).where(table.iloc[number].notna(), None).to_dict()
     picture = sound = silence = None
     try:
-        full, prompt = (load_score(run.path(record, part)) for part in ("full", "prompt"))
+        full, prompt = (load_score(run.path(name)) for name in (record.files.full, record.files.prompt))
         new = new_music(full, prompt, from_zero=False)
         picture = _picture(run, record, prompt, new)
         sound = _sound(run, record, full, new)
-    except (ImportError, OSError, RuntimeError, ValueError, wave.Error) as error:
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
         silence = str(error)
     return Exhibit(place, row, picture, sound, silence)
 
 
-def _picture(run: FinishedRun, record: dict, prompt: ScoreTick, new: ScoreTick) -> bytes:
-    if (path := run.path(record, "picture")) is not None:
+def _picture(run: FinishedRun, record: PieceRecord, prompt: ScoreTick, new: ScoreTick) -> bytes:
+    if (path := run.path(record.files.picture)) is not None:
         return path.read_bytes()
     file = io.BytesIO()
-    plot_piano_roll(prompt, new, title=record["name"]).savefig(file, format="png")
+    plot_piano_roll(prompt, new, title=record.name).savefig(file, format="png")
     return file.getvalue()
 
 
-def _sound(run: FinishedRun, record: dict, full: ScoreTick, new: ScoreTick) -> Sound:
-    if (path := run.path(record, "audio")) is not None:
+def _sound(run: FinishedRun, record: PieceRecord, full: ScoreTick, new: ScoreTick) -> Sound:
+    if (path := run.path(record.files.audio)) is not None:
         audio, rate = _read_wav(path)
     else:
-        soundfont = run.settings.get("output", {}).get("soundfont")
+        soundfont = run.settings.output.soundfont
         audio, rate = render_audio(full, soundfont=soundfont, sample_rate=MOST_SAMPLES).mean(axis=0), MOST_SAMPLES
     total = len(audio) / rate
     boundary = float(seconds_at(full, onsets(new)[:1])[0]) if new.note_num() else total
@@ -127,16 +123,13 @@ def _sound(run: FinishedRun, record: dict, full: ScoreTick, new: ScoreTick) -> S
 
 def _read_wav(path: Path) -> tuple[np.ndarray, int]:
     """Mono samples of what `save_audio` wrote, at [`MOST_SAMPLES`] a second or a little less, and how many."""
-    with wave.open(str(path)) as file:
-        channels, step = file.getnchannels(), -(-file.getframerate() // MOST_SAMPLES)
-        samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.float32) / 32768
-        rate = file.getframerate() // step
-    audio = samples.reshape(-1, channels).mean(axis=1)
-    return audio[: len(audio) // step * step].reshape(-1, step).mean(axis=1), rate
+    audio, rate = read_audio(path)
+    step = -(-rate // MOST_SAMPLES)
+    whole = audio.shape[1] // step * step
+    return audio.mean(axis=0)[:whole].reshape(-1, step).mean(axis=1), rate // step
 
 
 def _write_wav(audio: np.ndarray, rate: int) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "piece.wav")
-        save_audio(path, audio, rate)
-        return path.read_bytes()
+    file = io.BytesIO()
+    save_audio(file, audio, rate)
+    return file.getvalue()

@@ -19,7 +19,6 @@ from .fast_tokenizer import NO_VALUE, to_fast_tokenizer, vocabulary_hash
 from .miditok_file import HUB_ARGUMENTS, find_miditok_file, load_miditok_file
 from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, music_tokenizer_to_dict
 from .one_stream import decode_ids, encode_quantised, quantise
-from .pipeline_code import write_pipeline_code
 from .tally import Tally, take_tally
 from .token_limits import TokenLimits
 from .vocabulary_training import train_music_tokenizer
@@ -304,8 +303,7 @@ class MidiProcessor(ProcessorMixin):
 
     def save_pretrained(self, save_directory, **kwargs):
         """
-        Saves the processor, and the file by which `pipeline("midi-continuation")` finds its code in a process that has
-        not imported this package.
+        Saves the processor.
 
         Args:
             save_directory (`str` or `Path`): of the bundle; made if missing.
@@ -321,7 +319,6 @@ class MidiProcessor(ProcessorMixin):
             )
         check_plain(self.tokenizer, len(self.music_tokenizer), self.vocabulary_hash)
         save_directory = user_path(save_directory)
-        write_pipeline_code(save_directory)
         return super().save_pretrained(str(save_directory), **kwargs)
 
     @property
