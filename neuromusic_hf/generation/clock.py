@@ -8,7 +8,6 @@ from miditok.utils import compute_ticks_per_bar
 from symusic import TimeSignature
 
 from ..tokenization import MidiProcessor
-from ..tokenization.base_words import base_words
 from .prompts import PieceTempo
 
 NOT_FOLLOWED = {"Rest", "MicroTiming", "NoteOn", "PitchIntervalTime", "PitchIntervalChord", "Track"}
@@ -73,7 +72,7 @@ class MusicClock:
     def __init__(self, processor: MidiProcessor, tempo: PieceTempo | None = None):
         check_time(processor)
         self.tokenizer = processor.music_tokenizer
-        self.words = base_words(processor)
+        self.words = processor.base_words
         self.set_tempo(tempo or PieceTempo())
         self.last_onset, self.last_onset_seconds, self.bars_to_last_onset = None, 0.0, 0
         self.program, self.note = 0, []

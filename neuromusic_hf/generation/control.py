@@ -12,10 +12,9 @@ from symusic.core import ScoreTick
 from transformers import LogitsProcessor
 
 from ..grammar import GrammarLogitsProcessor, TokenGrammar
-from ..grammar.token_grammar import DRUMS
 from ..music import FASTEST_TEMPO, SLOWEST_TEMPO, RefusedFile
 from ..tokenization import MidiProcessor
-from ..tokenization.base_words import base_words
+from ..tokenization.token_limits import DRUMS
 from .clock import MusicClock
 from .prompts import Prompt, programs_of
 
@@ -127,11 +126,6 @@ class Controller:
             return None
 
     @cached_property
-    def words(self) -> list[list[tuple[str, str]]]:
-        """Base tokens of each id."""
-        return base_words(self.processor)
-
-    @cached_property
     def clock(self) -> MusicClock:
         """
         Stands at the beginning of a piece.
@@ -204,8 +198,8 @@ class Controller:
 
     def complete_notes(self, ids: list[int]) -> list[int]:
         """`ids` without a note at their end that still lacks tokens, which might become one that is not wished for."""
-        ids = list(ids)
-        while ids and self.words[ids[-1]] and self.words[ids[-1]][-1][0] in UNFINISHED:
+        ids, words = list(ids), self.processor.base_words
+        while ids and words[ids[-1]] and words[ids[-1]][-1][0] in UNFINISHED:
             ids.pop()
         return ids
 
@@ -230,7 +224,8 @@ class Controller:
             "Pitch": lambda value: low <= int(value) <= high,
             "Tempo": lambda value: tempo is None or float(value) == tempo,
         }
-        return torch.tensor([all(allows[kind](value) for kind, value in ws if kind in allows) for ws in self.words])
+        words = self.processor.base_words
+        return torch.tensor([all(allows[kind](value) for kind, value in ws if kind in allows) for ws in words])
 
     def written_tempo(self, control: Control) -> float | None:
         """The tempo that stands for the one wished for in the tokens: the one that miditok chooses."""

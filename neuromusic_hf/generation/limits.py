@@ -8,8 +8,7 @@ import torch
 from symusic.core import ScoreTick
 from transformers import PreTrainedTokenizerBase, StoppingCriteria
 
-from ..music import bar_starts, onsets
-from ..music.excerpts import seconds_at
+from ..music import bar_starts, onsets, seconds_at
 from .clock import MusicClock
 
 

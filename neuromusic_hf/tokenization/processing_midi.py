@@ -13,6 +13,7 @@ from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, 
 
 from ..disk import user_path
 from ..music.loading import load_score
+from .base_words import expand_ids
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
 from .fast_tokenizer import NO_VALUE, to_fast_tokenizer, vocabulary_hash
 from .miditok_file import HUB_ARGUMENTS, find_miditok_file, load_miditok_file
@@ -71,6 +72,7 @@ class MidiProcessor(ProcessorMixin):
         self.vocabulary_hash = vocabulary_hash
         self._made_of = _state(self.music_tokenizer)
         self._limits = TokenLimits.of(self.music_tokenizer)
+        self._expanded = None, []
         if vocabulary_hash is not None:
             check_rebuilt(self.music_tokenizer, vocabulary_hash, miditok)
         check_plain(tokenizer, len(self.music_tokenizer), vocabulary_hash)
@@ -323,6 +325,19 @@ class MidiProcessor(ProcessorMixin):
     def vocab_size(self) -> int:
         """Number of ids, special and added tokens included."""
         return len(self.tokenizer)
+
+    @property
+    def base_words(self) -> list[list[tuple[str, str]]]:
+        """
+        The base tokens of each id, as pairs of type and value: `[("Pitch", "60"), ("Velocity", "79")]` of a learned
+        group. Special and added tokens have none. Computed once, and anew where the vocabulary has changed since.
+        """
+        music = self.music_tokenizer
+        vocabulary = self.vocab_size, dict(music.vocab), music.vocab_model
+        if self._expanded[0] != vocabulary:
+            words = expand_ids(music)
+            self._expanded = vocabulary, words + [[] for _ in range(len(words), self.vocab_size)]
+        return self._expanded[1]
 
     @property
     def tokenization(self) -> str:

@@ -79,7 +79,8 @@ class DataArguments:
     corpus: str = field(
         default="bach+folk",
         metadata={
-            "help": "bach, folk, maestro, lamd, a folder, archive, Parquet file or Hub dataset, or several joined by +"
+            "help": "bach, folk, maestro, lamd, a folder, archive, Parquet file or Hub dataset, the import path of a "
+            "MidiCorpusBuilder, or several joined by +"
         },
     )
     data_dir: str | None = field(default=None, metadata={"help": "where the corpus lies, if it is here already"})
@@ -169,6 +170,10 @@ class RunArguments(TrainingArguments):
     )
     eval_continue_length: int | None = field(
         default=None, metadata={"help": "most tokens to add; by default half of the context or of a usual piece"}
+    )
+    eval_comparisons: list[str] = field(
+        default_factory=list,
+        metadata={"help": "import paths of comparisons to score them by, beside those of this package"},
     )
     eval_harmony_embedding: str | None = field(
         default=None, metadata={"help": "folder or Hub id; the one that comes with the package if not set"}

@@ -73,6 +73,7 @@ NEEDS = (
             "eval_shown_continuations",
             "eval_prompt_length",
             "eval_continue_length",
+            "eval_comparisons",
             "eval_harmony_embedding",
         ),
         "eval_continuations_steps",

@@ -19,6 +19,7 @@ from datasets import Dataset, DatasetDict
 from datasets.fingerprint import Hasher
 from transformers import Trainer
 
+from ..borders.datasets import fingerprint_of
 from ..corpora.code_identity import code_of, code_of_rooms
 from ..disk import write_json
 from ..hub.bundle import RUN_NAME
@@ -78,8 +79,8 @@ def prepare_processor(
     processor = load_processor(model_args, resume_from_checkpoint)
     if resume_from_checkpoint or model_args.vocab_size is None:
         return processor
-    wanted = [json.dumps(processor.miditok), model_args.vocabulary_model, model_args.vocab_size, train._fingerprint]
-    wanted += [code_of(type(processor.music_tokenizer)), code_of_rooms("music", "tokenization")]
+    wanted = [json.dumps(processor.miditok), model_args.vocabulary_model, model_args.vocab_size, fingerprint_of(train)]
+    wanted += [code_of(type(processor.music_tokenizer)), code_of_rooms("borders", "music", "tokenization")]
     cached = Path(datasets.config.HF_DATASETS_CACHE, "neuromusic_vocabularies", Hasher.hash([*wanted, seed]))
     if cached.is_dir():
         learned = MidiProcessor.from_pretrained(cached)

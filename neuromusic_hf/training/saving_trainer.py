@@ -8,6 +8,7 @@ import yaml
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
+from ..borders.transformers import last_logged_step, unlogged_loss
 from ..disk import size_in_mib, staged_folder, write_json, write_whole
 from ..hub.bundle import RECIPE_NAME
 from ..hub.pipeline_file import add_pipeline_file
@@ -38,8 +39,8 @@ class SavingTrainer(FiniteTrainer):
             "processes": self.args.world_size,
             "optimizer": not self.args.save_only_model,
             "train": self.train_facts,
-            "unlogged_loss": self.accelerator.gather(self._tr_loss[None]).mean().item(),
-            "last_logged_step": self._globalstep_last_logged,
+            "unlogged_loss": self.accelerator.gather(unlogged_loss(self)[None]).mean().item(),
+            "last_logged_step": last_logged_step(self),
         }
 
     def _get_output_dir(self, trial) -> str:

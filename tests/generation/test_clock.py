@@ -14,8 +14,7 @@ from neuromusic_hf import MidiProcessor
 from neuromusic_hf.generation.clock import MusicClock
 from neuromusic_hf.generation.limits import MusicEnd, MusicEndCriteria, MusicFollower, MusicLimit
 from neuromusic_hf.generation.prompts import PieceTempo
-from neuromusic_hf.music import onsets
-from neuromusic_hf.music.excerpts import seconds_at
+from neuromusic_hf.music import onsets, seconds_at
 
 VOCABULARIES = [*TOKENIZATIONS, *(f"{name} BPE" for name in TOKENIZATIONS)]
 PIECES = ("band", "many_meters", "rubato", "jig_tpq_96", "long_notes_and_gaps")

@@ -73,10 +73,10 @@ def test_the_revision_is_the_commit_or_the_hash_of_the_weights(tmp_path):
         (tmp_path / name).write_bytes(content)
     (tmp_path / "config.json").write_text("{}")
     expected = hashlib.sha256(b"firstsecond").hexdigest()
-    local = SimpleNamespace(name_or_path=str(tmp_path), config=SimpleNamespace(_commit_hash=None))
+    local = SimpleNamespace(name_or_path=str(tmp_path), hub_commit=None)
     assert model_identity(local) == {"name": str(tmp_path), "revision": weights_hash(tmp_path)}
     assert weights_hash(tmp_path) == expected
-    of_hub = SimpleNamespace(name_or_path="user/model", config=SimpleNamespace(_commit_hash="abc123"))
+    of_hub = SimpleNamespace(name_or_path="user/model", hub_commit="abc123")
     assert model_identity(of_hub) == {"name": "user/model", "revision": "abc123"}
     with pytest.raises(FileNotFoundError, match="safetensors"):
         weights_hash(tmp_path / "nothing")

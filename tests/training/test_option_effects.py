@@ -102,6 +102,7 @@ VOID = [
     ("eval_shown_continuations", 3, {}),
     ("eval_prompt_length", 3, {}),
     ("eval_continue_length", 3, {}),
+    ("eval_comparisons", "my_module.LOUDNESS", {}),
     ("eval_harmony_embedding", "folder", {}),
     ("warmup_steps", 3, {"lr_scheduler_type": "constant"}),
     ("dataloader_persistent_workers", True, {}),
