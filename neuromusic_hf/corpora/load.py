@@ -14,6 +14,7 @@ import datasets
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 from datasets.fingerprint import Hasher
 
+from ..borders.datasets import fingerprint_of
 from ..music import SanityLimits
 from ..music.midi_feature import Midi
 from ..ranges import PROCESSES, check_ranges
@@ -176,7 +177,7 @@ def _report(opened: list[_OpenedCorpus], path: str | Path | None, cache_dir: str
         for part in opened
     ]
     report = merge_reports(reports)
-    fingerprint = Hasher.hash([part.rows._fingerprint for part in opened])
+    fingerprint = Hasher.hash([fingerprint_of(part.rows) for part in opened])
     saved = _save_report(
         report, path or _default_report_path(report.corpus, fingerprint, cache_dir), asked_for=path is not None
     )
