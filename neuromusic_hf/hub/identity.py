@@ -7,9 +7,7 @@ from transformers import PreTrainedModel
 
 from ..disk import hash_files
 from ..models.adapters import Adapter
-
-BESIDE_WEIGHTS = ("*config.json", "tokenizer.json", "*tokens*.json", "*.py")
-"""Files of a bundle that decide about the notes, as its weights do."""
+from .bundle import BESIDE_WEIGHTS
 
 
 def model_identity(model: PreTrainedModel) -> dict[str, str]:

@@ -139,3 +139,16 @@ def load_processor(name: str, **hub_arguments) -> MidiProcessor:
         if (adapter := Adapter.find(name, **hub_arguments)) is None:
             raise
         return MidiProcessor.from_pretrained(adapter.base)
+
+
+def find_processor(model: PreTrainedModel) -> MidiProcessor:
+    """Loads the processor from where the weights lie. Raises `ValueError` where there is none, and says why."""
+    folder, commit = model.name_or_path, getattr(model, "hub_commit", None)
+    try:
+        return load_processor(folder, **{"revision": commit} if commit else {})
+    except (OSError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"No MidiProcessor can be loaded from {folder!r}: save the one the model was trained with beside the "
+            "weights (MidiProcessor.save_pretrained, or miditok's own tokenizer.json), or give processor=. "
+            f"({error})"
+        ) from error

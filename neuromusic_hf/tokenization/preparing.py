@@ -10,8 +10,7 @@ from symusic.core import NoteTickList, ScoreTick
 
 from ..borders.miditok import merges_tracks_of_a_program, resample, round_to_beats, time_shifts
 from .meters import written_meters
-
-DRUMS = -1
+from .token_limits import DRUMS
 
 
 def prepare(tokenizer: MusicTokenizer, score: ScoreTick) -> ScoreTick:

@@ -9,6 +9,7 @@ from transformers.trainer_utils import HubStrategy, IntervalStrategy, SaveStrate
 from transformers.training_args import OptimizerNames
 
 from ..borders.transformers import DICT_FIELDS
+from ..models.sampling import SAMPLING_RANGES
 from ..ranges import PROCESSES, SEEDS, Range, check_ranges
 from ..tokenization.vocabulary_training import VOCABULARY_MODELS
 
@@ -21,6 +22,7 @@ MODEL_RANGES = {
     "num_attention_heads": Range(1, "heads"),
     "intermediate_size": Range(1, "numbers in a vector"),
     "vocab_size": Range(1, "ids"),
+    **SAMPLING_RANGES,
 }
 
 DATA_RANGES = {

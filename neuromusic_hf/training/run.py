@@ -22,13 +22,13 @@ from transformers import Trainer
 from ..borders.datasets import fingerprint_of
 from ..corpora.code_identity import code_of, code_of_rooms
 from ..disk import write_json
+from ..hub.bundle import RUN_NAME
 from ..tokenization import BlockCollator, MidiProcessor, PiecesTally, make_blocks
 from ..tokenization.corpus_tally import is_piece
 from ..tokenization.vocabulary_training import tell_size
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
 from .resuming import refuse_other_blocks
-from .saving import RUN_NAME
 from .trainer import MusicTrainer
 
 logger = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ def evaluate_test_split(trainer: Trainer, blocks: TrainingBlocks) -> dict[str, f
     return trainer.evaluate(blocks.splits["test"], metric_key_prefix="test")
 
 
-def save_bundle(trainer: MusicTrainer, facts: dict, metrics: dict):
+def save_run(trainer: MusicTrainer, facts: dict, metrics: dict):
     """
     Saves model, processor, recipe and run record in the output folder of a run, as one Hugging Face repository.
 

@@ -10,7 +10,9 @@ from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
 from ..borders.transformers import last_logged_step, unlogged_loss
 from ..disk import size_in_mib, staged_folder, write_json, write_whole
-from .checkpoints import PROGRESS_NAME, RECIPE_NAME, TRAINER_STATE_NAME, newest_whole
+from ..hub.bundle import RECIPE_NAME
+from ..hub.pipeline_file import add_pipeline_file
+from .checkpoints import PROGRESS_NAME, TRAINER_STATE_NAME, newest_whole
 from .finite_trainer import FiniteTrainer
 from .saving import PARTIAL_NAME, publish_checkpoint, replace_bundle, rotate
 
@@ -69,7 +71,9 @@ class SavingTrainer(FiniteTrainer):
         if not (folder / CONFIG_NAME).exists() and not (folder / ADAPTER_CONFIG_NAME).exists():
             # FSDP with states in shards writes its weights elsewhere, and nothing beside them.
             self.model.config.save_pretrained(folder)
+            self.model.generation_config.save_pretrained(folder)
             self.processing_class.save_pretrained(folder)
+        add_pipeline_file(folder)
         # A pickle of the arguments, which recipe.yaml holds in the open.
         (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)
         if self.recipe is not None:
