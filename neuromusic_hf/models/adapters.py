@@ -88,8 +88,9 @@ class Adapter:
 
 class AutoMusicModel(AutoModelForCausalLM):
     """
-    `AutoModelForCausalLM`, which loads adapters on their base as well, and whose models tell where they come from: by
-    `name_or_path` and, from the Hub, `hub_commit`.
+    `AutoModelForCausalLM`, which loads adapters on their base as well.
+
+    Its models tell where they come from: by `name_or_path` and, from the Hub, `hub_commit`.
     """
 
     @classmethod
