@@ -14,6 +14,7 @@ import datasets
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 from datasets.fingerprint import Hasher
 
+from ..borders.datasets import fingerprint_of
 from ..music import SanityLimits
 from ..music.midi_feature import Midi
 from ..ranges import PROCESSES, check_ranges
