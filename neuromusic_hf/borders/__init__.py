@@ -63,6 +63,7 @@ EXTENDED = {
         "_load_video_processor",
         "_pipeline_calls_generate",
         "_prepare_generate_kwargs",
+        "_preprocess_params",
         "_sanitize_parameters",
     ),
     "transformers.PreTrainedTokenizerFast": ("_encode_plus",),
