@@ -6,13 +6,13 @@ Every run is a fresh process. README.md says what each figure means.
 """
 
 import argparse
-import json
 import math
 import os
 import random
 import resource
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +34,19 @@ from measuring import (
 from tqdm import tqdm
 
 from neuromusic_hf import MidiProcessor
+from neuromusic_hf.disk import write_json
 from neuromusic_hf.reports import ScoringOptions, score_run
-from neuromusic_hf.runs import OutputSettings, PieceSource, RunFolder, find_pieces, read_run
-from neuromusic_hf.runs.piece_files import piece_stem, write_piece
+from neuromusic_hf.runs import (
+    ModelRecord,
+    OutputSettings,
+    PieceSource,
+    PiecesRecord,
+    RunFolder,
+    RunSettings,
+    find_pieces,
+    read_run,
+)
+from neuromusic_hf.runs.piece_files import write_piece
 from neuromusic_hf.tokenization import Tally
 
 PARTS = ("prompt", "original", "generated")
@@ -46,7 +56,7 @@ ONE_PROCESS_SHARE = 4
 ALL, ONE = "all_cores", "one_process"
 PREDECESSOR_SECONDS = 0.65
 """A composition, by the system that came before this one, one process on a machine of its own."""
-NO_MODEL = {"name": "no-model", "revision": "0" * 64}
+NO_MODEL = ModelRecord("no-model", "0" * 64)
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
@@ -116,19 +126,17 @@ def write_run(compositions: list[tuple[str, np.ndarray]], number: int, folder: P
     processor = MidiProcessor.from_tokenization("REMI")
     output = OutputSettings(pictures=False)
     run = RunFolder(folder)
-    run.open({"model": NO_MODEL, "pieces": {"number": number}})
+    run.open(RunSettings(NO_MODEL, PiecesRecord(number=number)))
     records = []
     for index, (name, ids) in enumerate(tqdm(compositions, desc="Writing", unit="piece")):
         result = as_continued(processor, *ids.tolist())
-        records.append(write_piece(result, name, folder, piece_stem(index, name), output, audio=False))
+        records.append(write_piece(result, index, name, folder, output))
     for index in range(number):
-        record = records[index % len(records)]
-        run.write_record(index, piece_stem(index, record["name"]), record)
+        run.write_record(replace(records[index % len(records)], index=index))
     manifest = run.write_manifest()
     for share in SHARES:
-        pieces = manifest["pieces"][: number // share]
-        part = {**manifest, "continued": len(pieces), "pieces": pieces}
-        manifest_path(folder, len(pieces)).write_text(json.dumps(part, indent=2), encoding="utf-8")
+        pieces = manifest.pieces[: number // share]
+        write_json(manifest_path(folder, len(pieces)), replace(manifest, pieces=pieces))
 
 
 def as_continued(processor: MidiProcessor, prompt: list[int], original: list[int], generated: list[int]) -> dict:

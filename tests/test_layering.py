@@ -16,8 +16,6 @@ ROOMS = (
 HELPERS = {"disk": (), "imports": (), "ranges": (), "launch": (), "rendering": ("music", "disk", "ranges")}
 """What every room may import, and what these may import themselves."""
 
-KNOWN_EXCEPTIONS = {("runs", "metrics")}
-
 
 def room_of(path: Path, package: Path) -> str:
     return path.relative_to(package).parts[0].removesuffix(".py")
@@ -52,7 +50,7 @@ def wrong_imports(package: Path) -> list[str]:
             wrong.append(f"{path.relative_to(package)} is in no room: give {room} its place among ROOMS or HELPERS")
             continue
         for line, other in imported_rooms(path, package):
-            if other not in allowed[room] and (room, other) not in KNOWN_EXCEPTIONS:
+            if other not in allowed[room]:
                 wrong.append(f"{path.relative_to(package)}:{line} ({room}) imports from {other}")
     return wrong
 

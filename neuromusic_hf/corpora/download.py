@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import urllib.error
 import urllib.request
@@ -11,6 +10,7 @@ from pathlib import Path
 import datasets
 from tqdm.auto import tqdm
 
+from ..disk import hash_files
 from .cache import keeps_from_writing, writing_cache
 
 logger = datasets.utils.logging.get_logger(__name__)
@@ -48,7 +48,7 @@ def fetch(url: str, target: str | Path, sha256: str, attempts: int = 3, timeout:
         CacheError: if the file cannot be written.
     """
     target = Path(target)
-    if target.is_file() and sha256_of(target) == sha256:
+    if target.is_file() and hash_files([target]) == sha256:
         return target
     with writing_cache(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def _fetch(url: str, target: Path, sha256: str, attempts: int, timeout: float) -
                     f"{part}; run again to go on from there, or pass data_dir with a copy of the data."
                 ) from error
             logger.warning(f"Download of {url} broke off ({error}); going on, attempt {attempt + 1} of {attempts}.")
-    found = sha256_of(part)
+    found = hash_files([part])
     if found != sha256:
         part.unlink()
         raise DownloadError(
@@ -79,15 +79,6 @@ def _fetch(url: str, target: Path, sha256: str, attempts: int, timeout: float) -
         )
     os.replace(part, target)
     return target
-
-
-def sha256_of(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _receive(url: str, part: Path, timeout: float) -> None:

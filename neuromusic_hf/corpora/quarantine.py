@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..disk import read_json, user_path, write_whole
+from ..disk import read_json, user_path, write_json
 from .builder import IGNORED
 
 
@@ -59,7 +58,7 @@ class QuarantineReport:
         """Write the report as JSON, whole or not at all."""
         path = user_path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+        write_json(path, self, ascii_only=False)
         return path
 
     @classmethod
@@ -71,8 +70,7 @@ class QuarantineReport:
             ValueError: if it is none.
         """
         path, remedy = user_path(path), "Load the corpus again, and it is written anew."
-        content = read_json(path, cls, "is no quarantine report", remedy)
-        return cls(**{field.name: content[field.name] for field in fields(cls) if field.name in content})
+        return read_json(path, cls, "is no quarantine report", remedy)
 
 
 def _listed(counts: dict[str, int]) -> str:

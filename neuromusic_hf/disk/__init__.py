@@ -1,17 +1,19 @@
 """What is written is whole or not there, by one process at a time; what is read back has the shape it was given."""
 
 from .folder_lock import LOCK_NAME, lock_folder
+from .hashing import hash_files
 from .main_process import by_main_process
 from .output_folder import check_output_folder
-from .typed_json import read_json
+from .typed_json import from_json, read_json, to_json, write_json
 from .user_path import user_path
-from .whole import finite_json, remove_folder, size_in_mib, staged_folder, sync, sync_tree, write_file, write_whole
+from .whole import remove_folder, size_in_mib, staged_folder, sync, sync_tree, write_file, write_whole
 
 __all__ = [
     "LOCK_NAME",
     "by_main_process",
     "check_output_folder",
-    "finite_json",
+    "from_json",
+    "hash_files",
     "lock_folder",
     "read_json",
     "remove_folder",
@@ -19,7 +21,9 @@ __all__ = [
     "staged_folder",
     "sync",
     "sync_tree",
+    "to_json",
     "user_path",
     "write_file",
+    "write_json",
     "write_whole",
 ]

@@ -25,9 +25,10 @@ _WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 @contextlib.contextmanager
 def lock_folder(folder: str | Path) -> Iterator[Path]:
     """
-    Holds an output folder, which is made where it is not there, against every other process. The operating system
-    frees it when the process ends, however it ends. In a launch of several processes the main one holds it for all.
-    Where nothing was written in the end, a folder that was made for it goes again.
+    Holds an output folder, which is made where it is not there, against every other process.
+
+    The operating system frees it when the process ends, however it ends. In a launch of several processes the main one
+    holds it for all. Where nothing was written in the end, a folder that was made for it goes again.
 
     Args:
         folder (`str` or `Path`): where only this process is to write.

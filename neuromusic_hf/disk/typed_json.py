@@ -1,25 +1,37 @@
-"""JSON files that we wrote, read back: whole, and of the shape that a dataclass declares, or refused by name."""
+"""JSON files that we write and read back as dataclasses: whole, and of the shape they declare, or refused by name."""
 
 import dataclasses
+import functools
 import json
 import math
 import types
 import typing
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
+
+from .whole import write_whole
 
 MOST_SHOWN = 60
 LONGEST_INTEGER = 63
 """Bits: what a table can hold."""
 
+NAMES = {dict: "an object", list: "a list", str: "text", int: "a whole number", float: "a number", bool: "a bool"}
 
-def read_json(path: str | Path, shape: Any, what: str, remedy: str) -> Any:
+Shape = TypeVar("Shape")
+
+
+@overload
+def read_json(path: str | Path, shape: type[Shape], what: str, remedy: str) -> Shape: ...
+@overload
+def read_json(path: str | Path, shape: Any, what: str, remedy: str) -> Any: ...
+def read_json(path, shape, what, remedy):
     """
-    Reads a JSON file.
+    Reads a JSON file, the inverse of [`write_json`].
 
     Args:
         path (`str` or `Path`): the file.
-        shape (type):
+        shape (`type`):
             What it must hold: a dataclass (an object with its fields, those with a default may be missing, others are
             let be), `dict[str, ...]`, `list[...]`, a tuple (a list of that length), `str`, `int`, `float`, `bool`,
             unions of these, or `Any`.
@@ -27,76 +39,122 @@ def read_json(path: str | Path, shape: Any, what: str, remedy: str) -> Any:
         remedy (`str`): what to do if it is not, for the error.
 
     Returns:
-        The content, as plain JSON values.
+        What the file holds, as `shape` says.
 
     Raises:
         `OSError`: the file cannot be read.
-        `ValueError`: it is no JSON, or of another shape; file, place, value and remedy are told.
+        `ValueError`: it is no JSON, of another shape, or a dataclass refuses its fields; file, place, value and remedy
+            are told.
     """
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
         content = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_without_twins)
-        check_shape(content, shape, "its content")
+        return from_json(content, shape, "its content")
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} {what}: {error}. {remedy}") from error
-    return content
 
 
-def check_shape(value: Any, shape: Any, place: str) -> None:
+def write_json(path: Path, value: Any, *, ascii_only: bool = True) -> None:
     """
-    Checks a JSON value.
+    Writes a JSON file in one step: whoever looks finds nothing, the old content, or all of the new.
+
+    Args:
+        path (`Path`): the file; its folder is there.
+        value: a dataclass or plain values, as of [`to_json`]. Numbers that are not finite become `null`, as JSON has
+            no word for them.
+        ascii_only (`bool`, *optional*, defaults to `True`): escape other characters.
+
+    Raises:
+        `OSError`: it cannot be written; the path and the reason are told.
+    """
+    text = json.dumps(_finite(to_json(value)), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    write_whole(path, text + "\n")
+
+
+def to_json(value: Any) -> Any:
+    """
+    Plain JSON values of a dataclass, and of all in it: its fields in order, or what its own `to_dict()` says.
+
+    Args:
+        value: a dataclass, mapping, list or tuple of these, or a plain value.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        own = getattr(value, "to_dict", None)
+        return to_json(own() if own else {each.name: getattr(value, each.name) for each in dataclasses.fields(value)})
+    if isinstance(value, Mapping):
+        return {key: to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    return value
+
+
+@overload
+def from_json(value: Any, shape: type[Shape], place: str) -> Shape: ...
+@overload
+def from_json(value: Any, shape: Any, place: str) -> Any: ...
+def from_json(value, shape, place):
+    """
+    Makes of plain JSON values what they stand for, the inverse of [`to_json`].
 
     Args:
         value: as `json.loads` gives it.
-        shape (type): as of [`read_json`].
+        shape (`type`): as of [`read_json`].
         place (`str`): where it stands, such as `pieces[3].files`.
 
     Raises:
-        `ValueError`: it is of another shape.
+        `ValueError`: it is of another shape, or a dataclass refuses its fields.
     """
     origin, arguments = typing.get_origin(shape), typing.get_args(shape)
     if origin in (typing.Union, types.UnionType):
         plain = [each for each in arguments if each is not types.NoneType]
-        if value is not None or len(plain) == len(arguments):
-            _check_one_of(value, plain, place)
-    elif dataclasses.is_dataclass(shape):
-        _check_object(value, shape, place)
-    elif origin is dict:
-        for key, item in _expect(value, dict, place).items():
-            check_shape(item, arguments[1], f"{place}[{key!r}]")
-    elif origin is list:
-        for index, item in enumerate(_expect(value, list, place)):
-            check_shape(item, arguments[0], f"{place}[{index}]")
-    elif origin is tuple:
+        if value is None and len(plain) < len(arguments):
+            return None
+        return _one_of(value, plain, place)
+    if dataclasses.is_dataclass(shape):
+        return _object(value, shape, place)
+    if origin is dict:
+        return {
+            key: from_json(item, arguments[1], f"{place}[{key!r}]")
+            for key, item in _expect(value, dict, place).items()
+        }
+    if origin is list:
+        items = enumerate(_expect(value, list, place))
+        return [from_json(item, arguments[0], f"{place}[{index}]") for index, item in items]
+    if origin is tuple:
         if len(_expect(value, list, place)) != len(arguments):
             raise ValueError(f"{place} has {len(value)} items instead of {len(arguments)}")
-        for index, (item, each) in enumerate(zip(value, arguments, strict=True)):
-            check_shape(item, each, f"{place}[{index}]")
-    elif shape is not Any:
-        _expect(value, shape, place)
+        pairs = enumerate(zip(value, arguments, strict=True))
+        return tuple(from_json(item, each, f"{place}[{index}]") for index, (item, each) in pairs)
+    return value if shape is Any else _expect(value, shape, place)
 
 
-def _check_one_of(value: Any, shapes: list, place: str) -> None:
+def _one_of(value: Any, shapes: list, place: str) -> Any:
     for shape in shapes[:-1]:
         try:
-            return check_shape(value, shape, place)
+            return from_json(value, shape, place)
         except ValueError:
             continue
-    return check_shape(value, shapes[-1], place)
+    return from_json(value, shapes[-1], place)
 
 
-def _check_object(value: Any, cls: type, place: str) -> None:
+def _object(value: Any, cls: Any, place: str) -> Any:
     _expect(value, dict, place)
-    hints = typing.get_type_hints(cls)
+    found = {}
     for field in dataclasses.fields(cls):
         if field.name in value:
-            check_shape(value[field.name], hints[field.name], f"{place}.{field.name}".removeprefix("its content."))
+            inner = f"{place}.{field.name}".removeprefix("its content.")
+            found[field.name] = from_json(value[field.name], _types_of(cls)[field.name], inner)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ValueError(f"{place} lacks {field.name!r}")
+    return cls(**found)
+
+
+@functools.cache
+def _types_of(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def _expect(value: Any, kind: type, place: str) -> Any:
-    names = {dict: "an object", list: "a list", str: "text", int: "a whole number", float: "a number", bool: "a bool"}
     fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
     if fits and isinstance(value, int):
         fits = value.bit_length() <= LONGEST_INTEGER
@@ -106,8 +164,16 @@ def _expect(value: Any, kind: type, place: str) -> Any:
         fits = value.encode("utf-8", "ignore").decode("utf-8") == value
     if not fits:
         shown = repr(value) if not isinstance(value, int) or abs(value) < 10**MOST_SHOWN else "a huge number"
-        raise ValueError(f"{place} is {shown[:MOST_SHOWN]}, not {names[kind]}")
+        raise ValueError(f"{place} is {shown[:MOST_SHOWN]}, not {NAMES[kind]}")
     return value
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _refuse_constant(name: str) -> None:

@@ -1,8 +1,6 @@
 """Files and folders that are whole or not there, whenever the process or the machine stops."""
 
 import contextlib
-import json
-import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -35,24 +33,12 @@ def write_whole(path: Path, text: str):
         partial.unlink(missing_ok=True)
 
 
-def finite_json(value) -> str:
-    """JSON text, in which numbers that are not finite are `null`: JSON has no word for them."""
-    return json.dumps(_finite(value), indent=2, sort_keys=False, allow_nan=False) + "\n"
-
-
-def _finite(value):
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 @contextlib.contextmanager
 def staged_folder(staging: Path, target: Path, remedy: str = "") -> Iterator[Path]:
     """
-    A folder to write to before its files go where they belong. It is removed in the end, whatever happens, and the
-    folder it lies in if nothing else does.
+    A folder to write to before its files go where they belong.
+
+    It is removed in the end, whatever happens, and the folder it lies in if nothing else does.
 
     Args:
         staging (`Path`): on the file system of `target`.

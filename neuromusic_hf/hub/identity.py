@@ -1,14 +1,13 @@
 """Which model a bundle holds: its commit, or hashes over the files that decide about the notes."""
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from ..disk import hash_files
 from ..models.adapters import Adapter
 
-HASH_BLOCK_BYTES = 2**20
 BESIDE_WEIGHTS = ("*config.json", "tokenizer.json", "*tokens*.json", "*.py")
 """Files of a bundle that decide about the notes, as its weights do."""
 
@@ -46,12 +45,3 @@ def _of_base(folder: str | Path, patterns: Iterable[str]) -> list[Path]:
 
 def _matching(folder: str | Path, patterns: Iterable[str]) -> list[Path]:
     return sorted({path for pattern in patterns for path in Path(folder).glob(pattern)})
-
-
-def hash_files(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            while block := file.read(HASH_BLOCK_BYTES):
-                digest.update(block)
-    return digest.hexdigest()

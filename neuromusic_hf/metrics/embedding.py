@@ -118,7 +118,7 @@ class HarmonyEmbedding:
         stored = read_json(path, _StoredWords, "does not hold the words of a harmony embedding", remedy)
         try:
             vectors = load_file(Path(folder) / VECTORS_FILE_NAME)["vectors"]
-            return cls(tuple(stored["words"]), vectors, stored["training"])
+            return cls(tuple(stored.words), vectors, stored.training)
         except (ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ValueError(f"{folder} holds no harmony embedding that can be read: {error}. {remedy}") from error
 

@@ -42,10 +42,10 @@ def collect_media(run: FinishedRun, scores: RunScores, report: Path, shown: int)
     """
     pictures, sounds = {f"{PREFIX}distances": report / DISTANCES_NAME}, {}
     for record in run.records:
-        if record["index"] >= shown:
+        if record.index >= shown:
             continue
-        for part, files in (("picture", pictures), ("audio", sounds)):
-            if (path := run.path(record, part)) is not None:
+        for name, files in ((record.files.picture, pictures), (record.files.audio, sounds)):
+            if (path := run.path(name)) is not None:
                 files[f"{PREFIX}{path.stem}"] = path
     histograms = {}
     for feature in FEATURES:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..disk import check_output_folder, read_json, user_path
+from ..disk import check_output_folder, read_json, to_json, user_path
 from .pictures import plot_scores
 from .readings import FEATURES, below_floor
 from .run_scores import SCORES_NAME
@@ -68,6 +68,11 @@ class ComparedRecord:
     """Settings in `scores.json` that must agree."""
 
     run: RunRecord | None = None
+    scores: Any = None
+    harmony_embedding: Any = None
+    train_corpus: Any = None
+    train_notes_sha256: Any = None
+    split_shares: Any = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ def _read(path: Path) -> ScoredRun:
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path}: score the run first, with scripts/score_continuations.py.")
     what, remedy = "does not hold the scores of a run", "Score the run again, with scripts/score_continuations.py."
-    record = read_json(path, ScoresRecord, what, remedy)
+    record = to_json(read_json(path, ScoresRecord, what, remedy))
     for feature in FEATURES:
         score = record["scores"].get(feature.score_name)
         if score is None:

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from ..disk import user_path
-from ..runs.finished_run import FinishedRun, piece_label
+from ..runs import FinishedRun, piece_label
 from ..tokenization.tally import say_changes
 from .pictures import plot_distances, plot_scores
 from .readings import FEATURES, MANY_PIECES, clearly_above, read_novelty, read_score, read_token_errors
@@ -80,7 +80,7 @@ def _render(run: FinishedRun, scores: RunScores, distances: bytes) -> str:
 def _most_copied(table: pd.DataFrame) -> str | None:
     """Label of the piece whose continuation shares the longest run with the training pieces."""
     runs = table["novelty_generated"].dropna()
-    return None if runs.empty else piece_label(table.loc[runs.idxmax()])
+    return None if runs.empty else piece_label(*table.loc[runs.idxmax(), ["index", "name"]])
 
 
 def _png(figure: Figure) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ..metrics import NoveltyScore, PieceDistances
-from ..runs.finished_run import FinishedRun
+from ..runs import FinishedRun, LeftOutRecord, PieceRecord
 
 PARTS_WITH_NOTES = ("prompt", "generated", "original")
 NOVELTY = ("novelty_original", "novelty_generated")
@@ -46,9 +46,7 @@ def make_piece_table(
         _facts(record) | _distances(each) | dict(zip(NOVELTY, runs or (None, None), strict=True))
         for record, each, runs in zip(run.records, found, shared, strict=True)
     ]
-    rows += [
-        {key: record[key] for key in ("index", "name")} | {"left_out": _reason(record)} for record in run.left_out
-    ]
+    rows += [{"index": record.index, "name": record.name, "left_out": _reason(record)} for record in run.left_out]
     table = pd.DataFrame(rows, columns=_columns(features))
     return table.astype(_types(features)).assign(mean_rank=mean_rank(table, features))
 
@@ -60,10 +58,10 @@ def mean_rank(table: pd.DataFrame, features: list[str]) -> pd.Series:
     return differences.rank().mean(axis=1).reindex(table.index)
 
 
-def _facts(record: dict) -> dict:
-    facts = {"index": record["index"], "name": record["name"]} | {fact: record.get(fact) for fact in FACTS}
-    facts |= {f"{part}_notes": record["notes"][part] for part in PARTS_WITH_NOTES}
-    return facts | {f"{part}_file": record["files"].get(part) for part in FILES}
+def _facts(record: PieceRecord) -> dict:
+    facts = {"index": record.index, "name": record.name} | {fact: getattr(record, fact) for fact in FACTS}
+    facts |= {f"{part}_notes": getattr(record.notes, part) for part in PARTS_WITH_NOTES}
+    return facts | {f"{part}_file": getattr(record.files, part) for part in FILES}
 
 
 def _distances(found: Mapping[str, PieceDistances]) -> dict:
@@ -75,8 +73,8 @@ def _distances(found: Mapping[str, PieceDistances]) -> dict:
     return row
 
 
-def _reason(record: dict) -> str:
-    return f"{record['reason']}: {record['detail']}"
+def _reason(record: LeftOutRecord) -> str:
+    return f"{record.reason}: {record.detail}"
 
 
 def _columns(features: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from transformers import PreTrainedConfig
 from ..hub import files_hash, weights_hash
 from ..metrics import count_token_errors
 from ..models.adapters import Adapter, load_processor
-from ..runs.finished_run import FinishedRun
+from ..runs import FinishedRun, ModelRecord
 from ..tokenization import MidiProcessor
 
 SHA256_DIGITS = 64
@@ -40,7 +40,7 @@ def load_run_model(run: FinishedRun) -> RunModel:
     Raises:
         [`NotAvailable`]: they cannot be read, or there are other weights or files under that name by now.
     """
-    name, revision = run.model["name"], run.model["revision"]
+    name, revision = run.model.name, run.model.revision
     in_folder = len(revision) == SHA256_DIGITS
     if in_folder and not Path(name).is_dir():
         raise NotAvailable(f"there is no folder {name} here: score the run where it was made")
@@ -57,10 +57,10 @@ def load_run_model(run: FinishedRun) -> RunModel:
     return RunModel(config.get("model_type"), processor)
 
 
-def _is_changed(model: dict) -> bool:
+def _is_changed(model: ModelRecord) -> bool:
     """Runs that were made before these were recorded say nothing of the files beside the weights."""
-    name, files = model["name"], model.get("files")
-    return weights_hash(name) != model["revision"] or (files is not None and files_hash(name) != files)
+    files = model.files
+    return weights_hash(model.name) != model.revision or (files is not None and files_hash(model.name) != files)
 
 
 def count_run_token_errors(run: FinishedRun, model: RunModel | None) -> dict:
@@ -72,7 +72,7 @@ def count_run_token_errors(run: FinishedRun, model: RunModel | None) -> dict:
     """
     if model is None:
         raise NotAvailable("the model is not available")
-    paths = [run.path(record, "tokens") for record in run.records]
+    paths = [run.path(record.files.tokens) for record in run.records]
     if None in paths:
         raise NotAvailable("the run has not recorded the generated ids: continue again with --overwrite")
     return count_token_errors(model.processor, [_read_ids(path, model.processor) for path in paths]).to_dict()

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ..corpora import load_corpus
 from ..corpora.splits import check_shares
-from ..disk import user_path
+from ..disk import to_json, user_path
 from ..metrics import (
     HarmonyEmbedding,
     NoveltyScore,
@@ -31,8 +31,8 @@ from ..metrics import (
 )
 from ..music.loading import load_score
 from ..ranges import PROCESSES, check_ranges
-from ..runs.finished_run import FinishedRun, piece_label
-from ..runs.run_folder import tally_of
+from ..runs import FinishedRun, tally_of
+from .compared_pieces import compared_pieces
 from .piece_table import make_piece_table
 from .run_model import NotAvailable, RunModel, count_run_token_errors, describe_model, load_run_model
 
@@ -130,7 +130,7 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
     table = make_piece_table(run, found, list(measures), novelty)
     record = {
         "run": str(run.folder),
-        "model": {**run.model, **describe_model(model)},
+        "model": {**to_json(run.model), **describe_model(model)},
         "pieces": {"continued": len(run.records), "left_out": _left_out(run)},
         "changed_by_tokenizer": tell("changed_by_tokenizer", _changed, run),
         "scores": {f"{name}_kl": _score(run, found, name, options) for name in measures},
@@ -166,7 +166,7 @@ def _training_split(options: ScoringOptions) -> Dataset | None:
 
 
 def _measure(run: FinishedRun, measures: dict, num_proc: int) -> Found:
-    pieces = run.pieces()
+    pieces = compared_pieces(run)
     workers = max(1, min(num_proc, len(pieces)))
     return list(tqdm(measure_pieces(pieces, measures, workers), desc="Scoring", unit="piece", total=len(pieces)))
 
@@ -179,7 +179,7 @@ def _novelty(run: FinishedRun, found: Found, training: Dataset | None) -> Novelt
     if training is None:
         raise NotAvailable("no training corpus was named (--train_corpus)")
     readable, unreadable = [], {}
-    for piece, distances in zip(run.pieces(), found, strict=True):
+    for piece, distances in zip(compared_pieces(run), found, strict=True):
         measured = next(iter(distances.values()))
         if measured.readable:
             readable.append(piece)
@@ -197,7 +197,7 @@ def _novelty(run: FinishedRun, found: Found, training: Dataset | None) -> Novelt
 def _left_out(run: FinishedRun) -> dict[str, list[str]]:
     names = {}
     for record in run.left_out:
-        names.setdefault(record["reason"], []).append(piece_label(record))
+        names.setdefault(record.reason, []).append(record.label)
     return names
 
 
@@ -219,7 +219,7 @@ def _settings(
 ) -> dict:
     notes = None if training is None else "\n".join(training["content_hash"])
     return {
-        "run": run.settings,
+        "run": to_json(run.settings),
         "scores": asdict(options.settings),
         "harmony_embedding": {
             "words": len(embedding.words),

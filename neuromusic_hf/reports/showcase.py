@@ -14,7 +14,7 @@ from ..music import onsets
 from ..music.excerpts import new_music, seconds_at
 from ..music.loading import load_score
 from ..rendering import plot_piano_roll, render_audio, save_audio
-from ..runs.finished_run import FinishedRun
+from ..runs import FinishedRun, PieceRecord
 
 MOST_SAMPLES = 22050
 """A second."""
@@ -93,7 +93,7 @@ def make_exhibit(run: FinishedRun, table: pd.DataFrame, place: str, number: int)
     row = table.iloc[number].astype(object).where(table.iloc[number].notna(), None).to_dict()
     picture = sound = silence = None
     try:
-        full, prompt = (load_score(run.path(record, part)) for part in ("full", "prompt"))
+        full, prompt = (load_score(run.path(name)) for name in (record.files.full, record.files.prompt))
         new = new_music(full, prompt, from_zero=False)
         picture = _picture(run, record, prompt, new)
         sound = _sound(run, record, full, new)
@@ -102,19 +102,19 @@ def make_exhibit(run: FinishedRun, table: pd.DataFrame, place: str, number: int)
     return Exhibit(place, row, picture, sound, silence)
 
 
-def _picture(run: FinishedRun, record: dict, prompt: ScoreTick, new: ScoreTick) -> bytes:
-    if (path := run.path(record, "picture")) is not None:
+def _picture(run: FinishedRun, record: PieceRecord, prompt: ScoreTick, new: ScoreTick) -> bytes:
+    if (path := run.path(record.files.picture)) is not None:
         return path.read_bytes()
     file = io.BytesIO()
-    plot_piano_roll(prompt, new, title=record["name"]).savefig(file, format="png")
+    plot_piano_roll(prompt, new, title=record.name).savefig(file, format="png")
     return file.getvalue()
 
 
-def _sound(run: FinishedRun, record: dict, full: ScoreTick, new: ScoreTick) -> Sound:
-    if (path := run.path(record, "audio")) is not None:
+def _sound(run: FinishedRun, record: PieceRecord, full: ScoreTick, new: ScoreTick) -> Sound:
+    if (path := run.path(record.files.audio)) is not None:
         audio, rate = _read_wav(path)
     else:
-        soundfont = run.settings.get("output", {}).get("soundfont")
+        soundfont = run.settings.output.soundfont
         audio, rate = render_audio(full, soundfont=soundfont, sample_rate=MOST_SAMPLES).mean(axis=0), MOST_SAMPLES
     total = len(audio) / rate
     boundary = float(seconds_at(full, onsets(new)[:1])[0]) if new.note_num() else total

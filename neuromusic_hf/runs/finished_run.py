@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..disk import read_json, user_path
-from .run_folder import MANIFEST_NAME, RUN_OF, Manifest, piece_label
-from ..metrics import Piece
-
-COMPARED_PARTS = ("prompt", "original", "generated")
+from .records import LeftOutRecord, Manifest, ModelRecord, PieceRecord, RunSettings
+from .run_folder import MANIFEST_NAME, RUN_OF
 
 
 @dataclass(frozen=True)
@@ -17,39 +15,29 @@ class FinishedRun:
 
     Args:
         folder (`Path`): where the files are.
-        settings (`dict`): model, pieces, continuation and output.
-        records (`list[dict]`): of the pieces that were continued.
-        left_out (`list[dict]`): of those that were not, each with its `reason`.
+        settings ([`RunSettings`]): what it was asked to do.
+        records (list of [`PieceRecord`]): the pieces that were continued.
+        left_out (list of [`LeftOutRecord`]): those that were not.
     """
 
     folder: Path
-    settings: dict
-    records: list[dict]
-    left_out: list[dict]
+    settings: RunSettings
+    records: list[PieceRecord]
+    left_out: list[LeftOutRecord]
 
     @property
-    def model(self) -> dict:
-        """Name and revision of the model that continued."""
-        return self.settings["model"]
+    def model(self) -> ModelRecord:
+        """The model that continued."""
+        return self.settings.model
 
     @property
     def labels(self) -> list[str]:
         """How the pieces are reported: names may repeat, their index does not."""
-        return [piece_label(record) for record in self.records]
+        return [record.label for record in self.records]
 
-    def pieces(self) -> list[Piece]:
-        """What the metrics compare; paths, so that nothing is read yet."""
-        paths = ((self.path(record, part) for part in COMPARED_PARTS) for record in self.records)
-        return [Piece(label, *parts) for label, parts in zip(self.labels, paths, strict=True)]
-
-    def path(self, record: dict, part: str) -> Path | None:
-        """Where a file of a piece is, `None` where the run wrote no such part."""
-        name = record["files"].get(part)
+    def path(self, name: str | None) -> Path | None:
+        """Where a file of a piece is, `None` where the run wrote none: `run.path(record.files.picture)`."""
         return None if name is None else self.folder / name
-
-
-def _is_complete(record: dict) -> bool:
-    return record["files"].keys() >= {*COMPARED_PARTS} and record["notes"].keys() >= {*COMPARED_PARTS}
 
 
 def read_run(manifest: str | Path) -> FinishedRun:
@@ -68,12 +56,10 @@ def read_run(manifest: str | Path) -> FinishedRun:
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path}: give the folder of a finished run of scripts/continue_midi.py.")
     content = read_json(path, Manifest, f"is not the manifest {RUN_OF}", "Copy it again, or run that script again.")
-    run = FinishedRun(path.parent, content["settings"], content["pieces"], content["pieces_left_out"])
-    names = [name for record in run.records for name in record["files"].values()]
-    complete = run.model["name"] and all(_is_complete(record) for record in run.records)
-    if not complete or any(Path(name).name != name for name in names):
-        raise ValueError(f"{path} must name a model, and the files and notes of each piece in its own folder.")
-    indices = [record["index"] for record in run.records + run.left_out]
+    names = [name for record in content.pieces for name in record.files.to_dict().values()]
+    if not content.settings.model.name or any(Path(name).name != name for name in names):
+        raise ValueError(f"{path} must name a model, and files of each piece in its own folder.")
+    indices = [record.index for record in [*content.pieces, *content.pieces_left_out]]
     if len(set(indices)) < len(indices) or any(index < 0 for index in indices):
         raise ValueError(f"{path} must number each piece, from 0, and no two alike: {sorted(indices)[:12]}.")
     if missing := [name for name in names if not (path.parent / name).is_file()]:
@@ -81,4 +67,4 @@ def read_run(manifest: str | Path) -> FinishedRun:
             f"{path.parent} lacks {len(missing)} files of its manifest, such as {missing[0]}: copy the whole folder, "
             "or continue again with --overwrite."
         )
-    return run
+    return FinishedRun(path.parent, content.settings, content.pieces, content.pieces_left_out)

@@ -13,10 +13,10 @@ from datasets import Dataset
 from ..corpora import load_corpus
 from ..corpora.builder import printable
 from ..corpora.sources import attempt, is_midi_name, list_source, read_file
+from ..generation.pieces import PROMPT_LIMITS
 from ..music import Midi, RefusedFile
 from ..music.midi_feature import NO_BYTES
 from ..ranges import PROCESSES, SEEDS, Range, check_ranges
-from ..generation.pieces import PROMPT_LIMITS
 
 
 class PieceSource(ABC):
@@ -66,13 +66,16 @@ class FilePiece(PieceSource):
 
     @property
     def name(self) -> str:
+        """The name of the file, without its extension."""
         return printable(self.path.stem)
 
     @property
     def place(self) -> str:
+        """Its path, as it was found."""
         return self.path.as_posix()
 
     def read(self) -> bytes:
+        """The content of the file, where that is no longer than a prompt may be."""
         found = self.problem or attempt(read_file, self.path, PROMPT_LIMITS)
         if isinstance(found, RefusedFile):
             raise found
@@ -81,21 +84,30 @@ class FilePiece(PieceSource):
 
 @dataclass(frozen=True)
 class RowPiece(PieceSource):
-    """A row of a corpus."""
+    """
+    A row of a corpus.
+
+    Args:
+        rows ([`~datasets.Dataset`]): a split, whose column `midi` is not decoded.
+        index (`int`): of the row.
+    """
 
     rows: Dataset
     index: int
 
     @property
     def name(self) -> str:
-        row = self.rows[self.index]  # a title where the corpus has one
+        """Its title where the corpus has one, else the name of its file, else the start of its hash."""
+        row = self.rows[self.index]
         return printable(str(row.get("title") or Path(row["midi"]["path"] or row["content_hash"][:12]).stem))
 
     @property
     def place(self) -> str:
+        """Its name: where the corpus lies does not matter."""
         return self.name
 
     def read(self) -> bytes:
+        """The bytes in the row; no path in it is opened."""
         data = (self.rows[self.index]["midi"] or {}).get("bytes")
         if data is None:
             raise RefusedFile("missing", NO_BYTES)
@@ -110,8 +122,9 @@ def find_pieces(
     sources: Sequence[str], *, split: str = "test", data_dir: str | None = None, num_proc: int | None = None
 ) -> list[PieceSource]:
     """
-    Finds the pieces that `sources` name, and reads none: files in order of their names, then the rows of a corpus in
-    its own order.
+    Finds the pieces that `sources` name, in their order, and reads none.
+
+    Files of a folder come in order of their names, rows of a corpus in its own.
 
     Args:
         sources (sequence of `str`):
@@ -129,7 +142,7 @@ def find_pieces(
     for path in map(Path, sources):
         if is_midi_name(path.name) and not path.exists():
             raise FileNotFoundError(f"There is no MIDI file '{path}'.")
-    pieces = []
+    pieces: list[PieceSource] = []
     for source in sources:
         path = Path(source)
         if path.is_dir() and (files := _files_in(path)):
@@ -158,8 +171,15 @@ def row_pieces(split: Dataset) -> list[RowPiece]:
 
 def choose_pieces(pieces: list[PieceSource], max_items: int | None, seed: int) -> list[PieceSource]:
     """
-    Returns `max_items` of the pieces by chance, in the order they had; all of them where there are no more, or where
-    it is `None`.
+    Takes some of the pieces by chance.
+
+    Args:
+        pieces (list of [`PieceSource`]): to choose from.
+        max_items (`int`, *optional*): so many; all of them where it is `None`, or where there are no more.
+        seed (`int`): of the choice.
+
+    Returns:
+        The chosen pieces, in the order they had.
 
     Raises:
         `ValueError`: `max_items` is not positive, or `seed` out of range.
@@ -171,8 +191,11 @@ def choose_pieces(pieces: list[PieceSource], max_items: int | None, seed: int) -
 
 
 def fingerprint(pieces: list[PieceSource]) -> str:
-    """SHA-256 over the identities of the pieces, in their order: the same where two runs continue the same pieces. All
-    are read for it, one at a time."""
+    """
+    SHA-256 over the identities of the pieces, in their order: the same where two runs continue the same pieces.
+
+    All are read for it, one at a time.
+    """
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(f"{piece.identity}\n".encode())

@@ -2,17 +2,19 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 from tqdm import tqdm
 
-from ..music import RefusedFile, UnwritableScore
-from .piece_files import piece_stem, write_piece
 from ..generation.pipeline import MidiContinuationPipeline
-from .run_folder import RunFolder
 from ..hub import files_hash, model_identity
-from .settings import ContinuationSettings, OutputSettings
+from ..music import RefusedFile, UnwritableScore
+from .piece_files import write_piece
 from .piece_sources import PieceSource, fingerprint
+from .records import LeftOutRecord, Manifest, ModelRecord, PiecesRecord, RunSettings
+from .run_folder import RunFolder
+from .settings import ContinuationSettings, OutputSettings
 
 logger = logging.getLogger(__name__)
 
@@ -39,40 +41,40 @@ class RunWriter:
     settings: ContinuationSettings
     output: OutputSettings
 
-    def begin(self, *, overwrite: bool = False, model: dict[str, str] | None = None, **origin):
+    def begin(self, *, overwrite: bool = False, model: ModelRecord | None = None, **origin: Any) -> None:
         """
         Opens the folder for this run, or to go on with it.
 
         Args:
             overwrite (`bool`, *optional*, defaults to `False`): begin anew, whatever the folder holds of a run.
-            model (`dict[str, str]`, *optional*): `name` and `revision` to record of the model; where it was loaded
-                from, and its commit or the hashes of its weights and of the files beside them, if not given.
-            origin: where the pieces come from, as plain JSON values; recorded with the other settings.
+            model ([`ModelRecord`], *optional*):
+                What to record of the model; where it was loaded from, and its commit or the hashes of its weights and
+                of the files beside them, if not given.
+            origin: where the pieces come from: `sources`, `split`, `max_items`, as of [`PiecesRecord`].
 
         Raises:
             `ValueError`: the folder holds a run with other settings.
         """
-        settings = {
-            "model": model or self._model_record(),
-            "pieces": {**origin, "number": len(self.pieces), "sha256": fingerprint(self.pieces)},
-            "continuation": asdict(self.settings),
-            "output": self.output.as_record(),
-        }
-        self.folder.open(settings, overwrite=overwrite)
-        if finished := self.folder.finished():
+        settings = RunSettings(
+            model or self._model_record(),
+            PiecesRecord(**origin, number=len(self.pieces), sha256=fingerprint(self.pieces)),
+            self.settings.as_record(),
+            self.output.as_record(),
+        )
+        if finished := self.folder.open(settings, overwrite=overwrite):
             logger.info("%d of %d pieces are finished already.", len(finished), len(self.pieces))
 
-    def _model_record(self) -> dict:
+    def _model_record(self) -> ModelRecord:
         identity = model_identity(self.pipeline.model)
-        return {**identity, "files": files_hash(identity["name"])}
+        return ModelRecord(**identity, files=files_hash(identity["name"]))
 
-    def end(self) -> dict:
+    def end(self) -> Manifest:
         """Writes the manifest, once all shares are continued, and returns it."""
         manifest = self.folder.write_manifest()
-        logger.info("%d pieces continued, left out: %s.", manifest["continued"], manifest["left_out"] or "none")
-        changed = manifest["changed_by_tokenizer"]
-        level = logging.WARNING if changed["changed"] else logging.INFO
-        logger.log(level, "The tokenizer changed %d of them: %s.", changed["changed"], changed["summary"])
+        logger.info("%d pieces continued, left out: %s.", len(manifest.pieces), manifest.left_out or "none")
+        tally = manifest.changed_by_tokenizer
+        level = logging.WARNING if tally.changed else logging.INFO
+        logger.log(level, "The tokenizer changed %d of them: %s.", tally.changed, tally.total)
         logger.info(
             "Look at %s: *.png to see, *.full.mid and *.wav to hear, manifest.json for the numbers.", self.folder.path
         )
@@ -80,11 +82,15 @@ class RunWriter:
 
     def continue_share(
         self, process_index: int = 0, num_processes: int = 1, should_stop: Callable[[], bool] | None = None
-    ):
+    ) -> None:
         """
-        Continues every `num_processes`-th batch from the one at `process_index`, but for what is finished already, and
-        until `should_stop()`, which is asked before each batch. The first process shows a bar of its share of the
-        pieces.
+        Continues the share of one process, but for what is finished already. The first process shows its progress.
+
+        Args:
+            process_index (`int`, *optional*, defaults to 0): of this process.
+            num_processes (`int`, *optional*, defaults to 1):
+                That share the pieces: each takes every `num_processes`-th batch, from the one at its index.
+            should_stop (`Callable`, *optional*): asked before each batch; where it says yes, the rest is left.
         """
         size = self.settings.batch_size
         starts = range(process_index * size, len(self.pieces), num_processes * size)
@@ -101,23 +107,24 @@ class RunWriter:
                     self._continue_batch(batch, wanted)
                     bar.update(len(wanted))
 
-    def _continue_batch(self, batch: range, wanted: list[int]):
+    def _continue_batch(self, batch: range, wanted: list[int]) -> None:
         """Continues a whole batch, as in an unbroken run, and writes the pieces `wanted` of it."""
-        sound = {}
+        readable = {}
         for index in batch:
             piece = self.pieces[index]
             try:
-                sound[index] = {"bytes": piece.read(), "name": piece.name}
+                readable[index] = {"bytes": piece.read(), "name": piece.name}
             except RefusedFile as refused:
                 self._leave_out(index, refused.reason, refused.detail)
-        for index, result in zip(sound, self._continued(list(sound.values())), strict=True):
+        for index, result in zip(readable, self._results(list(readable.values())), strict=True):
             if index in wanted:
                 self._write(index, result)
 
-    def _continued(self, pieces: list[dict]) -> list[dict]:
+    def _results(self, pieces: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What the pipeline makes of pieces, one for each."""
         if not pieces:
             return []
-        return self.pipeline(
+        results = self.pipeline(
             pieces,
             batch_size=self.settings.batch_size,
             prompt_length=self.settings.prompt_length,
@@ -128,21 +135,19 @@ class RunWriter:
             constrained=self.settings.constrained,
             **self.settings.generation,
         )
+        return list(results)
 
-    def _write(self, index: int, result: dict):
+    def _write(self, index: int, result: dict[str, Any]) -> None:
         if "skipped" in result:
             self._leave_out(index, **result["skipped"])
             return
         name = self.pieces[index].name
-        stem = piece_stem(index, name)
-        audio = self.output.wants_audio(index)
         try:
-            record = write_piece(result, name, self.folder.path, stem, self.output, audio=audio)
+            record = write_piece(result, index, name, self.folder.path, self.output)
         except UnwritableScore as refused:
             self._leave_out(index, "unwritable", str(refused))
         else:
-            self.folder.write_record(index, stem, record)
+            self.folder.write_record(record)
 
-    def _leave_out(self, index: int, reason: str, detail: str):
-        name = self.pieces[index].name
-        self.folder.write_record(index, piece_stem(index, name), {"name": name, "reason": reason, "detail": detail})
+    def _leave_out(self, index: int, reason: str, detail: str) -> None:
+        self.folder.write_record(LeftOutRecord(index, self.pieces[index].name, reason, detail))

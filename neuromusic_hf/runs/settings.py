@@ -1,15 +1,15 @@
 """What a test run is asked to do, and which weights do it."""
 
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from symusic import Note, Score, Track
+from symusic.core import NoteTick, ScoreTick, TrackTick
 from transformers import PreTrainedModel
 
-from ..disk import user_path
-from ..hub.identity import hash_files
+from ..disk import hash_files, user_path
+from ..generation.randomness import check_seed
 from ..models.fit import longest_context
 from ..ranges import Range, check_ranges
-from ..generation.randomness import check_seed
 
 SAMPLING_RANGES = {
     "temperature": Range(),
@@ -41,15 +41,19 @@ class ContinuationSettings:
     batch_size: int = 8
     seed: int = 0
     constrained: bool = True
-    generation: dict = field(default_factory=lambda: {"do_sample": True, "top_k": 0})
+    generation: dict[str, Any] = field(default_factory=lambda: {"do_sample": True, "top_k": 0})
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("prompt_length", "continue_length", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
         check_seed(self.seed)
 
-    def check(self, model: PreTrainedModel):
+    def as_record(self) -> "ContinuationRecord":
+        """What is recorded of them."""
+        return ContinuationRecord(**asdict(self))
+
+    def check(self, model: PreTrainedModel) -> None:
         """Raises `ValueError` where the model cannot read prompt and continuation."""
         longest = longest_context(model.config)
         wanted = self.prompt_length + self.continue_length
@@ -58,6 +62,14 @@ class ContinuationSettings:
                 f"prompt_length {self.prompt_length} + continue_length {self.continue_length} = {wanted} tokens, but "
                 f"the model reads {longest}: make either shorter."
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContinuationRecord(ContinuationSettings):
+    """How the pieces of a run were continued. A file that holds it gives both lengths."""
+
+    prompt_length: int = field()
+    continue_length: int = field()
 
 
 @dataclass(frozen=True)
@@ -80,26 +92,39 @@ class OutputSettings:
     soundfont: str | None = None
     max_audio_seconds: float = 600.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_ranges(self, {"audio": Range(0, "pieces"), "max_audio_seconds": Range(0, "seconds", open=True)})
 
-    def check(self):
+    def check(self) -> None:
         """Raises `ImportError`, `FileNotFoundError` or `ValueError` where audio is wanted and cannot be rendered."""
         from ..rendering import render_audio  # brings matplotlib, which is slow to import
 
         if self.audio != 0:
-            note = Score(480)
-            note.tracks.append(Track(notes=[Note(0, 480, 60, 80)]))
-            render_audio(note, soundfont=self.soundfont)
+            one_note = ScoreTick(480)
+            one_note.tracks.append(TrackTick())
+            one_note.tracks[0].notes.append(NoteTick(0, 480, 60, 80))
+            render_audio(one_note, soundfont=self.soundfont)
 
-    def as_record(self) -> dict:
-        """All of it as plain JSON values, with the SHA-256 of the soundfont where sound is made with it."""
-        is_heard = self.audio != 0 and self.soundfont is not None
-        return {**asdict(self), "soundfont_sha256": hash_files([user_path(self.soundfont)]) if is_heard else None}
+    def as_record(self) -> "OutputRecord":
+        """What is recorded of them."""
+        heard = [user_path(self.soundfont)] if self.soundfont is not None and self.audio != 0 else []
+        return OutputRecord(**asdict(self), soundfont_sha256=hash_files(heard) if heard else None)
 
     def wants_audio(self, index: int) -> bool:
         """Whether the piece of this index is rendered."""
         return self.audio is None or index < self.audio
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputRecord(OutputSettings):
+    """
+    What was written of the pieces of a run.
+
+    Attributes:
+        soundfont_sha256 (`str`, *optional*): of the soundfont, where sound was made with it.
+    """
+
+    soundfont_sha256: str | None = None
 
 
 def sampling_arguments(temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> dict:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 from datasets import Dataset, Value
 
-from ..disk import read_json, write_whole
+from ..disk import read_json, to_json, write_json
 from .tally import CHANGES, FIELDS, Tally
 
 TALLY_FEATURES = {each.name: Value("float64" if isinstance(each.default, float) else "int32") for each in FIELDS}
@@ -117,13 +116,11 @@ class CorpusTally:
     def save(self, path: Path, tokens: Mapping[str, Dataset]) -> Path:
         """Writes it as JSON, with every changed piece of the tokenised splits; whole or not at all."""
         files = [
-            {"split": split, **asdict(piece)}
+            {"split": split, **to_json(piece)}
             for split, rows in tokens.items()
             for piece in _changed_pieces(rows, _worst_first(_tally_columns(rows)))
         ]
-        splits = {name: split.to_dict() for name, split in self.splits.items()}
-        content = {**asdict(self), "splits": splits, "total": self.total.to_dict(), "files": files}
-        write_whole(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        write_json(path, {**to_json(self), "total": self.total, "files": files}, ascii_only=False)
         return path
 
     @classmethod
@@ -134,19 +131,12 @@ class CorpusTally:
         Raises:
             `ValueError`: it is none.
         """
-        content = read_json(path, cls, "is no tally of a corpus", "Tokenise the corpus again, and it is written anew.")
-        splits = {name: _split_from_dict(split) for name, split in content["splits"].items()}
-        return cls(content["corpus"], content["tokenization"], splits)
+        return read_json(path, cls, "is no tally of a corpus", "Tokenise the corpus again, and it is written anew.")
 
 
 def is_piece(tokens: Dataset) -> np.ndarray:
     """Which rows of a tokenised split are pieces as they are, and not variants: shape `(rows,)`."""
     return pc.struct_field(tokens.data.column("changed"), "notes").is_valid().to_numpy()
-
-
-def _split_from_dict(saved: dict) -> PiecesTally:
-    worst = [ChangedPiece(**piece) for piece in saved["worst"]]
-    return PiecesTally(saved["pieces"], saved["changed"], Tally.from_dict(saved["total"]), worst)
 
 
 def _tally_columns(tokens: Dataset) -> dict[str, np.ndarray]:

@@ -20,7 +20,7 @@ from datasets.fingerprint import Hasher
 from transformers import Trainer
 
 from ..corpora.code_identity import code_of, code_of_rooms
-from ..disk import finite_json, write_whole
+from ..disk import write_json
 from ..tokenization import BlockCollator, MidiProcessor, PiecesTally, make_blocks
 from ..tokenization.corpus_tally import is_piece
 from ..tokenization.vocabulary_training import tell_size
@@ -202,7 +202,7 @@ def save_bundle(trainer: MusicTrainer, facts: dict, metrics: dict):
         record.unlink(missing_ok=True)
     trainer.save_model(_internal_call=True)
     if trainer.is_world_process_zero():
-        write_whole(record, finite_json(run_record(trainer, facts, metrics)))
+        write_json(record, run_record(trainer, facts, metrics))
     if trainer.args.push_to_hub:
         trainer.push_to_hub(commit_message="Model save", revision=trainer.args.hub_revision)
 

@@ -8,7 +8,7 @@ import yaml
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
-from ..disk import finite_json, size_in_mib, staged_folder, write_whole
+from ..disk import size_in_mib, staged_folder, write_json, write_whole
 from .checkpoints import PROGRESS_NAME, RECIPE_NAME, TRAINER_STATE_NAME, newest_whole
 from .finite_trainer import FiniteTrainer
 from .saving import PARTIAL_NAME, publish_checkpoint, replace_bundle, rotate
@@ -117,8 +117,8 @@ class SavingTrainer(FiniteTrainer):
     def _write_states(self, staged: Path):
         progress = self.progress()
         if self.args.should_save:
-            write_whole(staged / PROGRESS_NAME, finite_json(progress))
-            write_whole(staged / TRAINER_STATE_NAME, finite_json(dataclasses.asdict(self.state)))
+            write_json(staged / PROGRESS_NAME, progress)
+            write_json(staged / TRAINER_STATE_NAME, dataclasses.asdict(self.state))
 
     def _push_from_checkpoint(self, checkpoint_folder: str):
         if self._staging is None:

@@ -71,8 +71,8 @@ def test_files_are_used_again_where_the_corpus_runs_out(scoring, pieces, tmp_pat
     assert len(list((tmp_path / "run").glob("*.prompt.mid"))) == 3
     for share in scoring.SHARES:
         run = read_run(scoring.manifest_path(tmp_path / "run", 16 // share))
-        assert [record["index"] for record in run.records] == list(range(16 // share))
-    assert {piece.prompt.name for piece in run.pieces()} == {
+        assert [record.index for record in run.records] == list(range(16 // share))
+    assert {record.files.prompt for record in run.records} == {
         path.name for path in (tmp_path / "run").glob("*.prompt.mid")
     }
 

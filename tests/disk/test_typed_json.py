@@ -1,13 +1,14 @@
 """Files of JSON that we read back: errors name the file, the place, the value and the remedy."""
 
 import json
+import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from neuromusic_hf.disk import read_json
+from neuromusic_hf.disk import from_json, read_json, to_json, write_json
 
 
 @dataclass
@@ -26,6 +27,24 @@ class Outer:
     rest: Any = None
 
 
+@dataclass
+class Price:
+    cents: int
+    note: str | None = None
+
+    def __post_init__(self):
+        if self.cents < 0:
+            raise ValueError(f"A price of {self.cents} is none.")
+
+    def to_dict(self):
+        return {"cents": self.cents}
+
+
+@dataclass
+class Shop:
+    prices: list[Price]
+
+
 GOOD = {"name": "a", "index": 3, "inner": [{"number": 1}, {"number": None, "pair": [1, 2]}], "files": {"a": "b"}}
 
 
@@ -34,11 +53,33 @@ def read(path, content):
     return read_json(path, Outer, "is no test", "Write it again.")
 
 
-def test_what_fits_is_read_as_it_is(tmp_path):
+READ = Outer("a", 3, [Inner(1), Inner(None, (1, 2))], {"a": "b"})
+
+
+def test_what_fits_is_read(tmp_path):
     path = tmp_path / "a.json"
-    for content in (GOOD, GOOD | {"flag": True, "rest": [[{}]], "more": 1}, GOOD | {"flag": None}):
-        assert read(path, content) == content
-    assert read(path, b"\xef\xbb\xbf" + json.dumps(GOOD).encode()) == GOOD
+    assert read(path, GOOD) == read(path, GOOD | {"flag": None, "more": 1}) == READ
+    assert read(path, GOOD | {"flag": True, "rest": [[{}]]}) == replace(READ, flag=True, rest=[[{}]])
+    assert read(path, b"\xef\xbb\xbf" + json.dumps(GOOD).encode()) == READ
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, READ)
+    assert read_json(path, Outer, "is no test", "Write it again.") == READ
+    assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
+    text = path.read_bytes()
+    write_json(path, json.loads(text))
+    assert path.read_bytes() == text
+
+
+def test_a_class_may_say_itself_what_is_written_of_it(tmp_path):
+    path, shop = tmp_path / "a.json", Shop([Price(5, "shown by nobody"), Price(7)])
+    write_json(path, {"corner": shop, "number": math.nan})
+    assert json.loads(path.read_text()) == {"corner": {"prices": [{"cents": 5}, {"cents": 7}]}, "number": None}
+    assert from_json(to_json(shop), Shop, "shop") == Shop([Price(5), Price(7)])
+    with pytest.raises(ValueError, match="A price of -1"):
+        from_json({"prices": [{"cents": -1}]}, Shop, "shop")
 
 
 @pytest.mark.parametrize(

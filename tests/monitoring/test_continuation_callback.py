@@ -49,7 +49,7 @@ def test_every_so_many_steps_a_test_run_is_written_scored_and_logged(watched, tm
     for step, scalars in figures.items():
         run = read_run(step_folder(trainer, step))
         assert len(run.records) == 3 and not run.left_out
-        assert {record["prompt_tokens"] for record in run.records} == {32}
+        assert {record.prompt_tokens for record in run.records} == {32}
         record = json.loads((run.folder / "report" / "scores.json").read_text())
         assert (run.folder / "report" / "report.html").stat().st_size > 0
         for name in ("pitch_kl", "duration_kl", "harmony_kl"):
@@ -87,9 +87,9 @@ def test_the_same_prompts_are_continued_by_what_the_model_has_become(watched):
     trainer.train()
     first, last = (read_run(step_folder(trainer, step)) for step in (2, 4))
     for before, after in zip(first.records, last.records, strict=True):
-        assert before["name"] == after["name"] and before["seed"] == after["seed"]
-        assert first.path(before, "prompt").read_bytes() == last.path(after, "prompt").read_bytes()
-    tokens = [[run.path(record, "tokens").read_text() for record in run.records] for run in (first, last)]
+        assert before.name == after.name and before.seed == after.seed
+        assert first.path(before.files.prompt).read_bytes() == last.path(after.files.prompt).read_bytes()
+    tokens = [[run.path(record.files.tokens).read_text() for record in run.records] for run in (first, last)]
     assert tokens[0] != tokens[1]
 
 
@@ -114,9 +114,9 @@ def test_it_continues_as_the_saved_model_does(watched, corpus, tmp_path):
     run = read_run(step_folder(trainer, 4))
     pieces = {Path(row["midi"]["path"]).stem: row["midi"] for row in corpus["validation"].cast_column("midi", RAW)}
     for record in run.records:
-        piece = pieces[record["name"]]
-        result = continue_midi(piece, max_new_tokens=32, seed=record["seed"], prompt_length=32)
-        assert " ".join(map(str, result["token_ids"])) == run.path(record, "tokens").read_text().strip()
+        piece = pieces[record.name]
+        result = continue_midi(piece, max_new_tokens=32, seed=record.seed, prompt_length=32)
+        assert " ".join(map(str, result["token_ids"])) == run.path(record.files.tokens).read_text().strip()
 
 
 def test_nothing_is_watched_unless_asked(make_trainer, corpus, tokens, data_args):
@@ -176,7 +176,7 @@ def test_without_an_audio_engine_it_says_so_and_goes_on(watched, monkeypatch, ca
         trainer = watched(eval_shown_continuations=2, max_steps=2)
     assert "not rendered to sound" in caplog.text and "neuromusic_hf[audio]" in caplog.text
     trainer.train()
-    assert all("audio" not in record["files"] for record in read_run(step_folder(trainer, 2)).records)
+    assert all(record.files.audio is None for record in read_run(step_folder(trainer, 2)).records)
 
 
 def test_a_step_can_be_scored_again_by_the_script(watched):

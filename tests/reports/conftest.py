@@ -11,8 +11,17 @@ from neuromusic_hf import MidiProcessor, build_model
 from neuromusic_hf.hub import weights_hash
 from neuromusic_hf.music.excerpts import excerpt
 from neuromusic_hf.reports import ScoringOptions, score_run, write_report
-from neuromusic_hf.runs import OutputSettings, RunFolder, read_run
-from neuromusic_hf.runs.piece_files import piece_stem, write_piece
+from neuromusic_hf.runs import (
+    ContinuationSettings,
+    LeftOutRecord,
+    ModelRecord,
+    OutputSettings,
+    PiecesRecord,
+    RunFolder,
+    RunSettings,
+    read_run,
+)
+from neuromusic_hf.runs.piece_files import write_piece
 from neuromusic_hf.tokenization import Tally
 
 PROMPT_TICKS = 480 * 16
@@ -44,22 +53,19 @@ def make_run(bundle, processor):
         output = output or OutputSettings(pictures=False)
         run = RunFolder(folder)
         run.open(
-            {
-                "model": {"name": str(bundle), "revision": weights_hash(bundle)},
-                "pieces": {"sources": ["made up"], "number": len(generated), "sha256": "0" * 64},
-                "continuation": {"prompt_length": 64, "continue_length": 32},
-                "output": {"pictures": output.pictures, "audio": output.audio, "soundfont": None},
-            }
+            RunSettings(
+                ModelRecord(str(bundle), weights_hash(bundle)),
+                PiecesRecord(["made up"], number=len(generated), sha256="0" * 64),
+                ContinuationSettings(prompt_length=64, continue_length=32).as_record(),
+                output.as_record(),
+            )
         )
         for index, new in enumerate(generated):
             name = NAMES[index % len(NAMES)]
-            stem = piece_stem(index, name)
             ids = processor.encode(new) if token_ids is None else token_ids[index]
-            record = write_piece(result(index, new, ids), name, folder, stem, output, audio=output.wants_audio(index))
-            run.write_record(index, stem, record)
+            run.write_record(write_piece(result(index, new, ids), index, name, folder, output))
         for index, name in enumerate(left_out, len(generated)):
-            record = {"name": name, "reason": "too_short", "detail": "12 tokens"}
-            run.write_record(index, piece_stem(index, name), record)
+            run.write_record(LeftOutRecord(index, name, "too_short", "12 tokens"))
         run.write_manifest()
         return folder
 

@@ -5,6 +5,7 @@ import io
 import shutil
 import subprocess
 import wave
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import matplotlib.image
@@ -81,7 +82,7 @@ def test_nothing_is_fetched_and_nothing_runs(page):
 
 def test_names_are_text_whatever_they_hold(page, scored):
     assert "007 <b>short</b>" in page.text and len(page.attributes("b")) == 4  # one of it, and three of a score each
-    shown = [scored.run.records[number]["name"] for _, number in choose_exhibits(scored.scores.table)]
+    shown = [scored.run.records[number].name for _, number in choose_exhibits(scored.scores.table)]
     assert [words for tag, words in page.words if tag == "h3"] == shown
     assert any(set(name) & set('<>&"') for name in shown)
 
@@ -138,15 +139,19 @@ def test_a_piece_that_cannot_be_read_again_is_still_on_the_page(make_run, tmp_pa
     assert "No sound: Cannot read the MIDI file" in page.text and len(page.attributes("img")) == 2
 
 
+def with_sound(run, name):
+    """The run with that file as the sound of every piece."""
+    return replace(run, records=[replace(each, files=replace(each.files, audio=name)) for each in run.records])
+
+
 @pytest.mark.parametrize(("rate", "expected"), [(8000, 8000), (44100, 22050), (48000, 16000)])
 def test_sound_of_the_run_is_taken_over_and_long_pieces_are_cut_around_the_continuation(
     make_run, tmp_path, rate, expected
 ):
     folder = make_run(tmp_path / "run", [make_score(100)])
-    run = read_run(folder)
     time = np.arange(90 * rate) / rate
     save_audio(folder / "000.wav", 0.5 * np.sin(2 * np.pi * 440 * time), rate)
-    run.records[0]["files"]["audio"] = "000.wav"
+    run = with_sound(read_run(folder), "000.wav")
     scores = score_run(run, ALONE)
     page = write_report(run, scores, tmp_path / "report")
     assert page.stat().st_size < 5e6
@@ -184,10 +189,8 @@ def test_a_browser_shows_the_page_and_fetches_nothing(make_run, tmp_path):
     if CHROMIUM is None:
         pytest.skip("there is no chromium, chromium-browser or google-chrome on PATH")
     folder = make_run(tmp_path / "run", [make_score(100 + index) for index in range(3)], [], OutputSettings())
-    run = read_run(folder)
-    for record in run.records:
-        save_audio(folder / "sound.wav", np.sin(np.arange(8000) / 10), 8000)
-        record["files"]["audio"] = "sound.wav"
+    save_audio(folder / "sound.wav", np.sin(np.arange(8000) / 10), 8000)
+    run = with_sound(read_run(folder), "sound.wav")
     page = write_report(run, score_run(run, ALONE), tmp_path / "report")
     text = page.read_text(encoding="utf-8")
     assert "'unsafe-inline'\"" in text

@@ -8,9 +8,9 @@ from datasets import Dataset
 from music import make_score
 
 from neuromusic_hf import load_corpus
+from neuromusic_hf.music import RefusedFile
 from neuromusic_hf.runs import choose_pieces, find_pieces
 from neuromusic_hf.runs.piece_sources import fingerprint, row_pieces
-from neuromusic_hf.music import RefusedFile
 
 
 @pytest.fixture

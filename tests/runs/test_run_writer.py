@@ -12,7 +12,8 @@ import pytest
 from music import make_score
 from symusic import Note, Score, Track
 
-from neuromusic_hf.runs import RunWriter, ContinuationSettings, OutputSettings, RunFolder, find_pieces
+from neuromusic_hf.disk import to_json
+from neuromusic_hf.runs import ContinuationSettings, OutputSettings, RunFolder, RunWriter, find_pieces
 from neuromusic_hf.runs import run_writer as run_module
 from neuromusic_hf.tokenization import Tally
 
@@ -112,7 +113,7 @@ def test_sound_is_cut_where_the_settings_say(new_run):
     pytest.importorskip("midirenderer", reason="midirenderer is not installed (pip install neuromusic_hf[audio])")
     run = dataclasses.replace(new_run(), output=OutputSettings(pictures=False, audio=1, max_audio_seconds=1.5))
     with pytest.warns(UserWarning, match="cut at 1.5 s"):
-        (name,) = [piece["files"]["audio"] for piece in complete(run)["pieces"] if "audio" in piece["files"]]
+        (name,) = [piece.files.audio for piece in complete(run).pieces if piece.files.audio is not None]
     with wave.open(str(run.folder.path / name)) as sound:
         assert sound.getnframes() / sound.getframerate() == pytest.approx(1.5, abs=0.01)
 
@@ -120,27 +121,27 @@ def test_sound_is_cut_where_the_settings_say(new_run):
 def test_every_piece_is_recorded_or_left_out_with_a_reason(new_run, pieces):
     run = new_run(pictures=True)
     manifest = complete(run)
-    assert manifest == json.loads((run.folder.path / "manifest.json").read_text())
-    assert manifest["continued"] == len(manifest["pieces"]) == 6
-    assert manifest["left_out"] == {"too_short": 1, "missing": 1}
-    assert manifest["changed_by_tokenizer"]["changed"] == 6
-    assert manifest["changed_by_tokenizer"]["total"]["dropped_duplicates"] == 6
-    assert [piece["name"] for piece in manifest["pieces_left_out"]] == ["1 short", "3 gone"]
-    assert all(piece["detail"] for piece in manifest["pieces_left_out"])
-    named = manifest["pieces"] + manifest["pieces_left_out"]
-    assert sorted(piece["index"] for piece in named) == list(range(len(pieces)))
-    assert all(piece["name"] == pieces[piece["index"]].name for piece in named)
-    for piece in manifest["pieces"]:
-        lengths = [piece[f"{part}_tokens"] for part in ("prompt", "generated", "original")]
-        assert lengths == [8, 4, 4]
-        assert piece["entropy_nats"] == 1.25 and piece["ended_with_eos"] is False
-        files = {run.folder.path / name for name in piece["files"].values()}
-        assert len(files) == 6 and all(path.stat().st_size for path in files)
-        for part, notes in piece["notes"].items():
-            assert Score(run.folder.path / piece["files"][part]).note_num() == notes
-    assert manifest["settings"]["continuation"]["prompt_length"] == 8
-    assert manifest["settings"]["pieces"]["sources"] == ["prompts"]
-    assert len(manifest["settings"]["model"]["revision"]) == 64
+    written = json.loads((run.folder.path / "manifest.json").read_text())
+    assert written == to_json(manifest)
+    assert written["continued"] == len(manifest.pieces) == 6
+    assert written["left_out"] == {"too_short": 1, "missing": 1}
+    assert written["changed_by_tokenizer"]["changed"] == 6
+    assert written["changed_by_tokenizer"]["total"]["dropped_duplicates"] == 6
+    assert [piece.name for piece in manifest.pieces_left_out] == ["1 short", "3 gone"]
+    assert all(piece.detail for piece in manifest.pieces_left_out)
+    named = [*manifest.pieces, *manifest.pieces_left_out]
+    assert sorted(piece.index for piece in named) == list(range(len(pieces)))
+    assert all(piece.name == pieces[piece.index].name for piece in named)
+    for piece in manifest.pieces:
+        assert [piece.prompt_tokens, piece.generated_tokens, piece.original_tokens] == [8, 4, 4]
+        assert piece.entropy_nats == 1.25 and piece.ended_with_eos is False
+        files = {part: run.folder.path / name for part, name in piece.files.to_dict().items()}
+        assert len(files) == 6 and all(path.stat().st_size for path in files.values())
+        for part, notes in to_json(piece.notes).items():
+            assert Score(files[part]).note_num() == notes
+    assert manifest.settings.continuation.prompt_length == 8
+    assert manifest.settings.pieces.sources == ["prompts"]
+    assert len(manifest.settings.model.revision) == 64
 
 
 def test_a_piece_that_no_midi_file_holds_is_left_out_without_files(new_run):
@@ -156,8 +157,8 @@ def test_a_piece_that_no_midi_file_holds_is_left_out_without_files(new_run):
 
     run.pipeline.result = result
     manifest = complete(run)
-    (record,) = [piece for piece in manifest["pieces_left_out"] if piece["reason"] == "unwritable"]
-    assert record["name"] == "4 näme" and "20 parts" in record["detail"] and manifest["continued"] == 5
+    (record,) = [piece for piece in manifest.pieces_left_out if piece.reason == "unwritable"]
+    assert record.name == "4 näme" and "20 parts" in record.detail and len(manifest.pieces) == 5
     assert [path.suffix for path in run.folder.path.glob("*4_n*")] == [".json"]
 
 
@@ -181,11 +182,11 @@ def stop_before_writing(monkeypatch, count):
 
 
 def stop_amid_files(monkeypatch, count):
-    def write_piece(result, name, folder, stem, *args, **kwargs):
-        record = original(result, name, folder, stem, *args, **kwargs)
+    def write_piece(result, index, name, folder, output):
+        record = original(result, index, name, folder, output)
         if next(calls) == count:
-            (folder / f"{stem}.full.mid").write_bytes(b"MThd")
-            (folder / f"{stem}.original.mid").unlink()
+            (folder / record.files.full).write_bytes(b"MThd")
+            (folder / record.files.original).unlink()
             raise Stopped
         return record
 
@@ -304,7 +305,7 @@ def test_a_damaged_record_is_named_before_anything_is_continued(new_run, content
     with pytest.raises(ValueError, match=told):
         run.begin(sources=["prompts"])
     path.unlink()
-    assert complete(run)["continued"] == 6
+    assert len(complete(run).pieces) == 6
 
 
 def test_damaged_settings_are_named(new_run):
@@ -329,4 +330,4 @@ def test_a_file_that_finds_no_space_is_told_by_name_and_its_piece_is_not_finishe
         complete(run)
     assert not run.folder.finished()
     monkeypatch.undo()
-    assert complete(run)["continued"] == 6
+    assert len(complete(run).pieces) == 6

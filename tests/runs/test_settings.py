@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from neuromusic_hf.runs import ContinuationSettings, OutputSettings, sampling_arguments
 from neuromusic_hf.hub import files_hash, model_identity, weights_hash
+from neuromusic_hf.runs import ContinuationSettings, OutputSettings, sampling_arguments
 
 
 @pytest.mark.parametrize("name", ["prompt_length", "continue_length", "batch_size"])

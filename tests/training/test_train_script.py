@@ -144,4 +144,4 @@ def continued_at_the_end(folder: Path) -> list[tuple]:
     (logged,) = [entry for entry in history if "eval_continuations/pieces" in entry]
     assert logged["eval_continuations/pieces"] == len(run.records)
     assert (run.folder / "report" / "report.html").is_file()
-    return [(record["name"], run.path(record, "prompt").read_bytes()) for record in run.records]
+    return [(record.name, run.path(record.files.prompt).read_bytes()) for record in run.records]

@@ -172,7 +172,7 @@ def test_a_full_disk_in_a_save_ends_the_run_and_names_the_last_good_checkpoint(
     elif place == "optimizer":
         monkeypatch.setattr(torch, "save", full(torch.save))
     else:
-        monkeypatch.setattr(saving_trainer, "write_whole", full(saving_trainer.write_whole))
+        monkeypatch.setattr(saving_trainer, "write_json", full(saving_trainer.write_json))
     with pytest.raises(OSError) as caught:
         trainer.train()
     message = str(caught.value)

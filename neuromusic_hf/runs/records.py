@@ -1,0 +1,226 @@
+"""What a test run records: its settings, its pieces, its manifest. The same classes are written and read back."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ..generation.results import file_stem
+from ..tokenization import PiecesTally, Tally
+from .settings import ContinuationRecord, OutputRecord
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """
+    Which model continued.
+
+    Attributes:
+        name (`str`): its folder or repository.
+        revision (`str`): its commit on the Hub, or the SHA-256 of its weights.
+        files (`str`, *optional*):
+            SHA-256 of the files beside the weights that decide; not known of a model from the Hub, which its commit
+            tells, nor of runs that were made before it was recorded.
+    """
+
+    name: str
+    revision: str
+    files: str | None = None
+
+
+@dataclass(frozen=True)
+class PiecesRecord:
+    """
+    Which pieces were to be continued.
+
+    Attributes:
+        sources (`list[str]`): files, folders and corpora.
+        split (`str`, *optional*): of the corpora.
+        max_items (`int`, *optional*): so many were chosen by the seed; all of them if `None`.
+        number (`int`, *optional*): how many there are.
+        sha256 (`str`, *optional*): over their places and bytes, in order.
+    """
+
+    sources: list[str] = field(default_factory=list)
+    split: str | None = None
+    max_items: int | None = None
+    number: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """
+    What a test run was asked to do: all that decides about its results, as `settings.json` holds it.
+
+    Attributes:
+        model ([`ModelRecord`]): that continued.
+        pieces ([`PiecesRecord`]): that it was given.
+        continuation ([`ContinuationRecord`], *optional*): how it continued.
+        output ([`OutputRecord`]): pictures and sound.
+    """
+
+    model: ModelRecord
+    pieces: PiecesRecord = field(default_factory=PiecesRecord)
+    continuation: ContinuationRecord | None = None
+    output: OutputRecord = field(default_factory=OutputRecord)
+
+
+@dataclass(frozen=True)
+class PieceFiles:
+    """
+    Names of the files of a continued piece, in the folder of the run; those it does not have are `None`.
+
+    Attributes:
+        prompt (`str`): what was continued; MIDI, as the next three.
+        generated (`str`): the continuation alone, from the bar it begins in.
+        original (`str`): how the piece itself goes on, from there.
+        full (`str`, *optional*): prompt and continuation.
+        tokens (`str`, *optional*): the generated ids.
+        picture (`str`, *optional*): a piano roll, PNG.
+        audio (`str`, *optional*): prompt and continuation, WAV.
+    """
+
+    prompt: str
+    generated: str
+    original: str
+    full: str | None = None
+    tokens: str | None = None
+    picture: str | None = None
+    audio: str | None = None
+
+    def to_dict(self) -> dict[str, str]:
+        """Those that the piece has, for JSON."""
+        found = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {part: name for part, name in found.items() if name is not None}
+
+
+@dataclass(frozen=True)
+class NoteCounts:
+    """How many notes the MIDI files of a continued piece hold, by the names of [`PieceFiles`]."""
+
+    prompt: int
+    generated: int
+    original: int
+    full: int | None = None
+
+
+class Labelled:
+    """What has an index in its run and a name: how it is called."""
+
+    index: int
+    name: str
+
+    @property
+    def label(self) -> str:
+        """As of [`piece_label`]."""
+        return piece_label(self.index, self.name)
+
+    @property
+    def stem(self) -> str:
+        """As of [`piece_stem`]."""
+        return piece_stem(self.index, self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PieceRecord(Labelled):
+    """
+    A continued piece.
+
+    Attributes:
+        index (`int`): in the run, from 0.
+        name (`str`): of the piece; others may have it too.
+        files ([`PieceFiles`]): its files.
+        prompt_tokens (`int`, *optional*): ids of the prompt.
+        generated_tokens (`int`, *optional*): ids that were generated.
+        original_tokens (`int`, *optional*): ids of how the piece itself goes on.
+        notes ([`NoteCounts`]): in its files.
+        ended_with_eos (`bool`, *optional*): whether the model ended the piece itself.
+        entropy_nats (`float`, *optional*): mean over the steps, of the distribution that was sampled from.
+        changed ([`Tally`], *optional*): what the tokenizer changed in the whole piece.
+        seed (`int`, *optional*): of the sampling.
+        seconds (`float`, *optional*): its batch took, divided by its pieces.
+    """
+
+    index: int
+    name: str
+    files: PieceFiles
+    prompt_tokens: int | None = None
+    generated_tokens: int | None = None
+    original_tokens: int | None = None
+    notes: NoteCounts
+    ended_with_eos: bool | None = None
+    entropy_nats: float | None = None
+    changed: Tally | None = None
+    seed: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class LeftOutRecord(Labelled):
+    """
+    A piece that was not continued.
+
+    Attributes:
+        index (`int`): in the run, from 0.
+        name (`str`): of the piece.
+        reason (`str`): in a word, as of [`RefusedFile`].
+        detail (`str`): what is wrong with it.
+    """
+
+    index: int
+    name: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """
+    All that a finished test run recorded, as `manifest.json` holds it.
+
+    Attributes:
+        settings ([`RunSettings`]): what it was asked to do.
+        pieces (list of [`PieceRecord`]): that were continued, in order.
+        pieces_left_out (list of [`LeftOutRecord`]): that were not, in order.
+    """
+
+    settings: RunSettings
+    pieces: list[PieceRecord]
+    pieces_left_out: list[LeftOutRecord]
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many pieces were left out, by reason."""
+        return dict(Counter(piece.reason for piece in self.pieces_left_out))
+
+    @property
+    def changed_by_tokenizer(self) -> PiecesTally:
+        """What the tokenizer changed in the continued pieces."""
+        return tally_of(self.pieces)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON, with the sums that people look for first."""
+        return {
+            "settings": self.settings,
+            "continued": len(self.pieces),
+            "left_out": self.left_out,
+            "changed_by_tokenizer": self.changed_by_tokenizer,
+            "pieces": self.pieces,
+            "pieces_left_out": self.pieces_left_out,
+        }
+
+
+def piece_label(index: int, name: str) -> str:
+    """How a piece is reported, such as `003 Love For Love`: names may repeat, indices do not."""
+    return f"{index:03d} {name}"
+
+
+def piece_stem(index: int, name: str) -> str:
+    """How the names of a piece's files begin: its index in the run, and what of its name every file system takes."""
+    return f"{index:03d}_{file_stem(name)}"
+
+
+def tally_of(records: Iterable[PieceRecord]) -> PiecesTally:
+    """What the tokenizer changed in the pieces of a run; those whose record does not say it are left out."""
+    return PiecesTally.of({record.label: record.changed for record in records if record.changed is not None})
