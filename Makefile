@@ -2,7 +2,7 @@
 # make test         set up, lint and test
 PYTHON ?= python3
 BIN := .venv/bin
-PROMPTS := --max_items 8 --prompt_length 256 --continue_length 256 --top_p 0.95 --save_audio 2 --overwrite
+PROMPTS := --max_items 8 --prompt_length 256 --continue_length 256 --save_audio 2 --overwrite
 
 .PHONY: quickstart test lint clean
 

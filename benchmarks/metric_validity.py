@@ -7,6 +7,7 @@ README.md says what each figure means.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -19,7 +20,7 @@ from tqdm import tqdm
 from transformers import AutoModelForCausalLM
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor
-from neuromusic_hf.metrics import all_measures, harmony_measure, load_harmony_embedding, score_midi
+from neuromusic_hf.metrics import HARMONY, Comparison, all_comparisons, score_midi
 from neuromusic_hf.music import new_music
 from neuromusic_hf.runs import choose_pieces, find_pieces
 
@@ -46,15 +47,14 @@ def main():
     output = args.output or RESULTS / f"metric_validity_{args.corpus}.json"
     torch.manual_seed(args.seed)
     pieces, left_out = collect(args)
-    measures = all_measures(load_harmony_embedding())
-    if args.harmony_embedding:
-        measures[OWN_HARMONY] = harmony_measure(load_harmony_embedding(args.harmony_embedding))
+    own_harmony = replace(HARMONY.bind(args.harmony_embedding), name=OWN_HARMONY)
+    comparisons = all_comparisons([own_harmony] if args.harmony_embedding else [])
     prompts, originals = (list(column) for column in zip(*pieces["facts"], strict=True))
     scores = {
-        name: {kind: score_midi(measure, prompts, originals, pieces[kind]).to_dict() for kind in KINDS}
-        for name, measure in measures.items()
+        each.name: {kind: score_midi(each, prompts, originals, pieces[kind]).to_dict() for kind in KINDS}
+        for each in comparisons
     }
-    checks = {name: invariances(measure, prompts, originals, pieces, args) for name, measure in measures.items()}
+    checks = {each.name: invariances(each, prompts, originals, pieces, args) for each in comparisons}
     targets = make_targets(scores, checks)
     for name, row in scores.items():
         shown = ", ".join(f"{kind} {entry['score']:.3f}" for kind, entry in row.items())
@@ -132,15 +132,19 @@ def shuffled_notes(scores: list[ScoreTick], random: np.random.Generator) -> list
     return shuffled
 
 
-def invariances(measure, prompts: list, originals: list, pieces: dict, args: argparse.Namespace) -> dict[str, float]:
+def invariances(
+    comparison: Comparison, prompts: list, originals: list, pieces: dict, args: argparse.Namespace
+) -> dict[str, float]:
     """The score of originals against themselves, and what other orders and another tokenizer change in a score."""
-    score = score_midi(measure, prompts, originals, pieces[TRAINED])
+    score = score_midi(comparison, prompts, originals, pieces[TRAINED])
     order = np.random.default_rng(args.seed).permutation(len(prompts))
-    moved = score_midi(measure, *([rows[index] for index in order] for rows in (prompts, originals, pieces[TRAINED])))
+    moved = score_midi(
+        comparison, *([rows[index] for index in order] for rows in (prompts, originals, pieces[TRAINED]))
+    )
     others = [[through(MidiProcessor.from_tokenization("TSD"), each) for each in pieces[TRAINED]]]
-    other = score_midi(measure, prompts, originals, *others)
+    other = score_midi(comparison, prompts, originals, *others)
     return {
-        "identical": score_midi(measure, prompts, originals, originals).score,
+        "identical": score_midi(comparison, prompts, originals, originals).score,
         "noise_floor_95": score.noise_floor_95,
         "trained": score.score,
         "trained_in_another_order": moved.score,

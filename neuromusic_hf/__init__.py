@@ -2,7 +2,7 @@
 
 from .corpora import load_corpus
 from .generation import MidiContinuationPipeline, NoteStreamer, save_continuation
-from .generation.registration import register_pipeline
+from .generation.pipeline import register_pipeline
 from .models import build_model
 from .music import write_midi
 from .tokenization import MidiProcessor

@@ -20,6 +20,7 @@ from neuromusic_hf.corpora import SPLIT_NAMES
 from neuromusic_hf.disk import lock_folder
 from neuromusic_hf.launch import join_processes
 from neuromusic_hf.models.adapters import check_base
+from neuromusic_hf.models.sampling import sampling_arguments
 from neuromusic_hf.ranges import check_ranges
 from neuromusic_hf.runs import (
     PIECE_RANGES,
@@ -29,7 +30,6 @@ from neuromusic_hf.runs import (
     RunWriter,
     choose_pieces,
     find_pieces,
-    sampling_arguments,
 )
 
 
@@ -44,9 +44,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--continue_length", type=int, default=512, help="most tokens to generate")
     parser.add_argument("--batch_size", type=int, default=8, help="pieces continued together, by one process")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--temperature", type=float, default=1.0, help="0 always takes the likeliest token")
-    parser.add_argument("--top_k", type=int, default=0, help="sample among the k likeliest tokens; 0 for all")
-    parser.add_argument("--top_p", type=float, default=1.0, help="sample among the likeliest of this total share")
+    sampling = parser.add_argument_group("sampling", "What is not given is as the bundle says.")
+    sampling.add_argument("--temperature", type=float, help="0 always takes the likeliest token")
+    sampling.add_argument("--top_k", type=int, help="sample among the k likeliest tokens; 0 for all")
+    sampling.add_argument("--top_p", type=float, help="sample among the likeliest of this total share")
     parser.add_argument(
         "--constrained",
         action=argparse.BooleanOptionalAction,

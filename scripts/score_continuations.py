@@ -30,6 +30,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--harmony_embedding", help="folder or Hub id; the one that comes with the package if not given"
     )
+    parser.add_argument(
+        "--comparison",
+        action="append",
+        default=[],
+        help="import path of a comparison to score by beside those of this package, such as my_module.LOUDNESS; "
+        "may be given several times",
+    )
     parser.add_argument("--num_proc", type=int, help="processes; as many as there are cores if not given")
     return parser.parse_args()
 
@@ -38,6 +45,7 @@ def main():
     args = parse_arguments()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = ScoringOptions(
+        comparisons=args.comparison,
         harmony_embedding=args.harmony_embedding,
         train_corpus=args.train_corpus,
         data_dir=args.data_dir,

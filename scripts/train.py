@@ -30,7 +30,7 @@ from neuromusic_hf.training import (
     prepare_processor,
     record_trained_programs,
     resolved_recipe,
-    save_bundle,
+    save_run,
     select_splits,
 )
 
@@ -58,6 +58,7 @@ def train(model_args: ModelArguments, data_args: DataArguments, args: RunArgumen
         model_args.model,
         processor,
         context_length=data_args.context_length,
+        sampling=model_args.sampling,
         trust_remote_code=model_args.trust_remote_code,
         **model_args.sizes,
     )
@@ -69,7 +70,7 @@ def train(model_args: ModelArguments, data_args: DataArguments, args: RunArgumen
         metrics |= trainer.evaluate()
         if args.do_test:
             metrics |= evaluate_test_split(trainer, blocks)
-        save_bundle(trainer, blocks.facts, metrics)
+        save_run(trainer, blocks.facts, metrics)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,14 @@ ROOMS = (
     "music", "corpora", "tokenization", "grammar", "models", "hub", "training", "generation", "runs", "metrics",
     "reports", "monitoring",
 )  # fmt: skip
-HELPERS = {"disk": (), "imports": (), "ranges": (), "launch": (), "rendering": ("music", "disk", "ranges")}
+HELPERS = {
+    "borders": (),
+    "disk": (),
+    "imports": (),
+    "launch": (),
+    "ranges": (),
+    "rendering": ("music", "disk", "ranges"),
+}
 """What every room may import, and what these may import themselves."""
 
 

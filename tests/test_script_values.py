@@ -8,8 +8,9 @@ import pytest
 
 from neuromusic_hf.corpora import MaestroCorpus, load_corpus
 from neuromusic_hf.metrics.embedding_training import EmbeddingSettings
+from neuromusic_hf.models.sampling import sampling_arguments
 from neuromusic_hf.reports import ScoringOptions
-from neuromusic_hf.runs import OutputSettings, sampling_arguments
+from neuromusic_hf.runs import OutputSettings
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 HEAVY = ("neuromusic_hf.load_corpus", "transformers.pipeline", "neuromusic_hf.runs.read_run")

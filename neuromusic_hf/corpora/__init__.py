@@ -4,8 +4,9 @@ from .builder import MidiCorpusBuilder, MidiCorpusConfig, Piece
 from .embedded import BachCorpus, FolkCorpus
 from .folder import FolderCorpus
 from .lamd import LamdCorpus
-from .load import CORPORA, load_corpus
+from .load import load_corpus
 from .maestro import MaestroCorpus
+from .names import CORPORA
 from .quarantine import QuarantineReport
 from .sanity import PieceFacts, inspect_midi
 from .splits import DEFAULT_SPLIT_SHARES, SPLIT_NAMES, split_of

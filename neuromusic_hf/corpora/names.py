@@ -1,13 +1,78 @@
-"""Names of corpora as people write them: several joined with `+`, paths that begin with `~`."""
+"""Names of corpora as people write them, and what they mean."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..imports import import_class
+from .builder import MidiCorpusBuilder
+from .embedded import BachCorpus, FolkCorpus
+from .folder import FolderCorpus
+from .lamd import LamdCorpus
+from .maestro import MaestroCorpus
+from .saved import is_saved
+from .sources import is_archive, is_midi_name
+from .walking import walk
+
+CorpusName = str | Path | type[MidiCorpusBuilder]
+
+CORPORA: dict[str, type[MidiCorpusBuilder]] = {
+    "bach": BachCorpus,
+    "folk": FolkCorpus,
+    "maestro": MaestroCorpus,
+    "lamd": LamdCorpus,
+}
+
+
+@dataclass(frozen=True)
+class FoundCorpus:
+    """
+    What a name means.
+
+    Args:
+        name (`str`): names the corpus in reports.
+        place (`str`, *optional*): path it is read from, or Hub id; `None` where its builder knows.
+        builder ([`MidiCorpusBuilder`] class, *optional*): reads it; `None` of one that is a dataset already.
+    """
+
+    name: str
+    place: str | None
+    builder: type[MidiCorpusBuilder] | None = None
+
+    @property
+    def has_official_splits(self) -> bool:
+        """Whether it always comes with its splits."""
+        return self.builder is not None and self.builder.OFFICIAL_SPLITS
+
+
+def find_corpora(names: CorpusName | Sequence[CorpusName], data_dir: str | Path | None = None) -> list[FoundCorpus]:
+    """
+    Finds what each name means, and reads none.
+
+    Args:
+        names (`str`, `Path`, builder class, or a list of these): as of [`load_corpus`].
+        data_dir (`str` or `Path`, *optional*): where the data of named corpora and builder classes lie.
+
+    Raises:
+        `ValueError`: there is no name, one is given twice, or is no corpus; or `data_dir` goes with none of them.
+    """
+    if isinstance(names, str):
+        names = split_names(names)
+    elif not isinstance(names, list | tuple):
+        names = [names]
+    if not names or any(name in ("", None) for name in names):
+        raise ValueError(f"Name at least one corpus, got {names!r}. {_choices()}")
+    if len(set(map(str, names))) < len(names):
+        raise ValueError(f"A corpus is named twice in {names!r}.")
+    return [_find(name, None if data_dir is None else _absolute(data_dir)) for name in names]
 
 
 def split_names(text: str) -> list[str]:
     """
-    Split corpora that are joined with `+` (`"bach+folk"`).
+    Splits corpora that are joined with `+` (`"bach+folk"`).
 
     A path that exists is one corpus, whatever is in its name, and the longest one wins: with a folder `my+midi` there,
     `"bach+my+midi"` is `bach` and that folder.
@@ -26,3 +91,58 @@ def split_names(text: str) -> list[str]:
 
 def _exists(path: str) -> bool:
     return os.path.exists(os.path.expanduser(path))
+
+
+def _absolute(path: str | Path) -> str:
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def _find(name: CorpusName, data_dir: str | None) -> FoundCorpus:
+    if isinstance(name, type) and issubclass(name, MidiCorpusBuilder):
+        return FoundCorpus(name.__name__, data_dir, name)
+    if isinstance(name, str) and name in CORPORA:
+        return FoundCorpus(name, data_dir, CORPORA[name])
+    if not isinstance(name, str | Path):
+        raise ValueError(f"{name!r} is no corpus. {_choices()}")
+    if isinstance(name, str) and _is_import_path(name) and not _exists(name):
+        return FoundCorpus(name, data_dir, _imported(name))
+    if data_dir is not None:
+        raise ValueError(f"data_dir goes with a named corpus or a builder class; '{name}' is read from its own path.")
+    return _find_place(str(name), _absolute(name))
+
+
+def _find_place(name: str, path: str) -> FoundCorpus:
+    if (is_archive(path) and not is_saved(path)) or (os.path.isdir(path) and (_has_midi(path) or not is_saved(path))):
+        return FoundCorpus(name, path, FolderCorpus)
+    if is_saved(path):
+        return FoundCorpus(name, path)
+    if not os.path.exists(path) and _is_hub_id(name):
+        return FoundCorpus(name, name)
+    problem = "is neither a zip, a tar nor a Parquet file" if os.path.exists(path) else "is no corpus"
+    raise ValueError(f"'{name}' {problem}. {_choices()}")
+
+
+def _imported(path: str) -> type[MidiCorpusBuilder]:
+    try:
+        return import_class(path, MidiCorpusBuilder, "corpus")
+    except ValueError as error:
+        raise ValueError(f"{error} There is no file or folder '{path}' either. {_choices()}") from error
+
+
+def _choices() -> str:
+    return (
+        f"Choose one of {', '.join(CORPORA)}, the path of a folder, zip, tar or Parquet file, a Hub dataset id "
+        "(owner/name), or a subclass of MidiCorpusBuilder or its import path (my_package.my_module.MyCorpus)."
+    )
+
+
+def _is_import_path(name: str) -> bool:
+    return "." in name and all(part.isidentifier() for part in name.split("."))
+
+
+def _is_hub_id(name: str) -> bool:
+    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/")
+
+
+def _has_midi(folder: str) -> bool:
+    return any(is_midi_name(file) for file, _ in walk(folder))

@@ -6,22 +6,22 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-import symusic
 from miditok.constants import MIDI_INSTRUMENTS
+from symusic.core import ScoreTick
 
-from ..music import Mend, RefusedFile, SanityLimits, read_midi, tempo_map, to_seconds
+from ..music import Mend, NoteArrays, RefusedFile, SanityLimits, TempoMap, nearest_steps, read_midi
 from ..music.limits import exceeds
-from ..music.note_arrays import NoteArrays
 
-GRID_PER_QUARTER = 24
+HASHED_STEPS_PER_QUARTER = 24
 
 
 @dataclass(frozen=True)
 class PieceFacts:
     """
-    What a row says about an accepted file.
+    What a row says about an accepted file, and its music.
 
     Args:
+        score ([`symusic.Score`]): the music, in ticks.
         data (`bytes`): a standard MIDI file: the very bytes, where nothing was mended.
         duration (`float`): seconds from the start of the file to the end of the last note.
         num_notes (`int`): notes in all tracks.
@@ -30,6 +30,7 @@ class PieceFacts:
         mends (`list[Mend]`): what was mended.
     """
 
+    score: ScoreTick
     data: bytes
     duration: float
     num_notes: int
@@ -60,17 +61,18 @@ def inspect_midi(data: bytes, limits: SanityLimits | None = None) -> PieceFacts:
     reading = read_midi(data, limits)
     score, notes = reading.score, reading.notes
     _check_counts(notes, len(score.tracks), limits)
-    tempos = score.tempos.numpy()
-    _check_tempos(tempos, limits)
+    _check_tempos(score.tempos.numpy(), limits)
     ticks = np.concatenate([notes.onset, notes.onset + np.maximum(notes.duration, 0), [score.end()]])
-    seconds = to_seconds(ticks, *tempo_map(tempos["time"], tempos["mspq"]), score.tpq)
+    seconds = TempoMap.of(score).to_seconds(ticks)
     onsets, ends = np.split(seconds[:-1], 2)
     duration = float(ends.max())
     _check_seconds(duration, float(max(seconds[-1], duration)), limits)
     if not limits.mend:
         _check_durations(notes.duration, notes.duration / score.tpq, ends - onsets, limits)
-    content_hash = hash_notes(notes.onset, notes.pitch, notes.drum, score.tpq)
-    return PieceFacts(reading.data, duration, len(notes.pitch), _instruments(score), content_hash, reading.mends)
+    content_hash = hash_notes(notes.onset, notes.pitch, notes.is_drum, score.tpq)
+    return PieceFacts(
+        score, reading.data, duration, len(notes.pitch), _instruments(score), content_hash, reading.mends
+    )
 
 
 def hash_notes(onset: np.ndarray, pitch: np.ndarray, drum: np.ndarray, tpq: int) -> str:
@@ -90,8 +92,8 @@ def hash_notes(onset: np.ndarray, pitch: np.ndarray, drum: np.ndarray, tpq: int)
         `str`: 32 hexadecimal digits.
     """
     shifted = onset.astype(np.int64) - int(onset.min())
-    grid = (2 * GRID_PER_QUARTER * shifted + tpq) // (2 * tpq)
-    key = np.sort(grid * 256 + drum.astype(np.int64) * 128 + pitch.astype(np.int64))
+    steps = nearest_steps(shifted, tpq, HASHED_STEPS_PER_QUARTER)
+    key = np.sort(steps * 256 + drum.astype(np.int64) * 128 + pitch.astype(np.int64))
     once = key[np.diff(key, prepend=-1) != 0]
     return hashlib.blake2b(once.astype("<i8").tobytes(), digest_size=16).hexdigest()
 
@@ -104,7 +106,7 @@ def _check_counts(notes: NoteArrays, tracks: int, limits: SanityLimits) -> None:
         raise RefusedFile("too_few_notes", f"{count} notes, at least {limits.min_notes} are asked for")
     if exceeds(count, limits.max_notes):
         raise RefusedFile("too_many_notes", f"{count} notes, limit {limits.max_notes}")
-    if not limits.allow_drums_only and notes.drum.all():
+    if not limits.allow_drums_only and notes.is_drum.all():
         raise RefusedFile("drums_only", f"all {count} notes are on the drum channel")
 
 
@@ -142,7 +144,7 @@ def _check_durations(ticks: np.ndarray, quarters: np.ndarray, seconds: np.ndarra
             raise RefusedFile("note_too_long", f"{longest:.1f} {unit}, limit {limit}")
 
 
-def _instruments(score: symusic.Score) -> list[str]:
+def _instruments(score: ScoreTick) -> list[str]:
     names = {
         "Drums" if track.is_drum else MIDI_INSTRUMENTS[track.program]["name"]
         for track in score.tracks

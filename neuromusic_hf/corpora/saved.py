@@ -18,6 +18,7 @@ from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
 from datasets.features.features import generate_from_arrow_type, require_decoding
 from datasets.fingerprint import Hasher
 
+from ..borders.datasets import fingerprint_of, set_fingerprint
 from ..music import RefusedFile, SanityLimits
 from ..music.midi_feature import NO_BYTES, PLAIN_MIDI
 from .builder import FACT_FEATURES, HELPER_FEATURES, MidiCorpusBuilder, inspect_row
@@ -103,7 +104,7 @@ def _open(
         splits = _from_parquet(name, str(cache), streaming, load_kwargs)
     for rows in splits.values():
         if isinstance(rows, Dataset):
-            rows._fingerprint = Hasher.hash([rows._fingerprint, identity])
+            set_fingerprint(rows, Hasher.hash([fingerprint_of(rows), identity]))
     return splits
 
 
@@ -254,7 +255,7 @@ def _with_facts(
 ) -> Dataset | IterableDataset:
     if isinstance(rows, IterableDataset):
         return rows.map(_inspect, **_map_options(rows, official, limits))
-    fingerprint = Hasher.hash([rows._fingerprint, MidiCorpusBuilder._code_hash(), official, limits])
+    fingerprint = Hasher.hash([fingerprint_of(rows), MidiCorpusBuilder._code_hash(), official, limits])
     options = _map_options(rows, official, limits)
     return cached_map(rows, _inspect, fingerprint, num_proc=num_proc, desc="Inspecting MIDI", **options)
 

@@ -29,8 +29,10 @@ LOOP_MODES = (GenerationMode.SAMPLE, GenerationMode.GREEDY_SEARCH)
 
 def settings_in_force(model: PreTrainedModel, arguments: dict) -> GenerationConfig:
     """
-    What a call of `generate()` obeys: its arguments, above those of their `generation_config`, above the model's own
-    as it is now. What none of them sets is `None`. Nothing is checked.
+    What a call of `generate()` obeys.
+
+    Its arguments go above those of their `generation_config`, and these above the model's own as it is now. What none
+    of them sets is `None`. Nothing is checked.
     """
     settings = copy.deepcopy(arguments.get("generation_config")) or GenerationConfig()
     for name, value in vars(model.generation_config).items():
@@ -54,8 +56,11 @@ def with_eos(ends: int | Sequence[int] | None, eos: int) -> list[int]:
 
 def check_arguments(model: PreTrainedModel, arguments: dict):
     """
-    Raises `ValueError` where arguments for `generate()` are unknown, contradict each other, or ask for what the
-    midi-continuation pipeline does not do.
+    Refuses arguments for `generate()`.
+
+    Raises:
+        `ValueError`: they are unknown, contradict each other, or ask for what the midi-continuation pipeline does not
+            do.
     """
     unknown = {name: value for name, value in arguments.items() if name not in GENERATE_ARGUMENTS | OF_THE_PROMPT}
     model._validate_model_kwargs(unknown)

@@ -8,11 +8,21 @@ from miditok.utils import compute_ticks_per_bar
 from symusic import TimeSignature
 
 from ..tokenization import MidiProcessor
-from ..tokenization.base_words import base_words
 from .prompts import PieceTempo
 
 NOT_FOLLOWED = {"Rest", "MicroTiming", "NoteOn", "PitchIntervalTime", "PitchIntervalChord", "Track"}
 """Types of tokens that say times or notes in a way the clock does not read."""
+
+
+def check_time(processor: MidiProcessor):
+    """Raises `ValueError` where a tokenizer writes time, or notes, in a way that the clock does not read."""
+    kinds = {word.partition("_")[0] for word in processor.music_tokenizer.vocab}
+    if not ({"Bar", "Position"} <= kinds or "TimeShift" in kinds) or kinds & NOT_FOLLOWED:
+        what = ", ".join(sorted(kinds & NOT_FOLLOWED)) or "neither Bar and Position nor TimeShift"
+        raise ValueError(
+            f"Cannot tell bars and seconds of {processor.tokenization}, whose tokens have {what}: give "
+            "max_new_tokens in place of max_new_bars and max_new_seconds, and no NoteStreamer."
+        )
 
 
 @dataclass(frozen=True)
@@ -60,16 +70,9 @@ class MusicClock:
     """
 
     def __init__(self, processor: MidiProcessor, tempo: PieceTempo | None = None):
-        tokenizer = processor.music_tokenizer
-        kinds = {word.partition("_")[0] for word in tokenizer.vocab}
-        if not ({"Bar", "Position"} <= kinds or "TimeShift" in kinds) or kinds & NOT_FOLLOWED:
-            what = ", ".join(sorted(kinds & NOT_FOLLOWED)) or "neither Bar and Position nor TimeShift"
-            raise ValueError(
-                f"Cannot tell bars and seconds of {processor.tokenization}, whose tokens have {what}: give "
-                "max_new_tokens in place of max_new_bars and max_new_seconds, and no NoteStreamer."
-            )
-        self.tokenizer = tokenizer
-        self.words = base_words(processor)
+        check_time(processor)
+        self.tokenizer = processor.music_tokenizer
+        self.words = processor.base_words
         self.set_tempo(tempo or PieceTempo())
         self.last_onset, self.last_onset_seconds, self.bars_to_last_onset = None, 0.0, 0
         self.program, self.note = 0, []

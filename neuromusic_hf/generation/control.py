@@ -12,10 +12,9 @@ from symusic.core import ScoreTick
 from transformers import LogitsProcessor
 
 from ..grammar import GrammarLogitsProcessor, TokenGrammar
-from ..grammar.token_grammar import DRUMS
 from ..music import FASTEST_TEMPO, SLOWEST_TEMPO, RefusedFile
 from ..tokenization import MidiProcessor
-from ..tokenization.base_words import base_words
+from ..tokenization.token_limits import DRUMS
 from .clock import MusicClock
 from .prompts import Prompt, programs_of
 
@@ -127,11 +126,6 @@ class Controller:
             return None
 
     @cached_property
-    def words(self) -> list[list[tuple[str, str]]]:
-        """Base tokens of each id."""
-        return base_words(self.processor)
-
-    @cached_property
     def clock(self) -> MusicClock:
         """
         Stands at the beginning of a piece.
@@ -204,22 +198,21 @@ class Controller:
 
     def complete_notes(self, ids: list[int]) -> list[int]:
         """`ids` without a note at their end that still lacks tokens, which might become one that is not wished for."""
-        ids = list(ids)
-        while ids and self.words[ids[-1]] and self.words[ids[-1]][-1][0] in UNFINISHED:
+        ids, words = list(ids), self.processor.base_words
+        while ids and words[ids[-1]] and words[ids[-1]][-1][0] in UNFINISHED:
             ids.pop()
         return ids
 
-    def logits_processors(self, control: Control, prompts: list[Prompt]) -> list[LogitsProcessor]:
-        """What holds a batch of prompts to `control`."""
-        masks = torch.stack([self._mask(control, prompt) for prompt in prompts]) if control.restricts else None
+    def logits_processors(self, control: Control, programs: list[set[int] | None]) -> list[LogitsProcessor]:
+        """What holds a batch to `control`, whose prompts each have their [`Controller.allowed_programs`]."""
+        masks = torch.stack([self._mask(control, each) for each in programs]) if control.restricts else None
         if control.constrained and self.grammar is not None:
             return [UnlessNothingIsLeft(GrammarLogitsProcessor(self.grammar, masks))]
         if masks is None:
-            masks = torch.ones(len(prompts), self.processor.vocab_size, dtype=torch.bool)
+            masks = torch.ones(len(programs), self.processor.vocab_size, dtype=torch.bool)
         return [UnlessNothingIsLeft(VocabularyMaskLogitsProcessor(masks))]
 
-    def _mask(self, control: Control, prompt: Prompt) -> torch.BoolTensor:
-        programs = self.allowed_programs(control, prompt)
+    def _mask(self, control: Control, programs: set[int] | None) -> torch.BoolTensor:
         tempo = self.written_tempo(control) if self.tempos else None
         if self.grammar is not None:
             return self.grammar.vocabulary_mask(
@@ -231,7 +224,8 @@ class Controller:
             "Pitch": lambda value: low <= int(value) <= high,
             "Tempo": lambda value: tempo is None or float(value) == tempo,
         }
-        return torch.tensor([all(allows[kind](value) for kind, value in ws if kind in allows) for ws in self.words])
+        words = self.processor.base_words
+        return torch.tensor([all(allows[kind](value) for kind, value in ws if kind in allows) for ws in words])
 
     def written_tempo(self, control: Control) -> float | None:
         """The tempo that stands for the one wished for in the tokens: the one that miditok chooses."""
@@ -257,6 +251,7 @@ class VocabularyMaskLogitsProcessor(LogitsProcessor):
         self.masks = masks
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Scores of shape `(rows, ids)`, -inf for the ids that are ruled out; as many rows for each prompt."""
         masks = self.masks.to(scores.device).repeat_interleave(len(scores) // len(self.masks), dim=0)
         allowed = torch.zeros_like(scores, dtype=torch.bool)
         allowed[:, : masks.shape[1]] = masks
@@ -265,8 +260,9 @@ class VocabularyMaskLogitsProcessor(LogitsProcessor):
 
 class UnlessNothingIsLeft(LogitsProcessor):
     """
-    Applies a processor, save to rows of which it would leave no id at all, as where an argument of `generate()` (such
-    as `forced_eos_token_id`) demands one that it rules out.
+    Applies a processor, save to rows of which it would leave no id at all.
+
+    So it is where an argument of `generate()` (such as `forced_eos_token_id`) demands an id that it rules out.
 
     Args:
         processor ([`~transformers.LogitsProcessor`]): rules out ids.
@@ -276,5 +272,6 @@ class UnlessNothingIsLeft(LogitsProcessor):
         self.processor = processor
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Scores of shape `(rows, ids)`, as the processor gives them, or as they were."""
         left = self.processor(input_ids, scores)
         return torch.where(left.amax(dim=1, keepdim=True) == -torch.inf, scores, left)

@@ -16,8 +16,8 @@ from transformers.generation.streamers import BaseStreamer
 
 from .arguments import LOOP_MODES, check_supported, generation_mode, settings_in_force
 from .engine import FEWEST_NEW_TOKENS, FEWEST_ROWS, call_packed, preallocated_cache
+from .limits import StopTextCriteria
 from .randomness import OwnRandomness, RowNoise
-from .stop_text import StopTextCriteria
 
 CACHE_ARGUMENTS = ("past_key_values", "cache_implementation", "use_cache", "generation_config")
 """Arguments of `generate()` with which a caller decides on the cache."""
@@ -50,8 +50,9 @@ def generate_rows(
     **generate_kwargs,
 ) -> GeneratedRows:
     """
-    Generates with `model.generate()`; sampled rows each have a random stream of their own, so that a row does not
-    depend on the others of its batch.
+    Generates with `model.generate()`, row by row reproducible.
+
+    Sampled rows each have a random stream of their own, so that a row does not depend on the others of its batch.
 
     Args:
         model ([`~transformers.PreTrainedModel`]): a causal language model.
@@ -137,6 +138,7 @@ class Entropies(LogitsProcessor):
         self.steps = []
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Measures scores of shape `(rows, ids)`, and returns them."""
         self.steps.append(torch.distributions.Categorical(logits=scores, validate_args=False).entropy())
         return scores
 
@@ -149,8 +151,9 @@ class Entropies(LogitsProcessor):
 
 class _SamplingLoop:
     """
-    transformers' own loop of greedy search or sampling, with a random stream for each row; what `generate()` calls as
-    `custom_generate`.
+    transformers' own loop of greedy search or sampling, with a random stream for each row.
+
+    It is what `generate()` calls as `custom_generate`.
     """
 
     def __init__(

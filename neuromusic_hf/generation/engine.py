@@ -24,9 +24,10 @@ KNOWN_FORWARDS = {nn.Linear: nn.Linear.forward, Conv1D: Conv1D.forward}
 
 class PreallocatedLayer(DynamicLayer):
     """
-    Keys and values of a layer, in memory that is reserved ahead: new ones are written behind the others, and what is
-    read is a view. transformers' dynamic cache copies them all at every step, and its static cache reads all it
-    reserved.
+    Keys and values of a layer, in memory that is reserved ahead.
+
+    New ones are written behind the others, and what is read is a view. transformers' dynamic cache copies them all at
+    every step, and its static cache reads all it reserved.
 
     Args:
         capacity (`int`): tokens to reserve memory for; doubled whenever it is not enough.
@@ -82,8 +83,10 @@ def preallocated_cache(model: PreTrainedModel, capacity: int) -> Cache | None:
 
 class PackedLayer:
     """
-    The product of a linear layer, with a copy of its weight as oneDNN's kernels read it. A decoding step of several
-    rows on a CPU is bound by reading weights, and from this copy they are read up to twice as fast.
+    The product of a linear layer, with a copy of its weight as oneDNN's kernels read it.
+
+    A decoding step of several rows on a CPU is bound by reading weights, and from this copy they are read up to twice
+    as fast.
 
     Args:
         layer (`torch.nn.Linear` or [`~transformers.pytorch_utils.Conv1D`]): one that [`can_be_packed`].
@@ -137,7 +140,8 @@ def call_packed(model: nn.Module, function: Callable, /, **arguments):
 
     Args:
         model (`torch.nn.Module`): what runs.
-        function (callable): called with `arguments`.
+        function (`Callable`): what to call.
+        arguments: of the function.
 
     Returns:
         What the function returns.
@@ -198,8 +202,10 @@ def _compiled(module: nn.Module) -> bool:
 
 def forward(layer: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     """
-    Stands on layers as `forward` while they are packed. Other threads, and copies of the layer, get the layer's own
-    product. Its name is the one that a pickle of the layer looks for.
+    Stands on layers as `forward` while they are packed.
+
+    Other threads, and copies of the layer, get the layer's own product. Its name is the one that a pickle of the layer
+    looks for.
     """
     packed = _of_thread.packed.get(layer)
     if packed is not None and packed.serves(inputs):

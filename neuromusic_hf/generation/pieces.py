@@ -65,7 +65,7 @@ class PieceInput:
         data = Midi().encode_example(self.midi)["bytes"]
         facts = inspect_midi(data, PROMPT_LIMITS)
         tell_mends(self.path or self.name, tuple(facts.mends))
-        return load_score(facts.data)
+        return facts.score
 
     def _lacks_bytes(self) -> bool:
         """Whether it is a row that has nothing but a path, which is opened only where the caller gives it as such."""
@@ -90,8 +90,10 @@ class _PieceDataset(Dataset):
 
 def as_pieces(midi) -> PieceInput | list[PieceInput] | Dataset | Iterator[PieceInput]:
     """
-    One input for one piece, many for many: a list of a list, else a data set or an iterator, which read no piece yet.
-    Paths are opened where the caller names them, one or a list; those in rows of a dataset never are.
+    One input for one piece, many for many: a list of a list, else a data set or an iterator.
+
+    Data sets and iterators read no piece yet. Paths are opened where the caller names them, one or a list; those in
+    rows of a dataset never are.
 
     Raises:
         `TypeError`: `midi` is nothing that holds music.

@@ -1,27 +1,28 @@
 """`pipeline("midi-continuation")`: MIDI in, MIDI that goes on out."""
 
-import copy
 import secrets
 import time
 from collections.abc import Iterator, Sequence
 
 import torch
-from transformers import GenerationConfig, Pipeline, PreTrainedModel
+from transformers import GenerationConfig, Pipeline, PreTrainedConfig, PreTrainedModel
+from transformers.pipelines import PIPELINE_REGISTRY
 
-from ..models.fit import longest_context
+from ..hub.bundle import save_bundle
+from ..hub.pipeline_file import PIPELINE_TASK, CustomPipelines
+from ..models.adapters import AutoMusicModel, find_processor
+from ..models.fit import check_match, longest_context
+from ..models.sampling import read_sampling, unsaid_sampling
 from ..music import RefusedFile
 from ..tokenization import MidiProcessor
-from ..tokenization.pipeline_code import CUSTOM_PIPELINES
 from .arguments import check_arguments, settings_in_force, with_eos
-from .clock import MusicClock
+from .clock import check_time
 from .control import Controller
 from .decoding import generate_rows
-from .limits import MusicEndCriteria
-from .matching import check_match, find_processor
+from .limits import MusicEndCriteria, MusicFollower
 from .pieces import PieceInput, as_pieces
 from .prompts import Prompt, PromptMaker, empty_prompt
-from .request import Job, Request
-from .results import Generated, Refusal
+from .request import Generated, Job, Refusal, Request
 from .streaming import followed
 
 SEED_BITS = 32
@@ -32,10 +33,10 @@ class MidiContinuationPipeline(Pipeline):
     Continues music with a causal language model and its [`MidiProcessor`].
 
     Arguments may be given when the pipeline is made, or with a call, which goes before. Those not named here are
-    arguments of `model.generate()`, and go before what `model.generation_config` says at the moment of the call; it
-    goes before the pipeline's own defaults, which sample from the model's own distribution (`do_sample=True`,
-    `top_k=0`). A `generation_config` that is given is obeyed whole: beside it, those defaults do not count. A piece
-    ends with the tokenizer's EOS, and with what else the model's generation config names.
+    arguments of `model.generate()`, and go before what `model.generation_config` says at the moment of the call. What
+    a model from elsewhere does not say there is as in a bundle made here: sampled from the model's own distribution
+    over all tokens. A `generation_config` that is given is obeyed whole, as `generate()` does. A piece ends with the
+    tokenizer's EOS, and with what else the model's generation config names.
 
     Args:
         model ([`~transformers.PreTrainedModel`]): a causal language model.
@@ -65,12 +66,11 @@ class MidiContinuationPipeline(Pipeline):
     def __init__(self, model: PreTrainedModel, processor: MidiProcessor | None = None, **kwargs):
         processor = processor or find_processor(model)
         check_match(model, processor)
-        self._parameters = None
         if model.device.type == "meta":  # offloaded: its weights come from elsewhere, layer by layer
             kwargs["device"] = model.device
-        self.controller = Controller(processor)
         super().__init__(model=model, processor=processor, **kwargs | {"tokenizer": processor.tokenizer})
-        self.model.config.custom_pipelines = copy.deepcopy(CUSTOM_PIPELINES)
+        self.controller = Controller(processor)
+        self._request(self._preprocess_params)
 
     @property
     def generation_config(self) -> GenerationConfig:
@@ -127,7 +127,7 @@ class MidiContinuationPipeline(Pipeline):
                 be continued.
             `OSError`: a single piece cannot be read.
         """
-        with followed(self._merged(kwargs).get("streamer")) as streamer:
+        with followed(kwargs.get("streamer", self._preprocess_params.get("streamer"))) as streamer:
             pieces = as_pieces(midi)
             if isinstance(pieces, list) and not pieces:
                 return []
@@ -137,36 +137,51 @@ class MidiContinuationPipeline(Pipeline):
                 raise ValueError("A streamer follows one piece: give it one, not a list.")
             return super().__call__(pieces, **kwargs | {"streamer": streamer})
 
-    def get_iterator(self, *args, **kwargs) -> Iterator:
-        """The results one after another, made when they are asked for."""
-        results = super().get_iterator(*args, **kwargs)
+    def sampling_in_force(self, **arguments) -> dict:
+        """
+        How a call would choose tokens: what is given with it, and what pipeline and model say of the rest.
+
+        Args:
+            arguments: of `model.generate()`, as they would be given with the call.
+
+        Returns:
+            `dict` of plain JSON values: `do_sample`; where that is true `temperature`, `top_k` and `top_p`; and what
+            else is set (`num_beams`, `min_p`, `repetition_penalty`, ...).
+        """
+        self._follow_changes()
+        return read_sampling(settings_in_force(self.model, self._prepare_generate_kwargs(arguments)))
+
+    def save_pretrained(self, save_directory, **kwargs):
+        """Saves a whole bundle, as [`save_bundle`]."""
+        save_bundle(self.model, self.processor, save_directory, **kwargs)
+
+    def _sanitize_parameters(self, **parameters):
+        assistants = {"assistant_model": self.assistant_model, "assistant_tokenizer": self.assistant_tokenizer}
+        return {name: value for name, value in assistants.items() if value is not None} | parameters, {}, {}
+
+    def run_single(self, piece: PieceInput, preprocess_params: dict, forward_params: dict, postprocess_params: dict):
+        """The result of one piece. transformers calls this with the arguments of pipeline and call, merged."""
+        request = {"request": self._request(preprocess_params)}
+        return super().run_single(piece, request, request, {})
+
+    def get_iterator(
+        self, pieces, num_workers: int, batch_size: int, preprocess_params: dict, forward_params, postprocess_params
+    ) -> Iterator:
+        """The results one after another, made when they are asked for; as `run_single`."""
+        request = {"request": self._request(preprocess_params)}
+        results = super().get_iterator(pieces, num_workers, batch_size, request, request, {})
         results.loader.loader.generator = torch.Generator()  # or it draws from the random numbers of the process
         return results
 
-    def save_pretrained(self, save_directory, **kwargs):
-        """Saves a whole bundle: model and processor."""
-        self.model.save_pretrained(save_directory, **kwargs)
-        self.processor.save_pretrained(save_directory)
-
-    def _merged(self, parameters: dict) -> dict:
-        return {**(self._parameters or {}), **parameters}
-
-    def _sanitize_parameters(self, **parameters):
-        parameters = self._merged(parameters)
-        if self._parameters is None:  # the call from __init__
-            assistants = {"assistant_model": self.assistant_model, "assistant_tokenizer": self.assistant_tokenizer}
-            parameters |= {name: value for name, value in assistants.items() if value is not None}
-            self._parameters = parameters
+    def _request(self, parameters: dict) -> Request:
+        """What parameters ask for. Raises `ValueError` where that cannot be, whatever the piece."""
         request = Request.from_parameters(parameters)
-        self._check(request)
-        return {"request": request}, {"request": request}, {}
-
-    def _check(self, request: Request):
         self._follow_changes()
         check_arguments(self.model, self._prepare_generate_kwargs(request.generation))
         self.controller.check(request.control)
         if request.limit:
-            _ = self.controller.clock
+            check_time(self.processor)
+        return request
 
     def _follow_changes(self):
         """Model and processor may be others than before."""
@@ -180,11 +195,7 @@ class MidiContinuationPipeline(Pipeline):
     def _prepare_generate_kwargs(self, generate_kwargs: dict, **overrides) -> dict:
         given = generate_kwargs if "generation_config" in generate_kwargs else self._generate_kwargs | generate_kwargs
         settings = settings_in_force(self.model, given)
-        added = {}
-        if given.get("generation_config") is None:
-            sample = {"do_sample": True} if settings.do_sample is None else {}
-            from_all = {"top_k": 0} if settings.top_k is None and (sample or settings.do_sample) else {}
-            added = sample | from_all
+        added = unsaid_sampling(settings) if given.get("generation_config") is None else {}
         if settings.stop_strings and given.get("tokenizer") is None:
             added["tokenizer"] = self.processor.tokenizer
         if "eos_token_id" not in given and getattr(given.get("generation_config"), "eos_token_id", None) is None:
@@ -195,20 +206,14 @@ class MidiContinuationPipeline(Pipeline):
         """What is in force for a request, the model's own settings included."""
         return settings_in_force(self.model, self._prepare_generate_kwargs(request.generation))
 
-    def _clock_after(self, prompt: Prompt) -> MusicClock:
-        clock = self.controller.clock.copy()
-        clock.set_tempo(prompt.tempo)
-        for index in prompt.ids:
-            clock.advance(index)
-        return clock
-
     def preprocess(self, piece: PieceInput, request: Request) -> dict:
         """Makes the prompt of a piece, or refuses it."""
         try:
             prompt = self._prompt(piece, request)
+            programs = self.controller.allowed_programs(request.control, prompt)
             seed = secrets.randbits(SEED_BITS) if request.seed is None else request.seed
             room = request.room(len(prompt.ids), self._settings(request), longest_context(self.model.config))
-            return {"job": Job(prompt, room, seed)}
+            return {"job": Job(prompt, programs, room, seed)}
         except RefusedFile as refused:
             if piece.index is None:
                 raise ValueError(f"Cannot continue {piece.path or piece.name}: {refused}.") from refused
@@ -221,15 +226,12 @@ class MidiContinuationPipeline(Pipeline):
     def _prompt(self, piece: PieceInput, request: Request) -> Prompt:
         control = request.control
         if piece.midi is None:
-            prompt = empty_prompt(piece.name, self.processor, control.tempo)
-        else:
-            score = piece.load()
-            self.controller.check_instruments(score)
-            complete = self.controller.complete_notes if control.restricts else None
-            maker = PromptMaker(self.processor, request.prompt, tempo=control.tempo, trim=complete)
-            prompt = maker.make(piece.name, score)
-        self.controller.allowed_programs(control, prompt)
-        return prompt
+            return empty_prompt(piece.name, self.processor, control.tempo)
+        score = piece.load()
+        self.controller.check_instruments(score)
+        complete = self.controller.complete_notes if control.restricts else None
+        maker = PromptMaker(self.processor, request.prompt, tempo=control.tempo, trim=complete)
+        return maker.make(piece.name, score)
 
     def _forward(self, inputs: dict, request: Request) -> dict:
         jobs = inputs["job"] if isinstance(inputs["job"], list) else [inputs["job"]]
@@ -250,36 +252,40 @@ class MidiContinuationPipeline(Pipeline):
             {"input_ids": [job.prompt.ids for job in jobs]}, padding_side="left", return_tensors="pt"
         ).to("cpu" if self.model.device.type == "meta" else self.model.device)
         width = inputs["input_ids"].shape[1]
-        ends, arguments = self._arguments(jobs, request, width)
+        music = [self._follower(job.prompt, request) for job in jobs] if request.limit else []
+        arguments = self._arguments(jobs, request, music, width)
         rows = self._settings(request).num_return_sequences or 1
         seeds = [job.row_seed(number) for job in jobs for number in range(rows)]
         generated = generate_rows(self.model, inputs["input_ids"], inputs["attention_mask"], seeds=seeds, **arguments)
         seconds = (time.perf_counter() - started) / len(jobs)
         new, entropies = generated.sequences[:, width:].cpu().split(rows), generated.entropies.split(rows)
-        return [
-            Generated(job.prompt, new[number], entropies[number], ends[number], job.max_new_tokens, job.seed, seconds)
-            for number, job in enumerate(jobs)
-        ]
+        followers = music or [None] * len(jobs)
+        return [Generated(*parts, seconds) for parts in zip(jobs, new, entropies, followers, strict=True)]
 
-    def _arguments(self, jobs: Sequence[Job], request: Request, width: int) -> tuple[list, dict]:
-        """Where the music of each prompt ends, if that was asked for, and the arguments of `generate()`."""
-        prompts, ends = [job.prompt for job in jobs], [None] * len(jobs)
+    def _follower(self, prompt: Prompt, request: Request) -> MusicFollower:
+        clock = self.controller.clock.copy()
+        clock.set_tempo(prompt.tempo)
+        for index in prompt.ids:
+            clock.advance(index)
+        return MusicFollower(request.limit.after(clock), clock)
+
+    def _arguments(self, jobs: Sequence[Job], request: Request, music: list[MusicFollower], width: int) -> dict:
+        """Those of `generate()`."""
+        pad = self.processor.tokenizer.pad_token_id
         arguments = self._prepare_generate_kwargs(
             request.generation,
             max_new_tokens=jobs[0].max_new_tokens,
             max_length=None,
-            pad_token_id=self.processor.tokenizer.pad_token_id,  # results know it from notes
+            pad_token_id=pad,  # results know it from notes
         )
-        processors = self.controller.logits_processors(request.control, prompts)
+        processors = self.controller.logits_processors(request.control, [job.programs for job in jobs])
         arguments["logits_processor"] = [*(arguments.get("logits_processor") or []), *processors]
-        if request.limit:
-            clocks = [self._clock_after(prompt) for prompt in prompts]
-            ends = [request.limit.after(clock) for clock in clocks]
-            criteria = MusicEndCriteria(clocks, ends, width)
+        if music:
+            criteria = MusicEndCriteria(music, width, pad)
             arguments["stopping_criteria"] = [*(arguments.get("stopping_criteria") or []), criteria]
         if arguments.get("streamer") is not None:
-            arguments["streamer"].begin(prompts[0].tempo)
-        return ends, arguments
+            arguments["streamer"].begin(jobs[0].prompt.tempo)
+        return arguments
 
     def postprocess(self, outputs: dict) -> dict | list[dict]:
         """Decodes what was generated for one prompt."""
@@ -288,6 +294,13 @@ class MidiContinuationPipeline(Pipeline):
             (outcome,) = outcome
         if isinstance(outcome, Refusal):
             return outcome.as_result()
-        clock = None if outcome.end is None else self._clock_after(outcome.prompt)
-        results = outcome.results(self.processor, clock)
+        results = outcome.results(self.processor)
         return results if len(results) > 1 else results[0]
+
+
+def register_pipeline():
+    """Registers `pipeline("midi-continuation")`, for bundles with their own copy of its code and without."""
+    PIPELINE_REGISTRY.register_pipeline(
+        PIPELINE_TASK, pipeline_class=MidiContinuationPipeline, pt_model=AutoMusicModel
+    )
+    PreTrainedConfig.custom_pipelines = CustomPipelines()

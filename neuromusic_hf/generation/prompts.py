@@ -8,8 +8,7 @@ import numpy as np
 from symusic import Score, Tempo
 from symusic.core import ScoreTick
 
-from ..music import RefusedFile, bar_starts, onsets
-from ..music.excerpts import excerpt, new_music, seconds_at
+from ..music import RefusedFile, bar_starts, excerpt, new_music, onsets, seconds_at
 from ..tokenization import MidiProcessor, Tally
 
 

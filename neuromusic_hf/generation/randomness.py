@@ -36,14 +36,16 @@ class RowNoise(LogitsProcessor):
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Probabilities of shape `(rows, ids)`, divided by noise."""
         noise = torch.stack([torch.empty(scores.shape[1]).exponential_(generator=row) for row in self.generators])
         return scores.softmax(dim=-1) / noise.to(scores.device)
 
 
 class OwnRandomness(TorchFunctionMode):
     """
-    Whatever draws random numbers in this thread while it is on, draws from streams of its own: those of a matrix of
-    probabilities from one for each row or prompt, all others from the first.
+    Whatever draws random numbers in this thread while it is on, draws from streams of its own.
+
+    Draws by a matrix of probabilities have one for each row or prompt, all others have the first.
 
     Args:
         seeds (sequence of `int`): one a row that is generated.

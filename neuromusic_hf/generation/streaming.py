@@ -15,13 +15,12 @@ from .prompts import PieceTempo
 
 class NoteStreamer(BaseStreamer):
     """
-    Hands out each new note once its tokens are complete, in the order in which they are decided. The prompt's notes
-    are not among them.
+    Hands out each new note once its tokens are complete, in the order in which they are decided.
 
-    Generate in one thread and iterate in another. Whatever breaks generation off, Ctrl-C too, ends the stream, and
-    `error` tells it. Once a continuation has ended, the streamer can follow another one.
-    A token of a learned vocabulary can hold notes on both sides of
-    `max_new_bars` or `max_new_seconds`: all of them come, and the pipeline's result leaves out those beyond.
+    Generate in one thread and iterate in another. The prompt's notes are not among those that come. Whatever breaks
+    generation off, Ctrl-C too, ends the stream, and `error` tells it. Once a continuation has ended, the streamer can
+    follow another one. A token of a learned vocabulary can hold notes on both sides of `max_new_bars` or
+    `max_new_seconds`: all of them come, and the pipeline's result leaves out those beyond.
 
     Args:
         processor ([`MidiProcessor`]): of the model.

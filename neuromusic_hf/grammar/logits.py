@@ -7,7 +7,7 @@ from ..tokenization.processing_midi import MidiProcessor
 from .token_grammar import GrammarState, TokenGrammar
 
 ROW_HASH = 0x9E3779B97F4A7C15 - 2**64
-"""An odd number whose powers weigh the ids of a row."""
+"""An odd number whose powers weigh the ids of a row in its hash."""
 
 
 class GrammarLogitsProcessor(LogitsProcessor):
@@ -33,7 +33,7 @@ class GrammarLogitsProcessor(LogitsProcessor):
 
     Example:
     ```py
-    >>> from neuromusic_hf.tokenization import GrammarLogitsProcessor
+    >>> from neuromusic_hf.grammar import GrammarLogitsProcessor
     >>> ids = model.generate(**prompt, do_sample=True, logits_processor=[GrammarLogitsProcessor(processor)])
     ```
     """
@@ -47,10 +47,12 @@ class GrammarLogitsProcessor(LogitsProcessor):
             masks, of_prompt = torch.unique(torch.atleast_2d(vocabulary_mask), dim=0, return_inverse=True)
             self.grammar = self.grammar.restricted(masks)
             self._mask_of_prompt = of_prompt if vocabulary_mask.dim() > 1 else None
-        self._seen, self._state = None, None
+        self._last: tuple[torch.Tensor, GrammarState] | None = None
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """
+        Rules out what is not legal after the rows.
+
         Args:
             input_ids (`torch.LongTensor` of shape `(batch, length)`): prompts and what was generated.
             scores (`torch.FloatTensor` of shape `(batch, ids)`): of the next id.
@@ -61,8 +63,8 @@ class GrammarLogitsProcessor(LogitsProcessor):
         vocab_size = self.grammar.vocab_size
         if scores.shape[1] < vocab_size:
             raise ValueError(f"The model has scores for {scores.shape[1]} ids, and the grammar has {vocab_size}.")
-        if self.grammar.allowed.device != scores.device:
-            self.grammar, self._seen = self.grammar.to(scores.device), None
+        if self.grammar.device != scores.device:
+            self.grammar, self._last = self.grammar.to(scores.device), None
         legal = self.grammar.legal(self._follow(input_ids), self._masks_of_rows(input_ids))
         if scores.shape[1] > vocab_size:
             legal = torch.nn.functional.pad(legal, (0, scores.shape[1] - vocab_size))
@@ -82,19 +84,26 @@ class GrammarLogitsProcessor(LogitsProcessor):
         new = new.masked_fill(new >= self.grammar.vocab_size, self.grammar.tokens.special_ids["PAD"])
         for ids in new.unbind(dim=1):
             state = self.grammar.advance(state, ids)
-        self._seen, self._state = input_ids.clone(), state
+        self._last = input_ids.clone(), state
         return state
 
     def _recall(self, input_ids: torch.LongTensor) -> tuple[GrammarState, int]:
         """The state after as many ids as were seen last, where rows go on from those, in whatever order."""
-        length = 0 if self._seen is None else self._seen.shape[1]
-        if 0 < length <= input_ids.shape[1]:
+        if self._last is not None:
+            seen, state = self._last
+            length = seen.shape[1]
             beginnings = input_ids[:, :length]
-            if torch.equal(beginnings, self._seen):
-                return self._state, length
-            weights = torch.full((length,), ROW_HASH, device=input_ids.device).cumprod(dim=0)
-            keys, seen_keys = ((rows * weights).sum(dim=1) for rows in (beginnings, self._seen))
-            parents = (keys[:, None] == seen_keys).int().argmax(dim=1)
-            if torch.equal(beginnings, self._seen[parents]):
-                return self._state.select(parents), length
+            if torch.equal(beginnings, seen):
+                return state, length
+            if 0 < length <= input_ids.shape[1]:
+                parents = _likely_rows(beginnings, seen)
+                if torch.equal(beginnings, seen[parents]):
+                    return state.select(parents), length
         return self.grammar.begin(len(input_ids)), 0
+
+
+def _likely_rows(rows: torch.LongTensor, seen: torch.LongTensor) -> torch.LongTensor:
+    """For each of `rows` the first of `seen` with the same hash, if any: shape `(batch,)`."""
+    weights = torch.full((rows.shape[1],), ROW_HASH, device=rows.device).cumprod(dim=0)
+    keys, seen_keys = ((each * weights).sum(dim=1) for each in (rows, seen))
+    return (keys[:, None] == seen_keys).int().argmax(dim=1)

@@ -1,19 +1,20 @@
 """The grammar of a tokenizer compiled to tensors: the ids that may come next, for a whole batch at once."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from ..tokenization.base_tokens import BaseTokens
 from ..tokenization.processing_midi import MidiProcessor
-from .automata import Automaton, write_rules
-from .note_rules import NoteLimits, NoteRules
-from .onset_walk import CURRENT, OnsetWalk, Programs, walk_onsets
-
-DRUMS = -1
-"""miditok's program of drums."""
+from .automata import check_supported, write_automata
+from .automaton import Automaton, AutomatonTables
+from .base_tokens import BaseTokens
+from .note_limits import NoteLimits, later_checks
+from .note_rules import NoteRules
+from .onset_walk import OnsetWalk, walk_onsets
+from .programs import CURRENT, Programs
+from .vocabulary_mask import mask_vocabulary
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class GrammarState:
 
     Args:
         places (`torch.LongTensor` of shape `(batch, automata)`): the state of each automaton, as a row of the tables.
-        floors (`torch.FloatTensor` of shape `(batch, programs + 1)`): what programs may still sound at the onset.
+        floors (`torch.FloatTensor` of shape `(batch, slots)`): what programs may still sound at the onset.
     """
 
     places: torch.Tensor
@@ -59,12 +60,10 @@ class TokenGrammar:
     Args:
         tokens ([`BaseTokens`]): of the tokenizer.
         programs ([`Programs`]): of the tokenizer.
-        walks (list of [`OnsetWalk`]): one an id.
-        begin_places (`torch.LongTensor` of shape `(automata,)`):
-            Where a piece begins. The last automaton keeps the program named last at the onset.
-        next_places (`torch.ShortTensor` of shape `(places, vocabulary)`): where an id leads.
-        allowed (`torch.ByteTensor` of shape `(places, vocabulary)`):
-            1 where an automaton allows an id. Of the last automaton there is one for each mask.
+        walks (sequence of [`OnsetWalk`]): one an id.
+        automata ([`AutomatonTables`]):
+            Over ids. The last one keeps the program named last at the onset; what it allows depends on the mask, and
+            it has as many rows for each, all those of a mask together.
         notes ([`NoteRules`]): rules of the notes of an onset.
         limits ([`NoteLimits`]): of those rules, by the ids that may be used.
         masks (`torch.BoolTensor` of shape `(masks, vocabulary)`, *optional*): ids that may be used.
@@ -72,10 +71,8 @@ class TokenGrammar:
 
     tokens: BaseTokens
     programs: Programs
-    walks: list[OnsetWalk]
-    begin_places: torch.Tensor
-    next_places: torch.Tensor
-    allowed: torch.Tensor
+    walks: Sequence[OnsetWalk]
+    automata: AutomatonTables
     notes: NoteRules
     limits: NoteLimits
     masks: torch.Tensor | None = None
@@ -94,37 +91,32 @@ class TokenGrammar:
         Raises:
             `ValueError`: there are no rules for this tokenizer, or for a setting of its config.
         """
-        special_ids = {
-            name: processor.tokenizer.convert_tokens_to_ids(f"{name}_None") for name in ("PAD", "BOS", "EOS")
-        }
-        tokens = BaseTokens(processor.music_tokenizer, special_ids)
+        check_supported(processor.music_tokenizer)
+        tokens = BaseTokens.from_processor(processor)
         programs = Programs(tokens)
         walks = walk_onsets(tokens, programs, ascending=ascending_programs)
-        limits, later_checks = NoteLimits.compile(walks, programs, tokens.music[None])
-        automata = [rule.over_vocabulary(tokens) for rule in write_rules(processor.music_tokenizer, tokens)]
-        usable = tokens.usable.copy()
-        usable[[special_ids["PAD"], special_ids["EOS"]]] = True
-        automata[0].legal[:, ~usable] = False
-        automata.append(Automaton(_program_named_last(walks, len(later_checks[0])), later_checks[0]))
-        begin = np.cumsum([0, *(len(rule.next) for rule in automata)])
-        begin_places = begin[:-1].copy()
-        begin_places[-1] += programs.unnamed
-        next_places = np.concatenate([rule.next + first for rule, first in zip(automata, begin, strict=False)])
+        limits = NoteLimits.compile(walks, programs, tokens.music[None])
+        automata = [rule.over_vocabulary(tokens) for rule in write_automata(processor.music_tokenizer, tokens)]
+        automata[0].legal[:, ~_written(tokens)] = False
+        naming = Automaton(_program_named_last(walks, programs), later_checks(walks, limits.top.numpy())[0])
         return cls(
             tokens=tokens,
             programs=programs,
             walks=walks,
-            begin_places=torch.from_numpy(begin_places),
-            next_places=torch.from_numpy(next_places.astype(np.int16 if begin[-1] < 2**15 else np.int32)),
-            allowed=torch.from_numpy(np.concatenate([rule.legal for rule in automata]).astype(np.uint8)),
-            notes=NoteRules.compile(walks, len(later_checks[0])),
+            automata=AutomatonTables.stack([*automata, naming], begin=[*(0 for _ in automata), programs.unnamed]),
+            notes=NoteRules.compile(walks, programs.slots),
             limits=limits,
         )
 
     @property
     def vocab_size(self) -> int:
         """Number of miditok's ids."""
-        return self.allowed.shape[1]
+        return self.automata.legal.shape[1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors are."""
+        return self.automata.legal.device
 
     def vocabulary_mask(
         self,
@@ -150,24 +142,8 @@ class TokenGrammar:
         Raises:
             `ValueError`: no program or no pitch is left, or there is no token for a program or the tempo.
         """
-        tokens = self.tokens
-        columns = {kind: _by_value(tokens, kind) for kind in ("Program", "Pitch", "Tempo")}
-        programs = set(columns["Program"] if allowed_programs is None else allowed_programs)
-        if drums is not None:
-            programs = programs | {DRUMS} if drums else programs - {DRUMS}
-        if not programs <= set(columns["Program"]) or (columns["Program"] and not programs):
-            raise ValueError(f"No music for the programs {sorted(programs)}: there are {sorted(columns['Program'])}.")
-        low, high = (-np.inf, np.inf) if pitch_range is None else pitch_range
-        pitches = {pitch for pitch in columns["Pitch"] if low <= pitch <= high}
-        if not pitches and not (programs == {DRUMS} and tokens.of("PitchDrum").any()):
-            raise ValueError(f"No pitch of the tokenizer lies in pitch_range={pitch_range}.")
-        tempos = set(columns["Tempo"]) if tempo is None else {tempo}
-        if not tempos <= set(columns["Tempo"]):
-            raise ValueError(f"No token for tempo={tempo}: there are {sorted(columns['Tempo']) or 'none of tempos'}.")
-        allowed = np.ones(len(tokens.words), dtype=bool)
-        for kind, wanted in {"Program": programs, "Pitch": pitches, "Tempo": tempos}.items():
-            allowed[[column for value, column in columns[kind].items() if value not in wanted]] = False
-        return torch.from_numpy(allowed[tokens.expansions].all(axis=1)).to(self.allowed.device)
+        mask = mask_vocabulary(self.tokens, allowed_programs, drums, pitch_range, tempo)
+        return torch.from_numpy(mask).to(self.device)
 
     def restricted(self, masks: torch.BoolTensor) -> "TokenGrammar":
         """
@@ -183,30 +159,36 @@ class TokenGrammar:
                 tokenizer cannot do without.
         """
         masks = torch.atleast_2d(masks) if self.masks is None else masks & self.masks
-        rows, ids = np.nonzero(masks.cpu().numpy() & self.tokens.usable)
+        limits = NoteLimits.compile(self.walks, self.programs, self._left_columns(masks.cpu().numpy()))
+        checks = torch.from_numpy(later_checks(self.walks, limits.top.numpy())).flatten(0, 1)
+        others = self.automata.legal[: self.automata.begin[-1] - self.programs.unnamed]
+        automata = replace(self.automata, legal=torch.cat([others, checks.to(others)]))
+        return replace(self, automata=automata, limits=limits.to(self.device), masks=masks.to(self.device))
+
+    def _left_columns(self, masks: np.ndarray) -> np.ndarray:
+        """The base tokens that ids of each mask begin with: `bool` of shape `(masks, columns)`."""
+        rows, ids = np.nonzero(masks & self.tokens.usable)
         columns = np.zeros((len(masks), len(self.tokens.words)), dtype=bool)
         columns[rows, self.tokens.expansions[ids, 0]] = True
-        limits, later_checks = NoteLimits.compile(self.walks, self.programs, columns)
-        device, automata = self.allowed.device, self.allowed[: self.begin_places[-1] - self.programs.unnamed]
-        later_checks = torch.from_numpy(later_checks).flatten(0, 1).to(device, torch.uint8)
-        return replace(
-            self, allowed=torch.cat([automata, later_checks]), limits=limits.to(device), masks=masks.to(device)
-        )
+        return columns
 
     def to(self, device: torch.device | str) -> "TokenGrammar":
         """The same grammar on another device."""
-        names = ("begin_places", "next_places", "allowed", "notes", "limits", "masks")
         return replace(
-            self, **{name: value.to(device) for name in names if (value := getattr(self, name)) is not None}
+            self,
+            automata=self.automata.to(device),
+            notes=self.notes.to(device),
+            limits=self.limits.to(device),
+            masks=None if self.masks is None else self.masks.to(device),
         )
 
     def begin(self, batch_size: int) -> GrammarState:
         """The state before the first id."""
-        return GrammarState(self.begin_places.expand(batch_size, -1), self.notes.begin(batch_size))
+        return GrammarState(self.automata.begin.expand(batch_size, -1), self.notes.begin(batch_size))
 
     def program(self, state: GrammarState) -> torch.LongTensor:
         """The program that was named last at the onset: shape `(batch,)`, 0 for none."""
-        return state.places[:, -1] - self.begin_places[-1] + self.programs.unnamed
+        return state.places[:, -1] - self.automata.begin[-1] + self.programs.unnamed
 
     def advance(self, state: GrammarState, ids: torch.LongTensor) -> GrammarState:
         """
@@ -218,8 +200,8 @@ class TokenGrammar:
             state ([`GrammarState`]): of the rows.
             ids (`torch.LongTensor` of shape `(batch,)`): one a row.
         """
-        places = self.next_places[state.places, ids[:, None]].long()
-        return GrammarState(places, self.notes.advance(state.floors, self.program(state), ids))
+        floors = self.notes.advance(state.floors, self.program(state), ids)
+        return GrammarState(self.automata.advance(state.places, ids), floors)
 
     def legal(self, state: GrammarState, mask_of_row: torch.LongTensor | None = None) -> torch.BoolTensor:
         """
@@ -236,31 +218,31 @@ class TokenGrammar:
         Raises:
             `ValueError`: there are several masks, and no `mask_of_row`.
         """
-        if mask_of_row is None and len(self.limits.top) > 1:
-            raise ValueError(f"The grammar has {len(self.limits.top)} masks: say which each row has (mask_of_row).")
         places, limits, masks = state.places, self.limits, self.masks
-        if mask_of_row is not None:
+        if masks is not None and mask_of_row is not None:
             limits, masks = limits.select(mask_of_row), masks[mask_of_row]
-            last = places[:, -1] + mask_of_row * self.notes.left.shape[0]
+            last = places[:, -1] + mask_of_row * self.programs.slots
             places = torch.cat([places[:, :-1], last[:, None]], dim=1)
-        possible = self.allowed.index_select(0, places.flatten()).view(*places.shape, -1).amin(dim=1).view(torch.bool)
+        elif masks is not None and len(masks) > 1:
+            raise ValueError(f"The grammar has {len(masks)} masks: say which each row has (mask_of_row).")
+        possible = self.automata.allowed(places)
         legal = possible & self.notes.legal(state.floors, self.program(state), limits)
         if masks is None:
             return _or_else(legal, possible)
         return _or_else(_or_else(legal & masks, possible & masks), possible)
 
 
-def _program_named_last(walks: list[OnsetWalk], num_programs: int) -> np.ndarray:
-    """The program that is current after an id, by the one before: shape `(programs + 1, vocabulary)`."""
-    return np.array(
-        [[program if walk.program == CURRENT else walk.program for walk in walks] for program in range(num_programs)]
-    )
+def _written(tokens: BaseTokens) -> np.ndarray:
+    """The ids that are ever written: `bool` of shape `(vocabulary,)`."""
+    written = tokens.usable.copy()
+    written[[tokens.special_ids["PAD"], tokens.special_ids["EOS"]]] = True
+    return written
 
 
-def _by_value(tokens: BaseTokens, kind: str) -> dict[int | float, int]:
-    """Columns of a type of token, by the number that the token says."""
-    number = float if kind == "Tempo" else int
-    return {number(tokens.values[column]): column for column in np.flatnonzero(tokens.of(kind))}
+def _program_named_last(walks: Sequence[OnsetWalk], programs: Programs) -> np.ndarray:
+    """The program that is current after an id, by the one before: shape `(slots, vocabulary)`."""
+    after = np.array([walk.program for walk in walks])
+    return np.where(after == CURRENT, np.arange(programs.slots)[:, None], after)
 
 
 def _or_else(legal: torch.BoolTensor, fallback: torch.BoolTensor) -> torch.BoolTensor:

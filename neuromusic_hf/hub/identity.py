@@ -7,14 +7,12 @@ from transformers import PreTrainedModel
 
 from ..disk import hash_files
 from ..models.adapters import Adapter
-
-BESIDE_WEIGHTS = ("*config.json", "tokenizer.json", "*tokens*.json", "*.py")
-"""Files of a bundle that decide about the notes, as its weights do."""
+from .bundle import BESIDE_WEIGHTS
 
 
 def model_identity(model: PreTrainedModel) -> dict[str, str]:
     """Where a model was loaded from, and its commit on the Hub or the SHA-256 over its safetensors files."""
-    commit = getattr(model.config, "_commit_hash", None)
+    commit = getattr(model, "hub_commit", None)
     return {"name": model.name_or_path, "revision": commit or weights_hash(model.name_or_path)}
 
 

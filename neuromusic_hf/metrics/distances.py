@@ -1,33 +1,40 @@
 """From pieces to distances: prompt to original and prompt to generated, and which pieces have none."""
 
+import math
 import multiprocessing
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 from symusic.core import ScoreTick
 
 from ..music import RefusedFile
 from ..music.loading import load_score
-from .features import NoFeature
-from .measures import Measure
+from .comparison import Comparison
 from .scores import DistanceScore, ScoreSettings, score_distances
+
+PARTS = ("prompt", "original", "generated")
 
 PIECES_AT_A_TIME = 32
 """Sent to a process in one message: about 40 ms of work, since each message costs the parent about 2 ms."""
 
 
-class Piece(NamedTuple):
+class ComparedPiece(NamedTuple):
     """
-    What is compared: paths, bytes, `{"bytes", "path"}` or scores.
+    The three parts of a piece that are compared: paths, bytes, `{"bytes", "path"}` or scores.
 
-    Args:
-        name (`str`): to report it by.
-        prompt: what was continued.
-        original: how the piece goes on, without the prompt.
-        generated: how the model goes on, without the prompt.
+    Attributes:
+        name (`str`):
+            To report it by.
+        prompt:
+            What was continued.
+        original:
+            How the piece goes on, without the prompt.
+        generated:
+            How the model goes on, without the prompt.
     """
 
     name: str
@@ -39,103 +46,125 @@ class Piece(NamedTuple):
 @dataclass(frozen=True)
 class PieceDistances:
     """
-    Of one piece and one measure.
+    Of one piece and one comparison.
 
-    Args:
-        original (`float`, *optional*): distance from the prompt.
-        generated (`float`, *optional*): distance from the prompt.
-        reason (`str`, *optional*): why there are none, such as `"generated: no_notes"`.
-        counts (`Counter`): of [`Measure`].
-        readable (`bool`, *optional*, defaults to `True`): whether its files could be read.
+    Attributes:
+        original (`float`, *optional*):
+            Distance from the prompt.
+        generated (`float`, *optional*):
+            Distance from the prompt.
+        reason (`str`, *optional*):
+            Why there are none, such as `"generated: no_notes"`.
+        counts (`Counter`):
+            What the comparison counts in the three parts.
+        readable (`bool`, *optional*, defaults to `True`):
+            Whether its files could be read.
     """
 
     original: float | None = None
     generated: float | None = None
     reason: str | None = None
-    counts: Counter = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     readable: bool = True
 
 
-def measure_piece(piece: Piece, measures: Mapping[str, Measure]) -> dict[str, PieceDistances]:
+def compare_piece(piece: ComparedPiece, comparisons: Sequence[Comparison]) -> dict[str, PieceDistances]:
     """
-    The distances of one piece, by the name of the measure. Each of its three files is read once.
+    The distances of one piece, by the name of the comparison. Each of its three files is read once.
 
     Args:
-        piece ([`Piece`]): what is compared.
-        measures (`dict[str, Measure]`): by which names.
+        piece ([`ComparedPiece`]):
+            What is compared.
+        comparisons (sequence of [`Comparison`]):
+            By what.
 
     Raises:
         `OSError`: a path cannot be read.
+        `ValueError`: a comparison gives a distance that is no finite number.
     """
     scores = {}
-    for part in ("prompt", "original", "generated"):
+    for part in PARTS:
         try:
             scores[part] = load_score(getattr(piece, part))
         except RefusedFile as refused:
             reason = f"{part}: {refused.reason}: {refused.detail}"
-            return {name: PieceDistances(reason=reason, readable=False) for name in measures}
-    return {name: _measure(scores, measure) for name, measure in measures.items()}
+            return {comparison.name: PieceDistances(reason=reason, readable=False) for comparison in comparisons}
+    return {comparison.name: _compare(piece.name, scores, comparison.bind()) for comparison in comparisons}
 
 
-def _measure(scores: dict[str, ScoreTick], measure: Measure) -> PieceDistances:
+def _compare(name: str, scores: dict[str, ScoreTick], comparison: Comparison) -> PieceDistances:
     features = {}
     for part, score in scores.items():
         try:
-            features[part] = measure.feature(score)
-        except NoFeature as error:
-            return PieceDistances(reason=f"{part}: {error.reason}")
-    counts = Counter()
-    if measure.count is not None:
+            features[part] = comparison.feature(score)
+        except RefusedFile as refused:
+            return PieceDistances(reason=f"{part}: {refused.reason}")
+    counts: Counter[str] = Counter()
+    if comparison.count is not None:
         for feature in features.values():
-            counts.update(measure.count(feature))
+            counts.update(comparison.count(feature))
     prompt = features["prompt"]
-    original, generated = (measure.distance(prompt, features[part]) for part in ("original", "generated"))
-    return PieceDistances(original, generated, None, counts)
+    original, generated = (comparison.distance(prompt, features[part]) for part in ("original", "generated"))
+    for part, distance in (("original", original), ("generated", generated)):
+        if not math.isfinite(distance):
+            raise ValueError(
+                f"The comparison {comparison.name} gives {distance} for prompt and {part} of {name}: distances must "
+                "be finite. Let its feature raise RefusedFile where a piece has none."
+            )
+    return PieceDistances(float(original), float(generated), None, counts)
 
 
-def measure_pieces(
-    pieces: Iterable[Piece], measures: Mapping[str, Measure], num_workers: int = 1
+def compare_pieces(
+    pieces: Iterable[ComparedPiece], comparisons: Sequence[Comparison], num_workers: int = 1
 ) -> Iterator[dict[str, PieceDistances]]:
     """
-    [`measure_piece`] of many, in their order, as they come.
+    [`compare_piece`] of many, in their order, as they come.
 
     Args:
-        pieces (`Iterable[Piece]`): drawn as they are needed, so that memory does not grow with their number.
-        measures (`dict[str, Measure]`): by which names.
-        num_workers (`int`, *optional*, defaults to 1): processes; with 1, this one.
+        pieces (`Iterable[ComparedPiece]`):
+            Drawn as they are needed, so that memory does not grow with their number.
+        comparisons (sequence of [`Comparison`]):
+            By what.
+        num_workers (`int`, *optional*, defaults to 1):
+            Processes; with 1, this one.
     """
-    measure = partial(measure_piece, measures=measures)
+    compare = partial(compare_piece, comparisons=[comparison.bind() for comparison in comparisons])
     if num_workers == 1:
-        yield from map(measure, pieces)
+        yield from map(compare, pieces)
     else:
         with multiprocessing.Pool(num_workers) as pool:
-            yield from pool.imap(measure, pieces, PIECES_AT_A_TIME)
+            yield from pool.imap(compare, pieces, PIECES_AT_A_TIME)
 
 
 def gather_score(
     names: Iterable[str], found: Iterable[PieceDistances], settings: ScoreSettings | None = None
 ) -> DistanceScore:
     """
-    The score of one measure over the pieces.
+    The score of one comparison over the pieces.
 
     Args:
-        names (`Iterable[str]`): of the pieces.
-        found (`Iterable[PieceDistances]`): theirs, in the same order.
-        settings ([`ScoreSettings`], *optional*): `ScoreSettings()` if not given.
+        names (`Iterable[str]`):
+            Of the pieces.
+        found (`Iterable[PieceDistances]`):
+            Theirs, in the same order.
+        settings ([`ScoreSettings`], *optional*):
+            `ScoreSettings()` if not given.
     """
-    pairs, dropped, counts = [], {}, Counter()
+    original, generated = [], []
+    dropped: dict[str, list[str]] = {}
+    counts: Counter[str] = Counter()
     for name, piece in zip(names, found, strict=True):
         counts.update(piece.counts)
         if piece.reason is None:
-            pairs.append((piece.original, piece.generated))
+            original.append(piece.original)
+            generated.append(piece.generated)
         else:
             dropped.setdefault(piece.reason, []).append(name)
-    original, generated = zip(*pairs, strict=True) if pairs else ((), ())
-    return score_distances(original, generated, settings, dropped, counts)
+    return score_distances(np.array(original), np.array(generated), settings, dropped, counts)
 
 
 def score_midi(
-    measure: Measure,
+    comparison: Comparison,
     prompts: list,
     references: list,
     predictions: list,
@@ -143,21 +172,27 @@ def score_midi(
     num_workers: int = 1,
 ) -> DistanceScore:
     """
-    The score of continuations by one measure.
+    The score of continuations by one comparison.
 
     Args:
-        measure ([`Measure`]): what is compared.
-        prompts (`list`): what was continued; paths, bytes, `{"bytes", "path"}` or scores.
-        references (`list`): how each piece really goes on, without its prompt.
-        predictions (`list`): how the model goes on, without its prompt.
-        settings ([`ScoreSettings`], *optional*): `ScoreSettings()` if not given.
-        num_workers (`int`, *optional*, defaults to 1): processes.
+        comparison ([`Comparison`]):
+            What is compared. One that needs an embedding and is bound to none gets the one of the package.
+        prompts (`list`):
+            What was continued; paths, bytes, `{"bytes", "path"}` or scores.
+        references (`list`):
+            How each piece really goes on, without its prompt.
+        predictions (`list`):
+            How the model goes on, without its prompt.
+        settings ([`ScoreSettings`], *optional*):
+            `ScoreSettings()` if not given.
+        num_workers (`int`, *optional*, defaults to 1):
+            Processes.
 
     Returns:
         [`DistanceScore`]; pieces are named by the path of their prediction, or by their index.
 
     Raises:
-        `ValueError`: the lists differ in length.
+        `ValueError`: the lists differ in length, or a distance is no finite number.
         `OSError`: a path cannot be read.
     """
     if not len(prompts) == len(references) == len(predictions):
@@ -166,8 +201,8 @@ def score_midi(
             "each per piece."
         )
     names = [_name(prediction) or str(index) for index, prediction in enumerate(predictions)]
-    pieces = map(Piece, names, prompts, references, predictions)
-    found = (each["score"] for each in measure_pieces(pieces, {"score": measure}, num_workers))
+    pieces = map(ComparedPiece, names, prompts, references, predictions)
+    found = (each[comparison.name] for each in compare_pieces(pieces, [comparison], num_workers))
     return gather_score(names, found, settings)
 
 

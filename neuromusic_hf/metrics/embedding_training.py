@@ -10,10 +10,11 @@ from datasets import Dataset, Features, List, Value
 from datasets.fingerprint import Hasher
 from gensim.models import Word2Vec
 
+from ..borders.datasets import fingerprint_of
 from ..corpora.cache import cached_map
+from ..music import RefusedFile
 from ..ranges import PROCESSES, SEEDS, Range, check_ranges
 from .embedding import UNKNOWN_WORD, HarmonyEmbedding
-from .features import NoFeature
 from .harmony import harmonic_reduction
 
 REDUCTION_FEATURES = Features({"words": List(Value("string")), "reason": Value("string")})
@@ -72,7 +73,7 @@ def reduce_corpus(pieces: Dataset, num_proc: int | None = None) -> tuple[list[li
     found = cached_map(
         pieces.select_columns(["midi"]),
         _reduce,
-        Hasher.hash(["reductions", pieces._fingerprint]),
+        Hasher.hash(["reductions", fingerprint_of(pieces)]),
         remove_columns=["midi"],
         features=REDUCTION_FEATURES,
         num_proc=num_proc if num_proc and 1 < num_proc <= len(pieces) else None,
@@ -84,10 +85,11 @@ def reduce_corpus(pieces: Dataset, num_proc: int | None = None) -> tuple[list[li
 
 
 def _reduce(row: dict) -> dict:
+    score = row["midi"]
     try:
-        return {"words": harmonic_reduction(row["midi"]), "reason": None}
-    except NoFeature as error:
-        return {"words": [], "reason": error.reason}
+        return {"words": harmonic_reduction(score), "reason": None}
+    except RefusedFile as refused:
+        return {"words": [], "reason": refused.reason}
 
 
 def train_harmony_embedding(

@@ -6,31 +6,15 @@ from typing import Literal
 import numpy as np
 from symusic.core import ScoreTick
 
-STEPS_PER_QUARTER = 24
+from ..music import RefusedFile, gather_notes, nearest_steps
+
+DURATION_STEPS_PER_QUARTER = 24
 """Grid of durations: the coarsest that holds 32nd notes (3 steps), triplets of eighths (8) and of sixteenths (4)."""
 
 MAX_QUARTERS = 16
 
-DURATION_GRID = np.arange(1, MAX_QUARTERS * STEPS_PER_QUARTER + 1) / STEPS_PER_QUARTER
+DURATION_GRID = np.arange(1, MAX_QUARTERS * DURATION_STEPS_PER_QUARTER + 1) / DURATION_STEPS_PER_QUARTER
 """Quarter notes that the entries of [`duration_counts`] stand for; the last one is for all that is longer, too."""
-
-
-class NoFeature(ValueError):
-    """
-    A piece that lacks what a feature is made of, so that it has to be left out and counted.
-
-    Args:
-        reason (`str`): short stable snake_case name: `no_notes`, `drums_only` or `no_sound`.
-        detail (`str`): what was found.
-    """
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
-
-    def __reduce__(self):
-        return type(self), (self.reason, self.detail)
 
 
 @dataclass(frozen=True)
@@ -59,18 +43,15 @@ def pitched_notes(score: ScoreTick) -> PitchedNotes:
         score ([`symusic.Score`]): in ticks.
 
     Raises:
-        `NoFeature`: there is none: `no_notes`, or `drums_only`.
+        `RefusedFile`: there is none: `no_notes`, or `drums_only`.
     """
-    tracks = [(index, track.notes.numpy()) for index, track in enumerate(score.tracks) if not track.is_drum]
-    tracks = [(index, notes) for index, notes in tracks if len(notes["pitch"])]
-    if not tracks:
+    notes = gather_notes(score, drums=False)
+    if not len(notes):
         found = score.note_num()
-        raise NoFeature("drums_only", f"all {found} notes are drums") if found else NoFeature("no_notes", "no note")
-    onset, duration, pitch = (
-        np.concatenate([notes[name] for _, notes in tracks]).astype(np.int64) for name in ("time", "duration", "pitch")
-    )
-    track = np.repeat([index for index, _ in tracks], [len(notes["pitch"]) for _, notes in tracks])
-    return PitchedNotes(onset, np.maximum(duration, 0), pitch, track)
+        if found:
+            raise RefusedFile("drums_only", f"all {found} notes are drums")
+        raise RefusedFile("no_notes", "no note")
+    return PitchedNotes(notes.onset, np.maximum(notes.duration, 0), notes.pitch, notes.track)
 
 
 def pitch_class_counts(score: ScoreTick, weight: Literal["count", "duration"] = "count") -> np.ndarray:
@@ -85,7 +66,7 @@ def pitch_class_counts(score: ScoreTick, weight: Literal["count", "duration"] = 
         `np.ndarray` of shape `(12,)`, from C to B, by pitch number: how a note is spelled does not matter.
 
     Raises:
-        `NoFeature`: the piece has no pitched note, or with `"duration"` none that lasts (`no_sound`).
+        `RefusedFile`: the piece has no pitched note, or with `"duration"` none that lasts (`no_sound`).
         `ValueError`: `weight` is neither.
     """
     if weight not in ("count", "duration"):
@@ -94,7 +75,7 @@ def pitch_class_counts(score: ScoreTick, weight: Literal["count", "duration"] = 
     if weight == "count":
         return np.bincount(notes.pitch % 12, minlength=12).astype(np.float64)
     if not notes.duration.any():
-        raise NoFeature("no_sound", f"all {len(notes.duration)} notes have length 0")
+        raise RefusedFile("no_sound", f"all {len(notes.duration)} notes have length 0")
     return np.bincount(notes.pitch % 12, weights=notes.duration / score.tpq, minlength=12)
 
 
@@ -119,11 +100,11 @@ def duration_counts(score: ScoreTick) -> np.ndarray:
         `np.ndarray` of shape `(384,)`: number of notes and chords for each entry of [`DURATION_GRID`].
 
     Raises:
-        `NoFeature`: the piece has no pitched note.
+        `RefusedFile`: the piece has no pitched note.
     """
     notes = pitched_notes(score)
-    steps = np.clip(_to_grid(notes.duration, score.tpq), 1, len(DURATION_GRID))
-    onset = _to_grid(notes.onset, score.tpq)
+    steps = np.clip(nearest_steps(notes.duration, score.tpq, DURATION_STEPS_PER_QUARTER), 1, len(DURATION_GRID))
+    onset = nearest_steps(notes.onset, score.tpq, DURATION_STEPS_PER_QUARTER)
     number = len(DURATION_GRID) + 1
     chords = np.unique((notes.track * (onset.max() + 1) + onset) * number + steps)
     return np.bincount(chords % number, minlength=number)[1:].astype(np.float64)
@@ -133,8 +114,3 @@ def duration_distribution(score: ScoreTick) -> np.ndarray:
     """[`duration_counts`] as shares: they sum to 1."""
     counts = duration_counts(score)
     return counts / counts.sum()
-
-
-def _to_grid(ticks: np.ndarray, tpq: int) -> np.ndarray:
-    """The nearest steps; what lies halfway goes up."""
-    return (2 * STEPS_PER_QUARTER * ticks + tpq) // (2 * tpq)

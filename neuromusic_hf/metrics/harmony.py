@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from symusic.core import ScoreTick
 
-from ..music import bar_starts
-from .features import NoFeature, PitchedNotes, pitched_notes
+from ..music import RefusedFile, bar_starts
+from .features import PitchedNotes, pitched_notes
 from .keys import Key, best_key
 from .numerals import NUM_CHORD_PITCHES, roman_numerals
 
@@ -30,7 +30,7 @@ def find_key(score: ScoreTick) -> Key:
         score ([`symusic.Score`]): in ticks.
 
     Raises:
-        `NoFeature`: no pitch sounds: `no_notes`, `drums_only` or `no_sound`.
+        `RefusedFile`: no pitch sounds: `no_notes`, `drums_only` or `no_sound`.
     """
     return _key_of(_sounding(pitched_notes(score)))
 
@@ -49,7 +49,7 @@ def harmonic_reduction(score: ScoreTick) -> list[str]:
         `list[str]`: from the first bar of the file to the last that sounds; `-` for an empty one.
 
     Raises:
-        `NoFeature`: no pitch sounds: `no_notes`, `drums_only` or `no_sound`.
+        `RefusedFile`: no pitch sounds: `no_notes`, `drums_only` or `no_sound`.
     """
     spans = _sounding(pitched_notes(score))
     bars = bar_starts(score, int(spans.end.max()))
@@ -69,7 +69,7 @@ def _sounding(notes: PitchedNotes) -> _Spans:
     start, pitch = notes.onset[order], notes.pitch[order]
     end = start + notes.duration[order]
     if not notes.duration.any():
-        raise NoFeature("no_sound", f"all {len(start)} notes have length 0")
+        raise RefusedFile("no_sound", f"all {len(start)} notes have length 0")
     axis = pitch * (int(end.max()) + 1)  # one axis of time after the other, so that all pitches are joined at once
     latest = np.maximum.accumulate(axis + end)
     first = np.flatnonzero(np.concatenate([[True], (axis + start)[1:] > latest[:-1]]))

@@ -5,9 +5,8 @@ from pathlib import Path
 import evaluate
 
 from ..corpora.cache import writing_cache
+from .comparisons import COMPARISONS
 from .embedding import HarmonyEmbedding
-
-METRICS = ("pitch_kl", "duration_kl", "harmony_kl")
 
 
 def metric_path(name: str) -> str:
@@ -15,19 +14,21 @@ def metric_path(name: str) -> str:
     Where `evaluate.load` finds a metric of this package.
 
     Args:
-        name (`str`): `"pitch_kl"`, `"duration_kl"` or `"harmony_kl"`.
+        name (`str`):
+            A score's, such as `"pitch_kl"`.
 
     Raises:
         `ValueError`: there is no such metric.
     """
-    if name not in METRICS:
-        raise ValueError(f"There is no metric {name!r}: give one of {', '.join(METRICS)}.")
+    names = [comparison.score_name for comparison in COMPARISONS]
+    if name not in names:
+        raise ValueError(f"There is no metric {name!r}: give one of {', '.join(names)}.")
     return str(Path(__file__).parent / name)
 
 
 def load_metrics(embedding: HarmonyEmbedding | str | Path | None = None) -> evaluate.CombinedEvaluations:
     """
-    The three scores, to be computed together.
+    All scores of this package, to be computed together.
 
     Args:
         embedding ([`HarmonyEmbedding`], `str` or `Path`, *optional*):
@@ -36,11 +37,16 @@ def load_metrics(embedding: HarmonyEmbedding | str | Path | None = None) -> eval
 
     Returns:
         `evaluate.CombinedEvaluations`: `compute(predictions=..., references=..., prompts=...)` gives `pitch_kl`,
-        `duration_kl` and `harmony_kl`, and what belongs to each with its name before it: `pitch_kl_interval`.
+        `duration_kl` and so on, and what belongs to each with its name before it: `pitch_kl_interval`.
 
     Raises:
         `OSError`: the embedding cannot be read, or the cache of evaluate cannot be written.
     """
-    settings = {"harmony_kl": {"embedding": embedding}}
     with writing_cache(evaluate.config.HF_MODULES_CACHE):
-        return evaluate.combine([evaluate.load(metric_path(name), **settings.get(name, {})) for name in METRICS])
+        metrics = [
+            evaluate.load(
+                metric_path(comparison.score_name), **({"embedding": embedding} if comparison.needs_embedding else {})
+            )
+            for comparison in COMPARISONS
+        ]
+    return evaluate.combine(metrics)

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from symusic.core import ScoreTick
 
+from ..music import gather_notes
 from .suffix_array import SuffixArray
 
-STEPS_PER_QUARTER = 16
+NOVELTY_STEPS_PER_QUARTER = 16
 """As the project's tokenizers where a beat is a quarter: what is copied through tokens falls on the steps of what it
 is copied from. Through coarser ones, only what lies on their steps does."""
 
@@ -40,10 +41,8 @@ def note_intervals(score: ScoreTick) -> np.ndarray:
     Returns:
         `np.ndarray` of shape `(max(0, notes - 1),)`: one number for each pair of pitch interval and time interval.
     """
-    tracks = [track.notes.numpy() for track in score.resample(STEPS_PER_QUARTER).tracks if not track.is_drum]
-    times = np.concatenate([np.zeros(0, np.int64), *(notes["time"] for notes in tracks)]).astype(np.int64)
-    pitches = np.concatenate([np.zeros(0, np.int64), *(notes["pitch"] for notes in tracks)]).astype(np.int64)
-    times, pitches = np.divmod(np.unique(times * 128 + pitches), 128)
+    notes = gather_notes(score.resample(NOVELTY_STEPS_PER_QUARTER), drums=False)
+    times, pitches = np.divmod(np.unique(notes.onset * 128 + notes.pitch), 128)
     steps = np.minimum(np.diff(times), LONGEST_STEPS)
     return (steps * _INTERVALS + np.diff(pitches) + 127).astype(np.int32)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
-from transformers.utils import find_adapter_config_file, is_peft_available
+from transformers.utils import CONFIG_NAME, cached_file, find_adapter_config_file, is_peft_available
 from transformers.utils.hub import extract_commit_hash
 
 from ..tokenization import MidiProcessor
@@ -64,8 +64,8 @@ class Adapter:
 
     def name_model(self, model: PreTrainedModel) -> PreTrainedModel:
         """Makes a model with this adapter tell where it comes from."""
-        model.name_or_path = model.config._name_or_path = self.name
-        model.config._commit_hash = self.commit
+        model.name_or_path = model.config.name_or_path = self.name
+        model.hub_commit = self.commit
         return model
 
     def merge_into(self, base: PreTrainedModel) -> PreTrainedModel:
@@ -87,7 +87,11 @@ class Adapter:
 
 
 class AutoMusicModel(AutoModelForCausalLM):
-    """`AutoModelForCausalLM`, which loads adapters on their base as well, and tells of those where they come from."""
+    """
+    `AutoModelForCausalLM`, which loads adapters on their base as well.
+
+    Its models tell where they come from: by `name_or_path` and, from the Hub, `hub_commit`.
+    """
 
     @classmethod
     def from_pretrained(cls, name: str, **kwargs) -> PreTrainedModel:
@@ -95,7 +99,9 @@ class AutoMusicModel(AutoModelForCausalLM):
         where = {key: kwargs[key] for key in ("revision", "token", "cache_dir") if kwargs.get(key) is not None}
         adapter = Adapter.find(name, **where)
         if adapter is None:
-            return AutoModelForCausalLM.from_pretrained(name, **kwargs)
+            model = AutoModelForCausalLM.from_pretrained(name, **kwargs)
+            model.hub_commit = extract_commit_hash(cached_file(name, CONFIG_NAME, **where), None)
+            return model
         try:
             return adapter.name_model(AutoModelForCausalLM.from_pretrained(name, **kwargs))
         except (OSError, RuntimeError, ValueError) as error:
@@ -134,3 +140,16 @@ def load_processor(name: str, **hub_arguments) -> MidiProcessor:
         if (adapter := Adapter.find(name, **hub_arguments)) is None:
             raise
         return MidiProcessor.from_pretrained(adapter.base)
+
+
+def find_processor(model: PreTrainedModel) -> MidiProcessor:
+    """Loads the processor from where the weights lie. Raises `ValueError` where there is none, and says why."""
+    folder, commit = model.name_or_path, getattr(model, "hub_commit", None)
+    try:
+        return load_processor(folder, **{"revision": commit} if commit else {})
+    except (OSError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"No MidiProcessor can be loaded from {folder!r}: save the one the model was trained with beside the "
+            "weights (MidiProcessor.save_pretrained, or miditok's own tokenizer.json), or give processor=. "
+            f"({error})"
+        ) from error

@@ -1,6 +1,5 @@
 """Builds a causal language model for the vocabulary of a processor."""
 
-import copy
 import os
 
 import torch
@@ -10,9 +9,9 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..imports import import_class
 from ..tokenization import MidiProcessor
-from ..tokenization.pipeline_code import CUSTOM_PIPELINES
 from .adapters import Adapter
 from .fit import check_vocabulary, check_vocabulary_size, longest_context
+from .sampling import write_sampling
 
 GPT2_DEFAULTS = {"activation_function": "gelu_pytorch_tanh", "attn_pdrop": 0.0}
 """Same functions and expressiveness as transformers' defaults, several times faster: `gelu_new` is the same tanh
@@ -30,6 +29,7 @@ def build_model(
     processor: MidiProcessor,
     *,
     context_length: int | None = None,
+    sampling: dict | None = None,
     trust_remote_code: bool = False,
     **sizes,
 ) -> PreTrainedModel:
@@ -46,6 +46,10 @@ def build_model(
             Gives the vocabulary size and the ids of PAD, BOS and EOS.
         context_length (`int`, *optional*):
             Tokens a new model can read (`max_position_embeddings`), or a loaded one must be able to.
+        sampling (`dict`, *optional*):
+            `temperature` (0 always takes the likeliest token), `top_k` and `top_p` that `generate()` and pipelines use
+            where a call says nothing. By default a loaded model keeps its own; what it does not say, as all of a new
+            model, is sampled from its own distribution over all tokens.
         trust_remote_code (`bool`, *optional*, defaults to `False`):
             Run code that a Hub repository ships.
         sizes:
@@ -53,11 +57,13 @@ def build_model(
             `num_attention_heads`, `intermediate_size`, or any of its own.
 
     Returns:
-        [`~transformers.PreTrainedModel`] with the special tokens set in `config` and `generation_config`.
+        [`~transformers.PreTrainedModel`] with the special tokens set in `config` and `generation_config`, and how it
+        samples in the latter.
 
     Raises:
         `ValueError`: there is no such model, the config has no such argument, or loaded weights have another
-            vocabulary or too short a context, or belong to an adapter that cannot be merged into its base.
+            vocabulary or too short a context, or belong to an adapter that cannot be merged into its base; or a value
+            of `sampling` is out of range.
         `ImportError`: they are an adapter's, and peft is not installed.
     """
     name = os.path.expanduser(name)
@@ -75,7 +81,7 @@ def build_model(
     if getattr(model, "generation_config", None) is None:
         model.generation_config = GenerationConfig.from_model_config(model.config)
     model.generation_config.update(**_special_token_ids(processor))
-    model.config.custom_pipelines = copy.deepcopy(CUSTOM_PIPELINES)
+    write_sampling(model.generation_config, **(sampling or {}))
     return model
 
 
@@ -89,12 +95,17 @@ def check_model(
     **sizes,
 ):
     """
-    Refuses what [`build_model`] would refuse, without weights: a model of impossible sizes, saved weights that do not
-    fit.
+    Refuses what [`build_model`] would refuse: a model of impossible sizes, saved weights that do not fit.
+
+    No weights are made or loaded.
 
     Args:
-        name, processor, context_length, trust_remote_code, sizes: as for [`build_model`].
+        name (`str`): as for [`build_model`].
+        processor ([`MidiProcessor`]): as for [`build_model`].
         vocab_size (`int`, *optional*): of the vocabulary that `processor` will learn; its own if not given.
+        context_length (`int`, *optional*): as for [`build_model`].
+        trust_remote_code (`bool`, *optional*, defaults to `False`): as for [`build_model`].
+        sizes: as for [`build_model`].
 
     Raises:
         `ValueError`: there is no such model, its sizes make none, or the saved weights have another vocabulary or too

@@ -1,4 +1,4 @@
-"""Whether a model that exists fits a processor: its vocabulary, and how much it can read."""
+"""Whether a model that exists fits a processor: its kind, its vocabulary, and how much it can read."""
 
 from transformers import PreTrainedConfig, PreTrainedModel
 
@@ -11,10 +11,33 @@ CONTEXT_NAMES = ("max_position_embeddings", "max_seq_len", "seq_length", "n_ctx"
 """How configs call the number of tokens a model reads."""
 
 
+def check_match(model: PreTrainedModel, processor: MidiProcessor):
+    """Raises `ValueError` where a model does not generate, or a processor is not its own."""
+    if model.config.is_encoder_decoder or not model.can_generate():
+        raise ValueError(
+            f"{model.name_or_path!r} is a {type(model).__name__}, and midi-continuation needs a causal language "
+            "model, as AutoModelForCausalLM loads them."
+        )
+    if not isinstance(processor, MidiProcessor):
+        raise ValueError(
+            f"{model.name_or_path!r} has a {type(processor).__name__}, and midi-continuation needs a MidiProcessor: "
+            "save it beside the weights with MidiProcessor.save_pretrained, or give processor=."
+        )
+    adapter = getattr(model, "active_peft_config", None)
+    if adapter is not None and adapter.is_prompt_learning:
+        raise ValueError(
+            f"{model.name_or_path!r} has an adapter ({adapter.peft_type.value}) that adds virtual tokens to what it "
+            "reads, which midi-continuation does not: use one that changes weights, such as LoRA."
+        )
+    check_vocabulary(model, processor)
+
+
 def check_vocabulary(model: PreTrainedModel, processor: MidiProcessor):
     """
-    Checks that a model has the ids of a processor; a few more where they round its vocabulary up, as
-    `resize_token_embeddings(pad_to_multiple_of=64)` does.
+    Checks that a model has the ids of a processor.
+
+    There may be a few more where they round its vocabulary up, as `resize_token_embeddings(pad_to_multiple_of=64)`
+    does.
 
     Raises:
         `ValueError`: it has others.

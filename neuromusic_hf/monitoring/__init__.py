@@ -2,7 +2,7 @@
 
 from .continuation_callback import ContinuationCallback
 from .media import Media
-from .trackers import log_media
+from .trackers import log_media, register_tracker
 from .watching import check_watching, watch_continuations
 
-__all__ = ["ContinuationCallback", "Media", "check_watching", "log_media", "watch_continuations"]
+__all__ = ["ContinuationCallback", "Media", "check_watching", "log_media", "register_tracker", "watch_continuations"]

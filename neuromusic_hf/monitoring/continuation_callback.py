@@ -9,7 +9,7 @@ from accelerate.utils import broadcast_object_list
 from transformers import PreTrainedModel, Trainer, TrainerCallback
 
 from ..generation import MidiContinuationPipeline
-from ..metrics import load_harmony_embedding
+from ..metrics import all_comparisons, load_harmony_embedding
 from ..reports import RunModel, RunScores, ScoringOptions, score_run, write_report
 from ..runs import ContinuationSettings, ModelRecord, OutputSettings, PieceSource, RunFolder, RunWriter, read_run
 from ..training.stopping import StopRequest
@@ -46,8 +46,8 @@ class ContinuationCallback(TrainerCallback):
         scoring ([`ScoringOptions`], *optional*): how continuations are scored.
 
     Raises:
-        `ValueError`: prompt and continuation are longer than the model reads, or its weights are divided among
-            processes (FSDP, DeepSpeed).
+        `ValueError`: prompt and continuation are longer than the model reads, its weights are divided among processes
+            (FSDP, DeepSpeed), or there is no such comparison.
         `OSError`: the harmony embedding cannot be read.
 
     Example:
@@ -84,6 +84,7 @@ class ContinuationCallback(TrainerCallback):
         self.output = _possible_output(shown)
         scoring = scoring or ScoringOptions()
         embedding = load_harmony_embedding(scoring.harmony_embedding)
+        all_comparisons(scoring.comparisons, embedding)  # refused now, not at the first test
         # One process: the pieces are few, and forking the process that trains is not safe.
         self.scoring = dataclasses.replace(scoring, harmony_embedding=embedding, num_proc=1)
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from ..reports import RunScores
 from ..reports.page import DISTANCES_NAME
-from ..reports.readings import FEATURES
 from ..runs import FinishedRun
 
 PREFIX = "eval/continuations/"
@@ -48,9 +47,9 @@ def collect_media(run: FinishedRun, scores: RunScores, report: Path, shown: int)
             if (path := run.path(name)) is not None:
                 files[f"{PREFIX}{path.stem}"] = path
     histograms = {}
-    for feature in FEATURES:
+    for comparison in scores.comparisons:
         for part in ("original", "generated"):
-            values = scores.table[f"{feature.name}_{part}"].dropna().to_numpy(dtype=np.float64)
+            values = scores.table[f"{comparison.name}_{part}"].dropna().to_numpy(dtype=np.float64)
             if len(values):
-                histograms[f"{PREFIX}{feature.name}_distances_{part}"] = values
+                histograms[f"{PREFIX}{comparison.name}_distances_{part}"] = values
     return Media(pictures, sounds, histograms)

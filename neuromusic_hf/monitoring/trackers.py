@@ -1,5 +1,7 @@
 """Pictures, sounds and histograms to the trackers of a Trainer, which carry scalars themselves."""
 
+from collections.abc import Callable
+
 from matplotlib.image import imread
 from scipy.io import wavfile
 from transformers import Trainer, TrainerCallback
@@ -11,24 +13,62 @@ STEP_NAME = "train/global_step"
 """What transformers' callbacks plot everything against."""
 
 
-def log_media(trainer: Trainer, media: Media) -> list[str]:
+LogMedia = Callable[[TrainerCallback, Media, int], None]
+"""Logs media to the tracker of a callback at an optimizer step."""
+
+
+def register_tracker(callback_class: type[TrainerCallback], log: LogMedia):
     """
-    Logs to every tracker of the Trainer that can show media: Weights & Biases, Trackio, TensorBoard. Call it on the
-    main process, during training.
+    Makes known how media get to a tracker. Scalars it gets from the Trainer, as `on_log` of its callback takes them.
 
     Args:
-        trainer ([`~transformers.Trainer`]): whose `report_to` chose the trackers.
-        media ([`Media`]): what to log, at the Trainer's current step.
+        callback_class (`type`):
+            The [`~transformers.TrainerCallback`] of the tracker. Its subclasses are logged to in the same way, unless
+            they are registered themselves. What was registered for it before is replaced.
+        log (`Callable`):
+            Takes the callback, [`Media`] and the optimizer step, on the main process, during training.
+
+    Raises:
+        `TypeError`: `callback_class` is no class of callbacks, or `log` cannot be called.
+
+    Example:
+    ```py
+    >>> from neuromusic_hf.monitoring import register_tracker
+    >>> def log(callback, media, step):
+    ...     for name, path in media.pictures.items():
+    ...         callback.notebook.attach(f"{name} at step {step}", path)
+    >>> register_tracker(NotebookCallback, log)
+    ```
+    """
+    if not (isinstance(callback_class, type) and issubclass(callback_class, TrainerCallback)):
+        raise TypeError(
+            f"{callback_class!r} is no class of transformers.TrainerCallback: register the class of the tracker."
+        )
+    if not callable(log):
+        raise TypeError(f"{log!r} cannot be called: give a function of callback, media and step.")
+    _TRACKERS[callback_class] = log
+
+
+def log_media(trainer: Trainer, media: Media) -> list[str]:
+    """
+    Logs to every tracker of the Trainer that can show media: Weights & Biases, Trackio, TensorBoard, and those of
+    [`register_tracker`]. Call it on the main process, during training.
+
+    Args:
+        trainer ([`~transformers.Trainer`]):
+            Whose callbacks are the trackers.
+        media ([`Media`]):
+            What to log, at the Trainer's current step.
 
     Returns:
         `list[str]`: the trackers that it was logged to.
     """
     logged = []
     for callback in trainer.callback_handler.callbacks:
-        for kind, log in _LOGS.items():
-            if isinstance(callback, kind):
-                log(callback, media, trainer.state.global_step)
-                logged.append(kind.__name__.removesuffix("Callback").lower())
+        kind = next((kind for kind in type(callback).__mro__ if kind in _TRACKERS), None)
+        if kind is not None:
+            _TRACKERS[kind](callback, media, trainer.state.global_step)
+            logged.append(kind.__name__.removesuffix("Callback").lower())
     return logged
 
 
@@ -65,7 +105,7 @@ def _log_to_tensorboard(callback: TensorBoardCallback, media: Media, step: int):
     writer.flush()
 
 
-_LOGS = {
+_TRACKERS: dict[type[TrainerCallback], LogMedia] = {
     WandbCallback: _log_to_wandb,
     TrackioCallback: _log_to_trackio,
     TensorBoardCallback: _log_to_tensorboard,

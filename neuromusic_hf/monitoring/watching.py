@@ -5,7 +5,7 @@ import pyarrow.compute
 from datasets import Dataset
 from transformers import Trainer
 
-from ..metrics import load_harmony_embedding
+from ..metrics import all_comparisons
 from ..reports import ScoringOptions
 from ..runs import ContinuationSettings, PieceSource, choose_pieces, row_pieces
 from ..training import DataArguments, RunArguments
@@ -21,7 +21,7 @@ def check_watching(args: RunArguments, data_args: DataArguments):
         data_args ([`DataArguments`]): of the run.
 
     Raises:
-        `ValueError`: prompt and continuation are longer than the context.
+        `ValueError`: prompt and continuation are longer than the context, or there is no such comparison.
         `OSError`: the harmony embedding cannot be read.
     """
     if args.eval_continuations_steps is None:
@@ -32,7 +32,7 @@ def check_watching(args: RunArguments, data_args: DataArguments):
             f"eval_prompt_length {lengths[0]} + eval_continue_length {lengths[1]} is more than context_length "
             f"{data_args.context_length}: make either shorter."
         )
-    load_harmony_embedding(args.eval_harmony_embedding)
+    all_comparisons(args.eval_comparisons, args.eval_harmony_embedding)
 
 
 def watch_continuations(trainer: Trainer, validation: Dataset, tokens: Dataset, data_args: DataArguments):
@@ -69,7 +69,7 @@ def watch_continuations(trainer: Trainer, validation: Dataset, tokens: Dataset, 
             f"longest has {max(lengths, default=0)}: make eval_prompt_length and eval_continue_length shorter."
         )
     pieces = choose_pieces(_pieces(validation, hashes), args.eval_continuations, args.seed)
-    scoring = ScoringOptions(harmony_embedding=args.eval_harmony_embedding)
+    scoring = ScoringOptions(comparisons=args.eval_comparisons, harmony_embedding=args.eval_harmony_embedding)
     shown = args.eval_shown_continuations
     trainer.add_callback(
         ContinuationCallback(trainer, pieces, settings, args.eval_continuations_steps, shown, scoring)

@@ -3,14 +3,15 @@
 import numpy as np
 from symusic.core import ScoreTick
 
+from .note_arrays import gather_notes
+
 MOST_BARS = 2**24
 """Bars of a 128th, of the longest music that is accepted, are a fourth of these."""
 
 
 def onsets(score: ScoreTick) -> np.ndarray:
     """Ticks at which notes begin, ascending, each once: `int64` of shape `(onsets,)`."""
-    times = [track.notes.numpy()["time"] for track in score.tracks if len(track.notes)]
-    return np.unique(np.concatenate(times)).astype(np.int64) if times else np.zeros(0, dtype=np.int64)
+    return np.unique(gather_notes(score).onset)
 
 
 def bar_starts(score: ScoreTick, end: int | None = None) -> np.ndarray:

@@ -1,13 +1,11 @@
-"""The music of a continuation: excerpts of a piece, its seconds, and what of a continued piece is new."""
+"""The music of a continuation: excerpts of a piece, and what of a continued piece is new."""
 
 from collections import Counter
 
-import numpy as np
 from symusic import Note, Score, Tempo, TimeSignature, Track
 from symusic.core import ScoreTick
 
 from .bars import bar_starts
-from .tempo import tempo_map, to_seconds
 
 NO_END = 2**31 - 1
 """Beyond the last tick that symusic can hold."""
@@ -29,12 +27,6 @@ def excerpt(score: ScoreTick, start: int = 0, end: int | None = None) -> ScoreTi
     part = score.clip(start, NO_END if end is None else end, clip_end=False).shift_time(-start)
     part.tracks = [track for track in part.tracks if len(track.notes)]
     return part
-
-
-def seconds_at(score: ScoreTick, ticks: np.ndarray) -> np.ndarray:
-    """Seconds from tick 0 to `ticks`, at the tempos of `score`: shape as `ticks`."""
-    tempos = score.tempos.numpy()
-    return to_seconds(np.asarray(ticks), *tempo_map(tempos["time"], tempos["mspq"]), score.tpq)
 
 
 def new_music(full: ScoreTick, prompt: ScoreTick, *, from_zero: bool = True) -> ScoreTick:

@@ -7,7 +7,7 @@ from typing import Any
 from datasets import formatting
 from datasets.formatting.formatting import TensorFormatter
 
-from .midi_feature import SCORE_TYPES
+from .scores import SCORE_TYPES
 
 
 class _ScoresAsTheyAre:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from symusic.core import ScoreTick
 
-from .midi_feature import SCORE_TYPES, Midi, name_of
+from .midi_feature import Midi, name_of
 from .reading import read_score
-from .score_check import check_score
+from .scores import SCORE_TYPES, check_score
 
 MIDI_FEATURE = Midi()
 

@@ -9,7 +9,7 @@ from .mends import Mends
 from .meta_events import SET_TEMPO
 from .midi_file import MidiFile
 from .notes import NOTE_OFF, Notes, begins_notes, channels_of, ends_notes, pair_notes
-from .tempo import tempo_map, to_seconds, to_ticks
+from .tempo import TempoMap
 
 PROGRAM = 0xC0
 DRUM_CHANNEL = 9
@@ -88,8 +88,8 @@ def _longest_ends(file: MidiFile, onset: np.ndarray, end: np.ndarray, limits: Sa
     if limits.max_note_seconds is not None:
         changes = np.flatnonzero(file.meta == SET_TEMPO)
         microseconds = np.array([int.from_bytes(file.content(event), "big") for event in changes])
-        clock = *tempo_map(file.tick[changes], microseconds), file.tpq
-        longest = np.minimum(longest, to_ticks(to_seconds(onset, *clock) + limits.max_note_seconds, *clock))
+        tempos = TempoMap.of_changes(file.tick[changes], microseconds, file.tpq)
+        longest = np.minimum(longest, tempos.to_ticks(tempos.to_seconds(onset) + limits.max_note_seconds))
     stuck = end > longest
     others = end[~stuck].max(initial=0)
     with_others = np.maximum(others, onset + WHOLE_NOTE * file.tpq)

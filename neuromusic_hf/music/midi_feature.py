@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
-import symusic
 from datasets.features import Value
 from datasets.features.features import register_feature
 from datasets.table import array_cast
 from datasets.utils.file_utils import xopen
+from symusic.core import ScoreTick
 
 from .limits import AS_STORED
 from .reading import read_score
-from .score_check import check_score
+from .scores import SCORE_TYPES, check_score
 from .writing import midi_bytes
-
-SCORE_TYPES = (symusic.core.ScoreTick, symusic.core.ScoreQuarter, symusic.core.ScoreSecond)
 
 PLAIN_MIDI = {"bytes": Value("binary"), "path": Value("string")}
 
@@ -109,7 +107,7 @@ class Midi:
             "or a symusic.Score."
         )
 
-    def decode_example(self, value: dict, token_per_repo_id: dict | None = None) -> symusic.Score:
+    def decode_example(self, value: dict, token_per_repo_id: dict | None = None) -> ScoreTick:
         """
         Decode a stored value into a score, its notes and tempos as long and as fast as they were stored.
 

@@ -2,56 +2,72 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from symusic.core import ScoreTick
 
 DEFAULT_MICROSECONDS_PER_QUARTER = 500_000
+"""Of MIDI, until a file says otherwise: 120 quarter notes a minute."""
 
 
-def to_seconds(ticks: np.ndarray, tempo_ticks: np.ndarray, microseconds: np.ndarray, tpq: int) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class TempoMap:
     """
-    Convert ticks to seconds.
+    The tempos of a piece, and what they make of its ticks.
 
     Args:
-        ticks (`np.ndarray` of shape `(n,)`): times in ticks.
-        tempo_ticks (`np.ndarray` of shape `(tempos,)`): ascending ticks of the tempo changes, the first one 0.
-        microseconds (`np.ndarray` of shape `(tempos,)`): tempos in microseconds per quarter note.
-        tpq (`int`): ticks per quarter note.
-
-    Returns:
-        `np.ndarray` of shape `(n,)`, float64 seconds.
+        ticks (`np.ndarray` of `int64` and shape `(tempos,)`): of the changes, ascending, the first one 0.
+        microseconds (`np.ndarray` of `float64` and shape `(tempos,)`): of a quarter note, from each change on.
+        ticks_per_quarter (`int`): of the piece.
     """
-    segment = np.maximum(np.searchsorted(tempo_ticks, ticks, side="right") - 1, 0)
-    return (_passed(tempo_ticks, microseconds)[segment] + (ticks - tempo_ticks[segment]) * microseconds[segment]) / (
-        tpq * 1e6
-    )
+
+    ticks: np.ndarray
+    microseconds: np.ndarray
+    ticks_per_quarter: int
+
+    @classmethod
+    def of(cls, score: ScoreTick) -> TempoMap:
+        """That of a score."""
+        tempos = score.tempos.numpy()
+        return cls.of_changes(tempos["time"], tempos["mspq"], score.ticks_per_quarter)
+
+    @classmethod
+    def of_changes(cls, ticks: np.ndarray, microseconds: np.ndarray, ticks_per_quarter: int) -> TempoMap:
+        """
+        Puts changes of tempo in order; of several at one tick the last counts.
+
+        Args:
+            ticks (`np.ndarray` of shape `(changes,)`): in any order.
+            microseconds (`np.ndarray` of shape `(changes,)`): of a quarter note.
+            ticks_per_quarter (`int`): of the piece.
+        """
+        order = np.argsort(ticks, kind="stable")
+        ticks, microseconds = ticks[order].astype(np.int64), microseconds[order].astype(np.float64)
+        if len(ticks) == 0 or ticks[0] > 0:
+            ticks = np.concatenate([[0], ticks])
+            microseconds = np.concatenate([[DEFAULT_MICROSECONDS_PER_QUARTER], microseconds])
+        return cls(ticks, microseconds, ticks_per_quarter)
+
+    def to_seconds(self, ticks: np.ndarray) -> np.ndarray:
+        """Seconds from tick 0 to each tick: `float64` of the shape of `ticks`."""
+        segment = np.maximum(np.searchsorted(self.ticks, ticks, side="right") - 1, 0)
+        microticks = self._passed[segment] + (ticks - self.ticks[segment]) * self.microseconds[segment]
+        return microticks / (self.ticks_per_quarter * 1e6)
+
+    def to_ticks(self, seconds: np.ndarray) -> np.ndarray:
+        """The last whole ticks before each second: `int64` of the shape of `seconds`."""
+        passed = self._passed / (self.ticks_per_quarter * 1e6)
+        segment = np.maximum(np.searchsorted(passed, seconds, side="right") - 1, 0)
+        within = (seconds - passed[segment]) * self.ticks_per_quarter * 1e6 / self.microseconds[segment]
+        return self.ticks[segment] + within.astype(np.int64)
+
+    @property
+    def _passed(self) -> np.ndarray:
+        """Ticks times microseconds a quarter note until each change."""
+        return np.concatenate([[0.0], np.cumsum(np.diff(self.ticks) * self.microseconds[:-1])])
 
 
-def to_ticks(seconds: np.ndarray, tempo_ticks: np.ndarray, microseconds: np.ndarray, tpq: int) -> np.ndarray:
-    """Convert seconds to the last whole tick before them; the arguments are those of [`to_seconds`]."""
-    passed = _passed(tempo_ticks, microseconds) / (tpq * 1e6)
-    segment = np.maximum(np.searchsorted(passed, seconds, side="right") - 1, 0)
-    within = (seconds - passed[segment]) * tpq * 1e6 / microseconds[segment]
-    return tempo_ticks[segment] + within.astype(np.int64)
-
-
-def tempo_map(ticks: np.ndarray, microseconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Put tempo changes in order, from tick 0.
-
-    Args:
-        ticks (`np.ndarray` of shape `(tempos,)`): of the changes, in any order.
-        microseconds (`np.ndarray` of shape `(tempos,)`): tempos in microseconds per quarter note.
-
-    Returns:
-        Both, with MIDI's default of 120 quarter notes a minute where the first change comes later than tick 0.
-    """
-    order = np.argsort(ticks, kind="stable")
-    ticks, microseconds = ticks[order].astype(np.int64), microseconds[order].astype(np.float64)
-    if len(ticks) == 0 or ticks[0] > 0:
-        ticks = np.concatenate([[0], ticks])
-        microseconds = np.concatenate([[DEFAULT_MICROSECONDS_PER_QUARTER], microseconds])
-    return ticks, microseconds
-
-
-def _passed(tempo_ticks: np.ndarray, microseconds: np.ndarray) -> np.ndarray:
-    return np.concatenate([[0.0], np.cumsum(np.diff(tempo_ticks) * microseconds[:-1])])
+def seconds_at(score: ScoreTick, ticks: np.ndarray) -> np.ndarray:
+    """Seconds from tick 0 to `ticks`, at the tempos of `score`: `float64` of the shape of `ticks`."""
+    return TempoMap.of(score).to_seconds(np.asarray(ticks))

@@ -1,4 +1,6 @@
-from .audio import RELEASE_SECONDS, render_audio, save_audio
+"""Pictures and sound of scores."""
+
+from .audio import RELEASE_SECONDS, read_audio, render_audio, save_audio
 from .piano_roll import plot_piano_roll
 
-__all__ = ["RELEASE_SECONDS", "plot_piano_roll", "render_audio", "save_audio"]
+__all__ = ["RELEASE_SECONDS", "plot_piano_roll", "read_audio", "render_audio", "save_audio"]

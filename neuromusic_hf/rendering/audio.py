@@ -10,15 +10,17 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-import wave
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from symusic import Score, TextMeta, Track
+from scipy.io import wavfile
+from symusic import TextMeta, Track
+from symusic.core import ScoreTick
 
 from ..disk import user_path
-from ..music import check_score, midi_bytes
+from ..music import AnyScore, TempoMap, check_score, gather_notes, midi_bytes
 from ..music.channels import MELODIC_CHANNELS
 
 RELEASE_SECONDS = 2.0
@@ -26,10 +28,11 @@ FADE_SECONDS = 0.25
 SOUNDFONT_VARIABLE = "NEUROMUSIC_SOUNDFONT"
 ENGINES = ("midirenderer", "fluidsynth")
 FLUIDSYNTH_TIMEOUT_SECONDS = 600
+FULL_SCALE = 2**15 - 1
 
 
 def render_audio(
-    score: Score,
+    score: AnyScore,
     *,
     soundfont: str | os.PathLike | None = None,
     sample_rate: int = 44100,
@@ -84,9 +87,10 @@ def render_audio(
 
     check_score(score)
     score = score.to("tick")
-    seconds = _length_in_seconds(score, max_seconds)
+    tempos = TempoMap.of(score)
+    seconds = _length_in_seconds(score, tempos, max_seconds)
     audio = np.zeros((2, round(seconds * sample_rate)), dtype=np.float32)
-    for part in _split_by_channels(_cut(score, seconds)):
+    for part in _split_by_channels(_cut(score, int(tempos.to_ticks(seconds)))):
         sound = synthesise(midi_bytes(part), soundfont, sample_rate)[:, : audio.shape[1]]
         audio[:, : sound.shape[1]] += sound
     fade = min(round(FADE_SECONDS * sample_rate), audio.shape[1])
@@ -94,7 +98,7 @@ def render_audio(
     return audio
 
 
-def save_audio(path: str | os.PathLike, audio: np.ndarray, sample_rate: int = 44100) -> None:
+def save_audio(file: str | os.PathLike | BinaryIO, audio: np.ndarray, sample_rate: int = 44100) -> None:
     """
     Writes audio as a 16-bit WAV file.
 
@@ -102,8 +106,8 @@ def save_audio(path: str | os.PathLike, audio: np.ndarray, sample_rate: int = 44
     peak is at full scale.
 
     Args:
-        path (`str` or `os.PathLike`):
-            The file to write. Its folder must exist.
+        file (`str`, `os.PathLike` or a binary file):
+            Path of the file to write, whose folder must exist, or what is written to.
         audio (`np.ndarray` of shape `(channels, samples)` or `(samples,)`):
             Floating-point samples with full scale at ±1.
         sample_rate (`int`, *optional*, defaults to 44100):
@@ -120,12 +124,30 @@ def save_audio(path: str | os.PathLike, audio: np.ndarray, sample_rate: int = 44
     peak = float(np.max(np.abs(audio), initial=0.0))
     if not np.isfinite(peak):
         raise ValueError("Audio holds NaN or infinity.")
-    samples = np.rint(audio.T * (32767 / max(peak, 1.0))).astype("<i2")
-    with wave.open(os.fspath(user_path(path)), "wb") as file:
-        file.setnchannels(audio.shape[0])
-        file.setsampwidth(2)
-        file.setframerate(sample_rate)
-        file.writeframes(samples.tobytes())
+    samples = np.rint(audio.T * (FULL_SCALE / max(peak, 1.0))).astype(np.int16)
+    wavfile.write(file if hasattr(file, "write") else user_path(file), sample_rate, samples)
+
+
+def read_audio(file: str | os.PathLike | BinaryIO) -> tuple[np.ndarray, int]:
+    """
+    Reads a WAV file of 16 bits, such as [`save_audio`] writes.
+
+    Args:
+        file (`str`, `os.PathLike` or a binary file): path or content.
+
+    Returns:
+        `np.ndarray` of `float32` and shape `(channels, samples)`, with full scale at ±1, and the samples per second.
+
+    Raises:
+        `ValueError`: It is no WAV file, or one of other samples.
+    """
+    try:
+        sample_rate, samples = wavfile.read(file if hasattr(file, "read") else user_path(file))
+    except UnboundLocalError as error:  # what scipy raises where there is no chunk at all
+        raise ValueError(f"{file} is a WAV file without sound.") from error
+    if samples.dtype != np.int16:
+        raise ValueError(f"{file} has samples of {samples.dtype}: give a WAV file of 16 bits.")
+    return samples.reshape(len(samples), -1).T.astype(np.float32) / (FULL_SCALE + 1), sample_rate
 
 
 def _choose_engine(engine: str | None) -> str:
@@ -171,11 +193,11 @@ def _packaged_soundfont() -> Path:
     return Path(spec.origin).with_name("TimGM6mb.sf2")
 
 
-def _length_in_seconds(score: Score, max_seconds: float) -> float:
-    ends = [int(_columns(track.notes, "time", "duration").sum(0).max()) for track in score.tracks if len(track.notes)]
-    if not ends:
+def _length_in_seconds(score: ScoreTick, tempos: TempoMap, max_seconds: float) -> float:
+    notes = gather_notes(score)
+    if not len(notes):
         raise ValueError("The score has no notes, so there is nothing to render.")
-    end = _convert_time(score, min(max(ends), np.iinfo(np.int32).max), "second")
+    end = float(tempos.to_seconds(notes.end.max()))
     if end > max_seconds:
         warnings.warn(
             f"The score lasts {end:.1f} s; its audio is cut at {max_seconds:.1f} s (max_seconds).", stacklevel=3
@@ -183,26 +205,9 @@ def _length_in_seconds(score: Score, max_seconds: float) -> float:
     return min(end + RELEASE_SECONDS, max_seconds)
 
 
-def _columns(events, *names: str) -> np.ndarray:
-    """The named fields of symusic events as `int64`, shape `(fields, events)`; symusic's own `int32` can overflow."""
-    arrays = events.numpy()
-    return np.stack([arrays[name].astype(np.int64) for name in names])
-
-
-def _convert_time(score: Score, time: float, unit: str) -> float:
-    """A time on the score's tempo map, from ticks to `unit="second"` or from seconds to `unit="tick"`."""
-    source = "tick" if unit == "second" else "second"
-    clock = Score(score.ticks_per_quarter, ttype="tick")
-    clock.tempos = score.tempos
-    clock = clock.to(source)
-    clock.markers.append(TextMeta(time, "", ttype=source))
-    return clock.to(unit).markers[0].time
-
-
-def _cut(score: Score, seconds: float) -> Score:
-    """The sounding events of a score in ticks before `seconds`, with a marker there for the engine to play up to."""
-    end = _convert_time(score, seconds, "tick")
-    result = Score(score.ticks_per_quarter)
+def _cut(score: ScoreTick, end: int) -> ScoreTick:
+    """The sounding events of a score before the tick `end`, with a marker there for the engine to play up to."""
+    result = ScoreTick(score.ticks_per_quarter)
     result.tempos = score.tempos.filter(lambda tempo: tempo.time < end, inplace=False)
     for track in score.tracks:
         part = Track(track.name, track.program, track.is_drum)
@@ -215,7 +220,7 @@ def _cut(score: Score, seconds: float) -> Score:
     return result
 
 
-def _split_by_channels(score: Score) -> Iterator[Score]:
+def _split_by_channels(score: ScoreTick) -> Iterator[ScoreTick]:
     """Scores with at most as many melodic tracks as there are channels, so that none shares one; usually just one."""
     drums = [track for track in score.tracks if track.is_drum]
     melodic = [track for track in score.tracks if not track.is_drum]
@@ -234,7 +239,7 @@ def _run_midirenderer(midi: bytes, soundfont: Path, sample_rate: int) -> np.ndar
         if "SoundFont" in str(error):
             raise ValueError(f"midirenderer cannot use the soundfont {soundfont}: {error}") from error
         raise
-    audio, rate = _read_wav(io.BytesIO(wav))
+    audio, rate = read_audio(io.BytesIO(wav))
     if rate == sample_rate:
         return audio
     from scipy.signal import resample_poly  # slow to import
@@ -261,13 +266,4 @@ def _run_fluidsynth(midi: bytes, soundfont: Path, sample_rate: int) -> np.ndarra
             raise ValueError(f"fluidsynth cannot use the soundfont {soundfont}: {log}")
         if result.returncode != 0 or not wav_path.is_file():
             raise RuntimeError(f"fluidsynth failed with exit status {result.returncode}: {log}")
-        return _read_wav(wav_path)[0]
-
-
-def _read_wav(file: Path | io.BytesIO) -> tuple[np.ndarray, int]:
-    """Audio of shape `(channels, samples)` and samples per second of a 16-bit WAV file."""
-    with wave.open(file if isinstance(file, io.BytesIO) else str(file), "rb") as reader:
-        samples = np.frombuffer(reader.readframes(reader.getnframes()), dtype="<i2")
-        audio = samples.reshape(-1, reader.getnchannels()).T.astype(np.float32)
-        audio /= 32768
-        return audio, reader.getframerate()
+        return read_audio(wav_path)[0]

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
-from symusic import Score, TimeUnit
+from symusic.core import ScoreSecond
 
-from ..music import check_score
+from ..music import AnyScore, NoteArrays, TempoMap, check_score, gather_notes
 from .lettering import letter, shorten
 
 # Blue and vermillion of Okabe and Ito's palette (https://jfly.uni-koeln.de/color/): distinct to colour-blind readers,
@@ -51,8 +51,8 @@ class _Part(NamedTuple):
 
 
 def plot_piano_roll(
-    prompt: Score,
-    continuation: Score | None = None,
+    prompt: AnyScore,
+    continuation: AnyScore | None = None,
     *,
     title: str | None = None,
     boundary: float | None = None,
@@ -94,11 +94,11 @@ def plot_piano_roll(
     >>> figure.savefig("prelude.png")
     ```
     """
-    scores = _in_seconds(prompt, continuation)
-    names, colors = ("prompt", "continuation"), (PROMPT_COLOR, CONTINUATION_COLOR)
     parts = [
-        _Part(name, color, _notes(score, drums=False), _notes(score, drums=True))
-        for name, color, score in zip(names, colors, scores, strict=False)
+        _Part(name, color, notes[~is_drum], notes[is_drum])
+        for name, color, (notes, is_drum) in zip(
+            ("prompt", "continuation"), (PROMPT_COLOR, CONTINUATION_COLOR), _notes(prompt, continuation), strict=False
+        )
     ]
     pitched = np.concatenate([part.pitched for part in parts])
     drums = np.concatenate([part.drums for part in parts])
@@ -128,27 +128,39 @@ def plot_piano_roll(
     return figure
 
 
-def _in_seconds(prompt: Score, continuation: Score | None) -> list[Score]:
-    """The scores in seconds, both on one tempo map: a continuation in ticks may carry no tempo of its own."""
-    scores = [prompt] if continuation is None else [prompt, continuation]
+def _notes(*given: AnyScore | None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """
+    The notes of scores on one tempo map, as a continuation in ticks may carry no tempo of its own.
+
+    Returns:
+        For each score a `float64` array of shape `(notes, 4)`: onset and duration in seconds, pitch and velocity; and
+        one of shape `(notes,)`: whether they are drums.
+    """
+    scores = [score for score in given if score is not None]
     for score in scores:
         check_score(score)
-    if continuation is None or any(score.ttype == TimeUnit.second for score in scores):
-        return [score.to("second") for score in scores]
-    scores = [score.to("quarter") for score in scores]
-    known = {tempo.time for tempo in scores[0].tempos}
-    tempos = list(scores[0].tempos) + [tempo for tempo in scores[1].tempos if tempo.time not in known]
-    for score in scores:
-        score.tempos = sorted(tempos, key=lambda tempo: tempo.time)
-    return [score.to("second") for score in scores]
+    if any(isinstance(score, ScoreSecond) for score in scores):
+        gathered = [gather_notes(score.to("second")) for score in scores]
+        return [(_columns(notes, notes.onset, notes.duration), notes.is_drum) for notes in gathered]
+    scores = [score.to("tick") for score in scores]
+    unit = math.lcm(*(score.ticks_per_quarter for score in scores))
+    scales = [unit // score.ticks_per_quarter for score in scores]
+    tempos = [score.tempos.numpy() for score in scores]
+    ticks = [changes["time"].astype(np.int64) * scale for changes, scale in zip(tempos, scales, strict=True)]
+    # Where two scores change the tempo at one time, the last of the list counts: that of the first score.
+    lengths = [changes["mspq"] for changes in tempos]
+    clock = TempoMap.of_changes(np.concatenate(ticks[::-1]), np.concatenate(lengths[::-1]), unit)
+    rows = []
+    for score, scale in zip(scores, scales, strict=True):
+        notes = gather_notes(score)
+        onset = clock.to_seconds(notes.onset * scale)
+        end = clock.to_seconds(np.maximum(notes.end, notes.onset) * scale)
+        rows.append((_columns(notes, onset, end - onset), notes.is_drum))
+    return rows
 
 
-def _notes(score: Score, drums: bool) -> np.ndarray:
-    """`float64` of shape `(notes, 4)`: onset and duration in seconds, pitch, velocity."""
-    columns = [track.notes.numpy() for track in score.tracks if track.is_drum == drums and len(track.notes)]
-    fields = ("time", "duration", "pitch", "velocity")
-    arrays = [np.stack([notes[field] for field in fields], axis=1).astype(np.float64) for notes in columns]
-    return np.concatenate([np.empty((0, 4)), *arrays])
+def _columns(notes: NoteArrays, onset: np.ndarray, duration: np.ndarray) -> np.ndarray:
+    return np.stack([onset, duration, notes.pitch, notes.velocity], axis=1).astype(np.float64)
 
 
 def _layout(end: float, has_roll: bool, drum_rows: int) -> tuple[Figure, Axes | None, Axes | None]:

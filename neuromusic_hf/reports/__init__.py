@@ -1,9 +1,9 @@
 """Reports on test runs: scores, a table, pictures, a page; and several runs side by side."""
 
-from .comparison import compare_runs
 from .page import write_report
 from .run_model import RunModel
 from .run_scores import RunScores, ScoringOptions, score_run
+from .side_by_side import compare_runs
 
 __all__ = [
     "RunModel",

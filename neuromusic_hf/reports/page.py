@@ -13,8 +13,15 @@ from ..disk import user_path
 from ..runs import FinishedRun, piece_label
 from ..tokenization.tally import say_changes
 from .pictures import plot_distances, plot_scores
-from .readings import FEATURES, MANY_PIECES, clearly_above, read_novelty, read_score, read_token_errors
 from .run_scores import SCORES_NAME, RunScores
+from .sentences import (
+    MANY_PIECES,
+    clearly_above,
+    describe_distances,
+    describe_novelty,
+    describe_score,
+    describe_token_errors,
+)
 from .showcase import choose_exhibits, make_exhibit
 
 PAGE_NAME = "report.html"
@@ -40,7 +47,7 @@ def write_report(run: FinishedRun, scores: RunScores, folder: str | Path) -> Pat
     """
     folder = user_path(folder)
     scores.save(folder)
-    distances = _png(plot_distances(scores.table))
+    distances = _png(plot_distances(scores.table, scores.comparisons))
     (folder / DISTANCES_NAME).write_bytes(distances)
     page = folder / PAGE_NAME
     page.write_text(_render(run, scores, distances), encoding="utf-8")
@@ -57,17 +64,18 @@ def _render(run: FinishedRun, scores: RunScores, distances: bytes) -> str:
     )
     environment.filters.update(figure=_figure, data_uri=_data_uri, pretty=_pretty, clock=_clock)
     environment.filters.update(percent="{:.2%}".format, changes=say_changes)
-    record = scores.record
+    record, comparisons = scores.record, scores.comparisons
     exhibits = [make_exhibit(run, scores.table, *chosen) for chosen in choose_exhibits(scores.table)]
     return environment.get_template(TEMPLATE_NAME).render(
         record=record,
-        features=FEATURES,
-        readings={feature.name: read_score(record["scores"][feature.score_name], feature) for feature in FEATURES},
+        comparisons=comparisons,
+        sentences={each.name: describe_score(record["scores"][each.score_name], each) for each in comparisons},
+        described_distances=describe_distances(comparisons),
         clearly_above=clearly_above,
-        token_errors=record["token_errors"] and read_token_errors(record["token_errors"]),
-        novelty=record["novelty"] and read_novelty(record["novelty"]),
+        token_errors=record["token_errors"] and describe_token_errors(record["token_errors"]),
+        novelty=record["novelty"] and describe_novelty(record["novelty"]),
         most_copied=_most_copied(scores.table),
-        score_picture=_png(plot_scores({"": record["scores"]})),
+        score_picture=_png(plot_scores({"": record["scores"]}, {each.score_name: each.title for each in comparisons})),
         distance_picture=distances,
         exhibits=exhibits,
         ranked=int(scores.table["mean_rank"].notna().sum()),

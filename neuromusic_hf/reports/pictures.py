@@ -1,7 +1,7 @@
 """Pictures of a run: histograms of its distances, and its scores beside their noise floors."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from ..metrics import Comparison
 from ..rendering.lettering import letter
 from ..rendering.piano_roll import CONTINUATION_COLOR
-from .readings import FEATURES, Feature, below_floor
+from .sentences import below_floor
 
 # Grey and the vermillion of the piano rolls: apart in lightness too, for colour-blind readers and in print.
 ORIGINAL_COLOR = "#7A7A7A"
@@ -29,47 +30,55 @@ LONG_TAIL = 2
 
 WIDTH_INCHES, DOTS_PER_INCH = 13, 130
 HISTOGRAM_INCHES, HEADING_INCHES, ROW_INCHES = 3.9, 1.35, 0.42
+PANELS_IN_A_ROW = 3
 
 
-def plot_distances(table: pd.DataFrame) -> Figure:
+def plot_distances(table: pd.DataFrame, comparisons: Sequence[Comparison]) -> Figure:
     """
-    Histograms of the distances from prompt to original and from prompt to generated, one panel for each feature.
+    Histograms of the distances from prompt to original and from prompt to generated, one panel for each comparison.
 
     Args:
-        table ([`pandas.DataFrame`]): of the pieces of a run.
+        table ([`pandas.DataFrame`]):
+            Of the pieces of a run.
+        comparisons (sequence of [`Comparison`]):
+            Whose distances it holds.
 
     Returns:
         `matplotlib.figure.Figure`, which belongs to no global state and needs no closing.
     """
-    figure, panels = _panels(HISTOGRAM_INCHES)
-    for axes, feature in zip(panels, FEATURES, strict=True):
-        _draw_histograms(axes, table, feature)
-    panels[0].set_ylabel("Pieces")
+    figure, panels = _panels(len(comparisons), HISTOGRAM_INCHES)
+    for axes, comparison in zip(panels, comparisons, strict=True):
+        _draw_histograms(axes, table, comparison)
+    for axes in _leftmost(panels):
+        axes.set_ylabel("Pieces")
     return figure
 
 
-def plot_scores(runs: Mapping[str, Mapping[str, dict]]) -> Figure:
+def plot_scores(runs: Mapping[str, Mapping[str, dict]], titles: Mapping[str, str]) -> Figure:
     """
-    The scores of runs with their intervals, each over a band that ends at its noise floor, one panel for each feature.
+    The scores of runs with their intervals, each over a band that ends at its noise floor, one panel for each score.
 
     A hollow dot is a score that is not above its floor: it shows no difference.
 
     Args:
-        runs (`dict[str, dict[str, dict]]`): label of each run, and the `scores` of its `scores.json`.
+        runs (`dict[str, dict[str, dict]]`):
+            Label of each run, and the `scores` of its `scores.json`; a run may lack some.
+        titles (`dict[str, str]`):
+            Names of the scores to draw, and what they are called.
 
     Returns:
         `matplotlib.figure.Figure`, which belongs to no global state and needs no closing.
     """
-    figure, panels = _panels(HEADING_INCHES + ROW_INCHES * len(runs), sharey=True)
-    for axes, feature in zip(panels, FEATURES, strict=True):
-        scores = [scores[feature.score_name] for scores in runs.values()]
-        _draw_scores(axes, scores)
-        axes.set_title(feature.title, loc="left", fontsize=11)
+    figure, panels = _panels(len(titles), HEADING_INCHES + ROW_INCHES * len(runs), sharey=True)
+    for axes, (name, title) in zip(panels, titles.items(), strict=True):
+        _draw_scores(axes, [scores.get(name) for scores in runs.values()])
+        _set_title(axes, title)
         axes.set_xlabel("KL(original || generated), nats")
     labels = [letter(label) for label in runs]
     families = list(dict.fromkeys(family for label in labels for family in label.families))
     names = [_short(label.text) for label in labels]
-    panels[0].set_yticks(range(len(runs)), names, fontfamily=families, parse_math=False)
+    for axes in _leftmost(panels):
+        axes.set_yticks(range(len(runs)), names, fontfamily=families, parse_math=False)
     panels[0].set_ylim(len(runs) - 0.5, -0.5)
     figure.legend(handles=_score_legend(), loc="outside upper right", ncols=4, frameon=False, fontsize=9)
     return figure
@@ -83,10 +92,16 @@ def _short(label: str) -> str:
     return f"{number}…{label[len(number) + 1 - MOST_LABEL_CHARACTERS :]}"
 
 
-def _panels(height: float, sharey: bool = False) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(WIDTH_INCHES, height), dpi=DOTS_PER_INCH, facecolor="white", layout="constrained")
+def _panels(number: int, height: float, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """Panels in rows, as even as they can be, each row `height` inches high."""
+    rows = -(-number // PANELS_IN_A_ROW)
+    size = (WIDTH_INCHES, height * rows)
+    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
-    panels = list(figure.subplots(1, len(FEATURES), sharey=sharey))
+    grid = figure.subplots(rows, -(-number // rows), sharey=sharey, squeeze=False).ravel().tolist()
+    for unused in grid[number:]:
+        unused.remove()
+    panels = grid[:number]
     for axes in panels:
         axes.tick_params(length=2.5, color="#888888")
         axes.spines[:].set_color("#BBBBBB")
@@ -94,17 +109,26 @@ def _panels(height: float, sharey: bool = False) -> tuple[Figure, list[Axes]]:
     return figure, panels
 
 
-def _draw_histograms(axes: Axes, table: pd.DataFrame, feature: Feature) -> None:
-    values = table[[f"{feature.name}_original", f"{feature.name}_generated"]].dropna().to_numpy(dtype=np.float64)
-    axes.set_title(feature.title, loc="left", fontsize=11, pad=24)
-    axes.set_xlabel(feature.distance)
+def _leftmost(panels: list[Axes]) -> list[Axes]:
+    return [axes for axes in panels if axes.get_subplotspec().is_first_col()]
+
+
+def _set_title(axes: Axes, title: str, **layout) -> None:
+    lettering = letter(title)
+    axes.set_title(lettering.text, loc="left", fontsize=11, fontfamily=lettering.families, parse_math=False, **layout)
+
+
+def _draw_histograms(axes: Axes, table: pd.DataFrame, comparison: Comparison) -> None:
+    values = table[[f"{comparison.name}_original", f"{comparison.name}_generated"]].dropna().to_numpy(dtype=np.float64)
+    _set_title(axes, comparison.title, pad=24)
+    axes.set_xlabel(comparison.axis, parse_math=False)
     if not len(values):
         axes.text(0.5, 0.5, "no piece has distances", ha="center", transform=axes.transAxes, color="#666666")
         axes.set(xticks=[], yticks=[])
         return
     edges, cut = _edges(values)
     if cut:
-        axes.set_xlabel(f"{feature.distance}; the last bin holds all from {edges[-2]:.3g}")
+        axes.set_xlabel(f"{comparison.axis}; the last bin holds all from {edges[-2]:.3g}", parse_math=False)
     original, generated = np.clip(values, edges[0], edges[-1]).T
     means = values.mean(axis=0)
     labels = [f"{part}, mean {mean:.4g}" for part, mean in zip(("original", "generated"), means, strict=True)]
@@ -132,9 +156,9 @@ def _edges(values: np.ndarray) -> tuple[np.ndarray, bool]:
     return np.linspace(low, high, bins + 1), cut
 
 
-def _draw_scores(axes: Axes, scores: list[dict]) -> None:
+def _draw_scores(axes: Axes, scores: Sequence[dict | None]) -> None:
     for row, score in enumerate(scores):
-        if score["score"] is None:
+        if score is None or score["score"] is None:
             axes.text(0, row, " no score", va="center", fontsize=9, color="#666666")
             continue
         if score["noise_floor_95"] is not None:

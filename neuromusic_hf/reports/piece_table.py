@@ -1,10 +1,10 @@
 """One row for each piece of a test run: what it is, its distances, and how near it comes to its original."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from ..metrics import NoveltyScore, PieceDistances
+from ..metrics import Comparison, NoveltyScore, PieceDistances
 from ..runs import FinishedRun, LeftOutRecord, PieceRecord
 
 PARTS_WITH_NOTES = ("prompt", "generated", "original")
@@ -23,23 +23,27 @@ FACTS = (
 def make_piece_table(
     run: FinishedRun,
     found: list[Mapping[str, PieceDistances]],
-    features: list[str],
+    comparisons: Sequence[Comparison],
     novelty: NoveltyScore | None = None,
 ) -> pd.DataFrame:
     """
     The pieces of a run, in order; those that were not continued come last, with the reason in `left_out`.
 
-    For each feature there are `<feature>_original` and `<feature>_generated` (distances from the prompt) and
-    `<feature>_dropped` (why there are none). `novelty_original` and `novelty_generated` are the notes of the longest
+    For each comparison there are `<name>_original` and `<name>_generated` (distances from the prompt) and
+    `<name>_dropped` (why there are none). `novelty_original` and `novelty_generated` are the notes of the longest
     run that is shared with a training piece, missing where novelty is not available or drops the piece. `mean_rank` is
-    low where the generated distance is near the original one: the mean over the features of the rank of their
-    difference, from 1; only pieces with all features have it.
+    low where the generated distance is near the original one: the mean over the comparisons of the rank of
+    their difference, from 1; only pieces that have all distances have it.
 
     Args:
-        run ([`FinishedRun`]): a test run.
-        found (`list[dict[str, PieceDistances]]`): of the continued pieces, by feature.
-        features (`list[str]`): names of the features.
-        novelty ([`NoveltyScore`], *optional*): of the continued pieces.
+        run ([`FinishedRun`]):
+            A test run.
+        found (`list[dict[str, PieceDistances]]`):
+            Of the continued pieces, by name of the comparison.
+        comparisons (sequence of [`Comparison`]):
+            Whose distances these are.
+        novelty ([`NoveltyScore`], *optional*):
+            Of the continued pieces.
     """
     shared = [None] * len(run.records) if novelty is None else novelty.runs
     rows = [
@@ -47,13 +51,14 @@ def make_piece_table(
         for record, each, runs in zip(run.records, found, shared, strict=True)
     ]
     rows += [{"index": record.index, "name": record.name, "left_out": _reason(record)} for record in run.left_out]
-    table = pd.DataFrame(rows, columns=_columns(features))
-    return table.astype(_types(features)).assign(mean_rank=mean_rank(table, features))
+    names = [comparison.name for comparison in comparisons]
+    table = pd.DataFrame(rows, columns=_columns(names))
+    return table.astype(_types(names)).assign(mean_rank=mean_rank(table, names))
 
 
-def mean_rank(table: pd.DataFrame, features: list[str]) -> pd.Series:
-    """Mean over the features of the rank of |generated - original|, from 1; missing where a feature is."""
-    columns = {name: (table[f"{name}_generated"] - table[f"{name}_original"]).abs() for name in features}
+def mean_rank(table: pd.DataFrame, names: list[str]) -> pd.Series:
+    """Mean over the comparisons of the rank of |generated - original|, from 1; missing where a distance is."""
+    columns = {name: (table[f"{name}_generated"] - table[f"{name}_original"]).abs() for name in names}
     differences = pd.DataFrame(columns, index=table.index, dtype="float64").dropna()
     return differences.rank().mean(axis=1).reindex(table.index)
 
@@ -77,19 +82,19 @@ def _reason(record: LeftOutRecord) -> str:
     return f"{record.reason}: {record.detail}"
 
 
-def _columns(features: list[str]) -> list[str]:
-    distances = [f"{name}_{part}" for name in features for part in ("original", "generated", "dropped")]
+def _columns(names: list[str]) -> list[str]:
+    distances = [f"{name}_{part}" for name in names for part in ("original", "generated", "dropped")]
     notes = [f"{part}_notes" for part in PARTS_WITH_NOTES]
     files = [f"{part}_file" for part in FILES]
     return ["index", "name", "left_out", *distances, *NOVELTY, *FACTS, *notes, *files]
 
 
-def _types(features: list[str]) -> dict[str, str]:
+def _types(names: list[str]) -> dict[str, str]:
     """Whole numbers stay whole where a piece has none, and a column has its type however few pieces there are."""
     whole = ["index", "seed", *NOVELTY, *(fact for fact in FACTS if fact.endswith("_tokens"))]
     types = dict.fromkeys([*whole, *(f"{part}_notes" for part in PARTS_WITH_NOTES)], "Int64")
     types |= {"ended_with_eos": "boolean", "entropy_nats": "float64", "name": "string", "left_out": "string"}
     types |= {f"{part}_file": "string" for part in FILES}
-    for name in features:
+    for name in names:
         types |= {f"{name}_original": "float64", f"{name}_generated": "float64", f"{name}_dropped": "string"}
     return types

@@ -89,7 +89,7 @@ def _read_ids(path: Path, processor: MidiProcessor) -> list[int]:
     return ids
 
 
-def describe_model(model: RunModel | None) -> dict:
+def model_facts(model: RunModel | None) -> dict:
     """Type of the model, tokenization, and size of the vocabulary; `None` where there is no model to ask."""
     if model is None:
         return dict.fromkeys(("model_type", "tokenization", "vocab_size"))

@@ -19,14 +19,15 @@ from ..corpora import load_corpus
 from ..corpora.splits import check_shares
 from ..disk import to_json, user_path
 from ..metrics import (
+    Comparison,
     HarmonyEmbedding,
     NoveltyScore,
     PieceDistances,
     ScoreSettings,
-    all_measures,
+    all_comparisons,
+    compare_pieces,
     gather_score,
     load_harmony_embedding,
-    measure_pieces,
     score_novelty,
 )
 from ..music.loading import load_score
@@ -34,7 +35,7 @@ from ..ranges import PROCESSES, check_ranges
 from ..runs import FinishedRun, tally_of
 from .compared_pieces import compared_pieces
 from .piece_table import make_piece_table
-from .run_model import NotAvailable, RunModel, count_run_token_errors, describe_model, load_run_model
+from .run_model import NotAvailable, RunModel, count_run_token_errors, load_run_model, model_facts
 
 SCORES_NAME = "scores.json"
 TABLE_STEM = "pieces"
@@ -48,21 +49,29 @@ class ScoringOptions:
     """
     How a run is scored.
 
-    Args:
+    Attributes:
+        comparisons (sequence of [`Comparison`] or `str`, *optional*):
+            To score by beside those of this package, each by itself or by its import path
+            (`"my_package.my_module.LOUDNESS"`).
         harmony_embedding ([`HarmonyEmbedding`], `str` or `Path`, *optional*):
             The embedding, its folder or Hub repository; the one that comes with the package if not given.
-        train_corpus (`str`, *optional*): corpus whose training split novelty is measured against.
-        data_dir (`str`, *optional*): where that corpus lies, if it is here already.
+        train_corpus (`str`, *optional*):
+            Corpus whose training split novelty is measured against.
+        data_dir (`str`, *optional*):
+            Where that corpus lies, if it is here already.
         split_shares (sequence of `float`, *optional*):
             Of train, validation and test, as the model was trained with; those of [`load_corpus`] if not given.
-        num_proc (`int`, *optional*): processes that measure pieces; as many as there are cores if not given.
-        settings ([`ScoreSettings`], *optional*): of bins, intervals and floors.
+        num_proc (`int`, *optional*):
+            Processes that compare pieces; as many as there are cores if not given.
+        settings ([`ScoreSettings`], *optional*):
+            Of bins, intervals and floors.
 
     Raises:
         `ValueError`: `data_dir` or `split_shares` without a `train_corpus`, shares that do not add up to 1, or
             `num_proc` below 1.
     """
 
+    comparisons: Sequence[Comparison | str] = ()
     harmony_embedding: HarmonyEmbedding | str | Path | None = None
     train_corpus: str | None = None
     data_dir: str | None = None
@@ -84,13 +93,18 @@ class RunScores:
     """
     What a test run scores.
 
-    Args:
-        record (`dict`): scores, settings, versions and counts, as plain JSON values.
-        table ([`pandas.DataFrame`]): a row for each piece.
+    Attributes:
+        record (`dict`):
+            Scores, settings, versions and counts, as plain JSON values.
+        table ([`pandas.DataFrame`]):
+            A row for each piece.
+        comparisons (`tuple[Comparison, ...]`):
+            What was compared.
     """
 
     record: dict
     table: pd.DataFrame
+    comparisons: tuple[Comparison, ...]
 
     def save(self, folder: str | Path):
         """Writes `scores.json`, `pieces.parquet` and `pieces.csv`; the folder is made if missing."""
@@ -107,9 +121,12 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
     Scores a test run. Its files are read one piece at a time.
 
     Args:
-        run ([`FinishedRun`]): from [`read_run`].
-        options ([`ScoringOptions`], *optional*): `ScoringOptions()` if not given.
-        model ([`RunModel`], *optional*): that continued; read from where the run says it is if not given.
+        run ([`FinishedRun`]):
+            From [`read_run`].
+        options ([`ScoringOptions`], *optional*):
+            `ScoringOptions()` if not given.
+        model ([`RunModel`], *optional*):
+            That continued; read from where the run says it is if not given.
 
     Returns:
         [`RunScores`]. In its record, what cannot be told is `None`, with the reason under `not_available`; pieces that
@@ -117,40 +134,42 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
 
     Raises:
         `OSError`: a file, the embedding or the training corpus cannot be read.
-        `ValueError`: there is no such training corpus.
+        `ValueError`: there is no such training corpus or comparison, two comparisons have one name, or one gives a
+            distance that is no finite number.
     """
     options = options or ScoringOptions()
     embedding = load_harmony_embedding(options.harmony_embedding)
+    comparisons = all_comparisons(options.comparisons, embedding)
     training = _training_split(options)
-    measures = all_measures(embedding)
-    found = _measure(run, measures, options.num_proc or os.cpu_count())
-    tell = _Teller()
-    model = model or tell("model", load_run_model, run)
-    novelty = tell("novelty", _novelty, run, found, training)
-    table = make_piece_table(run, found, list(measures), novelty)
+    found = _compare(run, comparisons, options.num_proc or os.cpu_count() or 1)
+    available = _Available()
+    model = model or available.get("model", load_run_model, run)
+    novelty = available.get("novelty", _novelty, run, found, training)
+    table = make_piece_table(run, found, comparisons, novelty)
     record = {
         "run": str(run.folder),
-        "model": {**to_json(run.model), **describe_model(model)},
+        "model": {**to_json(run.model), **model_facts(model)},
         "pieces": {"continued": len(run.records), "left_out": _left_out(run)},
-        "changed_by_tokenizer": tell("changed_by_tokenizer", _changed, run),
-        "scores": {f"{name}_kl": _score(run, found, name, options) for name in measures},
-        "token_errors": tell("token_errors", count_run_token_errors, run, model),
+        "changed_by_tokenizer": available.get("changed_by_tokenizer", _changed, run),
+        "scores": {each.score_name: _score(run, found, each, options) for each in comparisons},
+        "token_errors": available.get("token_errors", count_run_token_errors, run, model),
         "novelty": novelty and novelty.to_dict(),
         "mean_entropy_nats": _plain_mean(table["entropy_nats"]),
-        "not_available": tell.reasons,
-        "settings": _settings(run, embedding, options, training),
+        "not_available": available.reasons,
+        "settings": _settings(run, comparisons, embedding, options, training),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_PACKAGES}},
     }
-    return RunScores(record, table)
+    return RunScores(record, table, comparisons)
 
 
-class _Teller:
-    """Calls functions; of one that raises [`NotAvailable`], keeps the reason."""
+class _Available:
+    """What can be told of a run; where a function raises [`NotAvailable`], its reason."""
 
     def __init__(self):
-        self.reasons = {}
+        self.reasons: dict[str, str] = {}
 
-    def __call__(self, name: str, function: Callable, *arguments) -> Any:
+    def get(self, name: str, function: Callable, *arguments) -> Any:
+        """What the function returns, or `None`."""
         try:
             return function(*arguments)
         except NotAvailable as error:
@@ -165,14 +184,14 @@ def _training_split(options: ScoringOptions) -> Dataset | None:
     return load_corpus(options.train_corpus, options.data_dir, split_shares=shares, num_proc=num_proc)["train"]
 
 
-def _measure(run: FinishedRun, measures: dict, num_proc: int) -> Found:
+def _compare(run: FinishedRun, comparisons: tuple[Comparison, ...], num_proc: int) -> Found:
     pieces = compared_pieces(run)
     workers = max(1, min(num_proc, len(pieces)))
-    return list(tqdm(measure_pieces(pieces, measures, workers), desc="Scoring", unit="piece", total=len(pieces)))
+    return list(tqdm(compare_pieces(pieces, comparisons, workers), desc="Scoring", unit="piece", total=len(pieces)))
 
 
-def _score(run: FinishedRun, found: Found, name: str, options: ScoringOptions) -> dict:
-    return gather_score(run.labels, (each[name] for each in found), options.settings).to_dict()
+def _score(run: FinishedRun, found: Found, comparison: Comparison, options: ScoringOptions) -> dict:
+    return gather_score(run.labels, (each[comparison.name] for each in found), options.settings).to_dict()
 
 
 def _novelty(run: FinishedRun, found: Found, training: Dataset | None) -> NoveltyScore:
@@ -180,11 +199,11 @@ def _novelty(run: FinishedRun, found: Found, training: Dataset | None) -> Novelt
         raise NotAvailable("no training corpus was named (--train_corpus)")
     readable, unreadable = [], {}
     for piece, distances in zip(compared_pieces(run), found, strict=True):
-        measured = next(iter(distances.values()))
-        if measured.readable:
+        first = next(iter(distances.values()))
+        if first.readable:
             readable.append(piece)
         else:
-            unreadable.setdefault(measured.reason, []).append(piece.name)
+            unreadable.setdefault(first.reason, []).append(piece.name)
     pieces = (row["midi"] for row in tqdm(training, desc="Comparing with training", unit="piece"))
     originals = (load_score(piece.original) for piece in readable)
     generated = (load_score(piece.generated) for piece in readable)
@@ -215,12 +234,17 @@ def _plain_mean(values: pd.Series) -> float | None:
 
 
 def _settings(
-    run: FinishedRun, embedding: HarmonyEmbedding, options: ScoringOptions, training: Dataset | None
+    run: FinishedRun,
+    comparisons: tuple[Comparison, ...],
+    embedding: HarmonyEmbedding,
+    options: ScoringOptions,
+    training: Dataset | None,
 ) -> dict:
     notes = None if training is None else "\n".join(training["content_hash"])
     return {
         "run": to_json(run.settings),
         "scores": asdict(options.settings),
+        "comparisons": {comparison.score_name: comparison.describe() for comparison in comparisons},
         "harmony_embedding": {
             "words": len(embedding.words),
             "sha256": embedding.sha256,

@@ -1,8 +1,6 @@
 """The best, the median and the worst piece of a run, to look at and to listen to."""
 
 import io
-import tempfile
-import wave
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +8,8 @@ import numpy as np
 import pandas as pd
 from symusic.core import ScoreTick
 
-from ..music import onsets
-from ..music.excerpts import new_music, seconds_at
-from ..music.loading import load_score
-from ..rendering import plot_piano_roll, render_audio, save_audio
+from ..music import load_score, new_music, onsets, seconds_at
+from ..rendering import plot_piano_roll, read_audio, render_audio, save_audio
 from ..runs import FinishedRun, PieceRecord
 
 MOST_SAMPLES = 22050
@@ -97,7 +93,7 @@ def make_exhibit(run: FinishedRun, table: pd.DataFrame, place: str, number: int)
         new = new_music(full, prompt, from_zero=False)
         picture = _picture(run, record, prompt, new)
         sound = _sound(run, record, full, new)
-    except (ImportError, OSError, RuntimeError, ValueError, wave.Error) as error:
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
         silence = str(error)
     return Exhibit(place, row, picture, sound, silence)
 
@@ -127,16 +123,13 @@ def _sound(run: FinishedRun, record: PieceRecord, full: ScoreTick, new: ScoreTic
 
 def _read_wav(path: Path) -> tuple[np.ndarray, int]:
     """Mono samples of what `save_audio` wrote, at [`MOST_SAMPLES`] a second or a little less, and how many."""
-    with wave.open(str(path)) as file:
-        channels, step = file.getnchannels(), -(-file.getframerate() // MOST_SAMPLES)
-        samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.float32) / 32768
-        rate = file.getframerate() // step
-    audio = samples.reshape(-1, channels).mean(axis=1)
-    return audio[: len(audio) // step * step].reshape(-1, step).mean(axis=1), rate
+    audio, rate = read_audio(path)
+    step = -(-rate // MOST_SAMPLES)
+    whole = audio.shape[1] // step * step
+    return audio.mean(axis=0)[:whole].reshape(-1, step).mean(axis=1), rate // step
 
 
 def _write_wav(audio: np.ndarray, rate: int) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "piece.wav")
-        save_audio(path, audio, rate)
-        return path.read_bytes()
+    file = io.BytesIO()
+    save_audio(file, audio, rate)
+    return file.getvalue()

@@ -26,7 +26,7 @@ from .records import (
 )
 from .run_folder import RunFolder
 from .run_writer import RunWriter
-from .settings import ContinuationSettings, OutputSettings, sampling_arguments
+from .settings import ContinuationSettings, OutputSettings
 
 __all__ = [
     "PIECE_RANGES",
@@ -51,6 +51,5 @@ __all__ = [
     "piece_label",
     "read_run",
     "row_pieces",
-    "sampling_arguments",
     "tally_of",
 ]

@@ -11,12 +11,6 @@ from ..generation.randomness import check_seed
 from ..models.fit import longest_context
 from ..ranges import Range, check_ranges
 
-SAMPLING_RANGES = {
-    "temperature": Range(),
-    "top_k": Range(0, "tokens"),
-    "top_p": Range(0, "total share of the likeliest tokens", most=1, open=True),
-}
-
 
 @dataclass(frozen=True)
 class ContinuationSettings:
@@ -29,8 +23,8 @@ class ContinuationSettings:
         batch_size (`int`, *optional*, defaults to 8): pieces continued together.
         seed (`int`, *optional*, defaults to 0): of the choice of pieces and of the sampling.
         constrained (`bool`, *optional*, defaults to `True`): only tokens that the tokenizer's grammar allows.
-        generation (`dict`, *optional*): arguments of `model.generate()`; sampling from the model's own distribution
-            (no top-k, no top-p) if not set.
+        generation (`dict`, *optional*): arguments of `model.generate()` that go before the model's own
+            `generation_config`; none if not given.
 
     Raises:
         `ValueError`: a length or the batch size is not positive, or the seed is no whole number from 0 to 2 ** 64 - 1.
@@ -41,7 +35,7 @@ class ContinuationSettings:
     batch_size: int = 8
     seed: int = 0
     constrained: bool = True
-    generation: dict[str, Any] = field(default_factory=lambda: {"do_sample": True, "top_k": 0})
+    generation: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("prompt_length", "continue_length", "batch_size"):
@@ -125,16 +119,3 @@ class OutputRecord(OutputSettings):
     """
 
     soundfont_sha256: str | None = None
-
-
-def sampling_arguments(temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> dict:
-    """
-    Arguments of `model.generate()` for sampling; temperature 0 is greedy search.
-
-    Raises:
-        `ValueError`: a value is out of range.
-    """
-    check_ranges({"temperature": temperature, "top_k": top_k, "top_p": top_p}, SAMPLING_RANGES)
-    if temperature == 0:
-        return {"do_sample": False}
-    return {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}

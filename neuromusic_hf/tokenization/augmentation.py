@@ -10,6 +10,8 @@ from miditok.data_augmentation.data_augmentation import augment_score
 from symusic import Tempo
 from symusic.core import ScoreTick
 
+from ..music import gather_notes
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -93,10 +95,9 @@ class Augmentation:
 
 
 def _shift_limits(score: ScoreTick, pitch_range: tuple[int, int], largest: int) -> tuple[int, int]:
-    pitches = [track.notes.numpy()["pitch"] for track in score.tracks if not track.is_drum and len(track.notes)]
-    if not pitches:
+    pitches = gather_notes(score, drums=False).pitch
+    if not len(pitches):
         return 0, 0
-    pitches = np.concatenate(pitches)
     room_below = int(pitches.min()) - pitch_range[0]
     room_above = pitch_range[1] - int(pitches.max())
     return -max(0, min(largest, room_below)), max(0, min(largest, room_above))

@@ -9,6 +9,7 @@ from datasets import Dataset, Features, List, NamedSplit, Value
 from datasets.fingerprint import Hasher
 from datasets.packaged_modules.generator.generator import Generator
 
+from ..borders.datasets import fingerprint_of
 from ..corpora.cache import CachedBuilder
 
 IGNORED_LABEL = -100
@@ -37,7 +38,7 @@ def make_blocks(tokens: Dataset, block_size: int, *, seed: int = 0) -> Dataset:
     """
     if not len(tokens) or not max(tokens.data.column("num_notes").to_numpy()):
         raise ValueError("No piece of this split has a note the tokenizer keeps: there is nothing to train on.")
-    fingerprint = Hasher.hash(["blocks", tokens._fingerprint, block_size, seed])
+    fingerprint = Hasher.hash(["blocks", fingerprint_of(tokens), block_size, seed])
     builder = BlockBuilder(
         generator=_generate_blocks,
         features=Features({"input_ids": List(Value("int32"))}),

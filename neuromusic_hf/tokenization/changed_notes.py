@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from symusic.core import ScoreTick
 
+from ..music import gather_notes
 from .token_limits import DRUMS, TokenLimits
 
 NUM_KEYS = 128
@@ -34,18 +35,11 @@ class Notes:
     @classmethod
     def of(cls, score: ScoreTick, units_per_tick: int, limits: TokenLimits) -> Notes:
         """Those of a score. All but drums are of one instrument for a tokenizer that tells none apart."""
-        tracks = score.tracks
-        if not tracks:
-            return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
-        programs = [DRUMS if track.is_drum else track.program * limits.tells_programs for track in tracks]
-        soas = [track.notes.numpy() for track in tracks]
-        time = np.concatenate([soa["time"] for soa in soas], dtype=np.int64)
-        length = np.concatenate([soa["duration"] for soa in soas], dtype=np.int64)
-        pitch = np.concatenate([soa["pitch"] for soa in soas])
-        voice = (np.array(programs, np.int64) - DRUMS).repeat([len(soa["time"]) for soa in soas])
-        place = (voice * NUM_KEYS + pitch << SHIFT) + time * units_per_tick
+        notes = gather_notes(score)
+        voice = np.where(notes.is_drum, 0, notes.program * limits.tells_programs - DRUMS)
+        place = (voice * NUM_KEYS + notes.pitch << SHIFT) + notes.onset * units_per_tick
         order = place.argsort(kind="stable")
-        return cls(place[order], length[order] * units_per_tick)
+        return cls(place[order], notes.duration[order] * units_per_tick)
 
     def __len__(self) -> int:
         return len(self.place)

@@ -15,6 +15,7 @@ from miditok import MusicTokenizer
 from miditok.constants import UNIGRAM_SPECIAL_TOKEN_SUFFIX
 from tokenizers import AddedToken, Regex, decoders, normalizers, pre_tokenizers
 
+from ..borders.miditok import base_token_of_character, learned_model, learned_model_name
 from .text_tokenizer import MusicTextTokenizer
 
 # Supplementary Private Use Area-A: no text, no white space, and room for 65,534 base tokens.
@@ -76,7 +77,7 @@ def _word_backend(music_tokenizer: MusicTokenizer) -> tokenizers.Tokenizer:
 
 def _trained_backend(music_tokenizer: MusicTokenizer) -> tokenizers.Tokenizer:
     characters = _private_characters(music_tokenizer)
-    saved = json.loads(music_tokenizer._model.to_str())
+    saved = learned_model(music_tokenizer)
     saved["model"] = _translated_model(saved["model"], music_tokenizer, characters)
     saved["added_tokens"] = []
     backend = tokenizers.Tokenizer.from_str(json.dumps(saved))
@@ -103,9 +104,10 @@ def _special_pieces(music_tokenizer: MusicTokenizer) -> dict[str, str]:
     # has a piece of its own beside its entry in the alphabet. With BPE and WordPiece those that say something of music
     # are in groups, as any other token.
     tokens = music_tokenizer.special_tokens
-    if music_tokenizer._model_name in ("BPE", "WordPiece"):
+    kind = learned_model_name(music_tokenizer)
+    if kind in ("BPE", "WordPiece"):
         tokens = [token for token in tokens if token.endswith(NO_VALUE)]
-    suffix = UNIGRAM_SPECIAL_TOKEN_SUFFIX if music_tokenizer._model_name == "Unigram" else ""
+    suffix = UNIGRAM_SPECIAL_TOKEN_SUFFIX if kind == "Unigram" else ""
     return {token + suffix: token for token in tokens if not token.endswith(UNIGRAM_SPECIAL_TOKEN_SUFFIX)}
 
 
@@ -119,7 +121,7 @@ def _private_characters(music_tokenizer: MusicTokenizer) -> dict[str, str]:
 
 
 def _translated_model(model: dict, music_tokenizer: MusicTokenizer, characters: dict[str, str]) -> dict:
-    token_of_byte = music_tokenizer._vocab_base_byte_to_token
+    token_of_byte = base_token_of_character(music_tokenizer)
     special = _special_pieces(music_tokenizer)
 
     def translate(piece: str) -> str:

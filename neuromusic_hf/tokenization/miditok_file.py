@@ -11,7 +11,8 @@ from pathlib import Path
 
 import miditok
 from miditok import MusicTokenizer
-from transformers.utils import cached_file
+
+from ..borders.transformers import find_cached_file
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ def find_miditok_file(source: str | Path, **hub_arguments) -> Path | None:
 
     Args:
         source (`str` or `Path`): the file itself, whatever its name; or a folder or Hub repository that has it.
-        hub_arguments: of [`~transformers.utils.cached_file`], those of `HUB_ARGUMENTS`.
+        hub_arguments: of [`find_cached_file`], those of `HUB_ARGUMENTS`.
 
     Returns:
         `Path`, or `None` where a folder or repository has Hugging Face's file of this name.
@@ -45,12 +46,12 @@ def find_miditok_file(source: str | Path, **hub_arguments) -> Path | None:
         return path
     if path.suffix == ".json" and not path.is_dir():
         raise FileNotFoundError(f"There is no file {path}.")
-    found = cached_file(str(source), FILE_NAME, _raise_exceptions_for_missing_entries=False, **hub_arguments)
+    found = find_cached_file(str(source), FILE_NAME, **hub_arguments)
     if found is None:
         raise FileNotFoundError(
             f"{source} holds no {FILE_NAME}, neither of a MidiProcessor nor of miditok (offline: none in the cache)."
         )
-    return Path(found) if _is_miditok(Path(found)) else None
+    return found if _is_miditok(found) else None
 
 
 def load_miditok_file(path: Path) -> MusicTokenizer:

@@ -6,11 +6,11 @@ import miditok
 import numpy as np
 from miditok import MusicTokenizer
 from symusic import Note, TimeSignature
-from symusic.core import NoteTickList, ScoreTick, TimeSignatureTickList
+from symusic.core import NoteTickList, ScoreTick
 
+from ..borders.miditok import merges_tracks_of_a_program, resample, round_to_beats, time_shifts
 from .meters import written_meters
-
-DRUMS = -1
+from .token_limits import DRUMS
 
 
 def prepare(tokenizer: MusicTokenizer, score: ScoreTick) -> ScoreTick:
@@ -34,10 +34,10 @@ def prepare(tokenizer: MusicTokenizer, score: ScoreTick) -> ScoreTick:
 def _in_ticks_of_tokenizer(tokenizer: MusicTokenizer, score: ScoreTick) -> ScoreTick:
     positions = tokenizer.config.max_num_pos_per_beat
     if not tokenizer.config.use_time_signatures:
-        return tokenizer._resample_score(score, positions, TimeSignatureTickList())
+        return resample(tokenizer, score, positions)
     meters = written_meters(tokenizer, score)
     ticks_per_quarter = positions * max(meter.denominator for _, meter in meters) // 4
-    prepared = tokenizer._resample_score(score, ticks_per_quarter, TimeSignatureTickList())
+    prepared = resample(tokenizer, score, ticks_per_quarter)
     prepared.time_signatures = [
         TimeSignature(round(onset * prepared.ticks_per_quarter), meter.numerator, meter.denominator)
         for onset, meter in meters
@@ -52,8 +52,7 @@ def _keep_longest(tokenizer: MusicTokenizer, score: ScoreTick):
     voices = np.repeat(_voices(tokenizer, tracks), [len(track.notes) for track in tracks])
     onsets = notes["time"].copy()
     if len({meter.denominator for meter in score.time_signatures}) > 1:
-        steps = tokenizer._get_score_resampling_factor(score)
-        tokenizer._adjust_time_to_tpb(onsets, steps, sorted_times=False)
+        round_to_beats(tokenizer, onsets, score)
     order = np.lexsort((notes["velocity"], -notes["duration"], notes["pitch"], onsets, voices))
     keys = np.stack([voices, onsets, notes["pitch"]])[:, order]
     keep = np.ones(len(order), dtype=bool)
@@ -71,7 +70,7 @@ def _move_onsets(tokenizer: MusicTokenizer, score: ScoreTick, prepared: ScoreTic
     if not tracks:
         return
     onsets, first, onset_of = np.unique(notes["time"], return_index=True, return_inverse=True)
-    shifts = tokenizer._tpb_to_time_array[prepared.ticks_per_quarter]
+    shifts = time_shifts(tokenizer, prepared.ticks_per_quarter)
     gaps = np.diff(onsets, prepend=0)
     if np.isin(gaps[gaps <= shifts[-1]], [0, *shifts]).all():
         return
@@ -112,7 +111,7 @@ def _notes(score: ScoreTick) -> tuple[list, dict[str, np.ndarray]]:
 def _voices(tokenizer: MusicTokenizer, tracks: list) -> list[int]:
     """A number for each track, the same for those that miditok makes one."""
     config = tokenizer.config
-    if not (config.use_programs and config.one_token_stream_for_programs and tokenizer._merge_same_program_tracks):
+    if not (config.use_programs and config.one_token_stream_for_programs and merges_tracks_of_a_program(tokenizer)):
         return list(range(len(tracks)))
     return [DRUMS if track.is_drum else track.program for track in tracks]
 

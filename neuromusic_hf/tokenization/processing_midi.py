@@ -13,12 +13,12 @@ from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, 
 
 from ..disk import user_path
 from ..music.loading import load_score
+from .base_words import expand_ids
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
 from .fast_tokenizer import NO_VALUE, to_fast_tokenizer, vocabulary_hash
 from .miditok_file import HUB_ARGUMENTS, find_miditok_file, load_miditok_file
 from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, music_tokenizer_to_dict
 from .one_stream import decode_ids, encode_quantised, quantise
-from .pipeline_code import write_pipeline_code
 from .tally import Tally, take_tally
 from .token_limits import TokenLimits
 from .vocabulary_training import train_music_tokenizer
@@ -72,6 +72,7 @@ class MidiProcessor(ProcessorMixin):
         self.vocabulary_hash = vocabulary_hash
         self._made_of = _state(self.music_tokenizer)
         self._limits = TokenLimits.of(self.music_tokenizer)
+        self._expanded = None, []
         if vocabulary_hash is not None:
             check_rebuilt(self.music_tokenizer, vocabulary_hash, miditok)
         check_plain(tokenizer, len(self.music_tokenizer), vocabulary_hash)
@@ -302,8 +303,7 @@ class MidiProcessor(ProcessorMixin):
 
     def save_pretrained(self, save_directory, **kwargs):
         """
-        Saves the processor, and the file by which `pipeline("midi-continuation")` finds its code in a process that has
-        not imported this package.
+        Saves the processor.
 
         Args:
             save_directory (`str` or `Path`): of the bundle; made if missing.
@@ -319,13 +319,25 @@ class MidiProcessor(ProcessorMixin):
             )
         check_plain(self.tokenizer, len(self.music_tokenizer), self.vocabulary_hash)
         save_directory = user_path(save_directory)
-        write_pipeline_code(save_directory)
         return super().save_pretrained(str(save_directory), **kwargs)
 
     @property
     def vocab_size(self) -> int:
         """Number of ids, special and added tokens included."""
         return len(self.tokenizer)
+
+    @property
+    def base_words(self) -> list[list[tuple[str, str]]]:
+        """
+        The base tokens of each id, as pairs of type and value: `[("Pitch", "60"), ("Velocity", "79")]` of a learned
+        group. Special and added tokens have none. Computed once, and anew where the vocabulary has changed since.
+        """
+        music = self.music_tokenizer
+        vocabulary = self.vocab_size, dict(music.vocab), music.vocab_model
+        if self._expanded[0] != vocabulary:
+            words = expand_ids(music)
+            self._expanded = vocabulary, words + [[] for _ in range(len(words), self.vocab_size)]
+        return self._expanded[1]
 
     @property
     def tokenization(self) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from datasets import Dataset, DatasetDict, Features, List, Value
 from datasets.fingerprint import Hasher
 
+from ..borders.datasets import fingerprint_of
 from ..corpora.cache import cached_map
 from ..corpora.code_identity import code_of, code_of_rooms
 from ..music.loading import load_score
@@ -160,12 +161,12 @@ def _tokenize_split(
 ) -> Dataset:
     fingerprint = Hasher.hash(
         [
-            pieces._fingerprint,
+            fingerprint_of(pieces),
             list(TOKEN_FEATURES),
             json.dumps(processor.miditok),
             vars(augmentation),
             code_of(type(processor.music_tokenizer)),
-            code_of_rooms("music", "tokenization"),
+            code_of_rooms("borders", "music", "tokenization"),
             *(version(package) for package in ("miditok", "symusic", "tokenizers")),
         ]
     )
@@ -203,7 +204,7 @@ def _save_tally(tally: CorpusTally, tokens: DatasetDict, path: str | Path | None
     cached = [file["filename"] for split in tokens.values() for file in split.cache_files]
     if not cached:
         return f"not written (the corpus is not cached); {held}"
-    fingerprint = Hasher.hash([tally.corpus, *(split._fingerprint for split in tokens.values())])
+    fingerprint = Hasher.hash([tally.corpus, *(fingerprint_of(split) for split in tokens.values())])
     path = Path(cached[0]).with_name(f"tally-{fingerprint}.json")
     try:
         return path if path.exists() else tally.save(path, tokens)

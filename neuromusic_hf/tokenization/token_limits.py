@@ -9,6 +9,8 @@ import miditok
 import numpy as np
 from miditok import MusicTokenizer
 
+from ..borders.miditok import writes_note_offs
+
 DRUMS = -1
 NUM_VOICES = 129
 """Instruments that a tokenizer may tell apart: drums, then the MIDI programs."""
@@ -64,7 +66,7 @@ class TokenLimits:
             writes_length=writes_length,
             default_length=config.default_note_duration,
             lengths=np.sort([beats + parts / resolution for beats, parts, resolution in tokenizer.durations]),
-            ends_notes=tokenizer._note_on_off or not tokenizer.token_ids_of_type("Duration"),
+            ends_notes=writes_note_offs(tokenizer) or not tokenizer.token_ids_of_type("Duration"),
             cuts_late=is_pertok or not writes_length.all(),
             onsets_per_beat=config.max_num_pos_per_beat,
             beat_is_denominator=config.use_time_signatures and not is_pertok,

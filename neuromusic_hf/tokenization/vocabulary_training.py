@@ -7,6 +7,7 @@ import numpy as np
 from datasets import Dataset
 from miditok import MusicTokenizer
 
+from ..borders.miditok import characters_of
 from ..music.loading import load_score
 from .music_tokenizer import music_tokenizer_from_dict, music_tokenizer_to_dict
 from .one_stream import encode_quantised, quantise
@@ -41,7 +42,7 @@ class BarStrings:
             seen += len(sequence.ids)
             self.music_tokenizer.complete_sequence(sequence)
             bars = sequence.split_per_bars()
-            yield [self.music_tokenizer._ids_to_bytes(bar.ids, as_one_str=True) for bar in bars if bar.ids]
+            yield [characters_of(self.music_tokenizer, bar.ids) for bar in bars if bar.ids]
             if seen >= self.max_tokens:
                 return
 

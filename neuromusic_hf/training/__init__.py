@@ -12,7 +12,7 @@ from .run import (
     ended_run,
     evaluate_test_split,
     prepare_processor,
-    save_bundle,
+    save_run,
     select_splits,
 )
 from .trainer import MusicTrainer
@@ -33,7 +33,7 @@ __all__ = [
     "record_trained_programs",
     "resolved_recipe",
     "row_statistics",
-    "save_bundle",
+    "save_run",
     "select_splits",
     "evaluate_test_split",
     "tokens_per_note",

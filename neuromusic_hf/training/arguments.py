@@ -9,6 +9,7 @@ from transformers import TrainingArguments
 
 from ..corpora.splits import check_shares
 from ..launch import asked_precision, check_engine, check_processes, launched_for_cpu
+from ..models.sampling import SAMPLING_RANGES
 from ..tokenization import Augmentation
 from .best_model import settle_best_model, settle_scheduler_mode
 from .option_values import check_options, json_object
@@ -33,6 +34,11 @@ class ModelArguments:
     model_config: dict | str | None = field(
         default=None, metadata={"help": "JSON object: more arguments of the model's config"}
     )
+    temperature: float | None = field(
+        default=None, metadata={"help": "of the sampling that the bundle says; 0 always takes the likeliest token"}
+    )
+    top_k: int | None = field(default=None, metadata={"help": "as temperature: the k likeliest tokens; 0 for all"})
+    top_p: float | None = field(default=None, metadata={"help": "as temperature: the likeliest of this total share"})
     trust_remote_code: bool = field(default=False, metadata={"help": "run code that a Hub repository ships"})
     tokenization: str = field(
         default="REMI",
@@ -60,6 +66,11 @@ class ModelArguments:
         names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None} | self.model_config
 
+    @property
+    def sampling(self) -> dict:
+        """How the bundle samples, as far as it was set: arguments of [`sampling_arguments`]."""
+        return {name: getattr(self, name) for name in SAMPLING_RANGES}
+
 
 @dataclass
 class DataArguments:
@@ -68,7 +79,8 @@ class DataArguments:
     corpus: str = field(
         default="bach+folk",
         metadata={
-            "help": "bach, folk, maestro, lamd, a folder, archive, Parquet file or Hub dataset, or several joined by +"
+            "help": "bach, folk, maestro, lamd, a folder, archive, Parquet file or Hub dataset, the import path of a "
+            "MidiCorpusBuilder, or several joined by +"
         },
     )
     data_dir: str | None = field(default=None, metadata={"help": "where the corpus lies, if it is here already"})
@@ -158,6 +170,10 @@ class RunArguments(TrainingArguments):
     )
     eval_continue_length: int | None = field(
         default=None, metadata={"help": "most tokens to add; by default half of the context or of a usual piece"}
+    )
+    eval_comparisons: list[str] = field(
+        default_factory=list,
+        metadata={"help": "import paths of comparisons to score them by, beside those of this package"},
     )
     eval_harmony_embedding: str | None = field(
         default=None, metadata={"help": "folder or Hub id; the one that comes with the package if not set"}

@@ -14,7 +14,6 @@ from transformers import TrainerState
 
 logger = logging.getLogger(__name__)
 
-RECIPE_NAME = "recipe.yaml"
 PROGRESS_NAME = "progress.json"
 """What the state of the Trainer leaves out: [`MusicTrainer`] writes it beside the state."""
 

@@ -54,7 +54,7 @@ class FiniteTrainer(SearchingTrainer):
         return metrics
 
     def refuse_lost_weights(self):
-        weights = [getattr(weight.detach(), "_local_tensor", weight.detach()) for weight in self.model.parameters()]
+        weights = [_part_of_this_process(weight.detach()) for weight in self.model.parameters()]
         weights = [weight for weight in weights if weight.is_floating_point() and not weight.is_meta]
         lost = sum((~weight.isfinite().all()).to(self.accelerator.device).long() for weight in weights)
         lost = self.accelerator.gather(torch.as_tensor(lost, device=self.accelerator.device)[None]).sum()
@@ -69,3 +69,7 @@ class FiniteTrainer(SearchingTrainer):
             "max_grad_norm of 1 or less, bf16 or float32 in place of fp16, or look at the corpus. A "
             "checkpoint keeps its learning_rate: begin a new run, which may have it as its --model and --tokenization."
         )
+
+
+def _part_of_this_process(weight: torch.Tensor) -> torch.Tensor:
+    return weight.to_local() if hasattr(weight, "to_local") else weight  # FSDP2 divides weights among processes

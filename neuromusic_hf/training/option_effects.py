@@ -13,6 +13,10 @@ def _on(value: Any) -> bool:
     return bool(value)
 
 
+def _zero(value: Any) -> bool:
+    return value == 0
+
+
 def _positive(value: Any) -> bool:
     return value is not None and value > 0
 
@@ -20,6 +24,8 @@ def _positive(value: Any) -> bool:
 RIVALS = (
     {"max_steps": _positive, "num_train_epochs": _given},
     {"bf16": _on, "fp16": _on},
+    {"temperature": _zero, "top_k": _given},
+    {"temperature": _zero, "top_p": _given},
     {"activation_checkpointing": _given, "gradient_checkpointing": _given},
     {"activation_checkpointing_kwargs": _given, "gradient_checkpointing_kwargs": _given},
 )
@@ -67,6 +73,7 @@ NEEDS = (
             "eval_shown_continuations",
             "eval_prompt_length",
             "eval_continue_length",
+            "eval_comparisons",
             "eval_harmony_embedding",
         ),
         "eval_continuations_steps",
@@ -123,7 +130,7 @@ def drop_rivals(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[st
     dropped = set()
     for rivals in RIVALS:
         if any(claims(later.get(name)) for name, claims in rivals.items()):
-            dropped |= set(rivals)
+            dropped |= {name for name, claims in rivals.items() if claims(earlier.get(name))}
     return {name: value for name, value in earlier.items() if name not in dropped}
 
 

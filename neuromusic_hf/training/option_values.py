@@ -5,10 +5,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from transformers import TrainingArguments
 from transformers.trainer_utils import HubStrategy, IntervalStrategy, SaveStrategy, SchedulerType
 from transformers.training_args import OptimizerNames
 
+from ..borders.transformers import DICT_FIELDS
+from ..models.sampling import SAMPLING_RANGES
 from ..ranges import PROCESSES, SEEDS, Range, check_ranges
 from ..tokenization.vocabulary_training import VOCABULARY_MODELS
 
@@ -21,6 +22,7 @@ MODEL_RANGES = {
     "num_attention_heads": Range(1, "heads"),
     "intermediate_size": Range(1, "numbers in a vector"),
     "vocab_size": Range(1, "ids"),
+    **SAMPLING_RANGES,
 }
 
 DATA_RANGES = {
@@ -83,7 +85,7 @@ CHOICES = {
     "include_num_input_tokens_seen": ("all", "non_padding", "no", True, False),
 }
 
-OBJECTS = ("model_config", "tokenization_config", *TrainingArguments._VALID_DICT_FIELDS)
+OBJECTS = ("model_config", "tokenization_config", *DICT_FIELDS)
 
 DEMANDED = {
     "batch_eval_metrics": (True, "the metrics sum batch by batch, in flat memory"),

@@ -5,7 +5,6 @@ from datasets import Dataset
 from transformers import PreTrainedModel
 
 from ..tokenization import MidiProcessor
-from ..tokenization.base_words import base_words
 
 
 def programs_in(tokens: Dataset, processor: MidiProcessor) -> list[int]:
@@ -19,7 +18,7 @@ def programs_in(tokens: Dataset, processor: MidiProcessor) -> list[int]:
     used = set()
     for chunk in tokens.data.column("input_ids").chunks:
         used.update(pyarrow.compute.unique(chunk.flatten()).to_pylist())
-    words = base_words(processor)
+    words = processor.base_words
     return sorted({int(value) for index in used for kind, value in words[index] if kind == "Program"})
 
 

@@ -50,10 +50,17 @@ class OptionParser(HfArgumentParser):
     """Options of a run, by the fields of its dataclasses. Tells which of them were given, and raises what is wrong."""
 
     def __init__(self):
+        self.options: dict[str, argparse.Action] = {}
         super().__init__(GROUPS, usage="train.py [RECIPE.yaml ...] [--key value ...]", allow_abbrev=False)
-        self.options = {action.dest: action for action in self._actions if action.dest != "help"}
         hints = {name: hint for group in GROUPS for name, hint in typing.get_type_hints(group).items()}
         self.kinds = {name: _kinds(hints[name]) for name in self.options}
+
+    def add_argument(self, *args, **kwargs) -> argparse.Action:
+        """Called for each field, and for the switch that takes one back."""
+        action = super().add_argument(*args, **kwargs)
+        if action.dest != "help":
+            self.options[action.dest] = action
+        return action
 
     def error(self, message: str):
         """Called by argparse."""

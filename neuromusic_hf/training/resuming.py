@@ -12,9 +12,10 @@ from transformers import TrainerState
 
 from ..corpora.names import split_names
 from ..disk import by_main_process, lock_folder
+from ..hub.bundle import RECIPE_NAME, RUN_NAME
+from ..models.sampling import SAMPLING_RANGES
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .checkpoints import (
-    RECIPE_NAME,
     TRAINER_STATE_NAME,
     given_checkpoint,
     has_optimizer,
@@ -22,11 +23,11 @@ from .checkpoints import (
     number_of_processes,
     read_progress,
 )
-from .saving import RUN_NAME, set_aside_later, tidy
+from .saving import set_aside_later, tidy
 
 logger = logging.getLogger(__name__)
 
-MAY_CHANGE = ("trust_remote_code", "data_dir", "num_proc", "max_eval_blocks")
+MAY_CHANGE = ("trust_remote_code", "data_dir", "num_proc", "max_eval_blocks", *SAMPLING_RANGES)
 """Of the arguments of model and data, on resume. All others decide about weights, ids or blocks."""
 
 ORDER_FIELDS = ("seed", "data_seed", "train_sampling_strategy", "dataloader_drop_last")

@@ -19,15 +19,16 @@ from datasets import Dataset, DatasetDict
 from datasets.fingerprint import Hasher
 from transformers import Trainer
 
+from ..borders.datasets import fingerprint_of
 from ..corpora.code_identity import code_of, code_of_rooms
 from ..disk import write_json
+from ..hub.bundle import RUN_NAME
 from ..tokenization import BlockCollator, MidiProcessor, PiecesTally, make_blocks
 from ..tokenization.corpus_tally import is_piece
 from ..tokenization.vocabulary_training import tell_size
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
 from .resuming import refuse_other_blocks
-from .saving import RUN_NAME
 from .trainer import MusicTrainer
 
 logger = logging.getLogger(__name__)
@@ -78,8 +79,8 @@ def prepare_processor(
     processor = load_processor(model_args, resume_from_checkpoint)
     if resume_from_checkpoint or model_args.vocab_size is None:
         return processor
-    wanted = [json.dumps(processor.miditok), model_args.vocabulary_model, model_args.vocab_size, train._fingerprint]
-    wanted += [code_of(type(processor.music_tokenizer)), code_of_rooms("music", "tokenization")]
+    wanted = [json.dumps(processor.miditok), model_args.vocabulary_model, model_args.vocab_size, fingerprint_of(train)]
+    wanted += [code_of(type(processor.music_tokenizer)), code_of_rooms("borders", "music", "tokenization")]
     cached = Path(datasets.config.HF_DATASETS_CACHE, "neuromusic_vocabularies", Hasher.hash([*wanted, seed]))
     if cached.is_dir():
         learned = MidiProcessor.from_pretrained(cached)
@@ -188,7 +189,7 @@ def evaluate_test_split(trainer: Trainer, blocks: TrainingBlocks) -> dict[str, f
     return trainer.evaluate(blocks.splits["test"], metric_key_prefix="test")
 
 
-def save_bundle(trainer: MusicTrainer, facts: dict, metrics: dict):
+def save_run(trainer: MusicTrainer, facts: dict, metrics: dict):
     """
     Saves model, processor, recipe and run record in the output folder of a run, as one Hugging Face repository.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..disk import remove_folder, sync, sync_tree
+from ..hub.bundle import RUN_NAME, WEIGHTS_PATTERNS
 from .checkpoints import checkpoint_step, find_checkpoints
 
 logger = logging.getLogger(__name__)
@@ -19,12 +20,6 @@ REPLACED_NAME = "_replaced"
 
 EARLIER_NAME = "_earlier"
 """Checkpoints of runs that another run in the same folder took over from."""
-
-RUN_NAME = "run.json"
-"""The record of a finished run; it stands beside a whole bundle only."""
-
-WEIGHTS_PATTERNS = ("model*.safetensors", "pytorch_model*.bin", "adapter_model*.*", "*.index.json")
-"""Of a bundle: an old one of these beside new ones would be loaded in their place."""
 
 
 def publish_checkpoint(staged: Path, checkpoint: Path, output_dir: Path):

@@ -8,8 +8,11 @@ import yaml
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
+from ..borders.transformers import last_logged_step, unlogged_loss
 from ..disk import size_in_mib, staged_folder, write_json, write_whole
-from .checkpoints import PROGRESS_NAME, RECIPE_NAME, TRAINER_STATE_NAME, newest_whole
+from ..hub.bundle import RECIPE_NAME
+from ..hub.pipeline_file import add_pipeline_file
+from .checkpoints import PROGRESS_NAME, TRAINER_STATE_NAME, newest_whole
 from .finite_trainer import FiniteTrainer
 from .saving import PARTIAL_NAME, publish_checkpoint, replace_bundle, rotate
 
@@ -36,8 +39,8 @@ class SavingTrainer(FiniteTrainer):
             "processes": self.args.world_size,
             "optimizer": not self.args.save_only_model,
             "train": self.train_facts,
-            "unlogged_loss": self.accelerator.gather(self._tr_loss[None]).mean().item(),
-            "last_logged_step": self._globalstep_last_logged,
+            "unlogged_loss": self.accelerator.gather(unlogged_loss(self)[None]).mean().item(),
+            "last_logged_step": last_logged_step(self),
         }
 
     def _get_output_dir(self, trial) -> str:
@@ -68,7 +71,9 @@ class SavingTrainer(FiniteTrainer):
         if not (folder / CONFIG_NAME).exists() and not (folder / ADAPTER_CONFIG_NAME).exists():
             # FSDP with states in shards writes its weights elsewhere, and nothing beside them.
             self.model.config.save_pretrained(folder)
+            self.model.generation_config.save_pretrained(folder)
             self.processing_class.save_pretrained(folder)
+        add_pipeline_file(folder)
         # A pickle of the arguments, which recipe.yaml holds in the open.
         (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)
         if self.recipe is not None:

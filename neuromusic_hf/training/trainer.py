@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from ..borders.transformers import evaluate_in_training, is_best_so_far, take_up_loss
 from .checkpoints import last_checkpoint, read_progress
 from .saving_trainer import SavingTrainer
 from .stopping import EvaluationStopped, StopRequest
@@ -79,10 +80,7 @@ class MusicTrainer(SavingTrainer):
         """Restores what the state of the Trainer leaves out."""
         checkpoint, self._resumed_from = self._resumed_from, None
         progress = read_progress(Path(checkpoint))
-        unlogged = progress.get("unlogged_loss", 0.0)
-        self._tr_loss += unlogged
-        self._total_loss_scalar -= unlogged
-        self._globalstep_last_logged = progress.get("last_logged_step", self._globalstep_last_logged)
+        take_up_loss(self, progress.get("unlogged_loss", 0.0), progress.get("last_logged_step"))
         if progress.get("evaluation_due"):
             self._due_evaluation = functools.partial(self._evaluate_late, checkpoint, trial, ignore_keys_for_eval)
 
@@ -97,8 +95,8 @@ class MusicTrainer(SavingTrainer):
             evaluate()
 
     def _evaluate_late(self, checkpoint: str, trial, ignore_keys_for_eval):
-        metrics = self._evaluate(trial, ignore_keys_for_eval)
-        if self._determine_best_metric(metrics=metrics, trial=trial):
+        metrics = evaluate_in_training(self, trial, ignore_keys_for_eval)
+        if is_best_so_far(self, metrics, trial):
             self.state.best_model_checkpoint = checkpoint
 
     def _maybe_log_save_evaluate(self, *args, **kwargs):

@@ -1,11 +1,11 @@
+import gzip
 import pickle
 import struct
 
-import numpy as np
 import pytest
 
 from neuromusic_hf.corpora import inspect_midi
-from neuromusic_hf.music import RefusedFile, SanityLimits, to_seconds
+from neuromusic_hf.music import RefusedFile, SanityLimits, load_score, reading
 
 NOTE_ON, NOTE_OFF = b"\x00\x90\x3c\x40", b"\x60\x80\x3c\x40"
 
@@ -32,6 +32,21 @@ def test_facts_of_a_known_file(make_midi):
     assert facts.num_notes == 24
     assert facts.duration == pytest.approx(12.5)
     assert facts.instruments == ["Violin"]
+
+
+@pytest.fixture
+def parses(monkeypatch):
+    """Lengths of the files that were parsed, in order."""
+    lengths, parse = [], reading._parse
+    monkeypatch.setattr(reading, "_parse", lambda data: lengths.append(len(data)) or parse(data))
+    return lengths
+
+
+@pytest.mark.parametrize("wrap", [bytes, gzip.compress, lambda data: b"junk before the header" + data])
+def test_the_music_comes_with_the_facts_of_one_parse(make_midi, parses, wrap):
+    facts = inspect_midi(wrap(make_midi(1)))
+    assert len(parses) == 1
+    assert facts.score == load_score(facts.data) == load_score(make_midi(1))
 
 
 def test_drums_are_named_drums(make_midi):
@@ -146,11 +161,6 @@ def test_duration_agrees_with_symusic_over_tempo_changes(make_score):
     for tick, tempo in ((1000, 60.0), (5000, 240.0), (9000, 33.0)):
         score.tempos.append(symusic.Tempo(tick, tempo))
     assert inspect_midi(score.dumps_midi()).duration == pytest.approx(score.to("second").end(), rel=1e-5)
-
-
-def test_to_seconds_walks_the_tempo_map():
-    seconds = to_seconds(np.array([0, 480, 960]), np.array([0, 480]), np.array([500_000.0, 1_000_000.0]), 480)
-    assert seconds.tolist() == [0.0, 0.5, 1.5]
 
 
 def test_a_refusal_comes_back_from_another_process():

@@ -12,10 +12,9 @@ from tokenization.sample_scores import SCORES
 
 from neuromusic_hf import MidiProcessor
 from neuromusic_hf.generation.clock import MusicClock
-from neuromusic_hf.generation.limits import MusicEnd, MusicEndCriteria, MusicLimit
+from neuromusic_hf.generation.limits import MusicEnd, MusicEndCriteria, MusicFollower, MusicLimit
 from neuromusic_hf.generation.prompts import PieceTempo
-from neuromusic_hf.music import onsets
-from neuromusic_hf.music.excerpts import seconds_at
+from neuromusic_hf.music import onsets, seconds_at
 
 VOCABULARIES = [*TOKENIZATIONS, *(f"{name} BPE" for name in TOKENIZATIONS)]
 PIECES = ("band", "many_meters", "rubato", "jig_tpq_96", "long_notes_and_gaps")
@@ -95,7 +94,7 @@ def test_the_end_is_counted_from_the_bar_or_the_onset_of_the_last_note(processor
 def test_rows_stop_where_the_decoded_music_reaches_the_end(processor, end):
     ids = processor.encode(SCORES["band"]())
     score = processor.decode(ids)
-    criteria = MusicEndCriteria([MusicClock(processor)], [end], prompt_width=0)
+    criteria = MusicEndCriteria([MusicFollower(end, MusicClock(processor))], prompt_width=0, pad_token_id=0)
     stop = next(count for count in itertools.count(1) if criteria(torch.tensor([ids[:count]]), None).item())
     ticks = onsets(score)
     bars = get_bars_ticks(score)
@@ -109,14 +108,18 @@ def test_rows_stop_where_the_decoded_music_reaches_the_end(processor, end):
 def test_rows_that_change_places_are_read_anew(processor_of):
     processor = processor_of("REMI")
     pieces = [processor.encode(make_score(seed))[:120] for seed in range(4)]
-    clocks, ends = [MusicClock(processor)] * 2, [MusicEnd(5, None), MusicEnd(8, None)]
-    shuffled = MusicEndCriteria(clocks, ends, prompt_width=0)
+
+    def criteria():
+        ends = MusicEnd(5, None), MusicEnd(8, None)
+        followers = [MusicFollower(end, MusicClock(processor)) for end in ends]
+        return MusicEndCriteria(followers, prompt_width=0, pad_token_id=0)
+
+    shuffled = criteria()
     random = np.random.default_rng(0)
     for length in range(1, 120):
         order = np.concatenate([random.permutation([0, 1]), random.permutation([2, 3])])
         rows = torch.tensor([pieces[index][:length] for index in order])
-        anew = MusicEndCriteria(clocks, ends, prompt_width=0)
-        assert shuffled(rows, None).tolist() == anew(rows, None).tolist()
+        assert shuffled(rows, None).tolist() == criteria()(rows, None).tolist()
 
 
 def test_tokenizers_whose_time_is_written_otherwise_are_refused():

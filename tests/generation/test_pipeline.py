@@ -14,8 +14,7 @@ from tokenization.sample_scores import build_score, note_list
 from transformers.pipelines.pt_utils import KeyDataset
 
 from neuromusic_hf import MidiContinuationPipeline, NoteStreamer, save_continuation
-from neuromusic_hf.music import Midi, bar_starts, new_music, onsets
-from neuromusic_hf.music.excerpts import seconds_at
+from neuromusic_hf.music import Midi, bar_starts, new_music, onsets, seconds_at
 
 SHORT = {"prompt_length": 50, "max_new_tokens": 24, "seed": 0}
 GREEDY = {"prompt_length": 50, "max_new_tokens": 24, "do_sample": False}

@@ -8,8 +8,7 @@ from tiny import TOKENIZATIONS
 from tokenization.sample_scores import SCORES, build_score, note_list
 
 from neuromusic_hf.generation import PromptMaker, PromptSettings
-from neuromusic_hf.music import RefusedFile
-from neuromusic_hf.music.excerpts import excerpt, seconds_at
+from neuromusic_hf.music import RefusedFile, excerpt, seconds_at
 
 PIECES = ("band", "many_meters", "triplets_tpq_384", "rubato")
 

@@ -11,6 +11,8 @@ from music import make_score
 from transformers import AutoConfig, AutoModelForCausalLM, pipeline
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor
+from neuromusic_hf.hub import save_bundle
+from neuromusic_hf.hub.pipeline_file import CUSTOM_PIPELINES
 
 SETTINGS = {"prompt_length": 40, "max_new_tokens": 16, "seed": 3}
 
@@ -42,9 +44,12 @@ def bundles(tiny_model, processor_of, tmp_path_factory):
     folders = {}
     for family in ("gpt2", "llama", "music_transformer"):
         folders[family] = tmp_path_factory.mktemp("bundles") / family
-        tiny_model("REMI", family).save_pretrained(folders[family])
-        processor_of("REMI").save_pretrained(folders[family])
+        save_bundle(tiny_model("REMI", family), processor_of("REMI"), folders[family])
     return folders
+
+
+def custom_pipelines(folder):
+    return sorted(json.loads((folder / "config.json").read_text()).get("custom_pipelines", []))
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "music_transformer"])
@@ -90,16 +95,35 @@ def test_text_generation_is_as_it_was(bundles):
     assert generator("BOS_None Bar_None", max_new_tokens=4)[0]["generated_text"]
 
 
-def test_the_config_keeps_what_it_hides(bundles, tmp_path):
+def test_pipelines_of_others_are_kept(bundles, processor_of, tmp_path):
     config = AutoConfig.from_pretrained(bundles["gpt2"])
-    assert config.custom_pipelines == {}
-    config.custom_pipelines = vars(config)["custom_pipelines"] | {"other-task": {"impl": "other.Pipeline"}}
+    assert not hasattr(config, "custom_pipelines")
+    config.custom_pipelines = CUSTOM_PIPELINES | {"other-task": {"impl": "other.Pipeline"}}
     assert list(config.custom_pipelines) == ["other-task"]
     config.save_pretrained(tmp_path)
-    saved = json.loads((tmp_path / "config.json").read_text())["custom_pipelines"]
-    assert sorted(saved) == ["midi-continuation", "other-task"]
+    assert custom_pipelines(tmp_path) == ["other-task"]
+    model = AutoModelForCausalLM.from_pretrained(bundles["gpt2"], config=config)
+    save_bundle(model, processor_of("REMI"), tmp_path)
+    assert custom_pipelines(tmp_path) == ["midi-continuation", "other-task"]
     del config.custom_pipelines
     assert not hasattr(config, "custom_pipelines")
+
+
+def test_a_config_names_the_pipeline_where_its_file_is(bundles, processor_of, tmp_path):
+    for family, folder in bundles.items():
+        assert custom_pipelines(folder) == ["midi-continuation"] and (folder / "midi_continuation.py").is_file()
+        model, alone = AutoModelForCausalLM.from_pretrained(folder), tmp_path / family
+        MidiContinuationPipeline(model, processor_of("REMI"), device="cpu")
+        model.save_pretrained(alone)
+        assert custom_pipelines(alone) == [] and not (alone / "midi_continuation.py").exists()
+
+
+def test_a_model_and_a_processor_saved_alone_make_a_bundle(bundles, pipeline_of, processor_of, tmp_path):
+    AutoModelForCausalLM.from_pretrained(bundles["llama"]).save_pretrained(tmp_path)
+    processor_of("REMI").save_pretrained(tmp_path)
+    pipe = pipeline("midi-continuation", model=str(tmp_path), device="cpu")
+    expected = pipeline_of("REMI", "llama")(make_score(1), **SETTINGS)["token_ids"]
+    assert pipe(make_score(1), **SETTINGS)["token_ids"] == expected
 
 
 def test_a_model_without_its_processor_is_refused(bundles, tmp_path):

@@ -12,8 +12,7 @@ from music import make_score
 from transformers import AsyncTextIteratorStreamer, StoppingCriteria, TextIteratorStreamer, TextStreamer
 
 from neuromusic_hf.generation import NoteStreamer
-from neuromusic_hf.music import new_music
-from neuromusic_hf.music.excerpts import seconds_at
+from neuromusic_hf.music import new_music, seconds_at
 
 
 def stream(pipe, *args, **kwargs):

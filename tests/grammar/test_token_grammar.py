@@ -11,8 +11,8 @@ from transformers import LogitsProcessorList, set_seed
 
 from neuromusic_hf import MidiProcessor, build_model, load_corpus
 from neuromusic_hf.grammar import GrammarLogitsProcessor, TokenGrammar
+from neuromusic_hf.grammar.base_tokens import BaseTokens
 from neuromusic_hf.music import Midi
-from neuromusic_hf.tokenization import base_tokens
 
 NAMES = ("REMI", "TSD", "Structured")
 MODELS = ("", "BPE", "Unigram", "WordPiece")
@@ -205,8 +205,10 @@ def crowded_spans(name, count):
 def test_an_id_may_be_any_span_of_music(name, ascending, restriction, processors, monkeypatch):
     """Also where programs run out of pitches: onsets of many notes, with few programs and pitches."""
     base = TokenGrammar.from_processor(processors[name], ascending_programs=ascending)
-    expansions = [[word] for word in base.tokens.words[: base.vocab_size]] + list(crowded_spans(name, 200))
-    monkeypatch.setattr(base_tokens, "_expansions", lambda tokenizer: expansions)
+    words = base.tokens.words[: base.vocab_size].tolist()
+    paths = [None, None, None] + [[word] for word in words[3:]] + list(crowded_spans(name, 200))
+    spans = BaseTokens(words, words[:3], base.tokens.special_ids, paths)
+    monkeypatch.setattr(BaseTokens, "from_processor", lambda processor: spans)
     grammar = TokenGrammar.from_processor(processors[name], ascending_programs=ascending)
     moves = grammar.tokens.of("Bar", "Position", "TimeShift") & ~grammar.tokens.of("TimeShift_0.0.1")
     weights = torch.from_numpy(np.where(moves, 0.03, 1.0)[grammar.tokens.expansions].min(axis=1))
@@ -507,7 +509,7 @@ class Dialect(REMI):
 def test_a_tokenizer_without_rules_is_refused():
     processor = MidiProcessor.from_tokenization(f"{__name__}.Dialect")
     with pytest.raises(
-        ValueError, match="no grammar rules for Dialect, only for REMI, TSD, Structured.*grammar_rules.py"
+        ValueError, match="no grammar rules for Dialect, only for REMI, TSD, Structured.*grammar/automata.py"
     ):
         GrammarLogitsProcessor(processor)
 

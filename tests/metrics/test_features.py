@@ -10,12 +10,12 @@ from symusic import Note, Score, Tempo, Track
 
 from neuromusic_hf.metrics import (
     DURATION_GRID,
-    NoFeature,
     duration_counts,
     duration_distribution,
     pitch_class_counts,
     pitch_class_distribution,
 )
+from neuromusic_hf.music import RefusedFile
 
 DISTRIBUTIONS = [pitch_class_distribution, duration_distribution]
 
@@ -94,7 +94,7 @@ def test_a_piece_without_pitched_notes_says_why_it_has_no_feature(distribution):
         (build([]), "no_notes"),
         (build([(0, 1, 36)], [], drums=(0,)), "drums_only"),
     ):
-        with pytest.raises(NoFeature) as error:
+        with pytest.raises(RefusedFile) as error:
             distribution(score)
         assert error.value.reason == reason and error.value.detail
         assert pickle.loads(pickle.dumps(error.value)).reason == reason  # as it comes from another process
@@ -103,5 +103,5 @@ def test_a_piece_without_pitched_notes_says_why_it_has_no_feature(distribution):
 def test_notes_without_length_count_but_have_no_duration():
     silent = build([(0, 0, 60), (1, 0, 62)])
     assert pitch_class_counts(silent).sum() == 2
-    with pytest.raises(NoFeature, match="no_sound"):
+    with pytest.raises(RefusedFile, match="no_sound"):
         pitch_class_counts(silent, weight="duration")

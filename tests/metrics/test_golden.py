@@ -14,13 +14,12 @@ from symusic import Score
 
 from neuromusic_hf.metrics import (
     DURATION_GRID,
-    NoFeature,
     duration_counts,
     find_key,
     harmonic_reduction,
     pitch_class_counts,
 )
-from neuromusic_hf.music import bar_starts
+from neuromusic_hf.music import RefusedFile, bar_starts
 
 DATA = Path(os.environ.get("NEUROMUSIC_DATA", Path(__file__).parents[3] / "shared" / "data"))
 GOLDEN = DATA.parent / "golden"
@@ -174,7 +173,7 @@ def test_numerals_are_those_of_music21_but_for_listed_bars(files):
 @pytest.mark.parametrize("name, reason", [("empty", "no_notes"), ("drums_only", "drums_only")])
 @pytest.mark.parametrize("feature", [pitch_class_counts, duration_counts, harmonic_reduction, find_key])
 def test_a_file_without_pitched_notes_has_no_feature(edge_files, name, reason, feature):
-    with pytest.raises(NoFeature, match=reason) as error:
+    with pytest.raises(RefusedFile, match=reason) as error:
         feature(edge_files[name])
     assert error.value.reason == reason
 

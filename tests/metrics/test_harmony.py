@@ -11,11 +11,11 @@ from music21.pitch import Pitch
 from music21.stream import Stream
 from symusic import Note, Score, TimeSignature, Track
 
-from neuromusic_hf.metrics import NoFeature, find_key, harmonic_reduction, numeral_table
+from neuromusic_hf.metrics import find_key, harmonic_reduction, numeral_table
 from neuromusic_hf.metrics.keys import KEYS, PROFILES, Key, best_key
 from neuromusic_hf.metrics.numeral_table import build_table, name_chord
 from neuromusic_hf.metrics.numerals import CHORDS, load_table, roman_numeral
-from neuromusic_hf.music import bar_starts
+from neuromusic_hf.music import RefusedFile, bar_starts
 
 C_MAJOR = Key(0, "major")
 
@@ -87,9 +87,9 @@ def test_drums_do_not_sound():
 
 def test_a_piece_in_which_nothing_sounds_has_no_harmony():
     for feature in (harmonic_reduction, find_key):
-        with pytest.raises(NoFeature, match="no_sound"):
+        with pytest.raises(RefusedFile, match="no_sound"):
             feature(build([(0, 0, 60)]))
-        with pytest.raises(NoFeature, match="drums_only"):
+        with pytest.raises(RefusedFile, match="drums_only"):
             feature(build([(0, 24, 36)], is_drum=True))
 
 

@@ -11,8 +11,10 @@ import pytest
 from music import make_score
 from symusic import Score
 
-from neuromusic_hf.metrics import METRICS, PITCH, harmonic_reduction, load_metrics, metric_path, score_midi
+from neuromusic_hf.metrics import COMPARISONS, PITCH, harmonic_reduction, load_metrics, metric_path, score_midi
 from neuromusic_hf.metrics.embedding_training import train_harmony_embedding
+
+METRICS = [comparison.score_name for comparison in COMPARISONS]
 
 
 @pytest.fixture(autouse=True)
@@ -117,3 +119,9 @@ def test_metrics_have_one_import_per_line():
 def test_an_unknown_metric_is_refused():
     with pytest.raises(ValueError, match="'rhythm_kl'.*pitch_kl"):
         metric_path("rhythm_kl")
+
+
+def test_an_embedding_is_taken_by_the_metric_that_needs_one_alone(load, embedding):
+    assert load("harmony_kl").ready.distance.args == (embedding,)
+    with pytest.raises(TypeError, match="pitch_kl takes no embedding"):
+        evaluate.load(metric_path("pitch_kl"), embedding=embedding)

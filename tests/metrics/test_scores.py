@@ -1,6 +1,7 @@
 """Scores over pieces: what they tell, what they leave out, and that JSON can hold them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,14 +10,19 @@ from symusic import Note, Score, Track
 
 from neuromusic_hf import MidiProcessor
 from neuromusic_hf.metrics import (
+    COMPARISONS,
     DURATION,
+    HARMONY,
     PITCH,
-    Piece,
+    ComparedPiece,
+    HarmonyEmbedding,
     ScoreSettings,
+    all_comparisons,
+    compare_piece,
+    compare_pieces,
     count_token_errors,
     gather_score,
-    measure_piece,
-    measure_pieces,
+    load_harmony_embedding,
     score_distances,
     score_midi,
 )
@@ -97,7 +103,7 @@ def test_unequal_numbers_and_impossible_settings_are_refused():
 
 def test_a_piece_is_compared_with_its_own_prompt():
     prompt, other = make_score(0), make_score(1)
-    found = measure_piece(Piece("0", prompt, prompt, other), {"pitch": PITCH, "duration": DURATION})
+    found = compare_piece(ComparedPiece("0", prompt, prompt, other), [PITCH, DURATION])
     assert set(found) == {"pitch", "duration"}
     for distances in found.values():
         assert distances.reason is None and distances.original == 0 < distances.generated
@@ -105,9 +111,9 @@ def test_a_piece_is_compared_with_its_own_prompt():
 
 def test_paths_bytes_and_scores_are_the_same_piece(midi_folder):
     paths = [midi_folder / f"piece_{number:02d}.mid" for number in range(3)]
-    expected = measure_piece(Piece("", *map(make_score, range(3))), {"pitch": PITCH})
-    assert measure_piece(Piece("", *paths), {"pitch": PITCH}) == expected
-    assert measure_piece(Piece("", *(path.read_bytes() for path in paths)), {"pitch": PITCH}) == expected
+    expected = compare_piece(ComparedPiece("", *map(make_score, range(3))), [PITCH])
+    assert compare_piece(ComparedPiece("", *paths), [PITCH]) == expected
+    assert compare_piece(ComparedPiece("", *(path.read_bytes() for path in paths)), [PITCH]) == expected
 
 
 def test_pieces_without_a_feature_are_dropped_together_counted_and_named(tmp_path):
@@ -135,8 +141,8 @@ def test_a_missing_file_and_unequal_lists_are_errors():
 
 
 def test_two_processes_find_what_one_does_in_the_same_order():
-    pieces = [Piece(str(seed), *(make_score(seed + part) for part in range(3))) for seed in range(20)]
-    one, two = (list(measure_pieces(iter(pieces), {"pitch": PITCH}, workers)) for workers in (1, 2))
+    pieces = [ComparedPiece(str(seed), *(make_score(seed + part) for part in range(3))) for seed in range(20)]
+    one, two = (list(compare_pieces(iter(pieces), [PITCH], workers)) for workers in (1, 2))
     assert one == two
     names = [piece.name for piece in pieces]
     assert gather_score(names, [found["pitch"] for found in one], QUICK).num_pieces == 20
@@ -149,7 +155,7 @@ def test_two_tokenizers_outputs_of_one_piece_score_alike():
         processor = MidiProcessor.from_tokenization(name)
         decoded = [processor.decode(processor.encode(score)) for score in scores]
         parts = decoded[:8], decoded[8:16], decoded[16:]
-        results.append([score_midi(measure, *parts, QUICK) for measure in (PITCH, DURATION)])
+        results.append([score_midi(comparison, *parts, QUICK) for comparison in (PITCH, DURATION)])
     assert results[0] == results[1] == results[2]
 
 
@@ -163,3 +169,30 @@ def test_encoded_music_has_no_token_errors_and_reversed_tokens_have(name):
     broken = count_token_errors(processor, [row[::-1] for row in rows])
     assert 0.2 < broken.rate <= 1
     assert count_token_errors(processor, []).to_dict()["token_error_rate"] is None
+
+
+def test_a_comparison_is_shown_by_a_name_that_columns_can_have():
+    for name in ("Pitch", "note density", "novelty", "", "a__b", "pitch_"):
+        with pytest.raises(ValueError, match=f"named {name!r}"):
+            replace(PITCH, name=name)
+    with pytest.raises(ValueError, match="title of the comparison pitch"):
+        replace(PITCH, title="two\nlines")
+
+
+def test_one_that_needs_an_embedding_has_that_of_the_package_unless_it_is_bound():
+    parts = [[make_score(seed) for seed in range(first, first + 4)] for first in (0, 4, 8)]
+    assert score_midi(HARMONY, *parts, QUICK) == score_midi(HARMONY.bind(load_harmony_embedding()), *parts, QUICK)
+    other = HarmonyEmbedding(("<unknown>", "I"), np.array([[1.0, 0.0], [0.0, 1.0]]))
+    bound = HARMONY.bind(other)
+    assert bound.distance(["I"], ["V"]) == 0 and bound.count(["I", "V"]) == {"words": 2, "unknown_words": 1}
+    assert bound.bind(load_harmony_embedding()) is bound and PITCH.bind(other) is PITCH
+    assert bound.describe() == HARMONY.describe()
+
+
+def test_all_comparisons_have_names_of_their_own():
+    loudness = replace(PITCH, name="loudness")
+    assert [each.name for each in all_comparisons([loudness])] == [*(each.name for each in COMPARISONS), "loudness"]
+    with pytest.raises(ValueError, match="two comparisons of the name 'loudness'"):
+        all_comparisons([loudness, loudness])
+    with pytest.raises(ValueError, match="'pitch'"):
+        all_comparisons([PITCH])

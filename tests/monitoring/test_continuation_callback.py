@@ -62,6 +62,21 @@ def test_every_so_many_steps_a_test_run_is_written_scored_and_logged(watched, tm
     assert "REMI" in compare_runs(reports, tmp_path / "comparison").read_text()
 
 
+def test_a_comparison_of_ones_own_has_its_curves(watched):
+    trainer = watched(eval_comparisons=["own_comparisons.LOUDNESS"], max_steps=2)
+    trainer.train()
+    score = json.loads(Path(step_folder(trainer, 2), "report", "scores.json").read_text())["scores"]["loudness_kl"]
+    assert score["num_pieces"] + score["num_dropped"] == 3
+    for name in ("noise_floor_95", "mean_generated", "num_dropped"):
+        assert logged(trainer)[2].get(f"{LOG_PREFIX}loudness_kl_{name}") == score[name]
+    assert logged(trainer)[2].get(f"{LOG_PREFIX}loudness_kl") == score["score"]
+
+
+def test_a_comparison_that_is_none_is_refused_before_training(watched):
+    with pytest.raises(ValueError, match="own_comparisons.NUMBER"):
+        watched(eval_comparisons=["own_comparisons.NUMBER"])
+
+
 def test_a_run_that_is_to_stop_breaks_a_test_off_and_the_next_one_makes_up_for_it(watched, tmp_path, monkeypatch):
     whole = watched("whole", save_strategy="steps")
     whole.train()

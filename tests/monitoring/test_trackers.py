@@ -5,8 +5,9 @@ import sqlite3
 
 import numpy as np
 import pytest
+from transformers import TrainerCallback
 
-from neuromusic_hf.monitoring import watch_continuations
+from neuromusic_hf.monitoring import register_tracker, trackers, watch_continuations
 
 SHOWN = 1
 
@@ -69,6 +70,53 @@ def test_trackio_gets_all(trained, tmp_path, monkeypatch):
     assert kinds.count("trackio.histogram") >= 2
     assert media["train/global_step"] == 2
     assert any(row.get("eval/continuations/pieces") == 3 for row in rows)
+
+
+class Notebook(TrainerCallback):
+    """A tracker of a user's own."""
+
+    def __init__(self):
+        self.scalars, self.media = {}, []
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        self.scalars |= logs
+
+
+class BoundNotebook(Notebook):
+    pass
+
+
+@pytest.fixture
+def forget_trackers(monkeypatch):
+    monkeypatch.setattr(trackers, "_TRACKERS", dict(trackers._TRACKERS))
+
+
+def test_a_tracker_of_ones_own_gets_all(make_trainer, corpus, tokens, data_args, forget_trackers):
+    register_tracker(Notebook, lambda notebook, media, step: notebook.media.append((media, step)))
+    trainer = make_trainer(max_steps=2, eval_comparisons=["own_comparisons.LOUDNESS"])
+    watch_continuations(trainer, corpus["validation"], tokens["validation"], data_args)
+    notebook = BoundNotebook()
+    trainer.add_callback(notebook)
+    trainer.train()
+    ((media, step),) = notebook.media
+    assert step == 2 and media.pictures["eval/continuations/distances"].is_file()
+    assert len(media.histograms["eval/continuations/loudness_distances_original"]) > 0
+    assert {"eval_continuations/pieces", "eval_continuations/loudness_kl"} <= notebook.scalars.keys()
+
+
+def test_the_nearest_class_that_is_registered_decides(make_trainer, forget_trackers):
+    register_tracker(Notebook, lambda *_: pytest.fail("the log of the class it inherits from"))
+    register_tracker(BoundNotebook, lambda notebook, media, step: notebook.media.append(media))
+    trainer, notebook, media = make_trainer(), BoundNotebook(), trackers.Media({}, {}, {})
+    trainer.add_callback(notebook)
+    assert trackers.log_media(trainer, media) == ["boundnotebook"]
+    assert notebook.media == [media]
+
+
+@pytest.mark.parametrize(("kind", "log"), [("wandb", print), (dict, print), (Notebook(), print), (Notebook, None)])
+def test_what_is_no_tracker_is_not_registered(kind, log, forget_trackers):
+    with pytest.raises(TypeError, match="TrainerCallback|cannot be called"):
+        register_tracker(kind, log)
 
 
 def test_histograms_hold_the_distances_of_the_pieces(trained):

@@ -1,4 +1,5 @@
 import importlib.util
+import io
 import os
 import shutil
 import stat
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from symusic import ControlChange, Note, Pedal, Score, Tempo, Track
 
-from neuromusic_hf.rendering import RELEASE_SECONDS, render_audio, save_audio
+from neuromusic_hf.rendering import RELEASE_SECONDS, read_audio, render_audio, save_audio
 from neuromusic_hf.rendering import audio as audio_module
 
 RATE = 22050
@@ -309,6 +310,35 @@ def test_wav_round_trip_keeps_levels(tmp_path, shape):
     samples, rate = read_wav(tmp_path / "a.wav")
     assert rate == 22050
     np.testing.assert_allclose(samples, np.atleast_2d(audio), atol=1 / 32767)
+    found, rate = read_audio(tmp_path / "a.wav")
+    assert (found.dtype, rate) == (np.float32, 22050)
+    np.testing.assert_array_equal(found, np.rint(samples * 32767).astype(np.float32) / 32768)
+
+
+def test_a_wav_in_memory_is_that_on_disk(tmp_path):
+    audio, file = np.random.default_rng(0).uniform(-0.9, 0.9, (2, 500)), io.BytesIO()
+    save_audio(tmp_path / "a.wav", audio, 22050)
+    save_audio(file, audio, 22050)
+    assert file.getvalue() == (tmp_path / "a.wav").read_bytes()
+    file.seek(0)
+    np.testing.assert_array_equal(read_audio(file)[0], read_audio(tmp_path / "a.wav")[0])
+
+
+@pytest.mark.parametrize("content", [b"", b"no sound", b"RIFF\x04\x00\x00\x00WAVE"])
+def test_what_is_no_wav_is_refused(tmp_path, content):
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(ValueError):
+        read_audio(tmp_path / "a.wav")
+
+
+def test_a_wav_of_other_samples_is_refused(tmp_path):
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(8000)
+        file.writeframes(bytes(20))
+    with pytest.raises(ValueError, match="16 bits"):
+        read_audio(tmp_path / "a.wav")
 
 
 def test_only_audio_that_would_clip_is_scaled_to_its_peak(tmp_path):

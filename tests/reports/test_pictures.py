@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 from matplotlib.patches import Polygon
 
+from neuromusic_hf.metrics import COMPARISONS
 from neuromusic_hf.reports.pictures import plot_distances, plot_scores
 
-FEATURES = ("pitch", "duration", "harmony")
+NAMES = [comparison.name for comparison in COMPARISONS]
+TITLES = {comparison.score_name: comparison.title for comparison in COMPARISONS}
 
 
 def table_of(original, generated):
-    columns = {f"{name}_original": original for name in FEATURES} | {
-        f"{name}_generated": generated for name in FEATURES
-    }
+    columns = {f"{name}_original": original for name in NAMES} | {f"{name}_generated": generated for name in NAMES}
     return pd.DataFrame(columns, dtype="float64")
 
 
@@ -29,7 +29,7 @@ def test_histograms_hold_every_piece_an_outlier_too(outlier):
     random = np.random.default_rng(0)
     original, generated = random.gamma(2, 0.1, size=(2, 150))
     generated[7] = outlier
-    figure = plot_distances(table_of(original, generated))
+    figure = plot_distances(table_of(original, generated), COMPARISONS)
     for axes in figure.axes:
         assert sum(bar.get_height() for bar in axes.containers[0]) == 150
         (outline,) = (patch for patch in axes.patches if isinstance(patch, Polygon))
@@ -40,13 +40,13 @@ def test_histograms_hold_every_piece_an_outlier_too(outlier):
 
 @pytest.mark.parametrize("values", [[], [0.0], [1.0] * 5, [None, None], [-0.3, 0.9, None]])
 def test_few_equal_missing_and_negative_distances_are_drawn(values):
-    plot_distances(table_of(values, values)).canvas.draw()
+    plot_distances(table_of(values, values), COMPARISONS).canvas.draw()
 
 
 def test_labels_of_any_script_are_plain_text():
     labels = ["Чайка $x^^2$ _a_", "\\alpha {\nnew line", "سلام"]
-    scores = {f"{name}_kl": score_of(0.5) for name in FEATURES}
-    figure = plot_scores(dict.fromkeys(labels, scores))
+    scores = {f"{name}_kl": score_of(0.5) for name in NAMES}
+    figure = plot_scores(dict.fromkeys(labels, scores), TITLES)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure.canvas.draw()
@@ -58,7 +58,7 @@ def test_scores_stand_beside_their_floors_in_the_order_given():
     nothing = {"score": None, "interval": None, "noise_floor": None, "noise_floor_95": None}
     single = nothing | {"score": 0.3}
     rows = {"a": score_of(0.5), "12. " + "b" * 60: score_of(0.1), "c" * 60: nothing, "d": single}
-    figure = plot_scores({label: {f"{name}_kl": score for name in FEATURES} for label, score in rows.items()})
+    figure = plot_scores({label: {f"{name}_kl": score for name in NAMES} for label, score in rows.items()}, TITLES)
     figure.canvas.draw()
     shown = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert shown == ["a", "12. …" + "b" * 39, "…" + "c" * 43, "d"]

@@ -12,9 +12,8 @@ from music import make_score
 from neuromusic_hf import load_corpus
 from neuromusic_hf.disk import to_json
 from neuromusic_hf.metrics import (
-    all_measures,
+    COMPARISONS,
     count_token_errors,
-    load_harmony_embedding,
     score_midi,
     score_novelty,
 )
@@ -22,7 +21,7 @@ from neuromusic_hf.music.loading import load_score
 from neuromusic_hf.reports import ScoringOptions, run_scores, score_run, write_report
 from neuromusic_hf.runs import read_run
 
-FEATURES = ("pitch", "duration", "harmony")
+NAMES = [comparison.name for comparison in COMPARISONS]
 ALONE = ScoringOptions(num_proc=1)
 
 
@@ -33,14 +32,14 @@ def files(run, part):
 def test_scores_are_those_of_the_metrics(make_run, tmp_path):
     run = read_run(make_run(tmp_path, [make_score(100 + index) for index in range(5)]) / "manifest.json")
     scores = score_run(run, ScoringOptions(num_proc=2)).record["scores"]
-    for name, measure in all_measures(load_harmony_embedding()).items():
-        by_hand = score_midi(measure, files(run, "prompt"), files(run, "original"), files(run, "generated"))
-        assert scores[f"{name}_kl"] == by_hand.to_dict() and by_hand.num_pieces == 5
+    for comparison in COMPARISONS:
+        by_hand = score_midi(comparison, files(run, "prompt"), files(run, "original"), files(run, "generated"))
+        assert scores[comparison.score_name] == by_hand.to_dict() and by_hand.num_pieces == 5
 
 
 def test_what_cannot_be_compared_is_counted_and_named(scored):
     assert scored.record["pieces"] == {"continued": 7, "left_out": {"too_short": ["007 <b>short</b>"]}}
-    for name in FEATURES:
+    for name in NAMES:
         score = scored.record["scores"][f"{name}_kl"]
         assert (score["num_pieces"], score["num_dropped"]) == (6, 1)
         assert score["dropped"] == {"generated: no_notes": ["003 Über Café"]}
@@ -72,7 +71,7 @@ def test_the_table_reads_back_from_parquet_and_csv(scored):
 def test_pieces_are_ranked_by_how_much_their_distances_differ(scored):
     table = scored.scores.table.dropna(subset="mean_rank")
     ranks = []
-    for name in FEATURES:
+    for name in NAMES:
         difference = (table[f"{name}_generated"] - table[f"{name}_original"]).abs().tolist()
         ranks.append([1 + sum(other < own for other in difference) for own in difference])
     assert table["mean_rank"].tolist() == pytest.approx(np.mean(ranks, axis=0).tolist())
@@ -149,11 +148,11 @@ def test_novelty_is_measured_against_the_split_that_the_shares_make(make_run, mi
     assert record["settings"]["split_shares"] == [0.4, 0.3, 0.3]
 
 
-def test_a_training_corpus_that_cannot_be_loaded_is_refused_before_anything_is_measured(
+def test_a_training_corpus_that_cannot_be_loaded_is_refused_before_anything_is_compared(
     make_run, monkeypatch, tmp_path
 ):
     run = read_run(make_run(tmp_path, [make_score(100)]))
-    monkeypatch.setattr(run_scores, "measure_pieces", lambda *_: pytest.fail("measured before the corpus was loaded"))
+    monkeypatch.setattr(run_scores, "compare_pieces", lambda *_: pytest.fail("compared before the corpus was loaded"))
     with pytest.raises(ValueError, match="'nowhere' is no corpus"):
         score_run(run, ScoringOptions(train_corpus="nowhere"))
     with pytest.raises(ValueError, match="split_shares.*train_corpus"):
@@ -162,7 +161,7 @@ def test_a_training_corpus_that_cannot_be_loaded_is_refused_before_anything_is_m
 
 def test_a_run_without_pieces_has_no_scores(make_run, tmp_path):
     record = score_run(read_run(make_run(tmp_path, [], ["short"])), ALONE).record
-    assert [record["scores"][f"{name}_kl"]["score"] for name in FEATURES] == [None] * 3
+    assert [record["scores"][f"{name}_kl"]["score"] for name in NAMES] == [None] * 3
     assert record["mean_entropy_nats"] is None
 
 

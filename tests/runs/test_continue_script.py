@@ -149,7 +149,10 @@ def test_sampling_and_grammar_can_be_chosen(continue_midi, prompts):
         return written, manifest["settings"]["continuation"]
 
     sampled, recorded = run("sampled")
-    assert recorded["constrained"] and recorded["generation"]["do_sample"]
+    assert recorded["constrained"] and recorded["generation"] == {}
+    assert run("as before", "--top_p", 1.0)[0] == sampled
+    narrow, recorded = run("narrow", "--top_p", 0.05)
+    assert recorded["generation"] == {"do_sample": True, "top_p": 0.05} and narrow != sampled
     greedy, recorded = run("greedy", "--temperature", 0)
     assert recorded["generation"] == {"do_sample": False} and greedy != sampled
     assert run("greedy, other seed", "--temperature", 0, "--seed", 1)[0] == greedy

@@ -26,7 +26,7 @@ class FakePipeline:
     """Continues a piece by its own second half; remembers the batches it was given."""
 
     def __init__(self, weights):
-        self.model = SimpleNamespace(name_or_path=str(weights), config=SimpleNamespace(_commit_hash=None))
+        self.model = SimpleNamespace(name_or_path=str(weights), hub_commit=None)
         self.batches = []
 
     def __call__(self, pieces, *, prompt_length, max_new_tokens, seed, **arguments):

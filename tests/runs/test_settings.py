@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neuromusic_hf.hub import files_hash, model_identity, weights_hash
-from neuromusic_hf.runs import ContinuationSettings, OutputSettings, sampling_arguments
+from neuromusic_hf.runs import ContinuationSettings, OutputSettings
 
 
 @pytest.mark.parametrize("name", ["prompt_length", "continue_length", "batch_size"])
@@ -30,17 +30,6 @@ def test_more_tokens_than_the_model_reads_are_refused():
     with pytest.raises(ValueError, match="97 tokens.*96"):
         ContinuationSettings(prompt_length=80, continue_length=17).check(model)
     ContinuationSettings().check(SimpleNamespace(config=SimpleNamespace()))
-
-
-def test_temperature_zero_is_greedy():
-    assert sampling_arguments(temperature=0) == {"do_sample": False}
-    assert sampling_arguments(0.9, 5, 0.8) == {"do_sample": True, "temperature": 0.9, "top_k": 5, "top_p": 0.8}
-
-
-@pytest.mark.parametrize("wrong", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.1}])
-def test_sampling_out_of_range_is_refused(wrong):
-    with pytest.raises(ValueError, match="{}={}".format(*next(iter(wrong.items())))):
-        sampling_arguments(**wrong)
 
 
 def test_audio_that_cannot_be_rendered_is_refused_before_it_is_needed(tmp_path):
@@ -84,10 +73,10 @@ def test_the_revision_is_the_commit_or_the_hash_of_the_weights(tmp_path):
         (tmp_path / name).write_bytes(content)
     (tmp_path / "config.json").write_text("{}")
     expected = hashlib.sha256(b"firstsecond").hexdigest()
-    local = SimpleNamespace(name_or_path=str(tmp_path), config=SimpleNamespace(_commit_hash=None))
+    local = SimpleNamespace(name_or_path=str(tmp_path), hub_commit=None)
     assert model_identity(local) == {"name": str(tmp_path), "revision": weights_hash(tmp_path)}
     assert weights_hash(tmp_path) == expected
-    of_hub = SimpleNamespace(name_or_path="user/model", config=SimpleNamespace(_commit_hash="abc123"))
+    of_hub = SimpleNamespace(name_or_path="user/model", hub_commit="abc123")
     assert model_identity(of_hub) == {"name": "user/model", "revision": "abc123"}
     with pytest.raises(FileNotFoundError, match="safetensors"):
         weights_hash(tmp_path / "nothing")

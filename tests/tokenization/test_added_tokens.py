@@ -10,7 +10,6 @@ from transformers import AutoProcessor, AutoTokenizer, GPT2LMHeadModel
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
 from neuromusic_hf.grammar import GrammarLogitsProcessor, TokenGrammar
 from neuromusic_hf.metrics import count_token_errors
-from neuromusic_hf.tokenization.base_words import base_words
 
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "context_length": 512}
 
@@ -46,7 +45,7 @@ def test_added_tokens_are_saved_with_processor_and_model_and_stand_for_no_music(
     expected = note_list(loaded.decode(ids))
     assert note_list(loaded.decode([jazz, *ids, bach, mask])) == expected and len(expected) > 10
     assert count_token_errors(loaded, [[jazz, *ids[1:], mask]]) == count_token_errors(loaded, [ids[1:]])
-    assert [base_words(loaded)[index] for index in (jazz, bach, mask)] == [[], [], []]
+    assert [loaded.base_words[index] for index in (jazz, bach, mask)] == [[], [], []]
     assert build_model(str(tmp_path), loaded).config.vocab_size == loaded.vocab_size
 
 

@@ -56,6 +56,28 @@ def test_the_later_precision_holds(recipe, parse):
     assert (args.bf16, args.fp16) == (False, True)
 
 
+def sampling(model_args) -> dict:
+    return {name: value for name, value in model_args.sampling.items() if value is not None}
+
+
+def test_the_likeliest_token_takes_the_place_of_shares_and_they_of_it(recipe, parse):
+    share, greedy = recipe(top_p=0.95), recipe(temperature=0)
+    assert sampling(parse(share)[0]) == {"top_p": 0.95}
+    assert sampling(parse(share, "--temperature", "0.8")[0]) == {"temperature": 0.8, "top_p": 0.95}
+    assert sampling(parse(recipe(temperature=0.8), share, "--top_k", "9")[0]) == {
+        "temperature": 0.8, "top_p": 0.95, "top_k": 9
+    }  # fmt: skip
+    assert sampling(parse(share, "--temperature", "0")[0]) == {"temperature": 0}
+    assert sampling(parse(greedy, "--top_k", "9")[0]) == {"top_k": 9}
+    with pytest.raises(ValueError, match="temperature=0.0 and top_p=0.9 rule each other out"):
+        parse("--temperature", "0", "--top_p", "0.9")
+    with pytest.raises(ValueError, match="top_p=1.5 must be"):
+        parse("--top_p", "1.5")
+    parsed = parse(share, "--temperature", "0.8")
+    assert resolved_recipe(*parsed)["temperature"] == 0.8 and resolved_recipe(*parsed)["top_p"] == 0.95
+    assert not {"temperature", "top_k", "top_p"} & resolved_recipe(*parse()).keys()
+
+
 def test_an_old_name_of_an_option_is_not_void(recipe, parse):
     args = parse(recipe(activation_checkpointing=True), "--gradient_checkpointing", "false")[2]
     assert args.activation_checkpointing is False
@@ -80,6 +102,7 @@ VOID = [
     ("eval_shown_continuations", 3, {}),
     ("eval_prompt_length", 3, {}),
     ("eval_continue_length", 3, {}),
+    ("eval_comparisons", "my_module.LOUDNESS", {}),
     ("eval_harmony_embedding", "folder", {}),
     ("warmup_steps", 3, {"lr_scheduler_type": "constant"}),
     ("dataloader_persistent_workers", True, {}),

@@ -25,18 +25,21 @@ def run_record(folder: Path) -> dict:
 
 
 def test_a_run_leaves_a_bundle_and_every_checkpoint_is_one(train, options, tmp_path):
-    train(options())
+    train(options(top_p=0.95))
     expected = {
         "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
-        "processor_config.json", "recipe.yaml",
+        "processor_config.json", "recipe.yaml", "midi_continuation.py",
     }  # fmt: skip
     for folder in (tmp_path / "run", tmp_path / "run" / "checkpoint-2"):
         assert expected <= {path.name for path in folder.iterdir()}
+        assert "midi-continuation" in json.loads((folder / "config.json").read_text())["custom_pipelines"]
         model = AutoModelForCausalLM.from_pretrained(folder)
         assert model.config.vocab_size == MidiProcessor.from_pretrained(folder).vocab_size
         assert model.config.trained_programs == [0, 32]
+        sampling = model.generation_config
+        assert (sampling.do_sample, sampling.temperature, sampling.top_k, sampling.top_p) == (True, 1.0, 0, 0.95)
     assert not list((tmp_path / "run").glob("*.bin")), "the bundle holds no pickle"
-    assert yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["hidden_size"] == 32
+    assert yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["top_p"] == 0.95
 
 
 def test_the_run_record_counts_the_corpus(train, options, tmp_path):

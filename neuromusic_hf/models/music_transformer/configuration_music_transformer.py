@@ -5,9 +5,11 @@ from transformers import PreTrainedConfig
 
 class MusicTransformerConfig(PreTrainedConfig):
     r"""
-    Configuration of a [`MusicTransformerModel`], a decoder with relative attention (Huang et al. 2018,
-    [Music Transformer](https://arxiv.org/abs/1809.04281)). The defaults give 58M parameters;
-    those of the positions and of dropout are what learned best on the embedded corpus (benchmarks/README.md).
+    Configuration of a [`MusicTransformerModel`], a decoder with relative attention.
+
+    It is that of Huang et al. 2018, [Music Transformer](https://arxiv.org/abs/1809.04281). The defaults give 58M
+    parameters; those of the positions and of dropout are what learned best on the embedded corpus
+    (benchmarks/README.md).
 
     Args:
         vocab_size (`int`, *optional*, defaults to 512):

@@ -267,6 +267,8 @@ class MusicTransformerModel(MusicTransformerPreTrainedModel):
         **kwargs,
     ) -> BaseModelOutputWithPast:
         """
+        Reads tokens.
+
         Args:
             input_ids (`torch.LongTensor` of shape `(batch, tokens)`):
                 Token ids; or give `inputs_embeds`.
@@ -280,6 +282,8 @@ class MusicTransformerModel(MusicTransformerPreTrainedModel):
                 In place of `input_ids`.
             use_cache (`bool`, *optional*):
                 Whether to return `past_key_values`.
+            kwargs:
+                Of transformers' attention functions.
 
         Raises:
             `ValueError`: not exactly one of `input_ids` and `inputs_embeds` is given, or a paged cache is.
@@ -354,13 +358,27 @@ class MusicTransformerForCausalLM(MusicTransformerPreTrainedModel, GenerationMix
         **kwargs,
     ) -> CausalLMOutputWithPast:
         """
+        Reads tokens, and gives the logits of those that follow.
+
         Args:
+            input_ids (`torch.LongTensor` of shape `(batch, tokens)`, *optional*):
+                As in [`MusicTransformerModel`], as are the next four.
+            attention_mask (`torch.Tensor`, *optional*):
+                Of shape `(batch, cached + tokens)`.
+            position_ids (`torch.LongTensor` of shape `(batch, tokens)`, *optional*):
+                Positions of the tokens.
+            past_key_values ([`~transformers.Cache`], *optional*):
+                Keys and values of the tokens before.
+            inputs_embeds (`torch.FloatTensor` of shape `(batch, tokens, hidden_size)`, *optional*):
+                In place of `input_ids`.
             labels (`torch.LongTensor` of shape `(batch, tokens)`, *optional*):
                 `input_ids`, with -100 where nothing is to be learned; they are shifted here. The loss is in nats.
             logits_to_keep (`int` or `torch.Tensor`, *optional*, defaults to 0):
                 Logits of the last so many tokens only (0: all), or of the tokens at these indices.
-            others:
-                As in [`MusicTransformerModel`].
+            use_cache (`bool`, *optional*):
+                Whether to return `past_key_values`.
+            kwargs:
+                As in [`MusicTransformerModel`], and of the loss.
         """
         outputs = self.model(
             input_ids=input_ids,

@@ -31,14 +31,18 @@ def relative_attention(
     scaling: float = 1.0,
 ) -> torch.Tensor:
     """
-    Computes `softmax((Q K^T + S_rel) * scaling) V`, where `S_rel[i, j] = Q[i] . embeddings[i - j]`, over the keys that
-    are not after the query (Huang et al. 2018, equation 3). Memory grows linearly with the number of keys.
+    Computes `softmax((Q K^T + S_rel) * scaling) V`, where `S_rel[i, j] = Q[i] . embeddings[i - j]`.
+
+    The softmax is over the keys that are not after the query (Huang et al. 2018, equation 3). Memory grows linearly
+    with the number of keys.
 
     Args:
         query (`torch.Tensor` of shape `(batch, heads, queries, head_dim)`):
             The last query is at the position of the last key.
-        key, value (`torch.Tensor` of shape `(batch, heads, keys, head_dim)`):
-            As many keys as queries, or more: those before the first query come first.
+        key (`torch.Tensor` of shape `(batch, heads, keys, head_dim)`):
+            As many as queries, or more: those before the first query come first.
+        value (`torch.Tensor` of shape `(batch, heads, keys, head_dim)`):
+            One per key.
         embeddings (`torch.Tensor` of shape `(heads or 1, distances, head_dim)`):
             One per distance from 0 on; distances past the last share it.
         attention_mask (`torch.Tensor` of shape `(batch or 1, heads or 1, queries, keys)`, *optional*):
@@ -57,11 +61,11 @@ def relative_attention(
 
 def _distance_table(embeddings: torch.Tensor, block_size: int, num_keys: int) -> torch.Tensor:
     """
-    Embeddings of the distances within reach of a block, the farthest first and 0 last, then rows of zeros for the keys
-    that come after a query of its block: shape (heads or 1, reach + block_size - 1, head_dim).
+    Embeddings of the distances within reach of a block, of shape (heads or 1, reach + block_size - 1, head_dim).
 
-    Out of reach are keys whose distance to all queries of a block has the last embedding. If there are any, the first
-    row of the table is that embedding.
+    The farthest comes first and 0 last, then rows of zeros for the keys that come after a query of its block. Out of
+    reach are keys whose distance to all queries of a block has the last embedding. If there are any, the first row of
+    the table is that embedding.
     """
     num_distances = embeddings.shape[1]
     reach = min(num_keys, block_size + num_distances - 1)
@@ -162,11 +166,11 @@ def _blocks(query: torch.Tensor, key: torch.Tensor, table: torch.Tensor, block_s
 @dataclass
 class _Block:
     """
-    Some rows of the batch, some queries, the keys `visible` to the last of them, and those of them in `reach` of the
-    table, which are the last ones.
+    Some rows of the batch, and some queries.
 
-    Tensors of a block are of shape (rows * heads, ...). A row of relative scores holds a query's products with the
-    embeddings of `distances`: near key `j` of query `i`, both counted in the block, is at column `size - 1 - i + j`.
+    Keys are those `visible` to the last of the queries; those in `reach` of the table are the last ones. Tensors of a
+    block are of shape (rows * heads, ...). A row of relative scores holds a query's products with the embeddings of
+    `distances`: near key `j` of query `i`, both counted in the block, is at column `size - 1 - i + j`.
     """
 
     rows: slice

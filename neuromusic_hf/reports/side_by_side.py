@@ -1,15 +1,16 @@
 """Several scored runs side by side, as a table and as a picture."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..disk import check_output_folder, read_json, to_json, user_path
+from ..metrics import COMPARISONS
 from .pictures import plot_scores
-from .readings import FEATURES, below_floor
 from .run_scores import SCORES_NAME
+from .sentences import below_floor
 
 TABLE_NAME = "comparison.md"
 PICTURE_NAME = "comparison.png"
@@ -64,8 +65,17 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
-class ComparedRecord:
-    """Settings in `scores.json` that must agree."""
+class ComparisonRecord:
+    """What of a comparison in `scores.json` is read again: its title, and the functions that compare."""
+
+    title: str
+    feature: str
+    distance: str
+
+
+@dataclass(frozen=True)
+class SettingsRecord:
+    """What of the settings in `scores.json` is read again."""
 
     run: RunRecord | None = None
     scores: Any = None
@@ -73,6 +83,7 @@ class ComparedRecord:
     train_corpus: Any = None
     train_notes_sha256: Any = None
     split_shares: Any = None
+    comparisons: dict[str, ComparisonRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ class ScoresRecord:
     scores: dict[str, ScoreRecord]
     token_errors: RateRecord | None
     novelty: RateRecord | None
-    settings: ComparedRecord
+    settings: SettingsRecord
 
 
 @dataclass(frozen=True)
@@ -91,22 +102,37 @@ class ScoredRun:
     """
     A run that is compared.
 
-    Args:
-        label (`str`): of its row: the folder, and model type and tokenization where they are known.
-        record (`dict`): its `scores.json`.
+    Attributes:
+        label (`str`):
+            Of its row: the folder, and model type and tokenization where they are known.
+        record (`dict`):
+            Its `scores.json`.
     """
 
     label: str
     record: dict
 
+    @property
+    def scores(self) -> dict[str, dict]:
+        """By name."""
+        return self.record["scores"]
+
+    def comparison(self, score_name: str) -> dict | None:
+        """As [`Comparison.describe`] gives it; runs of earlier versions, which did not record it, have ours."""
+        ours = (each.describe() for each in COMPARISONS if each.score_name == score_name)
+        return self.record["settings"].get("comparisons", {}).get(score_name, next(ours, None))
+
 
 def compare_runs(runs: Sequence[str | Path], folder: str | Path) -> Path:
     """
-    Writes `comparison.md` and `comparison.png`: the scores of several runs with their intervals and noise floors.
+    Writes `comparison.md` and `comparison.png`: the scores of several runs with their intervals and noise floors. A
+    score that not all of them have is a dash for the others.
 
     Args:
-        runs (sequence of `str` or `Path`): each `scores.json`, or the folder that holds it; rows keep their order.
-        folder (`str` or `Path`): where to write; made if missing.
+        runs (sequence of `str` or `Path`):
+            Each `scores.json`, or the folder that holds it; rows keep their order.
+        folder (`str` or `Path`):
+            Where to write; made if missing.
 
     Returns:
         `Path`: of the table.
@@ -119,11 +145,12 @@ def compare_runs(runs: Sequence[str | Path], folder: str | Path) -> Path:
     folder = user_path(folder)
     check_output_folder(folder)
     table = folder / TABLE_NAME
-    table.write_text("\n".join(_markdown(scored)) + "\n", encoding="utf-8")
+    titles = _titles(scored)
+    table.write_text("\n".join(_markdown(scored, titles)) + "\n", encoding="utf-8")
     # The row number keeps runs apart that have one label.
     labels = [f"{number}. {run.label}" for number, run in enumerate(scored, 1)]
-    rows = {label: run.record["scores"] for label, run in zip(labels, scored, strict=True)}
-    plot_scores(rows).savefig(folder / PICTURE_NAME)
+    rows = {label: run.scores for label, run in zip(labels, scored, strict=True)}
+    plot_scores(rows, titles).savefig(folder / PICTURE_NAME)
     return table
 
 
@@ -133,25 +160,34 @@ def _read(path: Path) -> ScoredRun:
         raise FileNotFoundError(f"There is no {path}: score the run first, with scripts/score_continuations.py.")
     what, remedy = "does not hold the scores of a run", "Score the run again, with scripts/score_continuations.py."
     record = to_json(read_json(path, ScoresRecord, what, remedy))
-    for feature in FEATURES:
-        score = record["scores"].get(feature.score_name)
-        if score is None:
-            raise ValueError(f"{path} {what}: {feature.score_name} is missing. {remedy}")
+    if not record["scores"]:
+        raise ValueError(f"{path} {what}: there is none. {remedy}")
+    for score_name, score in record["scores"].items():
         unknown = [score[name] is None for name in ("interval", "noise_floor", "noise_floor_95")]
         if score["score"] is not None and any(unknown) and not all(unknown):
-            raise ValueError(f"{path} {what}: half of interval and floor of {feature.score_name} is null. {remedy}")
+            raise ValueError(f"{path} {what}: half of interval and floor of {score_name} is null. {remedy}")
     model = record["model"]
     names = [model["name"], *(model[key] for key in ("model_type", "tokenization") if model.get(key))]
     return ScoredRun(", ".join(names), record)
 
 
-def _markdown(runs: list[ScoredRun]) -> list[str]:
-    titles = [feature.title for feature in FEATURES]
-    heads = ["", "run", *titles, "pieces", "token errors", "beyond originals"]
+def _titles(runs: list[ScoredRun]) -> dict[str, str]:
+    """Of all scores that any of the runs has, by their names; those of this package come first."""
+    scored = dict.fromkeys(name for run in runs for name in run.scores)
+    ours = [comparison.score_name for comparison in COMPARISONS]
+    titles = {}
+    for name in [*(name for name in ours if name in scored), *(name for name in scored if name not in ours)]:
+        described = (run.comparison(name) for run in runs if name in run.scores)
+        titles[name] = next((each["title"] for each in described if each is not None), name)
+    return titles
+
+
+def _markdown(runs: list[ScoredRun], titles: dict[str, str]) -> list[str]:
+    heads = ["", "run", *titles.values(), "pieces", "token errors", "beyond originals"]
     lines = [_row(heads), _row(["---"] * len(heads))]
     for number, run in enumerate(runs, 1):
-        scores = [run.record["scores"][feature.score_name] for feature in FEATURES]
-        pieces = sorted({score["num_pieces"] for score in scores})
+        scores = [run.scores.get(name) for name in titles]
+        pieces = sorted({score["num_pieces"] for score in run.scores.values()})
         rest = ["/".join(map(str, pieces)), _rate(run, "token_errors", "token_error_rate")]
         cells = [f"{number}", run.label, *map(_cell, scores), *rest, _rate(run, "novelty", "share_beyond_originals")]
         lines.append(_row(cells))
@@ -159,11 +195,11 @@ def _markdown(runs: list[ScoredRun]) -> list[str]:
 
 
 def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _cell(score: dict) -> str:
-    if score["score"] is None:
+def _cell(score: dict | None) -> str:
+    if score is None or score["score"] is None:
         return "–"
     if score["interval"] is None:
         return f"{score['score']:.3f}"
@@ -193,9 +229,19 @@ def _disagreements(runs: list[ScoredRun]) -> list[str]:
         for name, keys in MUST_AGREE.items()
         if len({json.dumps(_at(run.record["settings"], keys), sort_keys=True) for run in runs}) > 1
     ]
+    different += [f"what {name} compares" for name in _unlike(runs)]
     if not different:
         return []
     return ["", f"**These runs differ in {', '.join(different)}: their scores cannot be compared as they stand.**"]
+
+
+def _unlike(runs: list[ScoredRun]) -> Iterator[str]:
+    """Names of scores that the runs compute with other functions."""
+    for name in _titles(runs):
+        described = [run.comparison(name) for run in runs if name in run.scores]
+        functions = {(each["feature"], each["distance"]) if each else None for each in described}
+        if len(functions) > 1:
+            yield name
 
 
 def _at(settings: dict, keys: tuple[str, ...]):

@@ -62,7 +62,7 @@ def test_runs_that_cannot_be_compared_are_named_as_such(scored, other, tmp_path)
 
 
 def test_what_holds_no_scores_is_refused(scored, other, tmp_path):
-    unscored = other("unscored", lambda record: record["scores"].pop("pitch_kl"))
+    unscored = other("unscored", lambda record: record["scores"].clear())
     with pytest.raises(ValueError, match="unscored.*does not hold the scores"):
         compare_runs([scored.folder, unscored], tmp_path / "comparison")
     (unscored / "scores.json").write_text("{")

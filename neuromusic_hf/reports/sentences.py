@@ -1,45 +1,12 @@
 """What the figures of a run say, in plain words."""
 
-from dataclasses import dataclass
+from ..metrics import Comparison
 
 MANY_PIECES = 100
 """Fewer leave the noise floor high."""
 
-
-@dataclass(frozen=True)
-class Feature:
-    """
-    How a feature is presented.
-
-    Args:
-        name (`str`): as in the table of pieces.
-        title (`str`): for headings.
-        distance (`str`): what is measured between a prompt and what follows, with its unit.
-        farther (`str`): what continuations do whose mean distance is higher than the originals'.
-        nearer (`str`): what they do where it is lower.
-        decimals (`int`): that distances are shown with.
-    """
-
-    name: str
-    title: str
-    distance: str
-    farther: str
-    nearer: str
-    decimals: int
-
-    @property
-    def score_name(self) -> str:
-        """As in `scores.json`."""
-        return f"{self.name}_kl"
-
-
 AWAY = "move further away from their prompts than the originals do"
 CLOSE = "stay closer to their prompts than the originals do"
-FEATURES = (
-    Feature("pitch", "Pitch classes", "KL from the prompt (nats)", AWAY, CLOSE, 3),
-    Feature("duration", "Note durations", "KL from the prompt (nats)", AWAY, CLOSE, 3),
-    Feature("harmony", "Harmony", "cosine similarity with the prompt", CLOSE, AWAY, 4),
-)
 
 
 def below_floor(score: dict) -> bool:
@@ -52,13 +19,15 @@ def clearly_above(score: dict) -> bool:
     return score["interval"] is not None and score["interval"][0] > score["noise_floor_95"]
 
 
-def read_score(score: dict, feature: Feature) -> str:
+def describe_score(score: dict, comparison: Comparison) -> str:
     """
     One or two plain sentences: what a score of `scores.json` says.
 
     Args:
-        score (`dict`): from `DistanceScore.to_dict()`.
-        feature ([`Feature`]): that it compares.
+        score (`dict`):
+            From `DistanceScore.to_dict()`.
+        comparison ([`Comparison`]):
+            That it scores.
     """
     if score["score"] is None:
         return "No piece has this feature in all three of its parts, so there is no score."
@@ -66,7 +35,8 @@ def read_score(score: dict, feature: Feature) -> str:
         return "One piece is too few to tell a difference from chance."
     if below_floor(score):
         return "Below the noise floor: no difference from the originals can be told from chance." + _few(score)
-    way = feature.farther if score["mean_generated"] > score["mean_original"] else feature.nearer
+    is_higher = score["mean_generated"] > score["mean_original"]
+    way = CLOSE if is_higher == comparison.higher_is_nearer else AWAY
     if clearly_above(score):
         return f"Clearly above the noise floor: the continuations differ from the originals. On average they {way}."
     return (
@@ -81,7 +51,16 @@ def _few(score: dict) -> str:
     return f" With {score['num_pieces']} pieces only a large one could be: take {MANY_PIECES} or more."
 
 
-def read_token_errors(errors: dict) -> str:
+def describe_distances(comparisons: tuple[Comparison, ...]) -> str:
+    """The comparisons by title, each with the unit of its distances and what a high one means."""
+    described = (
+        f"{comparison.title.lower()} ({comparison.unit}; high is {'near' if comparison.higher_is_nearer else 'far'})"
+        for comparison in comparisons
+    )
+    return ", ".join(described)
+
+
+def describe_token_errors(errors: dict) -> str:
     """What the rate of token errors says."""
     if errors["token_error_rate"] is None:
         return "Nothing was generated."
@@ -89,7 +68,7 @@ def read_token_errors(errors: dict) -> str:
     return share + (f" {errors['empty_rows']:,} continuations are empty." if errors["empty_rows"] else "")
 
 
-def read_novelty(novelty: dict) -> str:
+def describe_novelty(novelty: dict) -> str:
     """What the novelty score says."""
     share = novelty["share_beyond_originals"]
     if share is None:
