@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,10 @@ class HarmonyEmbedding:
         if not np.isfinite(vectors).all():
             raise ValueError("The vectors of a harmony embedding must be finite numbers.")
         object.__setattr__(self, "vectors", vectors)
-        object.__setattr__(self, "_indices", {word: index for index, word in enumerate(self.words)})
+
+    @cached_property
+    def _indices(self) -> dict[str, int]:
+        return {word: index for index, word in enumerate(self.words)}
 
     @property
     def sha256(self) -> str:

@@ -25,8 +25,7 @@ def register_tracker(callback_class: type[TrainerCallback], log: LogMedia):
         callback_class (`type`):
             The [`~transformers.TrainerCallback`] of the tracker. Its subclasses are logged to in the same way, unless
             they are registered themselves. What was registered for it before is replaced.
-        log (`Callable`):
-            Takes the callback, [`Media`] and the optimizer step, on the main process, during training.
+        log (`Callable`): takes the callback, [`Media`] and the optimizer step, on the main process, during training.
 
     Raises:
         `TypeError`: `callback_class` is no class of callbacks, or `log` cannot be called.
@@ -51,14 +50,14 @@ def register_tracker(callback_class: type[TrainerCallback], log: LogMedia):
 
 def log_media(trainer: Trainer, media: Media) -> list[str]:
     """
-    Logs to every tracker of the Trainer that can show media: Weights & Biases, Trackio, TensorBoard, and those of
-    [`register_tracker`]. Call it on the main process, during training.
+    Logs to every tracker of the Trainer that can show media.
+
+    These are Weights & Biases, Trackio, TensorBoard, and those of [`register_tracker`]. It is called on the main
+    process, during training.
 
     Args:
-        trainer ([`~transformers.Trainer`]):
-            Whose callbacks are the trackers.
-        media ([`Media`]):
-            What to log, at the Trainer's current step.
+        trainer ([`~transformers.Trainer`]): whose callbacks are the trackers.
+        media ([`Media`]): what to log, at the Trainer's current step.
 
     Returns:
         `list[str]`: the trackers that it was logged to.

@@ -38,8 +38,8 @@ def write_report(run: FinishedRun, scores: RunScores, folder: str | Path) -> Pat
     15 MB. Names of pieces are shown as text, whatever they hold.
 
     Args:
-        run ([`FinishedRun`]): a test run.
-        scores ([`RunScores`]): its scores.
+        run ([`FinishedRun`]): from [`read_run`].
+        scores ([`RunScores`]): from [`score_run`].
         folder (`str` or `Path`): where to write; made if missing.
 
     Returns:

@@ -36,14 +36,10 @@ def make_piece_table(
     their difference, from 1; only pieces that have all distances have it.
 
     Args:
-        run ([`FinishedRun`]):
-            A test run.
-        found (`list[dict[str, PieceDistances]]`):
-            Of the continued pieces, by name of the comparison.
-        comparisons (sequence of [`Comparison`]):
-            Whose distances these are.
-        novelty ([`NoveltyScore`], *optional*):
-            Of the continued pieces.
+        run ([`FinishedRun`]): a test run.
+        found (`list[dict[str, PieceDistances]]`): of the continued pieces, by name of the comparison.
+        comparisons (sequence of [`Comparison`]): whose distances these are.
+        novelty ([`NoveltyScore`], *optional*): with a pair of runs for each continued piece.
     """
     shared = [None] * len(run.records) if novelty is None else novelty.runs
     rows = [
