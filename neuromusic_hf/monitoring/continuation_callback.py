@@ -9,9 +9,10 @@ from accelerate.utils import broadcast_object_list
 from transformers import PreTrainedModel, Trainer, TrainerCallback
 
 from ..generation import MidiContinuationPipeline
+from ..hub import ModelIdentity
 from ..metrics import all_comparisons, load_harmony_embedding
 from ..reports import RunModel, RunScores, ScoringOptions, score_run, write_report
-from ..runs import ContinuationSettings, ModelRecord, OutputSettings, PieceSource, RunFolder, RunWriter, read_run
+from ..runs import ContinuationSettings, OutputSettings, PieceSource, RunFolder, RunWriter, read_run
 from ..training.stopping import StopRequest
 from .media import collect_media
 from .trackers import log_media
@@ -119,7 +120,7 @@ class ContinuationCallback(TrainerCallback):
             pipeline = MidiContinuationPipeline(model, processor, device=model.device)
             run = RunWriter(pipeline, self.pieces, folder, self.settings, self.output)
             if accelerator.is_main_process:
-                identity = ModelRecord(f"{args.output_dir} at step {state.global_step}", "in training")
+                identity = ModelIdentity(f"{args.output_dir} at step {state.global_step}", "in training")
                 run.begin(overwrite=True, model=identity, sources=["validation"])
             accelerator.wait_for_everyone()
             run.continue_share(accelerator.process_index, accelerator.num_processes, self._was_asked_to_stop)
