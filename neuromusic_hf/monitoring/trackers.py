@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from matplotlib.image import imread
-from scipy.io import wavfile
 from transformers import Trainer, TrainerCallback
 from transformers.integrations import TensorBoardCallback, TrackioCallback, WandbCallback
 
+from ..rendering import read_audio
 from .media import Media
 
 STEP_NAME = "train/global_step"
@@ -96,9 +96,8 @@ def _log_to_tensorboard(callback: TensorBoardCallback, media: Media, step: int):
     for name, path in media.pictures.items():
         writer.add_image(name, imread(path)[..., :3], step, dataformats="HWC")
     for name, path in media.sounds.items():
-        rate, samples = wavfile.read(path)
-        mono = samples.reshape(len(samples), -1).mean(axis=1) / 2**15
-        writer.add_audio(name, mono[None], step, sample_rate=rate)
+        audio, rate = read_audio(path)
+        writer.add_audio(name, audio.mean(axis=0, keepdims=True), step, sample_rate=rate)
     for name, values in media.histograms.items():
         writer.add_histogram(name, values, step)
     writer.flush()

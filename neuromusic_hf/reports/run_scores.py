@@ -1,7 +1,6 @@
 """From a test run to its scores and its table of pieces."""
 
 import hashlib
-import json
 import math
 import os
 import platform
@@ -17,7 +16,7 @@ from tqdm import tqdm
 
 from ..corpora import load_corpus
 from ..corpora.splits import check_shares
-from ..disk import to_json, user_path
+from ..disk import to_json, user_path, write_json
 from ..metrics import (
     Comparison,
     HarmonyEmbedding,
@@ -103,8 +102,7 @@ class RunScores:
         """Writes `scores.json`, `pieces.parquet` and `pieces.csv`; the folder is made if missing."""
         folder = user_path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.record, indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / SCORES_NAME).write_text(text + "\n", encoding="utf-8")
+        write_json(folder / SCORES_NAME, self.record, ascii_only=False)
         self.table.to_parquet(folder / f"{TABLE_STEM}.parquet", index=False)
         self.table.to_csv(folder / f"{TABLE_STEM}.csv", index=False)
 

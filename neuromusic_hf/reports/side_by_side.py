@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..disk import check_output_folder, from_json, read_json, to_json, user_path
+from ..disk import check_output_folder, from_json, read_json, to_json, user_path, write_whole
 from ..metrics import COMPARISONS
 from .pictures import plot_scores
 from .run_scores import SCORES_NAME
@@ -151,7 +151,7 @@ def compare_runs(runs: Sequence[str | Path], folder: str | Path) -> Path:
     check_output_folder(folder)
     table = folder / TABLE_NAME
     titles = _titles(scored)
-    table.write_text("\n".join(_markdown(scored, titles)) + "\n", encoding="utf-8")
+    write_whole(table, "\n".join(_markdown(scored, titles)) + "\n")
     # The row number keeps runs apart that have one label.
     labels = [f"{number}. {run.label}" for number, run in enumerate(scored, 1)]
     rows = {label: to_json(run.scores) for label, run in zip(labels, scored, strict=True)}
