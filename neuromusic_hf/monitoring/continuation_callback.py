@@ -53,8 +53,8 @@ class ContinuationCallback(TrainerCallback):
 
     Example:
     ```py
-    >>> from neuromusic_hf.generation import ContinuationSettings, row_pieces
     >>> from neuromusic_hf.monitoring import ContinuationCallback
+    >>> from neuromusic_hf.runs import ContinuationSettings, row_pieces
     >>> settings = ContinuationSettings(prompt_length=256, continue_length=256)
     >>> pieces = row_pieces(corpus["validation"])[:16]
     >>> trainer.add_callback(ContinuationCallback(trainer, pieces, settings, steps=500))
