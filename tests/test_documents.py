@@ -1,0 +1,221 @@
+"""README and docs are true: their commands run, their Python runs, and both print what the page says."""
+
+import glob
+import json
+import os
+import pkgutil
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from documents import PAGES, README, REPOSITORY, Page
+from preloaded import run_script
+
+COMMANDS = list(dict.fromkeys(command for page in PAGES for command in page.commands))
+SERVING = [command for command in COMMANDS if re.match("transformers serve|curl ", command)]
+NOT_RUN = ("make ", "pip ", "transformers serve ", "curl ")
+"""How commands begin that are proved in other ways."""
+LAUNCH = re.compile(r"accelerate launch --config_file accelerate_configs/\w+\.yaml ")
+SMALL_RUN = (
+    "--hidden_size 32 --num_hidden_layers 1 --max_steps 2 --eval_steps 2 --save_steps 1 --max_eval_blocks 2 "
+    "--num_proc 1 --per_device_train_batch_size 2 --gradient_accumulation_steps 1 --augmentation_variants 0 "
+    "--context_length 512 --split_shares 0.6 0.2 0.2"
+).split()
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)")
+IN_BACKTICKS = re.compile(r"`([^`\n]+)`")
+
+
+def of_each_page(test):
+    return pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)(test)
+
+
+def test_every_command_is_one_this_test_knows():
+    known = (*NOT_RUN, "python examples/", "python scripts/")
+    assert [command for command in COMMANDS if not without_launch(command)[1].startswith(known)] == []
+
+
+@of_each_page
+def test_links_lead_to_what_is_there(page):
+    targets = [target for target in LINK.findall(page.text) if not re.match("https?:", target)]
+    assert [target for target in targets if not (page.path.parent / target).exists()] == []
+
+
+@of_each_page
+def test_files_and_names_of_the_package_exist(page):
+    words = [word for quoted in IN_BACKTICKS.findall(page.prose) for word in re.split(r"[\s(=:,]", quoted)]
+    homes = "neuromusic_hf|scripts|recipes|tests|docs|examples|benchmarks|accelerate_configs"
+    paths = [word for word in words if re.fullmatch(rf"(?:{homes})/[\w./]*", word)]
+    assert [path for path in paths if not (REPOSITORY / path).exists()] == []
+    names = [word.rstrip(".") for word in words if re.fullmatch(r"neuromusic_hf(?:\.\w+)+", word)]
+    assert [name for name in names if not exists(name)] == []
+
+
+def exists(name: str) -> bool:
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
+@of_each_page
+def test_code_that_is_quoted_is_the_code_of_the_file(page):
+    for block in page.blocks:
+        if block.quoted:
+            assert block.code == (REPOSITORY / block.quoted).read_text(), block.quoted
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory, midi_folder):
+    """A folder that looks like the checkout, with a small corpus and a small model under the names the pages use."""
+    folder = tmp_path_factory.mktemp("workplace")
+    for name in ("scripts", "recipes", "accelerate_configs", "examples"):
+        (folder / name).symlink_to(REPOSITORY / name)
+    shutil.copytree(midi_folder, folder / "my_midi")
+    shutil.make_archive(str(folder / "my_midi"), "zip", midi_folder)
+    shutil.copy(midi_folder / "piece_07.mid", folder / "my_song.mid")
+    run("python scripts/train.py recipes/quickstart.yaml", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def printed():
+    """What commands printed that were run already."""
+    return {}
+
+
+@of_each_page
+def test_a_page_runs_and_prints_what_it_shows(workplace, printed, page: Page):
+    for command in page.commands:
+        if command not in printed and not without_launch(command)[1].startswith(NOT_RUN):
+            printed[command] = run(command, workplace)
+    for block, shown in page.printed("bash"):
+        check_output(shown, printed[block.code.strip().splitlines()[-1]])
+    if page.script.strip():
+        path = workplace / f"{page.path.stem}.py"
+        path.write_text(page.script)
+        said = finished(run_script(path, folder=workplace, variables={}), page.name)
+        check_output("...".join(shown for _, shown in page.printed("python")), said)
+
+
+def check_output(shown: str, said: str):
+    """What is shown is a part of what was said, `...` standing for anything."""
+    pattern = ".*".join(re.escape(" ".join(part.split())) for part in shown.split("..."))
+    assert re.search(pattern.replace(" .*", ".*"), " ".join(said.split())), f"Shown:\n{shown}\nPrinted:\n{said}"
+
+
+def without_launch(command: str) -> tuple[dict[str, str], str]:
+    """Variables that a command sets, and the command without them and without its launcher."""
+    variables = dict(re.findall(r"(\w+)=(\S+) ", re.match(r"(?:\w+=\S+ )*", command)[0]))
+    command = re.sub(r"^(?:\w+=\S+ )*", "", command)
+    if LAUNCH.match(command):
+        variables["ACCELERATE_USE_CPU"] = "true"
+    return variables, LAUNCH.sub("python ", command)
+
+
+def run(command: str, folder: Path) -> str:
+    """What a command of a page prints, made small: a small corpus and model, few steps and tokens, a CPU."""
+    variables, python = without_launch(command)
+    _, script, *arguments = shlex.split(python.replace("bach+folk", "my_midi"))
+    arguments = [path for argument in arguments for path in expanded(argument, folder)]
+    arguments += smaller(script, arguments)
+    return finished(run_script(Path(script), *arguments, folder=folder, variables=variables), command)
+
+
+def expanded(argument: str, folder: Path) -> list[str]:
+    return sorted(glob.glob(argument, root_dir=folder)) if "*" in argument else [argument]
+
+
+def smaller(script: str, arguments: list[str]) -> list[str]:
+    """Options that override those of a command."""
+    if script == "scripts/continue_midi.py":
+        return ["--prompt_length", "64", "--continue_length", "16"]
+    if script != "scripts/train.py":
+        return []
+    is_own_model = any(argument.startswith("own_model.") for argument in arguments)
+    sizes = [] if is_own_model else ["--num_attention_heads", "2", "--intermediate_size", "64"]
+    vocabulary = ["--vocab_size", "1100"] if "--vocab_size" in arguments else []
+    corpus = [] if "--corpus" in arguments else ["--corpus", "my_midi"]
+    return [*SMALL_RUN, *sizes, *vocabulary, *corpus]
+
+
+def finished(ended, what: str) -> str:
+    assert ended.returncode == 0, f"{what}\n{ended.stdout[-1500:]}\n{ended.stderr[-3000:]}"
+    return ended.stdout
+
+
+def test_the_first_command_for_an_own_corpus_runs_as_it_stands(workplace):
+    """Launched as a user launches it, and tested while it trains; the others are run without a launcher."""
+    command = next(command for command in README.commands if LAUNCH.match(command))
+    _, python = without_launch(command)
+    _, script, *arguments = shlex.split(python)
+    small = [*smaller(script, arguments), "--eval_continuations_steps", "2", "--eval_continuations", "2"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    whole = [*shlex.split(command), *small, "--eval_shown_continuations", "0"]
+    ended = subprocess.run(
+        whole, cwd=workplace, capture_output=True, text=True, env={**os.environ, "PATH": path}, timeout=900
+    )
+    finished(ended, command)
+    assert (workplace / "runs/mine/eval_continuations/step-000002/report/report.html").exists()
+
+
+def test_a_served_bundle_answers(workplace):
+    """The server is started as the page says, and asked what its curl asks."""
+    serve, curl = SERVING
+    (name,) = re.findall(r"transformers serve (\S+)", serve)
+    assert any(f"--output_dir {name}" in command for command in COMMANDS)
+    make_bundle(workplace / "served" / name)
+    port = free_port()
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = shlex.split(serve.replace("8000", str(port)))
+    server = subprocess.Popen(command, cwd=workplace / "served", env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        body = shlex.split(curl)[-1].encode()
+        url = f"http://localhost:{port}/v1/completions"
+        answer = ask(urllib.request.Request(url, body, {"Content-Type": "application/json"}), server)
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
+    text = answer["choices"][0]["text"].split()
+    assert 0 < len(text) <= 64
+    assert all("_" in word for word in text)
+
+
+def make_bundle(folder: Path):
+    from neuromusic_hf import MidiProcessor, build_model
+
+    processor = MidiProcessor.from_tokenization("REMI")
+    model = build_model(
+        "gpt2", processor, context_length=128, hidden_size=32, num_hidden_layers=1, num_attention_heads=2
+    )
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+def ask(request: urllib.request.Request, server: subprocess.Popen) -> dict:
+    """The answer, once the server listens."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        assert server.poll() is None, server.stderr.read()[-3000:]
+        try:
+            with urllib.request.urlopen(request, timeout=120) as response:
+                return json.load(response)
+        except urllib.error.URLError as error:
+            if not isinstance(error.reason, ConnectionRefusedError):
+                raise
+            time.sleep(0.5)
+    raise TimeoutError("The server did not listen.")
