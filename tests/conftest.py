@@ -1,7 +1,9 @@
 """What all tests share: caches of their own, no network, a small corpus, and tiny random models of every tokenizer."""
 
 import os
+import runpy
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -26,6 +28,8 @@ from tiny import TINY, TOKENIZATIONS  # noqa: E402
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model  # noqa: E402
 from neuromusic_hf.music import Midi  # noqa: E402
 
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in the background
 
 
@@ -37,6 +41,18 @@ def torch_is_left_as_it_was():
     found = torch.is_grad_enabled(), torch.get_default_dtype(), torch.is_inference_mode_enabled()
     torch.set_grad_enabled(settings[0])
     assert found == settings
+
+
+@pytest.fixture
+def call_script(monkeypatch):
+    """Runs a file of `scripts/` in this process, as from the command line."""
+
+    def call(name, *arguments):
+        script = str(SCRIPTS / f"{name}.py")
+        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+        runpy.run_path(script, run_name="__main__")
+
+    return call
 
 
 @pytest.fixture(scope="session")

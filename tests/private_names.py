@@ -14,12 +14,18 @@ READERS = ("getattr", "setattr", "hasattr", "delattr", "get", "pop")
 
 
 class Use(NamedTuple):
-    """A private name in a line of a file; `kind` is the class of ours that takes it of its base, if one does."""
+    """
+    A private name in a line of a file.
+
+    `kind` is the class that takes it of its base, if one does; it is mixed in where it calls `super()` for what a base
+    has only where it is put before another class.
+    """
 
     file: Path
     line: int
     name: str
     kind: type | None = None
+    is_mixed_in: bool = False
 
 
 def is_private(name: Any) -> bool:
@@ -93,9 +99,9 @@ def uses_of_bases(path: Path, package: Path) -> Iterator[Use]:
             name = getattr(inner, "name", getattr(inner, "attr", getattr(inner, "id", None)))
             defined = inner in node.body or (isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store))
             taken = isinstance(inner, ast.Attribute) and _is_of_self(inner.value)
-            of_any_base = taken and not bases and isinstance(inner.value, ast.Call)  # super() of a class to mix in
-            if is_private(name) and (of_any_base or (name in known and (defined or taken))):
-                yield Use(path, inner.lineno, name, kind)
+            is_mixed_in = taken and isinstance(inner.value, ast.Call) and not hasattr(super(kind, kind), str(name))
+            if is_private(name) and (is_mixed_in or (name in known and (defined or taken))):
+                yield Use(path, inner.lineno, name, kind, is_mixed_in)
 
 
 def _is_of_self(node: ast.AST) -> bool:

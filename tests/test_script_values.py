@@ -1,9 +1,5 @@
 """Every number and folder of a script's command line is checked before anything heavy starts, by its name."""
 
-import runpy
-import sys
-from pathlib import Path
-
 import pytest
 
 from neuromusic_hf.corpora import MaestroCorpus, load_corpus
@@ -12,7 +8,6 @@ from neuromusic_hf.models.sampling import sampling_arguments
 from neuromusic_hf.reports import ScoringOptions
 from neuromusic_hf.runs import OutputSettings
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
 HEAVY = ("neuromusic_hf.load_corpus", "transformers.pipeline", "neuromusic_hf.runs.read_run")
 COMMANDS = {
     "continue_midi": ["model", "song.mid"],
@@ -22,7 +17,7 @@ COMMANDS = {
 
 
 @pytest.fixture
-def refused(monkeypatch, tmp_path):
+def refused(monkeypatch, call_script, tmp_path):
     """Runs a script with options, and returns what it raised; nothing heavy may start."""
 
     def heavy(*args, **kwargs):
@@ -31,10 +26,8 @@ def refused(monkeypatch, tmp_path):
     def run(script, *options, output=tmp_path / "out"):
         for name in HEAVY:
             monkeypatch.setattr(name, heavy)
-        command = [script, *COMMANDS[script], *options, "--output", str(output)]
-        monkeypatch.setattr(sys, "argv", command)
         with pytest.raises(ValueError) as error:
-            runpy.run_path(str(SCRIPTS / f"{script}.py"), run_name="__main__")
+            call_script(script, *COMMANDS[script], *options, "--output", output)
         return str(error.value)
 
     return run

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from music import make_score
+from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiProcessor, build_model
 from neuromusic_hf.disk import lock_folder, user_path
@@ -57,9 +58,9 @@ def test_bundles_and_embeddings_are_saved_and_found_there(home):
     processor = MidiProcessor.from_tokenization("TSD")
     processor.save_pretrained("~/bundle")
     assert MidiProcessor.from_pretrained("~/bundle").vocabulary_hash == processor.vocabulary_hash
-    model = build_model("gpt2", processor, hidden_size=8, num_hidden_layers=1, num_attention_heads=1)
+    model = build_model("gpt2", processor, **ONE_LAYER)
     model.save_pretrained(home / "bundle")
-    assert build_model("~/bundle", processor).config.hidden_size == 8
+    assert build_model("~/bundle", processor).config.hidden_size == 32
     shutil.copytree(SHIPPED_EMBEDDING, home / "harmony")
     load_harmony_embedding("~/harmony").save_pretrained("~/copy")
     assert HarmonyEmbedding.from_pretrained("~/copy").words == HarmonyEmbedding.from_pretrained(home / "harmony").words

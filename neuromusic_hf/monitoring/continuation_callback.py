@@ -8,6 +8,7 @@ from pathlib import Path
 from accelerate.utils import broadcast_object_list
 from transformers import PreTrainedModel, Trainer, TrainerCallback
 
+from ..borders.accelerate import without_autocast
 from ..generation import MidiContinuationPipeline
 from ..hub import ModelIdentity
 from ..metrics import all_comparisons, load_harmony_embedding
@@ -171,14 +172,10 @@ def _possible_output(shown: int) -> OutputSettings:
 def _as_for_generation(model: PreTrainedModel):
     """In evaluation mode, and without the autocast that Accelerate lays around `forward`."""
     modes = {module: module.training for module in model.modules()}
-    wrapped, unwrapped = vars(model).get("forward"), vars(model).get("_original_forward")
     try:
         model.eval()
-        if unwrapped is not None:
-            model.forward = unwrapped
-        yield
+        with without_autocast(model):
+            yield
     finally:
         for module, training in modes.items():
             module.training = training
-        if unwrapped is not None:
-            model.forward = wrapped

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from datasets import formatting
 from datasets.formatting.formatting import TensorFormatter
 
+from ..borders.datasets import change_tensor_formats
 from .scores import AnyScore
 
 
@@ -19,6 +19,10 @@ class _ScoresAsTheyAre(TensorFormatter):
 
 def keep_scores() -> None:
     """Teaches the formats of tensors, of those libraries that are installed, to hand out scores."""
-    for name, formatter in list(formatting._FORMAT_TYPES.items()):
-        if issubclass(formatter, TensorFormatter) and not issubclass(formatter, _ScoresAsTheyAre):
-            formatting._FORMAT_TYPES[name] = type(formatter.__name__, (_ScoresAsTheyAre, formatter), {})
+    change_tensor_formats(_keeping_scores)
+
+
+def _keeping_scores(formatter: type[TensorFormatter]) -> type[TensorFormatter]:
+    if issubclass(formatter, _ScoresAsTheyAre):
+        return formatter
+    return type(formatter.__name__, (_ScoresAsTheyAre, formatter), {})

@@ -1,24 +1,23 @@
 """benchmarks/naive_music_transformer.py is the model that it is timed beside."""
 
 import torch
+from tiny import ALL_DIFFERENT
 from torch import nn
 
 from neuromusic_hf.models import MusicTransformerConfig, MusicTransformerForCausalLM
-
-SIZES = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 48}
 
 
 def test_the_naive_model_has_the_loss_of_ours(load_benchmark):
     torch.manual_seed(0)
     length = 20
-    naive = load_benchmark("naive_music_transformer").NaiveMusicTransformer(50, length, dropout=0.0, **SIZES)
+    naive = load_benchmark("naive_music_transformer").NaiveMusicTransformer(50, length, dropout=0.0, **ALL_DIFFERENT)
     config = MusicTransformerConfig(
         vocab_size=50,
         max_position_embeddings=length,
         hidden_act="relu",
         max_relative_distance=length,
         shared_relative_embeddings=True,
-        **SIZES,
+        **ALL_DIFFERENT,
     )
     ours = MusicTransformerForCausalLM(config)
     layers = zip(ours.model.layers, naive.layers, strict=True)

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from tiny import ALL_DIFFERENT
 
 from neuromusic_hf import MidiProcessor, build_model
 from neuromusic_hf.generation.decoding import generate_rows
 
-TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
 PAD, EOS = 0, 2
 LENGTHS = (13, 8, 3)
 
@@ -15,7 +15,7 @@ LENGTHS = (13, 8, 3)
 def model(request):
     torch.manual_seed(0)
     processor = MidiProcessor.from_tokenization("REMI")
-    return build_model(request.param, processor, context_length=64, initializer_range=0.3, **TINY).eval()
+    return build_model(request.param, processor, context_length=64, initializer_range=0.3, **ALL_DIFFERENT).eval()
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tiny import ALL_DIFFERENT
 from torch import nn
 from torch.nn.utils import parametrize, prune
 from transformers import DynamicCache, MistralConfig, MistralForCausalLM
@@ -25,7 +26,6 @@ from neuromusic_hf.generation.engine import (
     preallocated_cache,
 )
 
-TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
 IDS = torch.arange(3, 63).view(3, 20)
 
 
@@ -33,7 +33,7 @@ IDS = torch.arange(3, 63).view(3, 20)
 def model(request):
     torch.manual_seed(0)
     processor = MidiProcessor.from_tokenization("REMI")
-    return build_model(request.param, processor, context_length=64, initializer_range=0.3, **TINY).eval()
+    return build_model(request.param, processor, context_length=64, initializer_range=0.3, **ALL_DIFFERENT).eval()
 
 
 def states(tokens, rows=3):
@@ -81,7 +81,9 @@ def test_a_layer_that_was_emptied_begins_anew():
 
 def test_models_with_other_caches_keep_them(model):
     assert len(preallocated_cache(model, 8).layers) == 2
-    sliding = MistralForCausalLM(MistralConfig(**TINY, vocab_size=10, num_key_value_heads=2, sliding_window=4))
+    sliding = MistralForCausalLM(
+        MistralConfig(**ALL_DIFFERENT, vocab_size=10, num_key_value_heads=2, sliding_window=4)
+    )
     assert type(DynamicCache(config=sliding.config).layers[0]) is not DynamicLayer
     assert preallocated_cache(sliding, 8) is None
 

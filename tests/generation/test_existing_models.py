@@ -1,7 +1,5 @@
 """Models and tokenizers that people have already: no processor_config.json, other architectures, other defaults."""
 
-import runpy
-import sys
 from pathlib import Path
 
 import miditok
@@ -9,7 +7,6 @@ import pytest
 import torch
 from miditok import TokenizerConfig
 from music import make_score
-from runs.test_continue_script import SCRIPT
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -224,13 +221,11 @@ def test_it_is_trained_further_and_saved_as_a_bundle(tmp_path):
     assert pipe.model.generation_config.eos_token_id == processor.tokenizer.eos_token_id
 
 
-def test_the_script_continues_it(tmp_path, monkeypatch):
+def test_the_script_continues_it(tmp_path, call_script):
     folder = their_folder(tmp_path / "theirs", "mistral", their_tokenizer(use_programs=False))
     make_score(1).dump_midi(tmp_path / "song.mid")
     lengths = ["--prompt_length", "60", "--continue_length", "40", "--no-save_pictures"]
-    arguments = [SCRIPT, folder, tmp_path / "song.mid", "--output", tmp_path / "out", *lengths]
-    monkeypatch.setattr(sys, "argv", list(map(str, arguments)))
-    runpy.run_path(SCRIPT, run_name="__main__")
+    call_script("continue_midi", folder, tmp_path / "song.mid", "--output", tmp_path / "out", *lengths)
     assert len(list(Path(tmp_path, "out").glob("*.full.mid"))) == 1
 
 

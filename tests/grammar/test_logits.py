@@ -4,12 +4,11 @@ import pytest
 import torch
 from grammar.following import BOS, NAMES, PAD, assert_legal, complete, words_of
 from music import make_score
+from tiny import ONE_LAYER
 from transformers import LogitsProcessorList, set_seed
 
 from neuromusic_hf import build_model
 from neuromusic_hf.grammar import GrammarLogitsProcessor, TokenGrammar
-
-TINY = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -55,7 +54,7 @@ def test_known_rows_are_not_read_again(grammars, monkeypatch):
 def test_generate_writes_legal_rows(name, options, grammars, monkeypatch):
     processor, grammar = grammars(name, "BPE")
     set_seed(0)
-    model = build_model("gpt2", processor, context_length=128, **TINY).eval()
+    model = build_model("gpt2", processor, context_length=128, **ONE_LAYER).eval()
     prompts = [processor.encode(make_score(seed))[: 4 + 20 * seed] for seed in range(2)]
     batch = processor.pad({"input_ids": prompts}, padding=True, padding_side="left", return_tensors="pt")
     steps = []
@@ -102,7 +101,7 @@ def test_rows_of_different_masks_are_as_alone(case, repeats):
 def test_generate_with_a_mask_for_each_prompt(options, grammars):
     processor, grammar = grammars("REMI", "BPE")
     set_seed(0)
-    model = build_model("gpt2", processor, context_length=64, **TINY).eval()
+    model = build_model("gpt2", processor, context_length=64, **ONE_LAYER).eval()
     allowed = ({0}, {5, 33}, {-1})
     masks = torch.stack([grammar.vocabulary_mask(allowed_programs=programs) for programs in allowed])
     prompt, processors = torch.full((3, 1), BOS), [GrammarLogitsProcessor(grammar, masks)]

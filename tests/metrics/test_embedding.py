@@ -1,8 +1,6 @@
 """The harmony embedding: learned the same twice, kept without pickle, and no word is lost."""
 
 import json
-import runpy
-from pathlib import Path
 from unittest.mock import MagicMock
 
 import numpy as np
@@ -146,10 +144,8 @@ def test_the_shipped_embedding_loads_and_is_small():
     assert sum(path.stat().st_size for path in SHIPPED_EMBEDDING.iterdir()) < 2**20
 
 
-def test_the_script_learns_from_a_folder_of_midi(midi_folder, tmp_path, monkeypatch):
-    script = Path(__file__).parents[2] / "scripts" / "train_harmony_embedding.py"
-    monkeypatch.setattr("sys.argv", [str(script), str(midi_folder), "--vector_size", "8", "--output", str(tmp_path)])
-    runpy.run_path(str(script), run_name="__main__")
+def test_the_script_learns_from_a_folder_of_midi(midi_folder, tmp_path, call_script):
+    call_script("train_harmony_embedding", midi_folder, "--vector_size", 8, "--output", tmp_path)
     embedding = load_harmony_embedding(tmp_path)
     assert embedding.vectors.shape[1] == 8 and embedding.training["pieces"] > 20
     assert embedding.training["source"] == {"corpus": str(midi_folder), "split": "train", "dropped": {}}

@@ -1,8 +1,8 @@
 import pytest
+from tiny import ALL_DIFFERENT
 
-from neuromusic_hf import MidiProcessor, build_model
+from neuromusic_hf import build_model
 
-TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
 FAMILIES = ("gpt2", "llama", "music_transformer")
 LENGTHS = (13, 8, 3)
 PAD = 0
@@ -20,8 +20,8 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
-def remi():
-    return MidiProcessor.from_tokenization("REMI")
+def remi(processor_of):
+    return processor_of("REMI")
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def tiny_model(remi):
 
     def build(family, **sizes):
         torch.manual_seed(0)
-        return build_model(family, remi, context_length=64, **(TINY | sizes)).eval()
+        return build_model(family, remi, context_length=64, **(ALL_DIFFERENT | sizes)).eval()
 
     return build
 

@@ -2,9 +2,7 @@
 
 import json
 import os
-import runpy
 import shutil
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +10,7 @@ import peft
 import pytest
 import torch
 from music import make_score
+from tiny import TINY
 from transformers import AutoModelForCausalLM, pipeline
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
@@ -19,14 +18,12 @@ from neuromusic_hf.hub import ModelIdentity
 from neuromusic_hf.models import adapters
 from neuromusic_hf.reports.run_model import NotAvailable, load_run_model
 
-TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "context_length": 256}
 TARGETS = {
     "gpt2": ["c_attn", "c_fc"],
     "llama": ["q_proj", "down_proj"],
     "music_transformer": "all-linear",
 }
 SETTINGS = {"prompt_length": 40, "max_new_tokens": 12, "do_sample": False}
-SCRIPT = Path(__file__).parents[2] / "scripts" / "continue_midi.py"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +33,7 @@ def processor():
 
 def save_base(folder, family, processor):
     torch.manual_seed(0)
-    build_model(family, processor, sampling={"top_p": 0.9}, **TINY).save_pretrained(folder)
+    build_model(family, processor, context_length=256, sampling={"top_p": 0.9}, **TINY).save_pretrained(folder)
     processor.save_pretrained(folder)
 
 
@@ -135,13 +132,11 @@ def test_a_run_names_the_adapter_and_notices_other_weights_of_it_or_of_its_base(
         (folder / name).write_bytes(content)
 
 
-def test_the_script_continues_with_it(folders, tmp_path, monkeypatch):
+def test_the_script_continues_with_it(folders, tmp_path, call_script):
     _, adapter, _ = folders["gpt2"]
     make_score(1).dump_midi(tmp_path / "song.mid")
     lengths = ["--prompt_length", "60", "--continue_length", "40", "--no-save_pictures"]
-    arguments = [SCRIPT, adapter, tmp_path / "song.mid", "--output", tmp_path / "out", *lengths]
-    monkeypatch.setattr(sys, "argv", list(map(str, arguments)))
-    runpy.run_path(str(SCRIPT), run_name="__main__")
+    call_script("continue_midi", adapter, tmp_path / "song.mid", "--output", tmp_path / "out", *lengths)
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["settings"]["model"]["name"] == adapter
 
 

@@ -6,13 +6,12 @@ import sys
 
 import pytest
 import torch
-from datasets import Dataset, Features
 from music import make_score
 from safetensors.torch import save_file
+from tiny import ALL_DIFFERENT, TOKENIZATIONS
 from transformers import AutoProcessor
 
 from neuromusic_hf import MidiProcessor, build_model
-from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import BlockCollator
 
 CONTEXT = 96
@@ -57,12 +56,8 @@ print("equal")
 
 
 @pytest.fixture(scope="module")
-def processors():
-    processors = {name: MidiProcessor.from_tokenization(name) for name in ("REMI", "TSD", "Structured")}
-    rows = {"midi": [make_score(seed).dumps_midi() for seed in range(10)]}
-    corpus = Dataset.from_dict(rows, features=Features({"midi": Midi()}))
-    trained = {f"{name} BPE": processor.train_new_from_corpus(corpus, 1000) for name, processor in processors.items()}
-    return processors | trained
+def processors(processor_of):
+    return {name: processor_of(name) for name in (*TOKENIZATIONS, *(f"{name} BPE" for name in TOKENIZATIONS))}
 
 
 def train_two_steps(model, processor):
@@ -105,8 +100,7 @@ def test_bundles_work_without_this_package(family, processors, tmp_path):
     folders = []
     for name, processor in processors.items():
         torch.manual_seed(0)
-        sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
-        model = build_model(family, processor, context_length=CONTEXT, **sizes)
+        model = build_model(family, processor, context_length=CONTEXT, **ALL_DIFFERENT)
         untrained = {key: value.clone() for key, value in model.state_dict().items()}
         first, second, third = train_two_steps(model.train(), processor)
         assert first > second > third

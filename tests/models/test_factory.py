@@ -1,11 +1,10 @@
 import pytest
 import torch
+from tiny import ALL_DIFFERENT
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
 from transformers.activations import NewGELUActivation
 
 from neuromusic_hf import MidiProcessor, build_model
-
-TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
 
 OWN_MODEL = """
 import torch
@@ -54,13 +53,13 @@ def equal_weights(one, other):
 
 
 def test_a_new_model_is_of_the_class_of_transformers_and_has_the_sizes_asked_for(remi):
-    gpt2 = build_model("gpt2", remi, context_length=96, **TINY)
+    gpt2 = build_model("gpt2", remi, context_length=96, **ALL_DIFFERENT)
     assert type(gpt2) is GPT2LMHeadModel
     assert gpt2.transformer.wte.weight.shape == (remi.vocab_size, 32)
     assert gpt2.transformer.wpe.weight.shape == (96, 32)
     assert len(gpt2.transformer.h) == 2 and gpt2.transformer.h[0].attn.num_heads == 4
     assert gpt2.transformer.h[0].mlp.c_fc.weight.shape == (32, 48)
-    llama = build_model("llama", remi, context_length=96, num_key_value_heads=2, **TINY)
+    llama = build_model("llama", remi, context_length=96, num_key_value_heads=2, **ALL_DIFFERENT)
     assert type(llama) is LlamaForCausalLM
     assert llama.model.embed_tokens.weight.shape == (remi.vocab_size, 32) == llama.lm_head.weight.shape
     assert llama.config.max_position_embeddings == 96 and len(llama.model.layers) == 2
@@ -70,14 +69,14 @@ def test_a_new_model_is_of_the_class_of_transformers_and_has_the_sizes_asked_for
 
 def test_the_config_s_own_names_work_as_well(remi):
     own = build_model("gpt2", remi, n_embd=32, n_layer=2, n_head=4, n_inner=48, n_positions=96)
-    common = build_model("gpt2", remi, context_length=96, **TINY)
+    common = build_model("gpt2", remi, context_length=96, **ALL_DIFFERENT)
     assert own.config.to_dict() == common.config.to_dict()
 
 
 @pytest.mark.parametrize("tokenization", ["REMI", "TSD", "Structured"])
 def test_special_tokens_are_set_in_both_configs(family, tokenization, tmp_path):
     processor = MidiProcessor.from_tokenization(tokenization)
-    model = build_model(family, processor, **TINY)
+    model = build_model(family, processor, **ALL_DIFFERENT)
     model.save_pretrained(tmp_path)
     for found in (model, type(model).from_pretrained(tmp_path), build_model(str(tmp_path), processor)):
         for config in (found.config, found.generation_config):
@@ -122,7 +121,7 @@ def test_an_unknown_argument_is_an_error_for_saved_weights_too(remi, tiny_model,
 
 
 def test_gpt2_has_the_fast_defaults_in_force(remi):
-    model = build_model("gpt2", remi, **TINY).train()
+    model = build_model("gpt2", remi, **ALL_DIFFERENT).train()
     assert model.config._attn_implementation == "sdpa"
     x = torch.linspace(-6, 6, 1001)
     for layer in model.transformer.h:
@@ -142,15 +141,15 @@ def test_gpt2_computes_what_the_defaults_of_transformers_compute(remi, tiny_mode
 
 
 def test_the_fast_defaults_give_way_to_what_is_asked_for(remi):
-    model = build_model("gpt2", remi, activation_function="gelu_new", attn_pdrop=0.2, **TINY)
+    model = build_model("gpt2", remi, activation_function="gelu_new", attn_pdrop=0.2, **ALL_DIFFERENT)
     assert isinstance(model.transformer.h[0].mlp.act, NewGELUActivation)
     assert model.transformer.h[1].attn.attn_dropout.p == 0.2
 
 
 def test_import_path_of_a_class_of_transformers(remi):
-    model = build_model("transformers.GPT2LMHeadModel", remi, context_length=64, **TINY)
+    model = build_model("transformers.GPT2LMHeadModel", remi, context_length=64, **ALL_DIFFERENT)
     assert type(model) is GPT2LMHeadModel
-    assert model.config.to_dict() == build_model("gpt2", remi, context_length=64, **TINY).config.to_dict()
+    assert model.config.to_dict() == build_model("gpt2", remi, context_length=64, **ALL_DIFFERENT).config.to_dict()
 
 
 def test_import_path_of_a_user_s_own_class(remi, own_module, tmp_path):
@@ -204,7 +203,7 @@ def test_sizes_override_the_config_of_a_saved_model(tiny_model, remi, tmp_path):
 
 def test_a_saved_model_takes_the_sizes_it_was_made_with(family, tiny_model, remi, tmp_path):
     tiny_model(family).save_pretrained(tmp_path)
-    assert equal_weights(build_model(str(tmp_path), remi, context_length=64, **TINY), tiny_model(family))
+    assert equal_weights(build_model(str(tmp_path), remi, context_length=64, **ALL_DIFFERENT), tiny_model(family))
 
 
 def test_a_saved_model_keeps_its_own_way_to_generate(tiny_model, remi, tmp_path):

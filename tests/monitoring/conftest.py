@@ -4,13 +4,12 @@ import pytest
 import torch
 from datasets import Dataset, DatasetDict
 from music import make_score
+from tiny import ONE_LAYER
 
-from neuromusic_hf import MidiProcessor, build_model
+from neuromusic_hf import build_model
 from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.training import DataArguments, RunArguments, TrainingBlocks, create_trainer
-
-SIZES = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +28,8 @@ def corpus(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def processor():
-    return MidiProcessor.from_tokenization("REMI")
+def processor(processor_of):
+    return processor_of("REMI")
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +46,7 @@ def data_args():
 def make_trainer(tokens, processor, data_args, tmp_path):
     def make(name="run", **changed):
         torch.manual_seed(0)
-        model = build_model("gpt2", processor, context_length=data_args.context_length, **SIZES)
+        model = build_model("gpt2", processor, context_length=data_args.context_length, **ONE_LAYER)
         values = {
             "output_dir": str(tmp_path / name),
             "max_steps": 4,

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from music import make_score
+from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiProcessor, build_model
 from neuromusic_hf.hub import ModelIdentity, weights_hash
@@ -33,8 +34,7 @@ def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle")
     torch.manual_seed(0)
     processor = MidiProcessor.from_tokenization("TSD")
-    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    build_model("gpt2", processor, context_length=64, **sizes).save_pretrained(folder)
+    build_model("gpt2", processor, context_length=64, **ONE_LAYER).save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
 

@@ -1,8 +1,6 @@
 """A comparison of a user's own, by import path: scored, reported, compared and shown like those of the package."""
 
 import json
-import runpy
-from pathlib import Path
 
 import matplotlib.image
 import numpy as np
@@ -135,9 +133,6 @@ def test_what_cannot_be_scored_is_refused_by_name(run, paths, message):
         score_run(run, ScoringOptions(comparisons=paths, num_proc=1))
 
 
-def test_the_script_takes_it_by_its_path(run, tmp_path, monkeypatch):
-    script = Path(__file__).parents[2] / "scripts" / "score_continuations.py"
-    options = ["--comparison", PATH, "--num_proc", "1", "--output", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", [str(script), str(run.folder), *options])
-    runpy.run_path(str(script), run_name="__main__")
+def test_the_script_takes_it_by_its_path(run, tmp_path, call_script):
+    call_script("score_continuations", run.folder, "--comparison", PATH, "--num_proc", 1, "--output", tmp_path)
     assert record(tmp_path)["scores"][LOUDNESS]["num_pieces"] == 5

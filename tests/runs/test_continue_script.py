@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from music import make_score
 from symusic import Score
+from tiny import ONE_LAYER
 from transformers import set_seed
 
 from neuromusic_hf import MidiProcessor, build_model, load_corpus
@@ -30,8 +30,7 @@ def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle")
     set_seed(0)
     processor = MidiProcessor.from_tokenization("TSD")
-    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
-    build_model("llama", processor, context_length=128, **sizes).save_pretrained(folder)
+    build_model("llama", processor, context_length=128, **ONE_LAYER).save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
 
@@ -62,10 +61,9 @@ def command(bundle, tmp_path):
 
 
 @pytest.fixture
-def continue_midi(monkeypatch, command, tmp_path):
+def continue_midi(call_script, command, tmp_path):
     def run(*arguments, output="out"):
-        monkeypatch.setattr(sys, "argv", command(*arguments, output=output))
-        runpy.run_path(SCRIPT, run_name="__main__")
+        call_script("continue_midi", *command(*arguments, output=output)[1:])
         return tmp_path / output, json.loads((tmp_path / output / "manifest.json").read_text())
 
     return run

@@ -1,17 +1,17 @@
 """Processors and small corpora built in process."""
 
 import pytest
+from tiny import TOKENIZATIONS
 from tokenization.sample_scores import SCORES, random_score
 
-from neuromusic_hf import MidiProcessor, load_corpus
+from neuromusic_hf import load_corpus
 
-TOKENIZATIONS = ("REMI", "TSD", "Structured")
 VOCABULARY_MODELS = ("BPE", "Unigram", "WordPiece")
 
 
 @pytest.fixture(scope="session")
-def processors():
-    return {name: MidiProcessor.from_tokenization(name) for name in TOKENIZATIONS}
+def processors(processor_of):
+    return {name: processor_of(name) for name in TOKENIZATIONS}
 
 
 @pytest.fixture(params=TOKENIZATIONS)

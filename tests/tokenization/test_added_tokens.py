@@ -4,14 +4,13 @@ import json
 
 import pytest
 import torch
+from tiny import ONE_LAYER
 from tokenization.sample_scores import note_list, random_score
 from transformers import AutoProcessor, AutoTokenizer, GPT2LMHeadModel
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
 from neuromusic_hf.grammar import GrammarLogitsProcessor, TokenGrammar
 from neuromusic_hf.metrics import count_token_errors
-
-TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "context_length": 512}
 
 
 @pytest.fixture(params=["plain", "BPE"])
@@ -33,7 +32,7 @@ def add_tokens(processor):
 @pytest.mark.parametrize("load", [MidiProcessor.from_pretrained, AutoProcessor.from_pretrained])
 def test_added_tokens_are_saved_with_processor_and_model_and_stand_for_no_music(mine, load, tmp_path):
     score = random_score(2)
-    model = build_model("gpt2", mine, **TINY)
+    model = build_model("gpt2", mine, context_length=512, **ONE_LAYER)
     jazz, bach, mask = add_tokens(mine)
     model.resize_token_embeddings(len(mine.tokenizer))
     model.save_pretrained(tmp_path)
@@ -61,7 +60,7 @@ def test_the_text_of_added_tokens_comes_back(mine, tmp_path):
 
 def test_the_pipeline_writes_none_of_them(mine):
     jazz, bach, mask = add_tokens(mine)
-    model = build_model("gpt2", mine, **TINY).eval()
+    model = build_model("gpt2", mine, context_length=512, **ONE_LAYER).eval()
     with torch.no_grad():
         model.transformer.wte.weight[jazz:] *= 1000  # the output layer's too: nothing is likelier
     pipe = MidiContinuationPipeline(model, mine, device="cpu")
@@ -132,7 +131,7 @@ def test_padding_may_be_another_token(mine, tmp_path):
     for number, change in enumerate(({"pad_token": "EOS_None"}, {"pad_token": "<pad>"})):
         mine.tokenizer.add_special_tokens(change)
         folder = tmp_path / str(number)
-        model = build_model("gpt2", mine, **TINY)
+        model = build_model("gpt2", mine, context_length=512, **ONE_LAYER)
         model.save_pretrained(folder)
         mine.save_pretrained(folder)
         pipe = MidiContinuationPipeline(GPT2LMHeadModel.from_pretrained(folder), device="cpu")

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 import torch
 from music import make_score
+from tiny import ONE_LAYER
 from tokenization.sample_scores import random_score
 from tokenizers.decoders import DecodeStream
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, TextIteratorStreamer, pipeline
 
 from neuromusic_hf import MidiProcessor, build_model
 from neuromusic_hf.tokenization.text_tokenizer import MusicTextTokenizer
-
-TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "context_length": 128}
 
 PLAIN_PROCESS = """
 import json, sys
@@ -81,7 +80,7 @@ def test_text_read_and_written_again_stays_as_it_is(remi_of, ids):
 
 
 def test_generated_text_is_a_prompt_again(remi_of, tmp_path):
-    build_model("gpt2", remi_of, **TINY).save_pretrained(tmp_path)
+    build_model("gpt2", remi_of, context_length=128, **ONE_LAYER).save_pretrained(tmp_path)
     remi_of.save_pretrained(tmp_path)
     generate = pipeline("text-generation", model=str(tmp_path), device="cpu")
     prompt = "BOS_None Bar_None TimeSig_4/4 Position_0"

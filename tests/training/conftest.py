@@ -1,26 +1,20 @@
 """A Trainer of a tiny model, and scripts/train.py on one: runs that take a second."""
 
-import runpy
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from datasets import Dataset, DatasetDict
 from music import make_score
+from tiny import ONE_LAYER
 
-from neuromusic_hf import MidiProcessor, build_model
+from neuromusic_hf import build_model
 from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.training import DataArguments, RunArguments, TrainingBlocks, create_trainer
 
-SCRIPT = str(Path(__file__).parents[2] / "scripts" / "train.py")
-SIZES = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
-
 
 @pytest.fixture(scope="session")
-def processor():
-    return MidiProcessor.from_tokenization("REMI")
+def processor(processor_of):
+    return processor_of("REMI")
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +39,7 @@ def trainer_in(tokens, processor):
         torch.manual_seed(0)
         data_args = DataArguments(context_length=64, max_eval_blocks=4)
         if model is None:
-            model = build_model("gpt2", processor, context_length=data_args.context_length, **SIZES)
+            model = build_model("gpt2", processor, context_length=data_args.context_length, **ONE_LAYER)
         values = {
             "output_dir": str(folder),
             "max_steps": 6,
@@ -87,10 +81,7 @@ def options(midi_folder, tmp_path):
             "corpus": midi_folder,
             "split_shares": "0.6 0.2 0.2",
             "model": "gpt2",
-            "hidden_size": 32,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "intermediate_size": 64,
+            **ONE_LAYER,
             "context_length": 64,
             "output_dir": tmp_path / name,
             "max_steps": 2,
@@ -110,9 +101,5 @@ def options(midi_folder, tmp_path):
 
 
 @pytest.fixture
-def train(monkeypatch):
-    def run(arguments):
-        monkeypatch.setattr(sys, "argv", [SCRIPT, *arguments])
-        runpy.run_path(SCRIPT, run_name="__main__")
-
-    return run
+def train(call_script):
+    return lambda arguments: call_script("train", *arguments)

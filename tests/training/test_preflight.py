@@ -1,20 +1,15 @@
 """What cannot work is refused before the corpus is read."""
 
 import re
-import runpy
-import sys
-from pathlib import Path
 
 import pytest
+from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiProcessor, build_model
 
-SCRIPT = str(Path(__file__).parents[2] / "scripts" / "train.py")
-SIZES = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
-
 
 @pytest.fixture
-def refused(monkeypatch, tmp_path):
+def refused(monkeypatch, call_script, tmp_path):
     """Runs the script on a corpus that must not be touched, and returns what it raised."""
 
     def untouched(*args, **kwargs):
@@ -22,9 +17,8 @@ def refused(monkeypatch, tmp_path):
 
     def run(*options, kind=ValueError, output_dir=tmp_path / "run"):
         monkeypatch.setattr("neuromusic_hf.load_corpus", untouched)
-        monkeypatch.setattr(sys, "argv", [SCRIPT, "--output_dir", str(output_dir), *map(str, options)])
         with pytest.raises(kind) as error:
-            runpy.run_path(SCRIPT, run_name="__main__")
+            call_script("train", "--output_dir", output_dir, *options)
         return str(error.value)
 
     return run
@@ -70,12 +64,12 @@ def test_an_output_folder_that_is_a_file_is_refused(refused, tmp_path):
 
 def test_saved_weights_that_do_not_fit_are_refused(refused, tmp_path):
     processor = MidiProcessor.from_tokenization("TSD")
-    build_model("gpt2", processor, context_length=64, **SIZES).save_pretrained(tmp_path / "model")
+    build_model("gpt2", processor, context_length=64, **ONE_LAYER).save_pretrained(tmp_path / "model")
     model = ("--model", tmp_path / "model")
     assert "the processor" in refused(*model, "--context_length", 64)
     assert "ids" in refused(*model, "--context_length", 64, "--tokenization", "TSD", "--vocab_size", 1100)
     assert "reads 64 tokens at most" in refused(*model, "--tokenization", "TSD")
-    for size in SIZES:
+    for size in ONE_LAYER:
         assert "weights of other sizes" in refused(*model, "--tokenization", "TSD", f"--{size}", 4)
 
 
