@@ -29,6 +29,8 @@ SMALL_RUN = (
     "--num_proc 1 --per_device_train_batch_size 2 --gradient_accumulation_steps 1 --augmentation_variants 0 "
     "--context_length 512 --split_shares 0.6 0.2 0.2"
 ).split()
+SMALL_TEST = "--eval_continuations_steps 2 --eval_continuations 2 --eval_shown_continuations 0".split()
+TRAINING = ("scripts/train.py", "examples/own_tracker.py")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)")
 IN_BACKTICKS = re.compile(r"`([^`\n]+)`")
 
@@ -44,7 +46,7 @@ def test_every_command_is_one_this_test_knows():
 
 @of_each_page
 def test_links_lead_to_what_is_there(page):
-    targets = [target for target in LINK.findall(page.text) if not re.match("https?:", target)]
+    targets = [target for target in LINK.findall(page.prose) if not re.match("https?:", target)]
     assert [target for target in targets if not (page.path.parent / target).exists()] == []
 
 
@@ -138,13 +140,14 @@ def smaller(script: str, arguments: list[str]) -> list[str]:
     """Options that override those of a command."""
     if script == "scripts/continue_midi.py":
         return ["--prompt_length", "64", "--continue_length", "16"]
-    if script != "scripts/train.py":
+    if script not in TRAINING:
         return []
     is_own_model = any(argument.startswith("own_model.") for argument in arguments)
     sizes = [] if is_own_model else ["--num_attention_heads", "2", "--intermediate_size", "64"]
     vocabulary = ["--vocab_size", "1100"] if "--vocab_size" in arguments else []
     corpus = [] if "--corpus" in arguments else ["--corpus", "my_midi"]
-    return [*SMALL_RUN, *sizes, *vocabulary, *corpus]
+    tests = [] if script == "scripts/train.py" else SMALL_TEST
+    return [*SMALL_RUN, *sizes, *vocabulary, *corpus, *tests]
 
 
 def finished(ended, what: str) -> str:
@@ -157,12 +160,11 @@ def test_the_first_command_for_an_own_corpus_runs_as_it_stands(workplace):
     command = next(command for command in README.commands if LAUNCH.match(command))
     _, python = without_launch(command)
     _, script, *arguments = shlex.split(python)
-    small = [*smaller(script, arguments), "--eval_continuations_steps", "2", "--eval_continuations", "2"]
+    small = [*smaller(script, arguments), *SMALL_TEST]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    whole = [*shlex.split(command), *small, "--eval_shown_continuations", "0"]
-    ended = subprocess.run(
-        whole, cwd=workplace, capture_output=True, text=True, env={**os.environ, "PATH": path}, timeout=900
-    )
+    whole = [*shlex.split(command), *small]
+    environment = {**os.environ, "PATH": path}
+    ended = subprocess.run(whole, cwd=workplace, capture_output=True, text=True, env=environment, timeout=900)
     finished(ended, command)
     assert (workplace / "runs/mine/eval_continuations/step-000002/report/report.html").exists()
 
