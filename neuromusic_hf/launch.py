@@ -34,11 +34,12 @@ def asked_precision() -> str:
 
 def check_processes(use_cpu: bool):
     """
-    Refuses to run in fewer processes than `accelerate launch` was asked for, on a CPU where it was asked for GPUs, and
-    in more processes than there are GPUs.
+    Refuses to run in other processes than `accelerate launch` was asked for.
+
+    Those are fewer than asked for, on a CPU where GPUs were asked for, or more than there are GPUs.
 
     Args:
-        use_cpu (`bool`): whether this process was told to compute on the CPU.
+        use_cpu (`bool`): Whether this process was told to compute on the CPU.
 
     Raises:
         `ValueError`: saying how to start what was asked for.
@@ -72,9 +73,9 @@ def check_engine(use_cpu: bool, fsdp: bool = False, deepspeed: bool = False):
     Refuses what divides a model among processes where the libraries would leave it off without a word.
 
     Args:
-        use_cpu (`bool`): whether this process computes on the CPU.
+        use_cpu (`bool`): Whether this process computes on the CPU.
         fsdp (`bool`, *optional*, defaults to `False`): FSDP is asked for beside what the launcher says.
-        deepspeed (`bool`, *optional*, defaults to `False`): as is DeepSpeed.
+        deepspeed (`bool`, *optional*, defaults to `False`): DeepSpeed is.
 
     Raises:
         `ValueError`: saying what to do.

@@ -32,6 +32,11 @@ def ticks_per_beat(tokenizer: MusicTokenizer, denominator: int) -> int:
     return tokenizer._tpb_per_ts[denominator]
 
 
+def read_meter(tokenizer: MusicTokenizer, value: str) -> tuple[int, int]:
+    """Numerator and denominator of a meter, by the value of its TimeSig token."""
+    return tokenizer._parse_token_time_signature(value)
+
+
 def merges_tracks_of_a_program(tokenizer: MusicTokenizer) -> bool:
     """Whether tracks of one program become one."""
     return tokenizer._merge_same_program_tracks

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Trainer, TrainingArguments
+from transformers import PreTrainedModel, Trainer, TrainingArguments
+from transformers.generation.streamers import BaseStreamer
 from transformers.utils import cached_file
 
 DICT_FIELDS: tuple[str, ...] = tuple(TrainingArguments._VALID_DICT_FIELDS)
@@ -37,6 +38,36 @@ def evaluate_in_training(trainer: Trainer, trial: Any, ignore_keys: list[str] | 
 def is_best_so_far(trainer: Trainer, metrics: dict[str, float], trial: Any) -> bool:
     """Whether these metrics are the best, which the state of the Trainer remembers then."""
     return trainer._determine_best_metric(metrics=metrics, trial=trial)
+
+
+def refuse_unknown_arguments(model: PreTrainedModel, arguments: dict[str, Any]) -> None:
+    """Raises `ValueError` where a model takes none of these names that `generate()` would hand on to it."""
+    model._validate_model_kwargs(arguments)
+
+
+def sample(
+    model: PreTrainedModel,
+    input_ids: torch.LongTensor,
+    synced_gpus: bool | None,
+    streamer: BaseStreamer | None,
+    **arguments: Any,
+) -> Any:
+    """
+    The loop of greedy search and sampling in `generate()`.
+
+    Args:
+        model ([`~transformers.PreTrainedModel`]): that generates.
+        input_ids (`torch.LongTensor` of shape `(rows, tokens)`): what comes before.
+        synced_gpus (`bool`, *optional*): as of `generate()`, which decides where it is `None`.
+        streamer ([`~transformers.generation.streamers.BaseStreamer`], *optional*): gets the new ids.
+        arguments: as `generate()` hands them to a `custom_generate`.
+
+    Returns:
+        What `generate()` returns.
+    """
+    loop = type(model)._sample
+    own = model._extract_generation_mode_kwargs(None, {}, synced_gpus, None, streamer)
+    return loop(model, input_ids, **own, **arguments)
 
 
 def find_cached_file(repository: str, name: str, **hub_arguments: Any) -> Path | None:

@@ -45,16 +45,11 @@ class Piece:
     One file before it is parsed.
 
     Args:
-        path (`str`):
-            Path or name inside the corpus; it names the piece in the rows and in the quarantine report.
-        data (`bytes`, *optional*):
-            The MIDI file.
-        refused ([`RefusedFile`], *optional*):
-            Why there is no `data`.
-        split (`str`, *optional*):
-            The official split; `None` has it assigned by content hash.
-        metadata (`dict`, *optional*):
-            Values of the builder's `METADATA` columns; missing ones are null.
+        path (`str`): names the piece in the rows and in the quarantine report; its path inside the corpus, or a name.
+        data (`bytes`, *optional*): the MIDI file.
+        refused ([`RefusedFile`], *optional*): why there is no `data`.
+        split (`str`, *optional*): the official split; `None` has it assigned by content hash.
+        metadata (`dict`, *optional*): values of the builder's `METADATA` columns; missing ones are null.
     """
 
     path: str
@@ -70,12 +65,9 @@ class MidiCorpusConfig(datasets.BuilderConfig):
     Configuration of a corpus.
 
     Args:
-        limits ([`SanityLimits`], *optional*, defaults to `SanityLimits()`):
-            What a file may be.
-        max_pieces (`int`, *optional*):
-            Reads only the first pieces of the corpus, for trials.
-        fingerprint (`str`, *optional*):
-            Changes when the source changes, so that the cache does too. Filled in by the builder.
+        limits ([`SanityLimits`], *optional*, defaults to `SanityLimits()`): what a file may be.
+        max_pieces (`int`, *optional*): pieces to read, the first of the corpus, for trials.
+        fingerprint (`str`, *optional*): changes when the source changes, so that the cache does too; the builder's.
     """
 
     limits: SanityLimits | None = None
@@ -91,7 +83,10 @@ class MidiCorpusConfig(datasets.BuilderConfig):
 
 class MidiCorpusBuilder(CachedBuilder):
     """
-    Base class of the corpora. A new corpus overrides [`list_pieces`] and [`read_pieces`], and nothing else of ours:
+    Base class of the corpora.
+
+    A new corpus overrides [`list_pieces`] and [`read_pieces`], and nothing else of ours. [`load_corpus`] takes its
+    class, and as the scripts do its import path (`"my_package.my_module.Scales"`):
 
     ```py
     >>> class Scales(MidiCorpusBuilder):
@@ -139,19 +134,19 @@ class MidiCorpusBuilder(CachedBuilder):
     @classmethod
     def source_fingerprint(cls, data_dir: str | None) -> str:
         """
-        Give a string that changes when what the corpus is read from changes; it is part of the cache key.
+        Gives a string that changes when what the corpus is read from changes; it is part of the cache key.
 
-        Here: names, sizes, times and inodes of the files in `data_dir`, see [`source_fingerprint`]. Override it for a
-        corpus that is read from elsewhere.
+        Here: names, sizes, times and inodes of the files in `data_dir`, see [`source_fingerprint`]. It is
+        overridden for a corpus that is read from elsewhere.
         """
         return "" if data_dir is None else source_fingerprint(data_dir)
 
     def list_pieces(self) -> list:
-        """List what there is to read, in a fixed order; any picklable items. It is cut into shares for `num_proc`."""
+        """Lists what there is to read, in a fixed order; any picklable items. It is cut into shares for `num_proc`."""
         raise NotImplementedError(f"{type(self).__name__} must define list_pieces().")
 
     def read_pieces(self, pieces: list) -> Iterator[Piece]:
-        """Read items of [`list_pieces`], in order, one [`Piece`] each."""
+        """Reads items of [`list_pieces`], in order, one [`Piece`] each."""
         raise NotImplementedError(f"{type(self).__name__} must define read_pieces().")
 
     @classmethod
@@ -171,7 +166,7 @@ class MidiCorpusBuilder(CachedBuilder):
         return [datasets.SplitGenerator(name=ROWS_SPLIT, gen_kwargs={"pieces": pieces})]
 
     def count_unread(self) -> int:
-        """Count the pieces beyond `max_pieces`."""
+        """Counts the pieces beyond `max_pieces`."""
         most = self.config.max_pieces
         return 0 if most is None else max(0, len(self.list_pieces()) - most)
 
@@ -212,38 +207,45 @@ class MidiCorpusBuilder(CachedBuilder):
 
 
 def printable(name: str) -> str:
-    """Replace what is no UTF-8 in a file name, so that Arrow can store it, and what would break a line of a log."""
+    """Replaces what is no UTF-8 in a file name, so that Arrow can store it, and what would break a line of a log."""
     return UNPRINTABLE.sub("\ufffd", name)
 
 
 def storable(text: str) -> str:
-    """Replace what is no UTF-8, so that Arrow can store it."""
+    """Replaces what is no UTF-8, so that Arrow can store it."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def inspect_row(path: str | None, data: bytes | RefusedFile | None, limits: SanityLimits) -> dict[str, Any]:
+def inspect_row(path: str, data: bytes | RefusedFile | None, limits: SanityLimits) -> dict[str, Any]:
     """
-    Make the columns of a row that come from the file itself.
+    Makes the columns of a row that come from the file itself.
 
     Args:
-        path (`str`, *optional*): names the file; stored so that it can be printed.
-        data (`bytes` or `RefusedFile`, *optional*): the file, or why it could not be read.
+        path (`str`): names the file; stored so that it can be printed.
+        data (`bytes` or [`RefusedFile`], *optional*): the file, or why it could not be read.
         limits ([`SanityLimits`]): what a file may be.
 
     Returns:
         `dict` with `midi`, the facts (null if refused), `refused_reason` and `refused_detail` (null if accepted), and
         `mended`: what was mended, each with `kind`, `count` and `detail` (null if refused).
     """
-    path = path and printable(path)
+    path = printable(path)
     try:
         if isinstance(data, RefusedFile):
             raise data
         facts = inspect_midi(data or b"", limits)
     except RefusedFile as refused:
-        nothing = dict.fromkeys(FACT_FEATURES)
-        midi = {"bytes": None, "path": path}
-        detail = storable(refused.detail)
-        return {"midi": midi, **nothing, "refused_reason": refused.reason, "refused_detail": detail, "mended": None}
-    found = {name: getattr(facts, name) for name in FACT_FEATURES}
-    midi, mended = {"bytes": facts.data, "path": path}, [asdict(mend) for mend in facts.mends]
-    return {"midi": midi, **found, "refused_reason": None, "refused_detail": None, "mended": mended}
+        return {
+            "midi": {"bytes": None, "path": path},
+            **dict.fromkeys(FACT_FEATURES),
+            "refused_reason": refused.reason,
+            "refused_detail": storable(refused.detail),
+            "mended": None,
+        }
+    return {
+        "midi": {"bytes": facts.data, "path": path},
+        **{name: getattr(facts, name) for name in FACT_FEATURES},
+        "refused_reason": None,
+        "refused_detail": None,
+        "mended": [asdict(mend) for mend in facts.mends],
+    }

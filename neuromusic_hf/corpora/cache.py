@@ -33,7 +33,7 @@ class CacheError(OSError):
 
 
 def damage_in(files: Iterable[str | Path]) -> str | None:
-    """Say which of these Arrow and JSON files is not whole, and why. Their ends are looked at, not their data."""
+    """Says which of these Arrow and JSON files is not whole, and why. Their ends are looked at, not their data."""
     for path in map(Path, files):
         try:
             if path.suffix == ".arrow":
@@ -46,7 +46,7 @@ def damage_in(files: Iterable[str | Path]) -> str | None:
 
 
 def damage_of_build(folder: Path) -> str | None:
-    """Say what of a dataset that `datasets` has built there is not whole; a folder without its JSON is not built."""
+    """Says what of a dataset that `datasets` has built there is not whole; a folder without its JSON is not built."""
     path = folder / INFO_NAME
     if not path.is_file():
         return None
@@ -64,11 +64,11 @@ def damage_of_build(folder: Path) -> str | None:
 
 def count_rows(path: str | Path) -> int:
     """
-    Count the rows of an Arrow file.
+    Counts the rows of an Arrow file.
 
     Raises:
-        ValueError: if it does not end as such a file does.
-        OSError: if it ends too early.
+        `ValueError`: it does not end as such a file does.
+        `OSError`: it ends too early.
     """
     with pa.memory_map(str(path)) as file:
         rows = pa.ipc.open_stream(file).read_all().num_rows
@@ -81,10 +81,10 @@ def count_rows(path: str | Path) -> int:
 @contextlib.contextmanager
 def writing_cache(folder: str | Path) -> Iterator[None]:
     """
-    Tell what is wrong with a cache that cannot be written in the `with` block.
+    Tells what is wrong with a cache that cannot be written in the `with` block.
 
     Raises:
-        CacheError: with the folder, the reason and what to do.
+        [`CacheError`]: with the folder, the reason and what to do.
     """
     try:
         yield
@@ -97,7 +97,7 @@ def writing_cache(folder: str | Path) -> Iterator[None]:
 def cannot_write(error: OSError, folder: str | Path) -> str:
     """What is wrong with a cache that cannot be written, and what to do."""
     return (
-        f"The cache in '{folder}' cannot be written: {os.strerror(error.errno)}. Free space there or make it "
+        f"The cache in '{folder}' cannot be written: {error.strerror}. Free space there or make it "
         "writable, or keep the cache elsewhere: set HF_HOME (or HF_DATASETS_CACHE, or cache_dir) to another folder."
     )
 
@@ -113,6 +113,8 @@ def keeps_from_writing(error: OSError, folder: str | Path) -> bool:
 
 class CachedBuilder(datasets.GeneratorBasedBuilder):
     """A builder whose damaged cache is made anew, that reads what a read-only one holds, and whose errors tell why."""
+
+    _cache_dir: str
 
     def __init__(self, cache_dir: str | Path | None = None, **kwargs: Any):
         root = os.path.expanduser(cache_dir or datasets.config.HF_DATASETS_CACHE)
@@ -130,13 +132,19 @@ class CachedBuilder(datasets.GeneratorBasedBuilder):
             self._is_read_only, self.info = True, self._load_info()
 
     def download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
+        """
+        Builds the dataset where it is not cached.
+
+        Raises:
+            [`CacheError`]: the cache cannot be written.
+        """
         if self._is_read_only:  # datasets would take a lock there
             return
         with writing_cache(self._cache_dir_root):
             super().download_and_prepare(*args, **kwargs)
 
     def _build_cache_dir(self) -> str:
-        """Called before anything of the cache is read."""
+        """Is called before anything of the cache is read."""
         folder = Path(super()._build_cache_dir())
         if (damage := damage_of_build(folder)) is not None:
             logger.warning("The cache is damaged, and made anew: %s.", damage)
@@ -164,10 +172,10 @@ def cached_map(rows: Dataset, function: Callable, fingerprint: str, **options: A
         rows (`Dataset`): what is mapped.
         function (`Callable`): as of `Dataset.map`.
         fingerprint (`str`): of the result; all that it depends on goes into it.
-        **options: of `Dataset.map`.
+        options: of `Dataset.map`.
 
     Raises:
-        CacheError: if the cache cannot be written.
+        [`CacheError`]: the cache cannot be written.
     """
     folder = Path(rows.cache_files[0]["filename"]).parent if rows.cache_files else None
     with writing_cache(folder or tempfile.gettempdir()):

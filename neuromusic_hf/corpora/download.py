@@ -1,4 +1,4 @@
-"""Download a file once: resumed where it broke off, checked by SHA-256."""
+"""A file is downloaded once: resumed where it broke off, checked by SHA-256."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DownloadError(OSError):
 
 def fetch(url: str, target: str | Path, sha256: str, attempts: int = 3, timeout: float = 60.0) -> Path:
     """
-    Download a file, unless it is there already.
+    Downloads a file, unless it is there already.
 
     What has arrived is kept in `<target>.part`; the next attempt, in this call or a later one, goes on from there with
     an HTTP Range request.
@@ -36,7 +36,7 @@ def fetch(url: str, target: str | Path, sha256: str, attempts: int = 3, timeout:
         sha256 (`str`):
             Checksum the file must have, in hexadecimal.
         attempts (`int`, *optional*, defaults to 3):
-            How often a broken connection is taken up again.
+            Times that a connection is tried in all.
         timeout (`float`, *optional*, defaults to 60):
             Seconds without data after which a connection counts as broken.
 
@@ -44,8 +44,8 @@ def fetch(url: str, target: str | Path, sha256: str, attempts: int = 3, timeout:
         `Path`: the target.
 
     Raises:
-        DownloadError: if the server cannot be reached, or the checksum differs.
-        CacheError: if the file cannot be written.
+        [`DownloadError`]: the server cannot be reached, or the checksum differs.
+        [`CacheError`]: the file cannot be written.
     """
     target = Path(target)
     if target.is_file() and hash_files([target]) == sha256:

@@ -12,8 +12,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import symusic
 from datasets import Value
+from symusic.core import ScoreTick
 
 from ..music import RefusedFile, midi_bytes
 from .builder import MidiCorpusBuilder, Piece
@@ -45,6 +45,7 @@ class EmbeddedCorpus(MidiCorpusBuilder):
 
     @classmethod
     def source_fingerprint(cls, data_dir: str | None) -> str:
+        """The version of music21."""
         if data_dir is not None:
             raise ValueError(f"{cls.__name__} comes in the music21 package; it takes no data_dir (got '{data_dir}').")
         return f"music21 {importlib.metadata.version('music21')}"
@@ -58,9 +59,11 @@ class BachCorpus(EmbeddedCorpus):
     """408 works of Johann Sebastian Bach, mostly four-part chorales, converted from MusicXML by music21."""
 
     def list_pieces(self) -> list[str]:
+        """Names of the MusicXML files."""
         return sorted(path.name for path in (self._folder() / "bach").glob("*.mxl"))
 
     def read_pieces(self, pieces: list[str]) -> Iterator[Piece]:
+        """Converts them to MIDI, one after the other."""
         for name in pieces:
             yield self._convert(f"bach/{name}")
 
@@ -89,6 +92,7 @@ class FolkCorpus(EmbeddedCorpus):
     """
 
     def list_pieces(self) -> list[tuple[str, int]]:
+        """Each tune as its file and its place in there."""
         tunes = []
         for collection in FOLK_COLLECTIONS:
             for path in sorted((self._folder() / collection).glob("*.abc")):
@@ -96,6 +100,7 @@ class FolkCorpus(EmbeddedCorpus):
         return tunes
 
     def read_pieces(self, pieces: list[tuple[str, int]]) -> Iterator[Piece]:
+        """Converts them to MIDI, one after the other."""
         open_file, tunes = None, []
         for file, number in pieces:
             if file != open_file:
@@ -120,7 +125,7 @@ def _read_tune(file: str, tune: str) -> Piece:
     path = f"{file}#{number}"
     try:
         with silenced():
-            data = midi_bytes(symusic.Score.from_abc(tune))
+            data = midi_bytes(ScoreTick.from_abc(tune))
     except (RuntimeError, ValueError) as error:
         return Piece(path, refused=RefusedFile("unreadable", str(error)), metadata=metadata)
     return Piece(path, data, metadata=metadata)
@@ -137,8 +142,9 @@ _silencing = threading.Lock()
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
     """
-    Keep what C code prints to stdout and stderr from the user, for the time of the `with` block; one thread at a time,
-    as all share these.
+    Keeps what C code prints to stdout and stderr from the user, for the time of the `with` block.
+
+    One thread does so at a time, as all share these streams.
     """
     libc = ctypes.CDLL(None) if os.name == "posix" else ctypes.cdll.msvcrt
     for stream in (sys.stdout, sys.stderr):

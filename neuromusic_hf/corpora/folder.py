@@ -23,6 +23,7 @@ class FolderCorpus(MidiCorpusBuilder):
 
     @classmethod
     def source_fingerprint(cls, data_dir: str | None) -> str:
+        """That of `data_dir`, which must be given."""
         if data_dir is None:
             raise ValueError(f"{cls.__name__} needs data_dir: the path of a folder, a zip or a tar of MIDI files.")
         return super().source_fingerprint(data_dir)
@@ -37,10 +38,11 @@ class FolderCorpus(MidiCorpusBuilder):
         return is_midi_name(name)
 
     def describe(self, name: str) -> tuple[str | None, dict[str, Any]]:
-        """Give the official split, or `None`, and the `METADATA` values of a file."""
+        """Gives the official split, or `None`, and the `METADATA` values of a file."""
         return None, {}
 
-    def list_pieces(self) -> list[Entry]:
+    def list_pieces(self) -> list:
+        """Entries of the source, those that are no MIDI files last."""
         entries = list_source(self.source)
         if not any(self.is_candidate(entry.name) for entry in entries):
             raise ValueError(
@@ -49,12 +51,15 @@ class FolderCorpus(MidiCorpusBuilder):
             )
         return sorted(entries, key=lambda entry: not self._is_told(entry))
 
-    def read_pieces(self, pieces: list[Entry]) -> Iterator[Piece]:
+    def read_pieces(self, pieces: list) -> Iterator[Piece]:
+        """Reads those that are MIDI files by their names, and then names the others."""
         candidates = (entry for entry in pieces if self._is_told(entry))
         for entry, data in read_source(self.source, candidates, self.config.limits):
             split, metadata = self.describe(entry.name)
-            refused = data if isinstance(data, RefusedFile) else None
-            yield Piece(entry.name, None if refused else data, refused, split, metadata)
+            if isinstance(data, RefusedFile):
+                yield Piece(entry.name, refused=data, split=split, metadata=metadata)
+            else:
+                yield Piece(entry.name, data, split=split, metadata=metadata)
         for entry in pieces:
             if not self._is_told(entry):
                 extension = os.path.splitext(entry.name)[1].lower() or "(none)"

@@ -28,16 +28,19 @@ class LamdCorpus(FolderCorpus):
 
     @classmethod
     def source_fingerprint(cls, data_dir: str | None) -> str:
+        """The name of the archive on the Hub, or the fingerprint of a local copy."""
         return FILE_NAME if data_dir is None else super().source_fingerprint(data_dir)
 
     @functools.cached_property
     def source(self) -> str:
+        """Path of the archive or folder; without `data_dir` it is downloaded."""
         if self.config.data_dir is not None:
             return self.config.data_dir
         with writing_cache(huggingface_hub.constants.HF_HUB_CACHE):
             return huggingface_hub.hf_hub_download(REPO_ID, FILE_NAME, repo_type="dataset")
 
     def is_candidate(self, name: str) -> bool:
+        """Whether it is a MIDI file under `MIDIs/`."""
         return is_midi_name(name) and (self._is_inside_midis or "MIDIs" in name.split("/")[:-1])
 
     @functools.cached_property

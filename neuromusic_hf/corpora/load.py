@@ -19,7 +19,7 @@ from ..music import SanityLimits
 from ..music.midi_feature import Midi
 from ..ranges import PROCESSES, check_ranges
 from .builder import HELPER_FEATURES, IGNORED, ROWS_SPLIT
-from .names import CorpusName, FoundCorpus, find_corpora
+from .names import CorpusNames, FoundCorpus, find_corpora
 from .quarantine import QuarantineReport, merge_reports, report_of
 from .saved import saved_rows
 from .splits import DEFAULT_SPLIT_SHARES, SPLIT_NAMES, assign_split, check_not_empty, check_shares
@@ -50,7 +50,7 @@ class _OpenedCorpus:
 
 
 def load_corpus(
-    name_or_path: CorpusName | Sequence[CorpusName],
+    name_or_path: CorpusNames,
     data_dir: str | Path | None = None,
     *,
     split_shares: Sequence[float] | None = None,
@@ -140,7 +140,7 @@ def _open(corpus: FoundCorpus, opening: _Opening, shares: tuple[float, float, fl
     limits, cache_dir, num_proc = opening.limits, opening.cache_dir, opening.num_proc
     if corpus.builder is None:
         rows, carved = saved_rows(
-            corpus.place, limits, cache_dir, num_proc, opening.streaming, **opening.builder_kwargs
+            corpus.place or corpus.name, limits, cache_dir, num_proc, opening.streaming, **opening.builder_kwargs
         )
         return _OpenedCorpus(corpus.name, rows, shares or DEFAULT_SPLIT_SHARES, tuple(carved))
     builder = corpus.builder(cache_dir, data_dir=corpus.place, limits=limits, **opening.builder_kwargs)

@@ -35,10 +35,12 @@ class MaestroCorpus(FolderCorpus):
 
     @classmethod
     def source_fingerprint(cls, data_dir: str | None) -> str:
+        """The checksum of the official archive, or the fingerprint of a local copy."""
         return cls.SHA256 if data_dir is None else super().source_fingerprint(data_dir)
 
     @property
     def source(self) -> str:
+        """Path of the folder or archive that is read."""
         return self.config.data_dir or self.downloaded_path
 
     @property
@@ -47,6 +49,7 @@ class MaestroCorpus(FolderCorpus):
         return os.path.join(self._cache_downloaded_dir, os.path.basename(self.URL))
 
     def list_pieces(self) -> list[tuple[Entry, CsvRow | None]]:
+        """Entries of the source with their rows of the csv, and rows of which the file is not there."""
         if self.config.data_dir is None:
             fetch(self.URL, self.downloaded_path, self.SHA256)
         root, data = self._find_csv()
@@ -57,6 +60,7 @@ class MaestroCorpus(FolderCorpus):
         return [(entry, rows.get(entry.name)) for entry in entries] + absent
 
     def read_pieces(self, pieces: list[tuple[Entry, CsvRow | None]]) -> Iterator[Piece]:
+        """Reads the files, with what the csv says about them."""
         present = [(entry, row) for entry, row in pieces if entry.index >= 0]
         rows = {entry.name: row for entry, row in present}
         for piece in super().read_pieces([entry for entry, _ in present]):

@@ -34,14 +34,14 @@ class CsvRow:
 
 def read_csv_rows(data: bytes, where: str) -> list[CsvRow]:
     """
-    Read the csv. A row is one line, so that a quote that is never closed spoils its own row alone.
+    Reads the csv. A row is one line, so that a quote that is never closed spoils its own row alone.
 
     Args:
         data (`bytes`): the file.
         where (`str`): names it in the error.
 
     Raises:
-        SourceError: if the first line does not name the columns of MAESTRO.
+        [`SourceError`]: the first line does not name the columns of MAESTRO.
     """
     lines = data.removeprefix(b"\xef\xbb\xbf").splitlines() or [b""]
     try:
@@ -51,7 +51,7 @@ def read_csv_rows(data: bytes, where: str) -> list[CsvRow]:
     absent = [column for column in CSV_COLUMNS if column not in header]
     if absent:
         raise SourceError(f"{where} lacks the columns {absent}; its first line has {header}. {_remedy()}")
-    rows, first_lines = [], {}
+    rows, first_lines = list[CsvRow](), dict[str, int]()
     for number, line in enumerate(lines[1:], start=2):
         if line.strip():
             row = _read_row(line, number, header)
@@ -67,8 +67,10 @@ def _remedy() -> str:
 
 def _fields(line: bytes) -> list[str]:
     """
+    The values of a line.
+
     Raises:
-        ValueError: if the line is not UTF-8, or no csv.
+        `ValueError`: the line is not UTF-8, or no csv.
     """
     if b"\0" in line:
         raise ValueError(f"a null byte in {line[:80]!r}")

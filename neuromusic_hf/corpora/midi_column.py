@@ -19,8 +19,10 @@ LOOKED_AT = 100
 
 def find_midi_column(rows: Dataset | IterableDataset, name: str, wanted: str | None = None) -> str:
     """
-    Find the column of MIDI files: the one asked for, else `midi`, else the only one that holds bytes or structs of
-    bytes, else the only one of these that begins as MIDI files do.
+    Finds the column of MIDI files.
+
+    It is the one asked for, else `midi`, else the only one that holds bytes or structs of bytes, else the only one of
+    these that begins as MIDI files do.
 
     Args:
         rows (`Dataset` or `IterableDataset`): not decoded.
@@ -28,7 +30,7 @@ def find_midi_column(rows: Dataset | IterableDataset, name: str, wanted: str | N
         wanted (`str`, *optional*): the column asked for.
 
     Raises:
-        ValueError: if there is none, or more than one.
+        `ValueError`: there is none, or more than one.
     """
     features = rows.features or {}  # a stream may not know them
     found = [column for column, feature in features.items() if holds_bytes(feature)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from .sources import is_archive, is_midi_name
 from .walking import walk
 
 CorpusName = str | Path | type[MidiCorpusBuilder]
+CorpusNames = CorpusName | list[CorpusName] | tuple[CorpusName, ...]
 
 CORPORA: dict[str, type[MidiCorpusBuilder]] = {
     "bach": BachCorpus,
@@ -48,7 +48,7 @@ class FoundCorpus:
         return self.builder is not None and self.builder.OFFICIAL_SPLITS
 
 
-def find_corpora(names: CorpusName | Sequence[CorpusName], data_dir: str | Path | None = None) -> list[FoundCorpus]:
+def find_corpora(names: CorpusNames, data_dir: str | Path | None = None) -> list[FoundCorpus]:
     """
     Finds what each name means, and reads none.
 
@@ -60,14 +60,14 @@ def find_corpora(names: CorpusName | Sequence[CorpusName], data_dir: str | Path 
         `ValueError`: there is no name, one is given twice, or is no corpus; or `data_dir` goes with none of them.
     """
     if isinstance(names, str):
-        names = split_names(names)
-    elif not isinstance(names, list | tuple):
-        names = [names]
-    if not names or any(name in ("", None) for name in names):
+        each = list[CorpusName](split_names(names))
+    else:
+        each = list(names) if isinstance(names, list | tuple) else [names]
+    if not each or any(name in ("", None) for name in each):
         raise ValueError(f"Name at least one corpus, got {names!r}. {_choices()}")
-    if len(set(map(str, names))) < len(names):
+    if len(set(map(str, each))) < len(each):
         raise ValueError(f"A corpus is named twice in {names!r}.")
-    return [_find(name, None if data_dir is None else _absolute(data_dir)) for name in names]
+    return [_find(name, None if data_dir is None else _absolute(data_dir)) for name in each]
 
 
 def split_names(text: str) -> list[str]:

@@ -55,7 +55,7 @@ class QuarantineReport:
         return f"{line}; not read because of max_pieces: {self.unread}" if self.unread else line
 
     def save(self, path: str | Path) -> Path:
-        """Write the report as JSON, whole or not at all."""
+        """Writes the report as JSON, whole or not at all."""
         path = user_path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, self, ascii_only=False)
@@ -64,10 +64,10 @@ class QuarantineReport:
     @classmethod
     def load(cls, path: str | Path) -> QuarantineReport:
         """
-        Read a report that [`save`] wrote.
+        Reads a report that [`save`] wrote.
 
         Raises:
-            ValueError: if it is none.
+            `ValueError`: it is none.
         """
         path, remedy = user_path(path), "Load the corpus again, and it is written anew."
         return read_json(path, cls, "is no quarantine report", remedy)
@@ -79,7 +79,7 @@ def _listed(counts: dict[str, int]) -> str:
 
 def report_of(corpus: str, table: pa.Table) -> QuarantineReport:
     """
-    Make the report from the rows of a corpus.
+    Makes the report from the rows of a corpus.
 
     Args:
         corpus (`str`): name or path, for the report.
@@ -89,12 +89,12 @@ def report_of(corpus: str, table: pa.Table) -> QuarantineReport:
     refused_rows = table.filter(table["refused_reason"].is_valid())
     paths = _paths(refused_rows)
     reasons, details = refused_rows["refused_reason"].to_pylist(), refused_rows["refused_detail"].to_pylist()
-    rows = sorted(zip(paths, reasons, details, strict=True), key=lambda row: (str(row[0]), row[1]))
+    rows = sorted(zip(paths, reasons, details, strict=True), key=lambda row: row[:2])
     ignored = Counter(detail for _, reason, detail in rows if reason == IGNORED)
     files = [dict(zip(("path", "reason", "detail"), row, strict=True)) for row in rows if row[1] != IGNORED]
     refused = Counter(file["reason"] for file in files)
     mended_files = _mended_files(table)
-    mended = Counter(file["kind"] for file in mended_files)
+    mended = Counter(str(file["kind"]) for file in mended_files)
     return QuarantineReport(
         corpus,
         accepted=len(table) - len(rows),
@@ -113,12 +113,12 @@ def _mended_files(table: pa.Table) -> list[dict[str, str | int]]:
     return [{"path": path, **mend} for path, mends in pairs for mend in mends]
 
 
-def _paths(rows: pa.Table) -> list[str | None]:
+def _paths(rows: pa.Table) -> list[str]:
     return [path for chunk in rows["midi"].chunks for path in chunk.field("path").to_pylist()]
 
 
 def merge_reports(reports: list[QuarantineReport]) -> QuarantineReport:
-    """Add up the reports of corpora that were joined; paths get the name of their corpus in front."""
+    """Adds up the reports of corpora that were joined; paths get the name of their corpus in front."""
     if len(reports) == 1:
         return reports[0]
     refused, ignored, mended = (

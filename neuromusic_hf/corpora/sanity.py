@@ -41,19 +41,14 @@ class PieceFacts:
 
 def inspect_midi(data: bytes, limits: SanityLimits | None = None) -> PieceFacts:
     """
-    Read one MIDI file, once, and check it.
+    Reads one MIDI file, once, and checks it.
 
     Args:
-        data (`bytes`):
-            The file.
-        limits ([`SanityLimits`], *optional*):
-            Defaults to `SanityLimits()`.
-
-    Returns:
-        [`PieceFacts`]
+        data (`bytes`): the file.
+        limits ([`SanityLimits`], *optional*, defaults to `SanityLimits()`): what it may be.
 
     Raises:
-        RefusedFile: if the bytes are not a readable MIDI file or break a limit. Reasons: those of [`read_midi`], and
+        [`RefusedFile`]: the bytes are not a readable MIDI file or break a limit. Reasons: those of [`read_midi`], and
             `no_notes`, `too_few_notes`, `too_many_notes`, `drums_only`, `bad_durations`, `tempo_out_of_range`,
             `too_short`, `too_long`, `note_too_long`.
     """
@@ -77,7 +72,7 @@ def inspect_midi(data: bytes, limits: SanityLimits | None = None) -> PieceFacts:
 
 def hash_notes(onset: np.ndarray, pitch: np.ndarray, drum: np.ndarray, tpq: int) -> str:
     """
-    Hash the music, whatever the file: its notes as a set of (onset, pitch, drum or not).
+    Hashes the music, whatever the file: its notes as a set of (onset, pitch, drum or not).
 
     Onsets count from the first note on a grid of 24 to the quarter note. File name, texts, ticks per quarter, tempo,
     velocity, note length, program and track order do not matter, and a doubled note counts once.

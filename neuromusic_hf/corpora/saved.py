@@ -53,7 +53,7 @@ def saved_rows(
     **load_kwargs: Any,
 ) -> tuple[Dataset | IterableDataset, list[str]]:
     """
-    Open a saved corpus in the form the builders make: one row per file, with facts, split and refusal.
+    Opens a saved corpus in the form the builders make: one row per file, with facts, split and refusal.
 
     Rows come from anyone: nothing is opened but the bytes in them. Those that lack our columns, or in which one is not
     as we write it, are inspected; the others are inspected only if `limits` are given. Audio, images and the like come
@@ -66,13 +66,13 @@ def saved_rows(
         num_proc (`int`, *optional*): processes for the inspection.
         streaming (`bool`): whether rows come as an `IterableDataset`.
         midi_column (`str`, *optional*): the column of MIDI files, see [`find_midi_column`].
-        **load_kwargs: passed to `datasets.load_dataset`, such as `revision`.
+        load_kwargs: passed to `datasets.load_dataset`, such as `revision`.
 
     Returns:
         The rows, and the splits that the corpus lacks although it has others (to be carved out of train).
 
     Raises:
-        ValueError: if there is no such dataset, no MIDI column or more than one, or a split of another name.
+        `ValueError`: there is no such dataset, no MIDI column or more than one, or a split of another name.
     """
     native = _open(name, cache_dir, streaming, load_kwargs)
     official = {split: _official_name(split, name) if len(native) > 1 else None for split in native}
@@ -144,9 +144,11 @@ def _from_hub(
 
 def _load_dataset(name: str, cache_dir: str | None, **load_kwargs: Any) -> dict[str, Dataset | IterableDataset]:
     """
+    Loads a dataset as `datasets` does, and tells what is wrong where it cannot.
+
     Raises:
-        CacheError: if the cache cannot be written.
-        ValueError: if the dataset cannot be read, or what is there already is damaged.
+        [`CacheError`]: the cache cannot be written.
+        `ValueError`: the dataset cannot be read, or what is there already is damaged.
     """
     cache, damage = Path(cache_dir or datasets.config.HF_DATASETS_CACHE), None
     try:
@@ -171,8 +173,10 @@ def _cache_files(rows: Dataset | IterableDataset) -> list[dict]:
 
 def _load_from_disk(folder: Path) -> Dataset | DatasetDict:
     """
+    Loads what `save_to_disk` wrote, after a look at its files.
+
     Raises:
-        ValueError: if a file of the folder is damaged or missing.
+        `ValueError`: a file of the folder is damaged or missing.
     """
     try:
         files = [path for name in SAVED_FILES for path in folder.rglob(name)]
@@ -186,8 +190,10 @@ def _load_from_disk(folder: Path) -> Dataset | DatasetDict:
 
 def _check_parquet(path: Path) -> None:
     """
+    Refuses a file that is cut off.
+
     Raises:
-        ValueError: if the file does not end as Parquet does.
+        `ValueError`: the file does not end as Parquet does.
     """
     try:
         pq.read_metadata(path)
@@ -206,7 +212,7 @@ def _official_name(split: str, name: str) -> str:
 
 
 def _rename_midi(rows: Dataset | IterableDataset, name: str, wanted: str | None) -> Dataset | IterableDataset:
-    """Call the MIDI column `midi`, and have it and all others undecoded, as they are stored."""
+    """Calls the MIDI column `midi`, and has it and all others undecoded, as they are stored."""
     rows = _undecoded(rows) if rows.features else rows
     column = find_midi_column(rows, name, wanted)
     if more := fields_beside_midi(rows.features[column]):

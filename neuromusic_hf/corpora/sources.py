@@ -1,4 +1,4 @@
-"""List and read the files of a folder, a zip or a tar, without ever unpacking to disk."""
+"""The files of a folder, a zip or a tar: listed and read, without ever unpacking to disk."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from typing import IO, cast
 
 from ..music import RefusedFile, SanityLimits
 from ..music.unwrapping import MIDI_EXTENSIONS, check_size
@@ -23,7 +25,8 @@ DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ta
 UNREADABLE_MEMBER = (*DAMAGED, RuntimeError, NotImplementedError)
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True)
+class Entry:
     """
     One file of a source.
 
@@ -55,31 +58,28 @@ def is_midi_name(name: str) -> bool:
 
 def list_source(path: str | Path) -> list[Entry]:
     """
-    List all files of a folder (recursive, sorted), zip or tar (in archive order).
+    Lists all files of a folder (recursive, sorted), zip or tar (in archive order).
 
     Raises:
-        SourceError: if the path does not exist, is neither a folder nor a whole zip or tar, or cannot be listed.
+        [`SourceError`]: the path does not exist, is neither a folder nor a whole zip or tar, or cannot be listed.
     """
     if os.path.isdir(path):
         found = sorted(walk(path), key=lambda file: file[0])
         return [Entry(name, index, problem) for index, (name, problem) in enumerate(found)]
     with _open(path) as archive:
-        return [Entry(_name(member), index) for index, member in enumerate(_members(archive)) if not _is_dir(member)]
+        return [Entry(member.name, index) for index, member in enumerate(_members(archive)) if not member.is_dir]
 
 
 def read_source(
     path: str | Path, entries: Iterable[Entry], limits: SanityLimits
 ) -> Iterator[tuple[Entry, bytes | RefusedFile]]:
     """
-    Read entries, in the order of the listing; the archive is opened once.
+    Reads entries, in the order of the listing; the archive is opened once.
 
     Args:
-        path (`str` or `Path`):
-            The folder, zip or tar.
-        entries (`Iterable[Entry]`):
-            What [`list_source`] gave, or a part of it.
-        limits ([`SanityLimits`]):
-            A file above `max_file_bytes` is refused without being unpacked.
+        path (`str` or `Path`): the folder, zip or tar.
+        entries (iterable of [`Entry`]): what [`list_source`] gave, or a part of it.
+        limits ([`SanityLimits`]): a file above `max_file_bytes` is refused without being unpacked.
 
     Yields:
         The entry with its bytes, or with a [`RefusedFile`]: `unsafe_path` (a link, or a member name that is absolute
@@ -93,7 +93,7 @@ def read_source(
     with _open(path) as archive:
         for index, member in enumerate(_members(archive)):
             if index in wanted:
-                yield wanted.pop(index), attempt(_read_member, archive, member, limits)
+                yield wanted.pop(index), attempt(_read_member, member, limits)
             if not wanted:
                 return
     for entry in wanted.values():
@@ -102,22 +102,23 @@ def read_source(
 
 def read_named(path: str | Path, name: str) -> list[tuple[str, bytes]]:
     """
-    Read every file of this name, in any folder (a metadata file: csv, json).
+    Reads every file of this name, in any folder (a metadata file: csv, json).
 
     Raises:
-        SourceError: if one cannot be read.
+        [`SourceError`]: one cannot be read.
     """
     found = [entry for entry in list_source(path) if PurePosixPath(entry.name).name == name]
-    pieces = [(entry.name, data) for entry, data in read_source(path, found, SanityLimits())]
-    for file, data in pieces:
+    files = []
+    for entry, data in read_source(path, found, SanityLimits()):
         if isinstance(data, RefusedFile):
-            raise SourceError(f"Cannot read '{file}' in '{path}': {data}. Copy or download it again.")
-    return pieces
+            raise SourceError(f"Cannot read '{entry.name}' in '{path}': {data}. Copy or download it again.")
+        files.append((entry.name, data))
+    return files
 
 
 def source_fingerprint(path: str | Path, is_part: Callable[[str], bool] = lambda name: True) -> str:
     """
-    Hash what tells that a source has changed: names, sizes, times and inodes of its files; of an archive, its own.
+    Hashes what tells that a source has changed: names, sizes, times and inodes of its files; of an archive, its own.
 
     Contents are not read, as a corpus may have hundreds of gigabytes. Links are followed: what counts is the file that
     would be read. The time of a file's last change (ctime) tells of a content that was replaced by one of the same
@@ -128,7 +129,7 @@ def source_fingerprint(path: str | Path, is_part: Callable[[str], bool] = lambda
         is_part (`Callable`, *optional*): whether a file of this name counts, if it is a folder.
 
     Raises:
-        SourceError: if the path does not exist.
+        [`SourceError`]: the path does not exist.
     """
     if not os.path.exists(path):
         raise SourceError(f"There is no file or folder at '{path}'.")
@@ -164,16 +165,37 @@ def _open(path: str | Path) -> Iterator[zipfile.ZipFile | tarfile.TarFile]:
         raise SourceError(f"The archive '{path}' is damaged or incomplete: {type(error).__name__}: {error}") from error
 
 
-def _members(archive: zipfile.ZipFile | tarfile.TarFile) -> Iterable[zipfile.ZipInfo | tarfile.TarInfo]:
-    return archive.infolist() if isinstance(archive, zipfile.ZipFile) else archive
+@dataclass(frozen=True)
+class _Member:
+    """
+    A member of an archive of any kind.
+
+    Args:
+        name (`str`): its path in the archive, as that has it.
+        is_dir (`bool`): whether it is a folder.
+        size (`int`): in bytes, as the archive says.
+        no_file (`str`, *optional*): what it is instead of a file to read.
+        open (`Callable`): opens it.
+    """
+
+    name: str
+    is_dir: bool
+    size: int
+    no_file: str | None
+    open: Callable[[], IO[bytes]]
 
 
-def _name(member: zipfile.ZipInfo | tarfile.TarInfo) -> str:
-    return member.filename if isinstance(member, zipfile.ZipInfo) else member.name
-
-
-def _is_dir(member: zipfile.ZipInfo | tarfile.TarInfo) -> bool:
-    return member.is_dir() if isinstance(member, zipfile.ZipInfo) else member.isdir()
+def _members(archive: zipfile.ZipFile | tarfile.TarFile) -> Iterator[_Member]:
+    if isinstance(archive, zipfile.ZipFile):
+        for info in archive.infolist():
+            is_link = (info.external_attr >> 16) & 0o170000 == 0o120000
+            no_file = "not a file but a symbolic link" if is_link else None
+            yield _Member(info.filename, info.is_dir(), info.file_size, no_file, partial(archive.open, info))
+        return
+    for member in archive:
+        no_file = None if member.isreg() else f"not a file but a link to '{member.linkname}' or a device"
+        extract = cast(Callable[[], IO[bytes]], partial(archive.extractfile, member))
+        yield _Member(member.name, member.isdir(), member.size, no_file, extract)
 
 
 def attempt(read: Callable[..., bytes], *args) -> bytes | RefusedFile:
@@ -188,11 +210,11 @@ def attempt(read: Callable[..., bytes], *args) -> bytes | RefusedFile:
 
 def read_file(path: str | Path, limits: SanityLimits) -> bytes:
     """
-    Read a file of any kind that a user may name, without waiting for a pipe or reading beyond the limit.
+    Reads a file of any kind that a user may name, without waiting for a pipe or reading beyond the limit.
 
     Raises:
-        RefusedFile: `missing`, `unreadable` (no regular file) or `too_large`.
-        OSError: if the system refuses it.
+        [`RefusedFile`]: `missing`, `unreadable` (no regular file) or `too_large`.
+        `OSError`: the system refuses it.
     """
     if refused := link_to_nothing(path):
         raise refused
@@ -203,26 +225,18 @@ def read_file(path: str | Path, limits: SanityLimits) -> bytes:
         return _read_bounded(file, limits)
 
 
-def _read_member(
-    archive: zipfile.ZipFile | tarfile.TarFile, member: zipfile.ZipInfo | tarfile.TarInfo, limits: SanityLimits
-) -> bytes:
-    name = _name(member)
-    parts = name.replace("\\", "/").split("/")
+def _read_member(member: _Member, limits: SanityLimits) -> bytes:
+    parts = member.name.replace("\\", "/").split("/")
     if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
-        raise RefusedFile("unsafe_path", f"the member name '{name}' leads out of its folder")
-    if isinstance(member, tarfile.TarInfo):
-        if not member.isreg():
-            raise RefusedFile("unsafe_path", f"not a file but a link to '{member.linkname}' or a device")
-        check_size(member.size, limits)
-        return archive.extractfile(member).read()
-    if (member.external_attr >> 16) & 0o170000 == 0o120000:
-        raise RefusedFile("unsafe_path", "not a file but a symbolic link")
-    check_size(member.file_size, limits)
-    with archive.open(member) as file:
+        raise RefusedFile("unsafe_path", f"the member name '{member.name}' leads out of its folder")
+    if member.no_file:
+        raise RefusedFile("unsafe_path", member.no_file)
+    check_size(member.size, limits)
+    with member.open() as file:
         return _read_bounded(file, limits)
 
 
-def _read_bounded(file: BinaryIO, limits: SanityLimits) -> bytes:
+def _read_bounded(file: IO[bytes], limits: SanityLimits) -> bytes:
     """The declared size may lie, and a file may grow: never read more than one byte beyond the limit."""
     data = file.read(-1 if limits.max_file_bytes is None else limits.max_file_bytes + 1)
     check_size(len(data), limits)

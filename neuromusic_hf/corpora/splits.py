@@ -10,17 +10,18 @@ DEFAULT_SPLIT_SHARES = (0.8, 0.1, 0.1)
 
 def check_shares(shares: Sequence[float]) -> tuple[float, float, float]:
     """
-    Give the shares of train, validation and test as a tuple.
+    Gives the shares of train, validation and test as a tuple.
 
     Raises:
-        ValueError: if there are not three shares, one is not above 0, or they do not add up to 1.
+        `ValueError`: there are not three shares, one is not above 0, or they do not add up to 1.
     """
-    shares = tuple(float(share) for share in shares)
-    if len(shares) != len(SPLIT_NAMES) or not (min(shares) > 0 and abs(sum(shares) - 1) <= 1e-6):
+    given = tuple(float(share) for share in shares)
+    if len(given) != len(SPLIT_NAMES) or not (min(given) > 0 and abs(sum(given) - 1) <= 1e-6):
         raise ValueError(
-            f"split_shares must be three numbers above 0 that add up to 1 (train, validation, test), got {shares}."
+            f"split_shares must be three numbers above 0 that add up to 1 (train, validation, test), got {given}."
         )
-    return shares
+    train, validation, test = given
+    return train, validation, test
 
 
 def split_of(
@@ -29,14 +30,14 @@ def split_of(
     among: Sequence[str] = SPLIT_NAMES,
 ) -> str:
     """
-    Name the split of a piece from its content hash alone.
+    Names the split of a piece from its content hash alone.
 
     Args:
         content_hash (`str`):
             At least 15 hexadecimal digits, of which the first 15 are read as a uniform number between 0 and 1.
-        shares (`Sequence[float]`, *optional*, defaults to `(0.8, 0.1, 0.1)`):
+        shares (sequence of `float`, *optional*, defaults to `(0.8, 0.1, 0.1)`):
             Shares of train, validation and test.
-        among (`Sequence[str]`, *optional*, defaults to all three):
+        among (sequence of `str`, *optional*, defaults to all three):
             The splits to choose from, in proportion to their shares.
 
     Returns:
@@ -53,13 +54,13 @@ def split_of(
 
 def assign_split(content_hash: str, official: str | None, shares: Sequence[float], carved: Sequence[str] = ()) -> str:
     """
-    Name the split of a piece that may have an official one.
+    Names the split of a piece that may have an official one.
 
     Args:
         content_hash (`str`): as in [`split_of`].
         official (`str`, *optional*): the split the corpus itself gives.
-        shares (`Sequence[float]`): shares of train, validation and test.
-        carved (`Sequence[str]`, *optional*): splits the corpus lacks, which are carved out of its train split.
+        shares (sequence of `float`): shares of train, validation and test.
+        carved (sequence of `str`, *optional*): splits the corpus lacks, which are carved out of its train split.
     """
     if official is None:
         return split_of(content_hash, shares)
@@ -71,14 +72,14 @@ def assign_split(content_hash: str, official: str | None, shares: Sequence[float
 
 def check_not_empty(counts: dict[str, int], corpus: str) -> None:
     """
-    Refuse splits of which one has no piece.
+    Refuses splits of which one has no piece.
 
     Args:
         counts (`dict[str, int]`): pieces by split.
         corpus (`str`): name or path, for the message.
 
     Raises:
-        ValueError: naming the empty splits, the number of pieces, and what to do.
+        `ValueError`: naming the empty splits, the number of pieces, and what to do.
     """
     empty = [name for name in SPLIT_NAMES if counts.get(name, 0) == 0]
     if empty:

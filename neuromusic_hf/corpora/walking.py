@@ -1,4 +1,4 @@
-"""Walk through a folder: every file once, links followed, and nothing passed over in silence."""
+"""A walk through a folder: every file once, links followed, and nothing passed over in silence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SourceError(ValueError):
 
 def walk(root: str | Path) -> Iterator[tuple[str, RefusedFile | None]]:
     """
-    Name all files under a folder, in no order to rely on.
+    Names all files under a folder, in no order to rely on.
 
     Links to files and folders are followed. A folder is entered once, however many links lead to it, and none that
     holds `root`: so that links in circles end, and the same music does not come twice.
@@ -26,10 +26,10 @@ def walk(root: str | Path) -> Iterator[tuple[str, RefusedFile | None]]:
         another name has led to (`already_listed`), or a link to nothing (`missing`).
 
     Raises:
-        SourceError: if `root` itself cannot be listed.
+        [`SourceError`]: `root` itself cannot be listed.
     """
     entered = {_identity(parent) for parent in Path(os.path.realpath(root)).parents}
-    folders, links = [""], deque()
+    folders, links = [""], deque[str]()
     while folders or links:  # links last: what lies in the folder itself keeps its own name
         name = folders.pop() if folders else links.popleft()
         try:

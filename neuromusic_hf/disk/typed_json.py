@@ -13,9 +13,10 @@ from typing import Any, TypeVar, overload
 from .whole import write_whole
 
 MOST_SHOWN = 60
-LONGEST_INTEGER = 63
-"""Bits: what a table can hold."""
+INTEGERS = range(-(2**63), 2**64)
+"""What a table can hold, as a signed number or as one without a sign."""
 
+LEFT_OUT_IF_NONE = "left_out_if_none"
 NAMES = {dict: "an object", list: "a list", str: "text", int: "a whole number", float: "a number", bool: "a bool"}
 
 Shape = TypeVar("Shape")
@@ -71,6 +72,11 @@ def write_json(path: Path, value: Any, *, ascii_only: bool = True) -> None:
     write_whole(path, text + "\n")
 
 
+def left_out_if_none() -> Any:
+    """A field of a dataclass that is `None` by default, and does not stand in the file where it is."""
+    return dataclasses.field(default=None, metadata={LEFT_OUT_IF_NONE: True})
+
+
 def to_json(value: Any) -> Any:
     """
     Plain JSON values of a dataclass, and of all in it: its fields in order, or what its own `to_dict()` says.
@@ -80,7 +86,7 @@ def to_json(value: Any) -> Any:
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         own = getattr(value, "to_dict", None)
-        return to_json(own() if own else {each.name: getattr(value, each.name) for each in dataclasses.fields(value)})
+        return to_json(own() if own else _fields_of(value))
     if isinstance(value, Mapping):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -128,6 +134,11 @@ def from_json(value, shape, place):
     return value if shape is Any else _expect(value, shape, place)
 
 
+def _fields_of(value: Any) -> dict[str, Any]:
+    pairs = ((each, getattr(value, each.name)) for each in dataclasses.fields(value))
+    return {each.name: item for each, item in pairs if item is not None or LEFT_OUT_IF_NONE not in each.metadata}
+
+
 def _one_of(value: Any, shapes: list, place: str) -> Any:
     for shape in shapes[:-1]:
         try:
@@ -157,7 +168,7 @@ def _types_of(cls: type) -> dict[str, Any]:
 def _expect(value: Any, kind: type, place: str) -> Any:
     fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
     if fits and isinstance(value, int):
-        fits = value.bit_length() <= LONGEST_INTEGER
+        fits = value in INTEGERS
     elif fits and isinstance(value, float):
         fits = math.isfinite(value)
     elif fits and isinstance(value, str):

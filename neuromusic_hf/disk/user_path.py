@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-def user_path(path: str | Path) -> Path:
+def user_path(path: str | os.PathLike[str]) -> Path:
     """
     The path that a user means: a `~` at its start is a home folder, as shells have it, where there is such a user.
 

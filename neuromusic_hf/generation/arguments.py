@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from transformers import GenerationConfig, GenerationMixin, PreTrainedModel
 from transformers.generation import GenerationMode
 
+from ..borders.transformers import refuse_unknown_arguments
+
 GENERATE_ARGUMENTS = {
     *vars(GenerationConfig()),
     *inspect.signature(GenerationMixin.generate).parameters,
@@ -63,7 +65,7 @@ def check_arguments(model: PreTrainedModel, arguments: dict):
             do.
     """
     unknown = {name: value for name, value in arguments.items() if name not in GENERATE_ARGUMENTS | OF_THE_PROMPT}
-    model._validate_model_kwargs(unknown)
+    refuse_unknown_arguments(model, unknown)
     if of_prompt := [name for name in arguments if name in OF_THE_PROMPT]:
         raise ValueError(f"{', '.join(of_prompt)} cannot be given: the pipeline makes them of the piece.")
     settings = settings_in_force(model, arguments)

@@ -7,6 +7,7 @@ from miditok.constants import DEFAULT_VELOCITY, TIME_SIGNATURE
 from miditok.utils import compute_ticks_per_bar
 from symusic import TimeSignature
 
+from ..borders.miditok import read_meter, ticks_of_lengths, ticks_per_beat
 from ..tokenization import MidiProcessor
 from .prompts import PieceTempo
 
@@ -111,7 +112,7 @@ class MusicClock:
         elif kind == "Velocity" and len(self.note) == 1:
             self.note.append(int(value))
         elif kind == "Duration" and len(self.note) == 2:
-            return self._finish(self.tokenizer._tpb_tokens_to_ticks[self.ticks_per_beat][value])
+            return self._finish(self.lengths[value])
         else:
             self.note = []
             self._read_time(kind, value)
@@ -126,11 +127,11 @@ class MusicClock:
             self.bar_tick = self.bar_tick or 0
             self.tick = self.bar_tick + int(value) * self.ticks_per_position
         elif kind == "TimeShift" and value != "0.0.1":
-            self.tick += self.tokenizer._tpb_tokens_to_ticks[self.ticks_per_beat][value]
+            self.tick += self.lengths[value]
         elif kind == "Program":
             self.program = int(value)
         elif kind == "TimeSig":
-            self._set_meter(*self.tokenizer._parse_token_time_signature(value))
+            self._set_meter(*read_meter(self.tokenizer, value))
         elif kind == "Tempo" and not self.fixed_tempo:
             self.seconds_to_tempo, self.tempo_tick = self.seconds, self.tick
             self.tempo = float(value)
@@ -141,7 +142,8 @@ class MusicClock:
         self.meter_tick = self.tick
         meter = TimeSignature(0, numerator, denominator)
         self.ticks_per_bar = compute_ticks_per_bar(meter, self.tokenizer.time_division)
-        self.ticks_per_beat = self.tokenizer._tpb_per_ts[denominator]
+        self.ticks_per_beat = ticks_per_beat(self.tokenizer, denominator)
+        self.lengths = ticks_of_lengths(self.tokenizer, self.ticks_per_beat)
         self.ticks_per_position = self.ticks_per_beat // self.tokenizer.config.max_num_pos_per_beat
 
     def _seconds_at(self, tick: int) -> float:

@@ -14,6 +14,7 @@ from transformers import (
 )
 from transformers.generation.streamers import BaseStreamer
 
+from ..borders.transformers import sample
 from .arguments import LOOP_MODES, check_supported, generation_mode, settings_in_force
 from .engine import FEWEST_NEW_TOKENS, FEWEST_ROWS, call_packed, preallocated_cache
 from .limits import StopTextCriteria
@@ -176,12 +177,13 @@ class _SamplingLoop:
         if generation_config.do_sample:
             processors.append(RowNoise(self.seeds))
             generation_config.do_sample = False  # of generate()'s own copy
-        return type(model)._sample(
+        return sample(
             model,
             input_ids,
+            self.synced_gpus,
+            self.streamer,
             logits_processor=LogitsProcessorList(processors),
             stopping_criteria=stopping_criteria,
             generation_config=generation_config,
-            **model._extract_generation_mode_kwargs(None, {}, self.synced_gpus, None, self.streamer),
             **model_kwargs,
         )

@@ -7,10 +7,11 @@ from types import MethodType
 import psutil
 import torch
 from torch import nn
-from torch._dynamo.eval_frame import OptimizedModule
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import Cache, DynamicLayer
 from transformers.pytorch_utils import Conv1D
+
+from ..borders.torch import has_hooks, is_compiled, own_parameter, pack_weight, packed_product, version_of
 
 PACKED_FOR_ROWS = 16
 """Rows that weights are packed for; other numbers of rows are nearly as fast."""
@@ -94,21 +95,21 @@ class PackedLayer:
 
     def __init__(self, layer: nn.Module):
         self.layer = layer
-        self.weight, self.bias, self.version = layer.weight, layer.bias, layer.weight._version
+        self.weight, self.bias, self.version = layer.weight, layer.bias, version_of(layer.weight)
         weight = layer.weight.detach()
         by_output = weight.t() if type(layer) is Conv1D else weight
-        self.packed = torch.ops.mkldnn._reorder_linear_weight(by_output, PACKED_FOR_ROWS)
+        self.packed = pack_weight(by_output, PACKED_FOR_ROWS)
 
     def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
         """Inputs of shape `(..., in_features)` to outputs of shape `(..., out_features)`."""
-        return torch.ops.mkldnn._linear_pointwise(inputs, self.packed, self.bias, "none", [], "")
+        return packed_product(inputs, self.packed, self.bias)
 
     def serves(self, inputs: torch.Tensor) -> bool:
         """Whether this is what the layer would give: nobody has changed it, and the product is a plain one."""
         return (
             self.layer.weight is self.weight
             and self.layer.bias is self.bias
-            and self.weight._version == self.version
+            and version_of(self.weight) == self.version
             and type(inputs) is torch.Tensor
             and inputs.dtype == torch.float32
             and inputs.device.type == "cpu"
@@ -161,7 +162,11 @@ def call_packed(model: nn.Module, function: Callable, /, **arguments):
 def layers_to_pack(model: nn.Module) -> list[nn.Module]:
     """The layers of a model that can be packed; none where that does not help or would not be safe."""
     plain_products = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
-    if not plain_products or torch.get_float32_matmul_precision() != "highest" or any(map(_compiled, model.modules())):
+    if (
+        not plain_products
+        or torch.get_float32_matmul_precision() != "highest"
+        or any(map(is_compiled, model.modules()))
+    ):
         return []
     layers = [layer for layer in model.modules() if can_be_packed(layer)]
     bytes_of_copies = sum(layer.weight.nbytes for layer in layers)
@@ -170,13 +175,12 @@ def layers_to_pack(model: nn.Module) -> list[nn.Module]:
 
 def can_be_packed(layer: nn.Module) -> bool:
     """Whether a layer is a product with a float32 matrix on a CPU, and nothing else."""
-    hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
     return (
         KNOWN_FORWARDS.get(type(layer)) is type(layer).forward
-        and not any(hooks)
+        and not has_hooks(layer)
         and ("forward" not in vars(layer) or getattr(layer.forward, "__func__", None) is forward)
-        and _is_plain(layer._parameters.get("weight"))
-        and (layer.bias is None or _is_plain(layer._parameters.get("bias")))
+        and _is_plain(own_parameter(layer, "weight"))
+        and (layer.bias is None or _is_plain(own_parameter(layer, "bias")))
     )
 
 
@@ -188,15 +192,6 @@ def _is_plain(tensor: torch.Tensor | None) -> bool:
         and tensor.is_contiguous()
         and tensor.numel() > 0
         and not tensor.is_inference()
-    )
-
-
-def _compiled(module: nn.Module) -> bool:
-    own_forward = vars(module).get("forward")
-    return (
-        isinstance(module, OptimizedModule)
-        or module._compiled_call_impl is not None
-        or hasattr(own_forward, "_torchdynamo_orig_callable")
     )
 
 

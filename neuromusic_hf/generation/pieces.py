@@ -10,8 +10,8 @@ from symusic.core import ScoreTick
 from torch.utils.data import Dataset
 
 from ..corpora import inspect_midi
-from ..music import RefusedFile, SanityLimits, load_score, tell_mends
-from ..music.midi_feature import NO_BYTES, SCORE_TYPES, Midi
+from ..music import AnyScore, RefusedFile, SanityLimits, load_score, tell_mends
+from ..music.midi_feature import NO_BYTES, Midi
 
 PROMPT_LIMITS = SanityLimits(min_notes=None, min_seconds=None)
 """A prompt may be as short as one note."""
@@ -54,11 +54,11 @@ class PieceInput:
         Reads the piece.
 
         Raises:
-            [`RefusedFile`]: it is not sound MIDI.
+            [`RefusedFile`]: it is no music that can be read.
             `OSError`: there is no such file.
             `TypeError`: it is nothing that holds music.
         """
-        if isinstance(self.midi, SCORE_TYPES):
+        if isinstance(self.midi, AnyScore):
             return load_score(self.midi)
         if self._lacks_bytes():
             raise RefusedFile("missing", NO_BYTES)
@@ -98,7 +98,7 @@ def as_pieces(midi) -> PieceInput | list[PieceInput] | Dataset | Iterator[PieceI
     Raises:
         `TypeError`: `midi` is nothing that holds music.
     """
-    if midi is None or isinstance(midi, (str, Path, bytes, bytearray, dict, *SCORE_TYPES)):
+    if midi is None or isinstance(midi, (str, Path, bytes, bytearray, dict, AnyScore)):
         return PieceInput(midi)
     if isinstance(midi, (list, tuple)):
         return [PieceInput(piece, index) for index, piece in enumerate(midi)]

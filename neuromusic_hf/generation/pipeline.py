@@ -25,7 +25,7 @@ from .prompts import Prompt, PromptMaker, empty_prompt
 from .request import Generated, Job, Refusal, Request
 from .streaming import followed
 
-SEED_BITS = 32
+DRAWN_SEED_BITS = 32
 
 
 class MidiContinuationPipeline(Pipeline):
@@ -211,7 +211,7 @@ class MidiContinuationPipeline(Pipeline):
         try:
             prompt = self._prompt(piece, request)
             programs = self.controller.allowed_programs(request.control, prompt)
-            seed = secrets.randbits(SEED_BITS) if request.seed is None else request.seed
+            seed = secrets.randbits(DRAWN_SEED_BITS) if request.seed is None else request.seed
             room = request.room(len(prompt.ids), self._settings(request), longest_context(self.model.config))
             return {"job": Job(prompt, programs, room, seed)}
         except RefusedFile as refused:

@@ -8,7 +8,17 @@ import numpy as np
 from symusic import Score, Tempo
 from symusic.core import ScoreTick
 
-from ..music import RefusedFile, bar_starts, excerpt, new_music, onsets, seconds_at
+from ..music import (
+    DEFAULT_TEMPO,
+    RefusedFile,
+    TempoMap,
+    bar_starts,
+    excerpt,
+    gather_notes,
+    new_music,
+    onsets,
+    seconds_at,
+)
 from ..tokenization import MidiProcessor, Tally
 
 
@@ -102,7 +112,7 @@ class PieceTempo:
         fixed (`bool`, *optional*, defaults to `False`): it stays so, whatever tokens say.
     """
 
-    qpm: float = 120.0
+    qpm: float = DEFAULT_TEMPO
     fixed: bool = False
 
     def decode(self, ids: list[int], processor: MidiProcessor) -> ScoreTick:
@@ -231,12 +241,11 @@ class PromptMaker:
                 return None
             return self._earliest(bars, notes, lambda tick: self._fits(excerpt(piece, tick)))
         if settings.prompt_seconds is not None:
-            end = seconds_at(piece, np.array(max(note.end for track in piece.tracks for note in track.notes)))
+            tempos = TempoMap.of(piece)
+            end = tempos.to_seconds(gather_notes(piece).end.max())
             if end <= settings.prompt_seconds:
                 return None
-            return self._earliest(
-                bars, notes, lambda tick: bool(end - seconds_at(piece, np.array(tick)) <= settings.prompt_seconds)
-            )
+            return self._earliest(bars, notes, lambda tick: end - tempos.to_seconds(tick) <= settings.prompt_seconds)
         return None
 
     def _fits(self, part: ScoreTick) -> bool:

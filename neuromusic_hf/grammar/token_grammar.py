@@ -216,9 +216,11 @@ class TokenGrammar:
                 The mask of each row, as an index; needed where the grammar has several.
 
         Raises:
-            `ValueError`: there are several masks, and no `mask_of_row`.
+            `ValueError`: there are several masks, and no `mask_of_row`; or the other way round.
         """
         places, limits, masks = state.places, self.limits, self.masks
+        if masks is None and mask_of_row is not None:
+            raise ValueError("The grammar has no masks to choose among by mask_of_row: make one that is restricted.")
         if masks is not None and mask_of_row is not None:
             limits, masks = limits.select(mask_of_row), masks[mask_of_row]
             last = places[:, -1] + mask_of_row * self.programs.slots

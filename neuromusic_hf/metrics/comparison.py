@@ -23,27 +23,20 @@ class Comparison:
 
     Its functions are sent to other processes by their import path: they are functions of a module, no lambdas.
 
-    Attributes:
+    Args:
         name (`str`):
             In snake_case: `"pitch"` makes the columns `pitch_original`, `pitch_generated`, and the score `pitch_kl`.
-        title (`str`):
-            For headings.
-        unit (`str`):
-            Of the distance.
+        title (`str`): for headings.
+        unit (`str`): what distances are in, such as `"nats"` or `"steps of velocity"`.
         feature (`Callable`):
             From a [`symusic.Score`] to what is compared; raises [`RefusedFile`] where the score has no such feature.
-        distance (`Callable`):
-            From the feature of the prompt and that of what follows to a finite `float`.
-        higher_is_nearer (`bool`, *optional*, defaults to `False`):
-            Whether the distance is a similarity.
-        decimals (`int`, *optional*, defaults to 3):
-            That distances are shown with.
-        count (`Callable`, *optional*):
-            From a feature to what is summed over all pieces, as `dict[str, int]`.
+        distance (`Callable`): from the feature of the prompt and that of what follows to a finite `float`.
+        higher_is_nearer (`bool`, *optional*, defaults to `False`): whether the distance is a similarity.
+        decimals (`int`, *optional*, defaults to 3): that distances are shown with.
+        count (`Callable`, *optional*): from a feature to what is summed over all pieces, as `dict[str, int]`.
         needs_embedding (`bool`, *optional*, defaults to `False`):
             Whether `distance` and `count` take a [`HarmonyEmbedding`] first. [`Comparison.bind`] gives it to them.
-        import_path (`str`, *optional*):
-            Where [`all_comparisons`] found it.
+        import_path (`str`, *optional*): where [`all_comparisons`] found it.
 
     Raises:
         `ValueError`: `name` is not in snake_case, or that of another column; `title` is no line of text.

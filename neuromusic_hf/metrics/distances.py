@@ -26,15 +26,11 @@ class ComparedPiece(NamedTuple):
     """
     The three parts of a piece that are compared: paths, bytes, `{"bytes", "path"}` or scores.
 
-    Attributes:
-        name (`str`):
-            To report it by.
-        prompt:
-            What was continued.
-        original:
-            How the piece goes on, without the prompt.
-        generated:
-            How the model goes on, without the prompt.
+    Args:
+        name (`str`): to report it by.
+        prompt: what was continued.
+        original: how the piece goes on, without the prompt.
+        generated: how the model goes on, without the prompt.
     """
 
     name: str
@@ -48,17 +44,12 @@ class PieceDistances:
     """
     Of one piece and one comparison.
 
-    Attributes:
-        original (`float`, *optional*):
-            Distance from the prompt.
-        generated (`float`, *optional*):
-            Distance from the prompt.
-        reason (`str`, *optional*):
-            Why there are none, such as `"generated: no_notes"`.
-        counts (`Counter`):
-            What the comparison counts in the three parts.
-        readable (`bool`, *optional*, defaults to `True`):
-            Whether its files could be read.
+    Args:
+        original (`float`, *optional*): distance from the prompt.
+        generated (`float`, *optional*): distance from the prompt.
+        reason (`str`, *optional*): why there are none, such as `"generated: no_notes"`.
+        counts (`Counter`): what the comparison counts in the three parts.
+        readable (`bool`, *optional*, defaults to `True`): whether its files could be read.
     """
 
     original: float | None = None
@@ -73,10 +64,8 @@ def compare_piece(piece: ComparedPiece, comparisons: Sequence[Comparison]) -> di
     The distances of one piece, by the name of the comparison. Each of its three files is read once.
 
     Args:
-        piece ([`ComparedPiece`]):
-            What is compared.
-        comparisons (sequence of [`Comparison`]):
-            By what.
+        piece ([`ComparedPiece`]): what is compared.
+        comparisons (sequence of [`Comparison`]): how, one entry of the result for each.
 
     Raises:
         `OSError`: a path cannot be read.
@@ -121,12 +110,9 @@ def compare_pieces(
     [`compare_piece`] of many, in their order, as they come.
 
     Args:
-        pieces (`Iterable[ComparedPiece]`):
-            Drawn as they are needed, so that memory does not grow with their number.
-        comparisons (sequence of [`Comparison`]):
-            By what.
-        num_workers (`int`, *optional*, defaults to 1):
-            Processes; with 1, this one.
+        pieces (`Iterable[ComparedPiece]`): drawn as they are needed, so that memory does not grow with their number.
+        comparisons (sequence of [`Comparison`]): how, one entry of the result for each.
+        num_workers (`int`, *optional*, defaults to 1): processes; with 1, this one.
     """
     compare = partial(compare_piece, comparisons=[comparison.bind() for comparison in comparisons])
     if num_workers == 1:
@@ -143,12 +129,9 @@ def gather_score(
     The score of one comparison over the pieces.
 
     Args:
-        names (`Iterable[str]`):
-            Of the pieces.
-        found (`Iterable[PieceDistances]`):
-            Theirs, in the same order.
-        settings ([`ScoreSettings`], *optional*):
-            `ScoreSettings()` if not given.
+        names (`Iterable[str]`): what to call the pieces that are dropped.
+        found (`Iterable[PieceDistances]`): what [`compare_pieces`] found in each, in the same order.
+        settings ([`ScoreSettings`], *optional*): `ScoreSettings()` if not given.
     """
     original, generated = [], []
     dropped: dict[str, list[str]] = {}
@@ -177,16 +160,11 @@ def score_midi(
     Args:
         comparison ([`Comparison`]):
             What is compared. One that needs an embedding and is bound to none gets the one of the package.
-        prompts (`list`):
-            What was continued; paths, bytes, `{"bytes", "path"}` or scores.
-        references (`list`):
-            How each piece really goes on, without its prompt.
-        predictions (`list`):
-            How the model goes on, without its prompt.
-        settings ([`ScoreSettings`], *optional*):
-            `ScoreSettings()` if not given.
-        num_workers (`int`, *optional*, defaults to 1):
-            Processes.
+        prompts (`list`): what was continued; paths, bytes, `{"bytes", "path"}` or scores.
+        references (`list`): how each piece really goes on, without its prompt.
+        predictions (`list`): how the model goes on, without its prompt.
+        settings ([`ScoreSettings`], *optional*): `ScoreSettings()` if not given.
+        num_workers (`int`, *optional*, defaults to 1): processes.
 
     Returns:
         [`DistanceScore`]; pieces are named by the path of their prediction, or by their index.

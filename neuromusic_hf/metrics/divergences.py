@@ -66,8 +66,8 @@ def cosine_similarity(a: np.ndarray, b: np.ndarray) -> float:
     Cosine of the angle between two vectors.
 
     Args:
-        a (`np.ndarray` of shape `(size,)`): a vector.
-        b (`np.ndarray` of shape `(size,)`): a vector.
+        a (`np.ndarray` of shape `(size,)`): of any length, 0 included.
+        b (`np.ndarray` of shape `(size,)`): likewise.
 
     Returns:
         `float` from -1 to 1; 0 where a vector has no length.
@@ -109,8 +109,8 @@ def histogram_kl(original: np.ndarray, generated: np.ndarray) -> np.ndarray:
     KL(original || generated) in nats of histograms over shared bins, each count plus [`COUNT_SMOOTHING`].
 
     Args:
-        original (`np.ndarray` of shape `(..., bins)`): counts.
-        generated (`np.ndarray` of shape `(..., bins)`): counts.
+        original (`np.ndarray` of shape `(..., bins)`): how many originals fall into each bin.
+        generated (`np.ndarray` of shape `(..., bins)`): how many continuations do.
 
     Returns:
         `np.ndarray` of shape `(...)`.
@@ -123,8 +123,8 @@ def overlap_area(original: np.ndarray, generated: np.ndarray) -> float:
     Area under both of two histograms (Yang and Lerch 2020, doi:10.1007/s00521-018-3849-7), without smoothing.
 
     Args:
-        original (`np.ndarray` of shape `(bins,)`): counts.
-        generated (`np.ndarray` of shape `(bins,)`): counts.
+        original (`np.ndarray` of shape `(bins,)`): how many originals fall into each bin.
+        generated (`np.ndarray` of shape `(bins,)`): how many continuations do.
 
     Returns:
         `float` from 0 (apart) to 1 (alike).
@@ -136,8 +136,9 @@ def bootstrap_deviation(
     original_bins: np.ndarray, generated_bins: np.ndarray, resamples: int, random: np.random.Generator
 ) -> float:
     """
-    Standard deviation of [`histogram_kl`] when the pieces are drawn anew with replacement, both numbers of a piece
-    together.
+    Standard deviation of [`histogram_kl`] when the pieces are drawn anew with replacement.
+
+    Both numbers of a piece are drawn together.
 
     Args:
         original_bins (`np.ndarray` of shape `(pieces,)`): bin of each piece's first number.
@@ -157,8 +158,9 @@ def swapped_kl(
     original_bins: np.ndarray, generated_bins: np.ndarray, swaps: int, random: np.random.Generator
 ) -> np.ndarray:
     """
-    [`histogram_kl`] when of every piece it is tossed which number is the original's: what chance makes of pieces that
-    do not differ (a paired permutation test).
+    [`histogram_kl`] when of every piece it is tossed which number is the original's.
+
+    This is what chance makes of pieces that do not differ: a paired permutation test.
 
     Args:
         original_bins (`np.ndarray` of shape `(pieces,)`): bin of each piece's first number.

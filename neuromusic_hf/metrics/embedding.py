@@ -1,10 +1,10 @@
 """Word vectors of harmony: what makes two harmonic reductions comparable. Saved as safetensors and JSON."""
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from huggingface_hub.errors import HFValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from ..disk import read_json, user_path
+from ..disk import read_json, user_path, write_json
 from .divergences import cosine_similarity
 
 VECTORS_FILE_NAME = "harmony_embedding.safetensors"
@@ -59,7 +59,10 @@ class HarmonyEmbedding:
         if not np.isfinite(vectors).all():
             raise ValueError("The vectors of a harmony embedding must be finite numbers.")
         object.__setattr__(self, "vectors", vectors)
-        object.__setattr__(self, "_indices", {word: index for index, word in enumerate(self.words)})
+
+    @cached_property
+    def _indices(self) -> dict[str, int]:
+        return {word: index for index, word in enumerate(self.words)}
 
     @property
     def sha256(self) -> str:
@@ -94,8 +97,7 @@ class HarmonyEmbedding:
         folder = user_path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         save_file({"vectors": np.ascontiguousarray(self.vectors)}, folder / VECTORS_FILE_NAME)
-        text = json.dumps({"words": self.words, "training": self.training}, indent=1, ensure_ascii=False)
-        (folder / WORDS_FILE_NAME).write_text(text + "\n", encoding="utf-8")
+        write_json(folder / WORDS_FILE_NAME, _StoredWords(list(self.words), self.training), ascii_only=False)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, revision: str | None = None) -> "HarmonyEmbedding":

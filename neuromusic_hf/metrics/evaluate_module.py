@@ -27,7 +27,7 @@ Args:
     num_bins (`int`, *optional*, defaults to 10): bins of the two histograms.
     resamples (`int`, *optional*, defaults to 1,000): bootstrap samples, and swaps.
     splits (`int`, *optional*, defaults to 1,000): random halves of the references.
-    seed (`int`, *optional*, defaults to 0): of all of these.
+    seed (`int`, *optional*, defaults to 0): of samples, swaps and halves.
     num_workers (`int`, *optional*, defaults to 1): processes.
 Returns:
     `dict`: `{name}` (nats), `interval` (95%), `p_value`, `noise_floor` (mean, nats), `noise_floor_95` (nats),
@@ -56,16 +56,15 @@ CITATION = """
 
 class ComparisonMetric(evaluate.Metric, ABC):
     """
-    The score of a [`Comparison`] as a metric of evaluate. It is abstract: of a file, evaluate loads the first class
-    that is not.
+    The score of a [`Comparison`] as a metric of evaluate.
+
+    It is abstract, since evaluate loads the first class of a module that is not.
 
     Args:
-        args:
-            Of [`~evaluate.Metric`].
+        args: of [`~evaluate.Metric`].
         embedding ([`HarmonyEmbedding`], `str` or `Path`, *optional*):
             For a comparison that needs one; the one that comes with the package if not given.
-        kwargs:
-            Of [`~evaluate.Metric`].
+        kwargs: of [`~evaluate.Metric`].
 
     Raises:
         `TypeError`: the comparison needs no embedding.

@@ -9,7 +9,7 @@ from symusic.core import ScoreTick
 from ..music import RefusedFile, gather_notes, nearest_steps
 
 DURATION_STEPS_PER_QUARTER = 24
-"""Grid of durations: the coarsest that holds 32nd notes (3 steps), triplets of eighths (8) and of sixteenths (4)."""
+"""A quarter note has: the coarsest grid that holds 32nd notes (3 steps), triplets of eighths (8), sixteenths (4)."""
 
 MAX_QUARTERS = 16
 
@@ -87,8 +87,10 @@ def pitch_class_distribution(score: ScoreTick, weight: Literal["count", "duratio
 
 def duration_counts(score: ScoreTick) -> np.ndarray:
     """
-    How often each note duration is played. A chord counts once: the notes of a track that have the same onset and
-    duration on the grid. Drums do not count, as the length of a drum note means nothing.
+    How often each note duration is played.
+
+    A chord counts once: the notes of a track that have the same onset and duration on the grid. Drums do not count, as
+    the length of a drum note means nothing.
 
     Durations are those in the file, in quarter notes whatever the tempo, on the nearest step of [`DURATION_GRID`].
     What is shorter than half a step counts as one.

@@ -14,8 +14,7 @@ def metric_path(name: str) -> str:
     Where `evaluate.load` finds a metric of this package.
 
     Args:
-        name (`str`):
-            A score's, such as `"pitch_kl"`.
+        name (`str`): a score's, such as `"pitch_kl"`.
 
     Raises:
         `ValueError`: there is no such metric.

@@ -10,8 +10,8 @@ from ..music import gather_notes
 from .suffix_array import SuffixArray
 
 NOVELTY_STEPS_PER_QUARTER = 16
-"""As the project's tokenizers where a beat is a quarter: what is copied through tokens falls on the steps of what it
-is copied from. Through coarser ones, only what lies on their steps does."""
+"""A quarter note has, as in the project's tokenizers where a beat is a quarter: what is copied through tokens falls on
+the steps of what it is copied from. Through coarser ones, only what lies on their steps does."""
 
 LONGEST_STEPS = 511
 """Between two notes; about eight bars. Longer silences count as alike."""
@@ -96,7 +96,8 @@ class _TrainingPieces:
 
     def parts(self) -> Iterator[list[np.ndarray]]:
         """Intervals of pieces that have at most `PART_NOTES` notes together, or of one piece that has more."""
-        part, size = [], 0
+        part: list[np.ndarray] = []
+        size = 0
         for piece in self.pieces:
             self.num_pieces += 1
             if (intervals := _intervals(piece)) is None:
@@ -133,12 +134,12 @@ class NoveltyScore:
     Longest shared runs of continuations beside those of the originals, in notes. What has no piece is `None`.
 
     Args:
-        mean_generated (`float`): of the continuations.
-        mean_original (`float`): of the originals.
-        median_generated (`float`): of the continuations.
-        median_original (`float`): of the originals.
-        longest_generated (`int`): of the continuations.
-        longest_original (`int`): of the originals.
+        mean_generated (`float`): length of the run of a continuation, in the mean.
+        mean_original (`float`): of an original.
+        median_generated (`float`): of a continuation, in the median.
+        median_original (`float`): of an original.
+        longest_generated (`int`): of the continuation that copies most.
+        longest_original (`int`): of the original that shares most.
         share_beyond_originals (`float`):
             Of the continuations whose run is longer than the runs of 95% of the originals: 0.05 or less is what music
             shares by chance.
@@ -194,19 +195,19 @@ def score_novelty(
     Raises:
         `ValueError`: there is no training piece, or the numbers of originals, continuations and names differ.
     """
-    originals, generated = _all_intervals(originals), _all_intervals(generated)
-    names = list(map(str, range(len(originals)))) if names is None else names
-    if not len(names) == len(originals) == len(generated):
+    of_originals, of_generated = _all_intervals(originals), _all_intervals(generated)
+    names = list(map(str, range(len(of_originals)))) if names is None else names
+    if not len(names) == len(of_originals) == len(of_generated):
         raise ValueError(
-            f"{len(originals)} originals, {len(generated)} continuations and {len(names)} names: give one of each per "
-            "piece."
+            f"{len(of_originals)} originals, {len(of_generated)} continuations and {len(names)} names: give one of "
+            "each per piece."
         )
-    training = _TrainingPieces(training)
-    runs = _search(training, originals + generated).reshape(2, -1)
-    sizes = {"num_training_pieces": training.num_pieces, "num_training_notes": training.num_notes}
+    pieces = _TrainingPieces(training)
+    runs = _search(pieces, of_originals + of_generated).reshape(2, -1)
+    sizes = {"num_training_pieces": pieces.num_pieces, "num_training_notes": pieces.num_notes}
     used = runs.all(axis=0)
-    dropped = {}
-    for number in np.flatnonzero(~used):
+    dropped: dict[str, list[str]] = {}
+    for number in np.flatnonzero(~used).tolist():
         part = "original" if runs[0, number] == 0 else "generated"
         dropped.setdefault(f"{part}: no_notes", []).append(names[number])
     pairs = tuple((original, new) if original and new else None for original, new in runs.T.tolist())

@@ -47,6 +47,6 @@ def build_table(path: Path):
         for bass in range(12)
         for above in CHORDS
     ]
-    words, numerals = np.unique(names, return_inverse=True)
-    numerals = numerals.astype(np.uint16).reshape(len(KEYS), 12, len(CHORDS))
+    words, word_of_name = np.unique(names, return_inverse=True)
+    numerals = word_of_name.astype(np.uint16).reshape(len(KEYS), 12, len(CHORDS))
     np.savez_compressed(path, words=words, numerals=numerals, music21=version("music21"))

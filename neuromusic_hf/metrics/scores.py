@@ -1,7 +1,8 @@
 """One figure of many pieces: how the continuations' distances from their prompts differ from the originals'."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class ScoreSettings:
         num_bins (`int`, *optional*, defaults to 10): bins of the two histograms, at least 2.
         resamples (`int`, *optional*, defaults to 1,000): bootstrap samples of the pieces, and swaps, at least 2.
         splits (`int`, *optional*, defaults to 1,000): random halves of the originals, at least 1.
-        seed (`int`, *optional*, defaults to 0): of all of these.
+        seed (`int`, *optional*, defaults to 0): of samples, swaps and halves.
     """
 
     num_bins: int = NUM_BINS
@@ -101,7 +102,7 @@ def score_distances(
 
     Args:
         original (`np.ndarray` of shape `(pieces,)`): finite distances (or similarities).
-        generated (`np.ndarray` of shape `(pieces,)`): of the same pieces in the same order.
+        generated (`np.ndarray` of shape `(pieces,)`): likewise, of the same pieces in the same order.
         settings ([`ScoreSettings`], *optional*): `ScoreSettings()` if not given.
         dropped (`dict[str, list[str]]`, *optional*): names of pieces left out before, by reason.
         counts (`dict[str, int]`, *optional*): what else is to be reported.
@@ -130,32 +131,35 @@ def score_distances(
             f"{original.shape} distances of originals and {generated.shape} of continuations: give one of each per "
             "piece, in the same order."
         )
-    left_out = {"dropped": dict(dropped or {}), "counts": dict(counts or {})}
+    left_out = DistanceScore(dropped=dict(dropped or {}), counts=dict(counts or {}))
     if not len(original):
-        return DistanceScore(**left_out)
+        return left_out
     settings = settings or ScoreSettings()
     bins = shared_bins(original, generated, num_bins=settings.num_bins)
     highest = max(each.max() for each in bins)
     histograms = [np.bincount(each, minlength=highest + 1) for each in bins]
     score = float(histogram_kl(*histograms))
-    return DistanceScore(
+    return replace(
+        left_out,
         score=score,
         overlap_area=overlap_area(*histograms),
         mean_original=float(original.mean()),
         mean_generated=float(generated.mean()),
         num_pieces=len(original),
         **(_uncertainty(score, original, bins, settings) if len(original) > 1 else {}),
-        **left_out,
     )
 
 
-def _uncertainty(score: float, original: np.ndarray, bins: list[np.ndarray], settings: ScoreSettings) -> dict:
+def _uncertainty(
+    score: float, original: np.ndarray, bins: list[np.ndarray], settings: ScoreSettings
+) -> dict[str, Any]:
+    of_original, of_generated = bins
     random = np.random.default_rng(settings.seed)
     # Around the score: KL of resamples is biased upwards, so that their quantiles often lie above the score itself.
-    spread = TWO_SIDED_95 * bootstrap_deviation(*bins, settings.resamples, random)
+    spread = TWO_SIDED_95 * bootstrap_deviation(of_original, of_generated, settings.resamples, random)
     (original_bins,) = shared_bins(original, num_bins=settings.num_bins)
     floor = halves_kl(original_bins, settings.splits, random)
-    as_high = swapped_kl(*bins, settings.resamples, random) > score - ROUNDING
+    as_high = swapped_kl(of_original, of_generated, settings.resamples, random) > score - ROUNDING
     return {
         "interval": (max(0.0, score - spread), score + spread),
         "p_value": float((1 + as_high.sum()) / (1 + settings.resamples)),

@@ -48,9 +48,7 @@ class SuffixArray:
         return lengths
 
     def _bisect(self, wanted: np.ndarray, depth: int, low: np.ndarray, high: np.ndarray, side: str) -> np.ndarray:
-        """
-        Where `wanted` would stand among the suffixes `low` to `high`, which agree before `depth`, by the number there.
-        """
+        """Where `wanted` would stand among suffixes `low` to `high`, which agree before `depth`, by what is there."""
         low, high = low.copy(), high.copy()
         last = len(self.text) - 1
         while (unsettled := low < high).any():

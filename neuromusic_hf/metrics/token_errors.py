@@ -11,8 +11,9 @@ from ..tokenization import MidiProcessor
 @dataclass(frozen=True)
 class TokenErrors:
     """
-    Errors of syntax, as miditok counts them: impossible successions of token types, steps back in time, notes that
-    sound already.
+    Errors of syntax, as miditok counts them.
+
+    These are impossible successions of token types, steps back in time, and notes that sound already.
 
     Args:
         errors (`int`): at most one for each base token.
@@ -41,7 +42,7 @@ def count_token_errors(processor: MidiProcessor, rows: Iterable[list[int]]) -> T
     Counts errors of syntax in continuations, each by itself: what stands before it is not seen.
 
     Args:
-        processor ([`MidiProcessor`]): of the ids.
+        processor ([`MidiProcessor`]): whose grammar the ids should follow.
         rows (`Iterable[list[int]]`): ids of each continuation; PAD, BOS, EOS and added tokens are left out.
 
     Returns:

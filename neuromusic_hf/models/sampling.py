@@ -79,6 +79,9 @@ def savable_sampling(model: PreTrainedModel) -> Iterator[None]:
     transformers refuses to save that.
     """
     own = model.generation_config
+    if own.do_sample is not False:
+        yield
+        return
     model.generation_config = copy.deepcopy(own)
     _drop_void(model.generation_config)
     try:

@@ -29,9 +29,9 @@ MAX_AUDIO_SECONDS = 90.0
 
 class ContinuationCallback(TrainerCallback):
     """
-    Continues the same prompts every so many steps, scores them, and logs scalars through the Trainer, and piano rolls,
-    sound and histograms to those of its trackers that show them.
+    Continues the same prompts every so many steps, scores them, and logs what comes of it.
 
+    Scalars go through the Trainer; piano rolls, sound and histograms to those of its trackers that show them.
     Each test is a test run in `output_dir/eval_continuations/step-...`, as scripts/continue_midi.py writes it, with a
     report. It does not touch the random numbers of the training. Processes share the prompts. A [`MusicTrainer`] that
     was asked to stop does not wait for the end of a test; the run that goes on from there makes up for it.

@@ -35,7 +35,7 @@ def collect_media(run: FinishedRun, scores: RunScores, report: Path, shown: int)
 
     Args:
         run ([`FinishedRun`]): a test run.
-        scores ([`RunScores`]): its scores.
+        scores ([`RunScores`]): from [`score_run`].
         report (`Path`): folder of its report.
         shown (`int`): pieces to show, of the lowest indices.
     """

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from matplotlib.image import imread
-from scipy.io import wavfile
 from transformers import Trainer, TrainerCallback
 from transformers.integrations import TensorBoardCallback, TrackioCallback, WandbCallback
 
+from ..rendering import read_audio
 from .media import Media
 
 STEP_NAME = "train/global_step"
@@ -25,8 +25,7 @@ def register_tracker(callback_class: type[TrainerCallback], log: LogMedia):
         callback_class (`type`):
             The [`~transformers.TrainerCallback`] of the tracker. Its subclasses are logged to in the same way, unless
             they are registered themselves. What was registered for it before is replaced.
-        log (`Callable`):
-            Takes the callback, [`Media`] and the optimizer step, on the main process, during training.
+        log (`Callable`): takes the callback, [`Media`] and the optimizer step, on the main process, during training.
 
     Raises:
         `TypeError`: `callback_class` is no class of callbacks, or `log` cannot be called.
@@ -51,14 +50,14 @@ def register_tracker(callback_class: type[TrainerCallback], log: LogMedia):
 
 def log_media(trainer: Trainer, media: Media) -> list[str]:
     """
-    Logs to every tracker of the Trainer that can show media: Weights & Biases, Trackio, TensorBoard, and those of
-    [`register_tracker`]. Call it on the main process, during training.
+    Logs to every tracker of the Trainer that can show media.
+
+    These are Weights & Biases, Trackio, TensorBoard, and those of [`register_tracker`]. It is called on the main
+    process, during training.
 
     Args:
-        trainer ([`~transformers.Trainer`]):
-            Whose callbacks are the trackers.
-        media ([`Media`]):
-            What to log, at the Trainer's current step.
+        trainer ([`~transformers.Trainer`]): whose callbacks are the trackers.
+        media ([`Media`]): what to log, at the Trainer's current step.
 
     Returns:
         `list[str]`: the trackers that it was logged to.
@@ -97,9 +96,8 @@ def _log_to_tensorboard(callback: TensorBoardCallback, media: Media, step: int):
     for name, path in media.pictures.items():
         writer.add_image(name, imread(path)[..., :3], step, dataformats="HWC")
     for name, path in media.sounds.items():
-        rate, samples = wavfile.read(path)
-        mono = samples.reshape(len(samples), -1).mean(axis=1) / 2**15
-        writer.add_audio(name, mono[None], step, sample_rate=rate)
+        audio, rate = read_audio(path)
+        writer.add_audio(name, audio.mean(axis=0, keepdims=True), step, sample_rate=rate)
     for name, values in media.histograms.items():
         writer.add_histogram(name, values, step)
     writer.flush()

@@ -17,8 +17,8 @@ def check_watching(args: RunArguments, data_args: DataArguments):
     Refuses tests of continuations that cannot be, before a corpus is read.
 
     Args:
-        args ([`RunArguments`]): of the run.
-        data_args ([`DataArguments`]): of the run.
+        args ([`RunArguments`]): with `eval_continuations_steps` and what belongs to it.
+        data_args ([`DataArguments`]): with the length of the context.
 
     Raises:
         `ValueError`: prompt and continuation are longer than the context, or there is no such comparison.
@@ -37,14 +37,15 @@ def check_watching(args: RunArguments, data_args: DataArguments):
 
 def watch_continuations(trainer: Trainer, validation: Dataset, tokens: Dataset, data_args: DataArguments):
     """
-    Adds a [`ContinuationCallback`] as the arguments of the Trainer ask, none where `eval_continuations_steps` is not
-    set.
+    Adds a [`ContinuationCallback`] as the arguments of the Trainer ask.
+
+    None is added where `eval_continuations_steps` is not set.
 
     Args:
         trainer ([`~transformers.Trainer`]): with [`RunArguments`].
         validation ([`~datasets.Dataset`]): pieces to continue, with the columns `midi` and `content_hash`.
         tokens ([`~datasets.Dataset`]): the same pieces as tokens.
-        data_args ([`DataArguments`]): of the run.
+        data_args ([`DataArguments`]): with the length of the context.
 
     Raises:
         `ValueError`: no piece is as long as prompt and continuation, or the callback cannot work.

@@ -9,24 +9,23 @@ from .loading import load_score
 from .mends import Mend
 from .midi_feature import Midi
 from .note_arrays import NoteArrays, gather_notes
-from .reading import Reading, read_midi, read_score, tell_mends
+from .reading import Reading, read_midi, tell_mends
 from .refusals import RefusedFile
-from .scores import SCORE_TYPES, AnyScore, check_score
-from .tempo import DEFAULT_MICROSECONDS_PER_QUARTER, TempoMap, seconds_at
+from .scores import AnyScore, check_score
+from .tempo import DEFAULT_TEMPO, TempoMap, seconds_at
 from .writable import FASTEST_TEMPO, SLOWEST_TEMPO, UnwritableScore
 from .writing import midi_bytes, write_midi
 
 __all__ = [
     "AS_STORED",
     "AnyScore",
-    "DEFAULT_MICROSECONDS_PER_QUARTER",
+    "DEFAULT_TEMPO",
     "FASTEST_TEMPO",
     "Mend",
     "Midi",
     "NoteArrays",
     "Reading",
     "RefusedFile",
-    "SCORE_TYPES",
     "SLOWEST_TEMPO",
     "SanityLimits",
     "TempoMap",
@@ -42,7 +41,6 @@ __all__ = [
     "new_music",
     "onsets",
     "read_midi",
-    "read_score",
     "seconds_at",
     "tell_mends",
     "write_midi",

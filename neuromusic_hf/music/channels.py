@@ -61,6 +61,7 @@ class Channel:
 
     @property
     def owner(self) -> Part | None:
+        """To whom it belongs at last."""
         return self.tenants[-1][1] if self.tenants else None
 
     def distance(self, part: Part) -> tuple:
@@ -104,13 +105,13 @@ def share_channels(parts: Sequence[Part], *, most_ports: int = 1, unisons: bool 
     columns = np.concatenate([np.insert(part.notes, 5, index, axis=1) for index, part in enumerate(parts)])
     order = np.lexsort((columns[:, 5], columns[:, 1], columns[:, 0]))
     for *note, index in columns[order].tolist():
-        channel = _find(channels, parts[index], note, unisons)
-        if channel is None and channels[-1].port + 1 < most_ports:
+        found = _find(channels, parts[index], note, unisons)
+        if found is None and channels[-1].port + 1 < most_ports:
             channels += _open_port(channels[-1].port + 1, channels)
-            channel = _find(channels, parts[index], note, unisons)
-        if channel is None:
+            found = _find(channels, parts[index], note, unisons)
+        if found is None:
             raise UnwritableScore(_crowd(columns, note))
-        channel.add(parts[index], *note)
+        found.add(parts[index], *note)
     return [channel for channel in channels if channel.notes]
 
 
@@ -155,12 +156,13 @@ def _crowd(columns: np.ndarray, note: list[int]) -> str:
 
 def drum_channels(parts: Sequence[Part]) -> list[Channel]:
     """
-    The drum channel of a file, once for each kit; and again for hits within the length of another of the same drum,
-    so that a reader of tracks finds the lengths they had, which no player heeds.
+    The drum channel of a file, once for each kit, and again for hits within the length of another of the same drum.
+
+    So a reader of tracks finds the lengths they had, which no player heeds.
     """
     channels = []
     for part in parts:
-        own = []
+        own: list[Channel] = []
         for note in part.notes[np.lexsort((part.notes[:, 1], part.notes[:, 0]))].tolist():
             channel = next((each for each in own if each.ends.get(note[3], -1) <= note[1]), None)
             if channel is None:

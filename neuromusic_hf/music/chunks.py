@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ def read_events(data: bytes, mends: Mends) -> MidiFile:
             holds several that do not belong together, `too_long` if its ticks are beyond number.
     """
     header = _read_header(data, mends)
-    position, readers = header.end, []
+    position, readers = header.end, list[TrackReader]()
     while len(readers) < header.tracks and (start := _next_track(data, position, mends)) is not None:
         reader, position = _read_track(data, start, len(readers) + 1, mends)
         readers.append(reader)
@@ -63,11 +64,12 @@ def _read_header(data: bytes, mends: Mends) -> _Header:
     if len(data) < HEADER_BYTES:
         raise RefusedFile("unreadable", f"{len(data)} bytes, and a header alone has {HEADER_BYTES}")
     length = int.from_bytes(data[4:8], "big")
-    numbers = (int.from_bytes(data[at : at + 2], "big") for at in (8, 10, 12))
-    if length == 6:
-        return _Header(*numbers, HEADER_BYTES)
-    mends.damage("header_length", "unreadable", f"the header says that it has {length} bytes, not 6")
-    return _Header(*numbers, 8 + length if data[8 + length :].startswith(b"MTrk") else HEADER_BYTES)
+    end = HEADER_BYTES
+    if length != 6:
+        mends.damage("header_length", "unreadable", f"the header says that it has {length} bytes, not 6")
+        end = 8 + length if data.startswith(b"MTrk", 8 + length) else HEADER_BYTES
+    form, tracks, division = struct.unpack(">HHH", data[8:HEADER_BYTES])
+    return _Header(form, tracks, division, end)
 
 
 def _next_track(data: bytes, position: int, mends: Mends) -> int | None:
@@ -91,11 +93,11 @@ def _next_track(data: bytes, position: int, mends: Mends) -> int | None:
 
 
 def _tracks_beyond(data: bytes, position: int, number: int, mends: Mends) -> list[TrackReader]:
-    """Sound tracks right after those that the header counts; what else follows is junk."""
-    readers, sound = [], Mends(allowed=False)
+    """Tracks without damage right after those that the header counts; what else follows is junk."""
+    readers, plain = list[TrackReader](), Mends(allowed=False)
     try:
         while data.startswith(b"MTrk", position) and number + len(readers) < MOST_TRACKS:
-            reader, position = _read_track(data, position, number + len(readers) + 1, sound)
+            reader, position = _read_track(data, position, number + len(readers) + 1, plain)
             readers.append(reader)
     except RefusedFile:
         pass

@@ -2,8 +2,7 @@
 
 from collections import Counter
 
-from symusic import Note, Score, Tempo, TimeSignature, Track
-from symusic.core import ScoreTick
+from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick, TrackTickList
 
 from .bars import bar_starts
 
@@ -25,7 +24,7 @@ def excerpt(score: ScoreTick, start: int = 0, end: int | None = None) -> ScoreTi
         that have no note.
     """
     part = score.clip(start, NO_END if end is None else end, clip_end=False).shift_time(-start)
-    part.tracks = [track for track in part.tracks if len(track.notes)]
+    part.tracks = TrackTickList([track for track in part.tracks if len(track.notes)])
     return part
 
 
@@ -47,17 +46,17 @@ def new_music(full: ScoreTick, prompt: ScoreTick, *, from_zero: bool = True) -> 
     tracks = [(track, notes) for track, notes in tracks if notes]
     onset = min((note.time for _, notes in tracks for note in notes), default=full.end())
     start = int(bar_starts(full, onset + 1)[-1]) if from_zero else 0
-    new = Score(full.tpq)
+    new = ScoreTick(full.tpq)
     for track, notes in tracks:
-        copy = Track(name=track.name, program=track.program, is_drum=track.is_drum)
+        copy = TrackTick(track.name, track.program, track.is_drum)
         for note in notes:
-            copy.notes.append(Note(note.time - start, note.duration, note.pitch, note.velocity))
+            copy.notes.append(NoteTick(note.time - start, note.duration, note.pitch, note.velocity))
         new.tracks.append(copy)
     for tempo in _from(full.tempos, start):
-        new.tempos.append(Tempo(max(0, tempo.time - start), tempo.qpm))
+        new.tempos.append(TempoTick(max(0, tempo.time - start), tempo.qpm))
     for signature in _from(full.time_signatures, start):
         time = max(0, signature.time - start)
-        new.time_signatures.append(TimeSignature(time, signature.numerator, signature.denominator))
+        new.time_signatures.append(TimeSignatureTick(time, signature.numerator, signature.denominator))
     return new
 
 

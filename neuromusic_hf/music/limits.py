@@ -8,11 +8,12 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class SanityLimits:
     """
-    What a MIDI file may be. A file outside these limits is refused with the reason named here, unless it is
-    brought within them and counted, where that is said here and `mend` is on.
+    What a MIDI file may be.
 
-    `None` switches a limit off. The defaults keep every file of MAESTRO 2.0.0 (longest piece 2,628 s, 25,076 notes,
-    longest note 61 s) and of the OpenScore Lieder, and refuse what only damage produces.
+    A file outside these limits is refused with the reason named here, unless it is brought within them and counted,
+    where that is said here and `mend` is on. `None` switches a limit off. The defaults keep every file of MAESTRO
+    2.0.0 (longest piece 2,628 s, 25,076 notes, longest note 61 s) and of the OpenScore Lieder, and refuse what only
+    damage produces.
 
     Args:
         max_file_bytes (`int`, *optional*, defaults to 16 MiB):

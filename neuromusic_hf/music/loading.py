@@ -5,13 +5,13 @@ from pathlib import Path
 from symusic.core import ScoreTick
 
 from .midi_feature import Midi, name_of
-from .reading import read_score
-from .scores import SCORE_TYPES, check_score
+from .reading import read_unreported
+from .scores import AnyScore, check_score, in_ticks
 
 MIDI_FEATURE = Midi()
 
 
-def load_score(midi: str | Path | bytes | dict | ScoreTick) -> ScoreTick:
+def load_score(midi: str | Path | bytes | dict | AnyScore) -> ScoreTick:
     """
     Reads a piece of music.
 
@@ -28,10 +28,10 @@ def load_score(midi: str | Path | bytes | dict | ScoreTick) -> ScoreTick:
         `TypeError`: `midi` is none of these.
         `ValueError`: a row holds no bytes.
     """
-    if isinstance(midi, SCORE_TYPES):
+    if isinstance(midi, AnyScore):
         check_score(midi)
-        return midi.to("tick").sort(inplace=False)  # miditok relies on the order
+        return in_ticks(midi).sort(inplace=False)  # miditok relies on the order
     stored = MIDI_FEATURE.encode_example(midi)
     if isinstance(midi, dict):
         return MIDI_FEATURE.decode_example(stored)
-    return read_score(stored["bytes"], name_of(stored))
+    return read_unreported(stored["bytes"], name_of(stored))

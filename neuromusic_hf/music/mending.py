@@ -19,8 +19,10 @@ WHOLE_NOTE = 4
 
 def mend_notes(file: MidiFile, mends: Mends, limits: SanityLimits) -> MidiFile:
     """
-    Gives every note its end, in its own track. If damage may be mended, drum hits of no length become a tick long,
-    other notes of no length are dropped, and those beyond the limits are cut.
+    Gives every note its end, in its own track.
+
+    If damage may be mended, drum hits of no length become a tick long, other notes of no length are dropped, and those
+    beyond the limits are cut.
     """
     notes = pair_notes(file)
     if not len(notes.on):
@@ -87,7 +89,7 @@ def _longest_ends(file: MidiFile, onset: np.ndarray, end: np.ndarray, limits: Sa
         longest = onset + int(limits.max_note_quarters * file.tpq)
     if limits.max_note_seconds is not None:
         changes = np.flatnonzero(file.meta == SET_TEMPO)
-        microseconds = np.array([int.from_bytes(file.content(event), "big") for event in changes])
+        microseconds = np.array([int.from_bytes(file.content(event), "big") for event in changes.tolist()])
         tempos = TempoMap.of_changes(file.tick[changes], microseconds, file.tpq)
         longest = np.minimum(longest, tempos.to_ticks(tempos.to_seconds(onset) + limits.max_note_seconds))
     stuck = end > longest

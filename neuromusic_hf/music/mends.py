@@ -49,17 +49,17 @@ class Mends:
 
     def damage(self, kind: str, refusal: str, detail: str, count: int = 1) -> None:
         """
-        Count damage.
+        Counts damage.
 
         Raises:
-            RefusedFile: with the reason `refusal`, if nothing may be mended.
+            [`RefusedFile`]: with the reason `refusal`, if nothing may be mended.
         """
         if not self.allowed:
             raise RefusedFile(refusal, detail)
         self.oddity(kind, detail, count)
 
     def oddity(self, kind: str, detail: str, count: int = 1) -> None:
-        """Count what does no harm, and is written anew so that every reader understands it alike."""
+        """Counts what does no harm, and is written anew so that every reader understands it alike."""
         self._counts[kind] += count
         first, times = self._details.get(kind, (detail, 0))
         self._details[kind] = first, times + 1

@@ -35,7 +35,7 @@ LONGEST_QUARTER = 2**24 - 1
 
 
 def fault_of(kind: int, content: bytes, limits: SanityLimits) -> str | None:
-    """Name what is wrong with a meta event: the kind of its mend."""
+    """Names what is wrong with a meta event: the kind of its mend."""
     if kind not in LENGTHS:
         return None
     if len(content) not in LENGTHS[kind]:
@@ -49,26 +49,26 @@ def fault_of(kind: int, content: bytes, limits: SanityLimits) -> str | None:
     return None
 
 
-def is_sound_sysex(content: bytes) -> bool:
+def is_whole_sysex(content: bytes) -> bool:
     """Whether a system exclusive event is whole, and holds nothing but data."""
     return content.endswith(b"\xf7") and content[:-1].isascii()
 
 
 def mend_meta(file: MidiFile, mends: Mends, limits: SanityLimits) -> MidiFile:
     """
-    Bring tempos within what music has, and drop what no reader can read.
+    Brings tempos within what music has, and drop what no reader can read.
 
     Raises:
-        RefusedFile: `tempo_out_of_range` or `bad_time_signature`, if nothing may be mended.
+        [`RefusedFile`]: `tempo_out_of_range` or `bad_time_signature`, if nothing may be mended.
     """
     keep, bodies = np.ones(len(file.track), bool), list(file.bodies)
     meta, status = file.meta, file.message[:, 0]
     for event in np.flatnonzero(np.isin(meta, list(LENGTHS))).tolist():
         mended = _mend(int(meta[event]), file.content(event), int(file.tick[event]), mends, limits)
         keep[event] = mended is not None
-        bodies[file.body[event]] = mended
+        bodies[file.body[event]] = mended or b""
     for event in np.flatnonzero((status == SYSEX) | (status == ESCAPE)).tolist():
-        if status[event] == ESCAPE or not is_sound_sysex(file.content(event)):
+        if status[event] == ESCAPE or not is_whole_sysex(file.content(event)):
             mends.oddity("system_exclusive", f"tick {file.tick[event]}: an event in pieces or with no end is dropped")
             keep[event] = False
     return replace(file, bodies=bodies).kept(keep)
@@ -79,8 +79,9 @@ def _mend(kind: int, content: bytes, tick: int, mends: Mends, limits: SanityLimi
     fault = fault_of(kind, content, limits)
     if fault == "meta_event":
         mends.oddity(fault, f"tick {tick}: {content[:8]!r} is no content of a meta event {kind:#04x}")
-        content = _of_right_length(kind, content)
-        fault = content and fault_of(kind, content, limits)
+        if (cut := _of_right_length(kind, content)) is None:
+            return None
+        content, fault = cut, fault_of(kind, cut, limits)
     if fault == "tempo":
         return _mend_tempo(int.from_bytes(content, "big"), tick, mends, limits)
     if fault == "time_signature":

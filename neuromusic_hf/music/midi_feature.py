@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import InitVar, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,14 +16,14 @@ from datasets.utils.file_utils import xopen
 from symusic.core import ScoreTick
 
 from .limits import AS_STORED
-from .reading import read_score
-from .scores import SCORE_TYPES, check_score
+from .reading import read_unreported
+from .scores import AnyScore, check_score
 from .writing import midi_bytes
 
 PLAIN_MIDI = {"bytes": Value("binary"), "path": Value("string")}
 
 
-@dataclass(eq=False)
+@dataclass(init=False, eq=False)
 class Midi:
     """
     MIDI [`Feature`] that holds the bytes of a MIDI file and decodes them to a [`symusic.Score`] in ticks.
@@ -52,15 +52,15 @@ class Midi:
     ```
     """
 
-    decode: InitVar[bool] = True
-    bytes: Value = field(default_factory=lambda: Value("binary"), init=False, repr=False)
-    path: Value = field(default_factory=lambda: Value("string"), init=False, repr=False)
+    bytes: Value
+    path: Value
     # Automatically constructed
     dtype: ClassVar[str] = "symusic.Score"
     pa_type: ClassVar[Any] = pa.struct({"bytes": pa.binary(), "path": pa.string()})
 
-    def __post_init__(self, decode: bool):
+    def __init__(self, decode: bool = True):
         self.decode = decode
+        self.bytes, self.path = Value("binary"), Value("string")
 
     def __repr__(self) -> str:
         return f"Midi(decode={self.decode})"
@@ -72,11 +72,12 @@ class Midi:
         return hash((Midi, self.decode))
 
     def __call__(self) -> pa.DataType:
+        """The type that is stored, as `datasets` asks for it."""
         return self.pa_type
 
     def encode_example(self, value: Any) -> dict:
         """
-        Encode a value into the stored `{"bytes", "path"}` form.
+        Encodes a value into the stored `{"bytes", "path"}` form.
 
         Args:
             value (`str`, `pathlib.Path`, `bytes`, `bytearray`, `dict` or `symusic.Score`):
@@ -87,21 +88,22 @@ class Midi:
             `dict` with the keys `bytes` and `path`.
 
         Raises:
-            ValueError: if a `dict` has no bytes, and not just a path, or no MIDI file can hold a score.
-            OSError: if the file of a path cannot be read.
-            TypeError: if the value is of another type.
+            `ValueError`: a `dict` has no bytes, and not just a path, or no MIDI file can hold a score.
+            `OSError`: the file of a path cannot be read.
+            `TypeError`: the value is of another type.
         """
         if isinstance(value, str | Path):
             return {"bytes": _read_path(str(value)), "path": str(value)}
         if isinstance(value, (bytes_type, bytearray)):
             return {"bytes": bytes_type(value), "path": None}
-        if isinstance(value, SCORE_TYPES):
+        if isinstance(value, AnyScore):
             check_score(value)
             return {"bytes": midi_bytes(value), "path": None}
         if isinstance(value, dict):
             path = value.get("path")
-            only_a_path = "bytes" not in value and path is not None
-            return {"bytes": _read_path(path) if only_a_path else own_bytes(value), "path": path}
+            if path is not None and "bytes" not in value:
+                return {"bytes": _read_path(path), "path": path}
+            return {"bytes": own_bytes(value), "path": path}
         raise TypeError(
             f"Cannot store a {type(value).__name__} as MIDI: pass a path, bytes, a dict with 'bytes' and 'path', "
             "or a symusic.Score."
@@ -109,7 +111,7 @@ class Midi:
 
     def decode_example(self, value: dict, token_per_repo_id: dict | None = None) -> ScoreTick:
         """
-        Decode a stored value into a score, its notes and tempos as long and as fast as they were stored.
+        Decodes a stored value into a score, its notes and tempos as long and as fast as they were stored.
 
         Args:
             value (`dict`):
@@ -121,27 +123,27 @@ class Midi:
             `symusic.Score` with times in ticks.
 
         Raises:
-            RefusedFile: if the bytes are not a MIDI file that can be read.
-            RuntimeError: if decoding is disabled.
-            ValueError: if there are no bytes.
+            [`RefusedFile`]: the bytes are not a MIDI file that can be read.
+            `RuntimeError`: decoding is disabled.
+            `ValueError`: there are no bytes.
         """
         if not self.decode:
             raise RuntimeError("Decoding is disabled for this feature. Please use Midi(decode=True) instead.")
         if not isinstance(value, dict):
             return value
         data = own_bytes(value)
-        limits = replace(AS_STORED, max_file_bytes=max(len(data), AS_STORED.max_file_bytes))
-        return read_score(data, name_of(value), limits)
+        limits = replace(AS_STORED, max_file_bytes=max(len(data), AS_STORED.max_file_bytes or 0))
+        return read_unreported(data, name_of(value), limits)
 
     def flatten(self) -> dict[str, Value]:
-        """Give the plain columns this feature flattens into; an error in the decodable state, as `Audio` does."""
+        """Gives the plain columns this feature flattens into; an error in the decodable state, as `Audio` does."""
         if self.decode:
             raise ValueError("Cannot flatten a decoded Midi feature. Cast the column to Midi(decode=False) first.")
         return {"bytes": Value("binary"), "path": Value("string")}
 
     def cast_storage(self, storage: pa.Array) -> pa.StructArray:
         """
-        Cast an Arrow array to the storage type.
+        Casts an Arrow array to the storage type.
 
         Args:
             storage (`pa.Array`):
@@ -174,17 +176,17 @@ NO_BYTES = (
 
 
 def name_of(row: dict) -> str:
-    """Give the name of a stored `{"bytes", "path"}`, for messages."""
+    """Gives the name of a stored `{"bytes", "path"}`, for messages."""
     return row.get("path") or "(bytes without a path)"
 
 
 def own_bytes(row: dict) -> bytes_type:
     """
-    Give the bytes that a stored `{"bytes", "path"}` holds.
+    Gives the bytes that a stored `{"bytes", "path"}` holds.
 
     Raises:
-        ValueError: if there are none, whatever its path says.
-        TypeError: if they are something else.
+        `ValueError`: there are none, whatever its path says.
+        `TypeError`: they are something else.
     """
     data = row.get("bytes")
     if data is None:

@@ -83,7 +83,7 @@ class MidiFile:
         The file, with each event's status said.
 
         Raises:
-            RefusedFile: `too_long`, if there are more ticks between two events than a file can say.
+            [`RefusedFile`]: `too_long`, if there are more ticks between two events than a file can say.
         """
         borders = np.searchsorted(self.track, np.arange(len(self.ends) + 1))
         chunks = [struct.pack(">4sIHHH", b"MThd", 6, self.format, len(self.ends), self.tpq)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .scores import AnyScore
+from .scores import AnyScore, AnyTrack
 
 NO_NOTE = np.zeros(0, np.int64)
 
@@ -53,7 +53,8 @@ def gather_notes(score: AnyScore, drums: bool | None = None) -> NoteArrays:
         drums (`bool`, *optional*):
             Take the tracks of drums alone (`True`), or the others alone (`False`).
     """
-    tracks = [(index, track) for index, track in enumerate(score.tracks) if drums in (None, track.is_drum)]
+    every: list[AnyTrack] = list(score.tracks)
+    tracks = [(index, track) for index, track in enumerate(every) if drums in (None, track.is_drum)]
     arrays = [track.notes.numpy() for _, track in tracks]
     sizes = [len(fields["time"]) for fields in arrays]
 

@@ -32,13 +32,14 @@ class Notes:
 
 def channels_of(file: MidiFile) -> np.ndarray:
     """
-    Returns an array of shape `(events,)`: channel of the event, and 16 more for each port. All tracks share the
-    channels of a port.
+    Channels of events, and 16 more for each port: of shape `(events,)`.
+
+    All tracks share the channels of a port.
     """
     number, meta = np.arange(len(file.track)), file.meta
     begins = np.diff(file.track, prepend=-1) > 0
     named = np.zeros(len(number), np.int64)
-    for event in np.flatnonzero(meta == PORT):
+    for event in np.flatnonzero(meta == PORT).tolist():
         named[event] = int.from_bytes(file.content(event)[:1], "big")
     last = np.maximum.accumulate(np.where(begins | (meta == PORT), number, 0))
     return named[last] * 16 + (file.message[:, 0] & 15)
@@ -56,9 +57,10 @@ def ends_notes(file: MidiFile) -> np.ndarray:
 
 def pair_notes(file: MidiFile) -> Notes:
     """
-    Pairs the events of notes as they come: a note-off ends the oldest note of its key that sounds in its own track,
-    else in another. A note that none ends lasts until its key is struck again, else to the end of its track; a quarter
-    note, where the track ends at once.
+    Pairs the events of notes as they come.
+
+    A note-off ends the oldest note of its key that sounds in its own track, else in another. A note that none ends
+    lasts until its key is struck again, else to the end of its track; a quarter note, where the track ends at once.
     """
     key = channels_of(file) * 128 + file.message[:, 1]
     begins = begins_notes(file)

@@ -3,20 +3,20 @@
 from collections.abc import Iterable
 
 import numpy as np
-from symusic import Track
+from symusic.core import TrackTick
 
 from .channel_state import BEND, CONTROL, PEDAL_CONTROL, PEDAL_DOWN
 from .channels import Part
 
 
-def separate_parts(tracks: Iterable[Track]) -> list[Part]:
+def separate_parts(tracks: Iterable[TrackTick]) -> list[Part]:
     """Each track as a part, but for those without a note."""
     return [_part(track) for track in tracks if len(track.notes)]
 
 
-def pooled_parts(tracks: Iterable[Track]) -> list[Part]:
+def pooled_parts(tracks: Iterable[TrackTick]) -> list[Part]:
     """Tracks of one program and the same controllers and bends as one part."""
-    alike = {}
+    alike: dict[tuple, list[Part]] = {}
     for part in separate_parts(tracks):
         alike.setdefault((part.program, *part.changes), []).append(part)
     return [
@@ -30,15 +30,17 @@ def pooled_parts(tracks: Iterable[Track]) -> list[Part]:
     ]
 
 
-def lacks_pedal_controls(track: Track) -> bool:
+def lacks_pedal_controls(track: TrackTick) -> bool:
     """Whether its pedals are no controllers: a score that was read has both, one that was made may not."""
     return len(track.pedals) > 0 and not (track.controls.numpy()["number"] == PEDAL_CONTROL).any()
 
 
-def notes_overlap(track: Track) -> bool:
+def notes_overlap(track: TrackTick) -> bool:
     """
-    Whether a pitch begins while it sounds, so that on one channel the end of one note ends the other. Of drums, whose
-    ends are not heard: whether readers, for whom the note ends first that began first, would find other lengths.
+    Whether a pitch begins while it sounds, so that on one channel the end of one note ends the other.
+
+    Of drums, whose ends are not heard: whether readers, for whom the note ends first that began first, would find
+    other lengths.
     """
     if len(track.notes) < 2:
         return False
@@ -50,7 +52,7 @@ def notes_overlap(track: Track) -> bool:
     return bool((same & ((end if track.is_drum else onset)[1:] < end[:-1])).any())
 
 
-def _part(track: Track) -> Part:
+def _part(track: TrackTick) -> Part:
     changes = _changes(track)
     return Part(track.name, track.program, _notes(track, changes), list(map(tuple, changes.tolist())))
 
@@ -61,7 +63,7 @@ def _columns(events, *names: str) -> np.ndarray:
     return np.stack([arrays[name].astype(np.int64) for name in names])
 
 
-def _changes(track: Track) -> np.ndarray:
+def _changes(track: TrackTick) -> np.ndarray:
     """`int64` of shape `(changes, 4)`: tick, status and two data bytes, in order of time."""
     tick, number, value = _columns(track.controls, "time", "number", "value")
     bend_tick, bend = _columns(track.pitch_bends, "time", "value")
@@ -73,7 +75,7 @@ def _changes(track: Track) -> np.ndarray:
     return changes[np.argsort(changes[:, 0], kind="stable")]
 
 
-def _notes(track: Track, changes: np.ndarray) -> np.ndarray:
+def _notes(track: TrackTick, changes: np.ndarray) -> np.ndarray:
     onset, duration, pitch, velocity = _columns(track.notes, "time", "duration", "pitch", "velocity")
     end = onset + duration
     return np.stack([onset, end, _quiet(end, changes), pitch, velocity], axis=1)

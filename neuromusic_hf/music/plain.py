@@ -1,4 +1,4 @@
-"""Whether a file is sound, as nearly all are: told by patterns over its bytes, without a look at each event."""
+"""Whether a file is plain, as nearly all are: told by patterns over its bytes, without a look at each event."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .limits import SanityLimits
-from .meta_events import fault_of, is_sound_sysex
+from .meta_events import fault_of, is_whole_sysex
 from .midi_file import number_bytes
 from .track_reader import END_OF_TRACK
 from .track_reader import SYSEX as SYSTEM_EXCLUSIVE
@@ -46,13 +46,15 @@ class PlainTrack(NamedTuple):
 
 def plain_tracks(data: bytes, limits: SanityLimits) -> list[PlainTrack] | None:
     """
-    The tracks of a file that every reader understands alike; none where one may not, or where tracks share a
-    channel.
+    The tracks of a file that every reader understands alike.
+
+    Returns:
+        `list` of [`PlainTrack`]; `None` where a reader may not, or where tracks share a channel.
     """
     header = HEADER.match(data)
     if not header:
         return None
-    tracks, taken, position = [], set(), HEADER_BYTES
+    tracks, taken, position = list[PlainTrack](), set[int](), HEADER_BYTES
     for _ in range(int.from_bytes(header["tracks"], "big")):
         begin = position + CHUNK_BYTES
         position = begin + int.from_bytes(data[position + 4 : begin], "big")
@@ -68,8 +70,9 @@ def plain_tracks(data: bytes, limits: SanityLimits) -> list[PlainTrack] | None:
 
 def with_keys_released(data: bytes, tracks: list[PlainTrack]) -> bytes:
     """
-    The file with all keys released long after its end: a reader that drops notes which are never switched off then
-    keeps them, and they show by their length.
+    The file with all keys released long after its end.
+
+    A reader that drops notes which are never switched off then keeps them, and they show by their length.
     """
     parts = [data[:HEADER_BYTES]]
     for track in tracks:
@@ -88,9 +91,9 @@ def _plain_track(data: bytes, begin: int, stop: int, limits: SanityLimits) -> Pl
             kind, body = event[1][0], event.end()
             end = body + _number(event[2])
             if kind == END_OF_TRACK:
-                sound = body == end == stop
-                return PlainTrack(begin, position, _channels(data[begin:stop], channel)) if sound else None
-            if end > stop or not _is_sound(kind, data[body:end], limits):
+                is_last = body == end == stop
+                return PlainTrack(begin, position, _channels(data[begin:stop], channel)) if is_last else None
+            if end > stop or not _is_plain(kind, data[body:end], limits):
                 return None
             position = end
         elif channel != ALL and (status := STATUS.match(data, position, stop)):
@@ -106,13 +109,15 @@ def _after_run(run: re.Pattern, data: bytes, position: int, stop: int) -> int:
     while True:
         limit = position + RUN_BYTES
         found = run.match(data, position, min(stop, limit))
+        if found is None:  # which cannot be: it matches no event, too
+            return position
         if limit >= stop or found.end() < limit - LONGEST_EVENT or found.start(1) <= position:
             return found.end()
         position = found.start(1)  # the last event that says its status, from which the pattern can go on
 
 
-def _is_sound(kind: int, content: bytes, limits: SanityLimits) -> bool:
-    return is_sound_sysex(content) if kind == SYSTEM_EXCLUSIVE else fault_of(kind, content, limits) is None
+def _is_plain(kind: int, content: bytes, limits: SanityLimits) -> bool:
+    return is_whole_sysex(content) if kind == SYSTEM_EXCLUSIVE else fault_of(kind, content, limits) is None
 
 
 def _number(code: bytes) -> int:
@@ -133,8 +138,8 @@ def _run_of(channel: int) -> re.Pattern:
         )
         for short in (True, False)
     )
-    kinds = ((two, rb"[\x00-\x7f]{2}"), (one, rb"[\x00-\x7f]"))
-    runs = (b"[%b]%b(?:%b%b)*%b" % (statuses, data, NUMBER, data, AND_STAY) for statuses, data in kinds)
+    forms = ((two, rb"[\x00-\x7f]{2}"), (one, rb"[\x00-\x7f]"))
+    runs = (b"[%b]%b(?:%b%b)*%b" % (statuses, data, NUMBER, data, AND_STAY) for statuses, data in forms)
     return re.compile(b"(%b(?:%b))*%b" % (NUMBER, b"|".join(runs), AND_STAY))
 
 

@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass
 from functools import lru_cache
 
-import symusic
 from symusic.core import ScoreTick
 
 from .chunks import read_events
@@ -69,7 +68,7 @@ def read_midi(data: bytes, limits: SanityLimits | None = None) -> Reading:
     return Reading(*music, data, mends.found())
 
 
-def read_score(data: bytes, name: str, limits: SanityLimits | None = None) -> ScoreTick:
+def read_unreported(data: bytes, name: str, limits: SanityLimits | None = None) -> ScoreTick:
     """
     The score of a file that no report names: its mends are logged once, and its refusal has the name.
 
@@ -120,13 +119,13 @@ def _read_patiently(data: bytes, mends: Mends, limits: SanityLimits) -> bytes:
 
 def _parse(data: bytes) -> ScoreTick:
     try:
-        return symusic.Score.from_midi(data)
+        return ScoreTick.from_midi(data)
     except (RuntimeError, ValueError, IndexError, OverflowError, MemoryError) as error:
         raise RefusedFile("unreadable", str(error).replace(": iostream error", "")) from error
 
 
 @lru_cache(maxsize=1024)
 def tell_mends(name: str, mends: tuple[Mend, ...]) -> None:
-    """Say once what was mended in a piece that no report names."""
+    """Says once what was mended in a piece that no report names."""
     if mends:
         logger.warning("Mended %s: %s", name, "; ".join(map(str, mends)))

@@ -1,16 +1,21 @@
 """What a score is: in ticks, as files are, but for functions that say that they take other units of time too."""
 
-from typing import TypeAlias, get_args
+from typing import TypeAlias, cast
 
-from symusic.core import ScoreQuarter, ScoreSecond, ScoreTick
+from symusic.core import ScoreQuarter, ScoreSecond, ScoreTick, TrackQuarter, TrackSecond, TrackTick
 
 from .refusals import RefusedFile
 
 AnyScore: TypeAlias = ScoreTick | ScoreQuarter | ScoreSecond
 """In ticks, quarter notes or seconds. What is said of `symusic.Score` alone is in ticks, and typed `ScoreTick`."""
 
-SCORE_TYPES: tuple[type, ...] = get_args(AnyScore)
-"""For `isinstance`."""
+AnyTrack: TypeAlias = TrackTick | TrackQuarter | TrackSecond
+"""Of such a score."""
+
+
+def in_ticks(score: AnyScore) -> ScoreTick:
+    """The score in ticks: itself where it is, since symusic's conversion makes negative lengths 0."""
+    return score if isinstance(score, ScoreTick) else cast(ScoreTick, score.to("tick"))
 
 
 def check_score(score: AnyScore) -> None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from symusic.core import ScoreTick
 
-DEFAULT_MICROSECONDS_PER_QUARTER = 500_000
-"""Of MIDI, until a file says otherwise: 120 quarter notes a minute."""
+DEFAULT_TEMPO = 120.0
+"""Of MIDI, until a file says otherwise: in quarter notes a minute."""
+
+DEFAULT_MICROSECONDS_PER_QUARTER = round(60e6 / DEFAULT_TEMPO)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +52,13 @@ class TempoMap:
         return cls(ticks, microseconds, ticks_per_quarter)
 
     def to_seconds(self, ticks: np.ndarray) -> np.ndarray:
-        """Seconds from tick 0 to each tick: `float64` of the shape of `ticks`."""
+        """Seconds from tick 0 to each tick: `float64` of the shape of `ticks`, which may be one tick."""
         segment = np.maximum(np.searchsorted(self.ticks, ticks, side="right") - 1, 0)
         microticks = self._passed[segment] + (ticks - self.ticks[segment]) * self.microseconds[segment]
         return microticks / (self.ticks_per_quarter * 1e6)
 
     def to_ticks(self, seconds: np.ndarray) -> np.ndarray:
-        """The last whole ticks before each second: `int64` of the shape of `seconds`."""
+        """The last whole tick before each second: `int64` of the shape of `seconds`, which may be one number."""
         passed = self._passed / (self.ticks_per_quarter * 1e6)
         segment = np.maximum(np.searchsorted(passed, seconds, side="right") - 1, 0)
         within = (seconds - passed[segment]) * self.ticks_per_quarter * 1e6 / self.microseconds[segment]

@@ -2,11 +2,11 @@
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from symusic.core import ScoreTick
 
-from .channel_state import BANK_CONTROLS, CONTROL, hand_over, what_counts
+from .channel_state import BANK_CONTROLS, CONTROL, Change, hand_over, what_counts
 from .channels import Channel
 from .midi_file import number_bytes
 from .writable import LAST_TICK
@@ -14,6 +14,9 @@ from .writable import LAST_TICK
 NOTE_OFF, NOTE_ON, PROGRAM = 0x80, 0x90, 0xC0
 NAME, LYRIC, MARKER, PORT, END, TEMPO, METER, KEY = 0x03, 0x05, 0x06, 0x21, 0x2F, 0x51, 0x58, 0x59
 CLOCKS_A_CLICK, THIRTY_SECONDS_A_QUARTER = 24, 8
+
+Placed = tuple[int, int, int, bytes]
+"""A message after what it is sorted by: tick, owner of the channel, place among those of one tick."""
 
 
 def file_header(chunks: int, ticks_per_quarter: int) -> bytes:
@@ -52,25 +55,26 @@ def _channel_chunk(channel: Channel, ports: bool, repeat_program: bool) -> bytes
     return _chunk([*head, *((tick, message) for tick, _, _, message in events)])
 
 
-def _owners(channel: Channel):
-    """What each owner of a channel sets: `(tick, owner, 1, bytes)`."""
-    sent = []
+def _owners(channel: Channel) -> Iterator[Placed]:
+    """What each owner of a channel sets, in place 1."""
+    sent: list[Change] = []
     ends = [start for start, _ in channel.tenants[1:]] + [LAST_TICK]
     for owner, ((start, part), end) in enumerate(zip(channel.tenants, ends, strict=True)):
         first, last = bisect_left(part.changes, (start,)), bisect_left(part.changes, (end + 1,))
-        set_anew = hand_over(sent, [change for _, *change in part.changes[:first]])
+        own = [(status, number, value) for _, status, number, value in part.changes[first:last]]
+        set_anew = hand_over(sent, [(status, number, value) for _, status, number, value in part.changes[:first]])
         for change in set_anew:
             yield start, owner, 1, _message(channel, *change)
         yield start, owner, 1, _message(channel, PROGRAM, part.program)
-        for tick, *change in part.changes[first:last]:
-            yield tick, owner, 1, _message(channel, *change)
-            if change[0] == CONTROL and change[1] in BANK_CONTROLS:  # counts from the next change of program
+        for tick, status, number, value in part.changes[first:last]:
+            yield tick, owner, 1, _message(channel, status, number, value)
+            if status == CONTROL and number in BANK_CONTROLS:  # counts from the next change of program
                 yield tick, owner, 1, _message(channel, PROGRAM, part.program)
-        sent = what_counts([*sent, *set_anew, *(change for _, *change in part.changes[first:last])])
+        sent = what_counts([*sent, *set_anew, *own])
 
 
-def _notes(channel: Channel, repeat_program: bool):
-    """Notes as `(tick, owner, place, bytes)`; one of no length ends after it begins."""
+def _notes(channel: Channel, repeat_program: bool) -> Iterator[Placed]:
+    """Ends of notes in place 0, their beginnings in 2; one of no length ends after it begins."""
     for owner, onset, end, pitch, velocity in channel.notes:
         program = channel.tenants[owner][1].program
         start = _message(channel, PROGRAM, program) + number_bytes(0) if repeat_program else b""

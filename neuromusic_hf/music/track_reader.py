@@ -15,6 +15,17 @@ WIRE_LENGTHS = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, 0xF8: 0, 0xFA: 0, 0xFB: 0, 0
 LONGEST, LARGEST = 4, 2**28 - 1
 """Bytes and value of a number of variable length."""
 
+DATA_NAMES: dict[int, tuple[str, ...]] = {
+    0x80: ("pitch", "velocity"),
+    0x90: ("pitch", "velocity"),
+    0xA0: ("pitch", "pressure"),
+    0xB0: ("control_number", "control_value"),
+    0xC0: ("program",),
+    0xD0: ("pressure",),
+    0xE0: ("pitch_bend", "pitch_bend"),
+}
+"""What the data bytes of channel events are, by their status."""
+
 DELTA = rb"[\x80-\xff]{0,3}[\x00-\x7f]"
 EVENT = re.compile(rb"(" + DELTA + rb")([\x80-\xbf\xe0-\xef]?)([\x00-\x7f]{2})")
 """With two data bytes, and its status unless that is the one before."""
@@ -201,6 +212,4 @@ class _Numbers(dict):
 
 
 def _named(status: int, index: int) -> str:
-    names = {0x80: ("pitch", "velocity"), 0x90: ("pitch", "velocity"), 0xB0: ("control_number", "control_value")}
-    names |= {0xC0: ("program",), 0xD0: ("pressure",), 0xE0: ("pitch_bend", "pitch_bend"), 0xA0: ("pitch", "pressure")}
-    return names[status & 0xF0][index]
+    return DATA_NAMES[status & 0xF0][index]

@@ -8,7 +8,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import IO
 
 from .limits import SanityLimits, exceeds
 from .mends import Mends
@@ -17,9 +17,10 @@ from .refusals import RefusedFile
 MIDI_EXTENSIONS = (".mid", ".midi", ".kar", ".rmi", ".smf", ".midi2")
 HEADER = b"MThd\x00\x00\x00\x06"
 ZIP = b"PK\x03\x04"
-COMPRESSED: dict[bytes, tuple[str, Callable[[BinaryIO], BinaryIO]]] = {
-    b"\x1f\x8b": ("gzip", gzip.open),
-    b"BZh": ("bzip2", bz2.open),
+Opened = io.BufferedIOBase | IO[bytes]
+COMPRESSED: dict[bytes, tuple[str, Callable[[IO[bytes]], Opened]]] = {
+    b"\x1f\x8b": ("gzip", lambda file: gzip.GzipFile(fileobj=file)),
+    b"BZh": ("bzip2", bz2.BZ2File),
 }
 DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 """What they raise: RuntimeError of an encrypted zip, NotImplementedError of an unknown method."""
@@ -68,7 +69,7 @@ def unwrap(data: bytes, mends: Mends, limits: SanityLimits) -> bytes:
 
 
 def check_size(size: int, limits: SanityLimits) -> None:
-    """Raise `RefusedFile("too_large")` if a file of `size` bytes is above the limit."""
+    """Raises `RefusedFile("too_large")` if a file of `size` bytes is above the limit."""
     if exceeds(size, limits.max_file_bytes):
         raise RefusedFile("too_large", f"{size} bytes, limit {limits.max_file_bytes}")
 
@@ -97,7 +98,7 @@ def _from_header(data: bytes, mends: Mends) -> bytes:
     return data[start:]
 
 
-def _only_member(file: BinaryIO) -> BinaryIO:
+def _only_member(file: IO[bytes]) -> IO[bytes]:
     archive = zipfile.ZipFile(file)
     members = [member for member in archive.infolist() if not member.is_dir()]
     tunes = [member for member in members if member.filename.lower().endswith(MIDI_EXTENSIONS)] or members
@@ -108,7 +109,7 @@ def _only_member(file: BinaryIO) -> BinaryIO:
     return archive.open(tunes[0])
 
 
-def _read_bounded(name: str, limits: SanityLimits, open_file: Callable[[BinaryIO], BinaryIO], data: BinaryIO) -> bytes:
+def _read_bounded(name: str, limits: SanityLimits, open_file: Callable[[IO[bytes]], Opened], data: IO[bytes]) -> bytes:
     """Never more than one byte beyond the limit, whatever a file says of its size."""
     try:
         with open_file(data) as file:

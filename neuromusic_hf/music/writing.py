@@ -3,18 +3,18 @@
 import os
 
 import numpy as np
-from symusic import Score, Track
-from symusic.core import ScoreTick
+from symusic.core import ScoreTick, TrackTick
 
 from ..disk import user_path, write_file
 from .channel_state import BANK_CONTROLS
 from .channels import MELODIC_CHANNELS, MOST_PORTS, Channel, drum_channels, share_channels
 from .parts import lacks_pedal_controls, notes_overlap, pooled_parts, separate_parts
+from .scores import AnyScore, in_ticks
 from .track_chunks import channel_chunks, file_header, head_chunk, text_chunk
 from .writable import UnwritableScore, check_writable
 
 
-def write_midi(score: Score, path: str | os.PathLike):
+def write_midi(score: AnyScore, path: str | os.PathLike[str]):
     """
     Writes a score as a MIDI file, whole or with an error.
 
@@ -35,7 +35,7 @@ def write_midi(score: Score, path: str | os.PathLike):
     write_file(user_path(path), midi_bytes(score))
 
 
-def midi_bytes(score: Score) -> bytes:
+def midi_bytes(score: AnyScore) -> bytes:
     """
     Gives a score as the bytes of a MIDI file (type 1), from which players and readers take the very notes it has.
 
@@ -59,8 +59,7 @@ def midi_bytes(score: Score) -> bytes:
         [`UnwritableScore`]: a value does not fit a MIDI file, or more parts sound at once than it has channels for;
             the message has the numbers.
     """
-    if not isinstance(score, ScoreTick):  # the conversion makes negative lengths 0
-        score = score.to("tick")
+    score = in_ticks(score)
     check_writable(score)
     if _is_plain(score):
         return score.dumps_midi()
@@ -82,12 +81,12 @@ def _is_plain(score: ScoreTick) -> bool:
     return not any(map(_is_special, score.tracks))
 
 
-def _is_special(track: Track) -> bool:
-    banks = len(track.controls) > 0 and np.isin(track.controls.numpy()["number"], BANK_CONTROLS).any()
-    return banks or lacks_pedal_controls(track) or notes_overlap(track)
+def _is_special(track: TrackTick) -> bool:
+    has_banks = bool(np.isin(track.controls.numpy()["number"], BANK_CONTROLS).any())
+    return has_banks or lacks_pedal_controls(track) or notes_overlap(track)
 
 
-def _melodic_channels(tracks: list[Track]) -> list[Channel]:
+def _melodic_channels(tracks: list[TrackTick]) -> list[Channel]:
     """Channels for the notes of tracks, by the first way that succeeds; the last of them serves 15 parts always."""
     separate, pooled = separate_parts(tracks), pooled_parts(tracks)
     if not separate:

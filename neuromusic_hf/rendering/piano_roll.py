@@ -43,7 +43,7 @@ DRUM_LABEL_INCHES = 0.45
 TITLE_GAP_INCHES, MOST_TITLE_CHARACTERS = 0.2, 400
 
 
-class _Part(NamedTuple):
+class _ColoredNotes(NamedTuple):
     name: str
     color: str
     pitched: np.ndarray
@@ -95,7 +95,7 @@ def plot_piano_roll(
     ```
     """
     parts = [
-        _Part(name, color, notes[~is_drum], notes[is_drum])
+        _ColoredNotes(name, color, notes[~is_drum], notes[is_drum])
         for name, color, (notes, is_drum) in zip(
             ("prompt", "continuation"), (PROMPT_COLOR, CONTINUATION_COLOR), _notes(prompt, continuation), strict=False
         )
@@ -252,7 +252,7 @@ def _label_time(stack: list[Axes], end: float) -> None:
     axes.set_xlabel("Time (minutes:seconds)")
 
 
-def _draw_heading(figure: Figure, parts: list[_Part], title: str | None) -> None:
+def _draw_heading(figure: Figure, parts: list[_ColoredNotes], title: str | None) -> None:
     """Title at the left and legend at the right, above the axes."""
     area = figure.axes[0].get_position()
     counts = [len(part.pitched) + len(part.drums) for part in parts]

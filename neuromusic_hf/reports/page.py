@@ -9,7 +9,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from ..disk import user_path
+from ..disk import user_path, write_file, write_whole
 from ..runs import FinishedRun, piece_label
 from ..tokenization.tally import say_changes
 from .pictures import plot_distances, plot_scores
@@ -38,8 +38,8 @@ def write_report(run: FinishedRun, scores: RunScores, folder: str | Path) -> Pat
     15 MB. Names of pieces are shown as text, whatever they hold.
 
     Args:
-        run ([`FinishedRun`]): a test run.
-        scores ([`RunScores`]): its scores.
+        run ([`FinishedRun`]): from [`read_run`].
+        scores ([`RunScores`]): from [`score_run`].
         folder (`str` or `Path`): where to write; made if missing.
 
     Returns:
@@ -48,9 +48,9 @@ def write_report(run: FinishedRun, scores: RunScores, folder: str | Path) -> Pat
     folder = user_path(folder)
     scores.save(folder)
     distances = _png(plot_distances(scores.table, scores.comparisons))
-    (folder / DISTANCES_NAME).write_bytes(distances)
+    write_file(folder / DISTANCES_NAME, distances)
     page = folder / PAGE_NAME
-    page.write_text(_render(run, scores, distances), encoding="utf-8")
+    write_whole(page, _render(run, scores, distances))
     return page
 
 

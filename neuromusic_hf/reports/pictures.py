@@ -38,10 +38,8 @@ def plot_distances(table: pd.DataFrame, comparisons: Sequence[Comparison]) -> Fi
     Histograms of the distances from prompt to original and from prompt to generated, one panel for each comparison.
 
     Args:
-        table ([`pandas.DataFrame`]):
-            Of the pieces of a run.
-        comparisons (sequence of [`Comparison`]):
-            Whose distances it holds.
+        table ([`pandas.DataFrame`]): from [`make_piece_table`].
+        comparisons (sequence of [`Comparison`]): whose distances it holds.
 
     Returns:
         `matplotlib.figure.Figure`, which belongs to no global state and needs no closing.
@@ -63,8 +61,7 @@ def plot_scores(runs: Mapping[str, Mapping[str, dict]], titles: Mapping[str, str
     Args:
         runs (`dict[str, dict[str, dict]]`):
             Label of each run, and the `scores` of its `scores.json`; a run may lack some.
-        titles (`dict[str, str]`):
-            Names of the scores to draw, and what they are called.
+        titles (`dict[str, str]`): names of the scores to draw, and what they are called.
 
     Returns:
         `matplotlib.figure.Figure`, which belongs to no global state and needs no closing.

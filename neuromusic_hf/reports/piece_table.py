@@ -36,14 +36,10 @@ def make_piece_table(
     their difference, from 1; only pieces that have all distances have it.
 
     Args:
-        run ([`FinishedRun`]):
-            A test run.
-        found (`list[dict[str, PieceDistances]]`):
-            Of the continued pieces, by name of the comparison.
-        comparisons (sequence of [`Comparison`]):
-            Whose distances these are.
-        novelty ([`NoveltyScore`], *optional*):
-            Of the continued pieces.
+        run ([`FinishedRun`]): a test run.
+        found (`list[dict[str, PieceDistances]]`): of the continued pieces, by name of the comparison.
+        comparisons (sequence of [`Comparison`]): whose distances these are.
+        novelty ([`NoveltyScore`], *optional*): with a pair of runs for each continued piece.
     """
     shared = [None] * len(run.records) if novelty is None else novelty.runs
     rows = [
@@ -52,8 +48,9 @@ def make_piece_table(
     ]
     rows += [{"index": record.index, "name": record.name, "left_out": _reason(record)} for record in run.left_out]
     names = [comparison.name for comparison in comparisons]
-    table = pd.DataFrame(rows, columns=_columns(names))
-    return table.astype(_types(names)).assign(mean_rank=mean_rank(table, names))
+    # As objects first: pandas would make floats, which do not hold every seed, where a piece has none.
+    table = pd.DataFrame(rows, columns=_columns(names), dtype=object).astype(_types(names))
+    return table.assign(mean_rank=mean_rank(table, names))
 
 
 def mean_rank(table: pd.DataFrame, names: list[str]) -> pd.Series:
@@ -91,9 +88,10 @@ def _columns(names: list[str]) -> list[str]:
 
 def _types(names: list[str]) -> dict[str, str]:
     """Whole numbers stay whole where a piece has none, and a column has its type however few pieces there are."""
-    whole = ["index", "seed", *NOVELTY, *(fact for fact in FACTS if fact.endswith("_tokens"))]
+    whole = ["index", *NOVELTY, *(fact for fact in FACTS if fact.endswith("_tokens"))]
     types = dict.fromkeys([*whole, *(f"{part}_notes" for part in PARTS_WITH_NOTES)], "Int64")
-    types |= {"ended_with_eos": "boolean", "entropy_nats": "float64", "name": "string", "left_out": "string"}
+    types |= {"seed": "UInt64", "ended_with_eos": "boolean"}
+    types |= {"entropy_nats": "float64", "name": "string", "left_out": "string"}
     types |= {f"{part}_file": "string" for part in FILES}
     for name in names:
         types |= {f"{name}_original": "float64", f"{name}_generated": "float64", f"{name}_dropped": "string"}

@@ -26,7 +26,7 @@ class RunModel:
 
     Args:
         model_type (`str`, *optional*): as transformers names it.
-        processor ([`MidiProcessor`]): its tokenizer.
+        processor ([`MidiProcessor`]): that its ids are read with.
     """
 
     model_type: str | None
@@ -65,7 +65,9 @@ def _is_changed(model: ModelRecord) -> bool:
 
 def count_run_token_errors(run: FinishedRun, model: RunModel | None) -> dict:
     """
-    Counts errors of syntax in the ids that the model wrote. (Notes read back from MIDI have none, whatever they were.)
+    Counts errors of syntax in the ids that the model wrote.
+
+    Notes read back from MIDI have none, whatever they were.
 
     Raises:
         [`NotAvailable`]: there is no model to ask, or the run has not recorded its ids.

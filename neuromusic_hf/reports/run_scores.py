@@ -1,7 +1,6 @@
 """From a test run to its scores and its table of pieces."""
 
 import hashlib
-import json
 import math
 import os
 import platform
@@ -17,7 +16,7 @@ from tqdm import tqdm
 
 from ..corpora import load_corpus
 from ..corpora.splits import check_shares
-from ..disk import to_json, user_path
+from ..disk import to_json, user_path, write_json
 from ..metrics import (
     Comparison,
     HarmonyEmbedding,
@@ -49,22 +48,18 @@ class ScoringOptions:
     """
     How a run is scored.
 
-    Attributes:
+    Args:
         comparisons (sequence of [`Comparison`] or `str`, *optional*):
             To score by beside those of this package, each by itself or by its import path
             (`"my_package.my_module.LOUDNESS"`).
         harmony_embedding ([`HarmonyEmbedding`], `str` or `Path`, *optional*):
             The embedding, its folder or Hub repository; the one that comes with the package if not given.
-        train_corpus (`str`, *optional*):
-            Corpus whose training split novelty is measured against.
-        data_dir (`str`, *optional*):
-            Where that corpus lies, if it is here already.
+        train_corpus (`str`, *optional*): corpus whose training split novelty is measured against.
+        data_dir (`str`, *optional*): where that corpus lies, if it is here already.
         split_shares (sequence of `float`, *optional*):
             Of train, validation and test, as the model was trained with; those of [`load_corpus`] if not given.
-        num_proc (`int`, *optional*):
-            Processes that compare pieces; as many as there are cores if not given.
-        settings ([`ScoreSettings`], *optional*):
-            Of bins, intervals and floors.
+        num_proc (`int`, *optional*): processes that compare pieces; as many as there are cores if not given.
+        settings ([`ScoreSettings`], *optional*): of bins, intervals and floors.
 
     Raises:
         `ValueError`: `data_dir` or `split_shares` without a `train_corpus`, shares that do not add up to 1, or
@@ -93,13 +88,10 @@ class RunScores:
     """
     What a test run scores.
 
-    Attributes:
-        record (`dict`):
-            Scores, settings, versions and counts, as plain JSON values.
-        table ([`pandas.DataFrame`]):
-            A row for each piece.
-        comparisons (`tuple[Comparison, ...]`):
-            What was compared.
+    Args:
+        record (`dict`): scores, settings, versions and counts, as plain JSON values.
+        table ([`pandas.DataFrame`]): a row for each piece.
+        comparisons (`tuple[Comparison, ...]`): what was compared.
     """
 
     record: dict
@@ -110,8 +102,7 @@ class RunScores:
         """Writes `scores.json`, `pieces.parquet` and `pieces.csv`; the folder is made if missing."""
         folder = user_path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.record, indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / SCORES_NAME).write_text(text + "\n", encoding="utf-8")
+        write_json(folder / SCORES_NAME, self.record, ascii_only=False)
         self.table.to_parquet(folder / f"{TABLE_STEM}.parquet", index=False)
         self.table.to_csv(folder / f"{TABLE_STEM}.csv", index=False)
 
@@ -121,12 +112,9 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
     Scores a test run. Its files are read one piece at a time.
 
     Args:
-        run ([`FinishedRun`]):
-            From [`read_run`].
-        options ([`ScoringOptions`], *optional*):
-            `ScoringOptions()` if not given.
-        model ([`RunModel`], *optional*):
-            That continued; read from where the run says it is if not given.
+        run ([`FinishedRun`]): from [`read_run`].
+        options ([`ScoringOptions`], *optional*): `ScoringOptions()` if not given.
+        model ([`RunModel`], *optional*): that continued; read from where the run says it is if not given.
 
     Returns:
         [`RunScores`]. In its record, what cannot be told is `None`, with the reason under `not_available`; pieces that

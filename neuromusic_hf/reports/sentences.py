@@ -24,10 +24,8 @@ def describe_score(score: dict, comparison: Comparison) -> str:
     One or two plain sentences: what a score of `scores.json` says.
 
     Args:
-        score (`dict`):
-            From `DistanceScore.to_dict()`.
-        comparison ([`Comparison`]):
-            That it scores.
+        score (`dict`): from `DistanceScore.to_dict()`.
+        comparison ([`Comparison`]): that it scores.
     """
     if score["score"] is None:
         return "No piece has this feature in all three of its parts, so there is no score."

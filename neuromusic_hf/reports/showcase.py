@@ -51,9 +51,9 @@ class Exhibit:
 
     Args:
         place (`str`): such as `"best"`, or `"best, median"` where there are few pieces.
-        row (`dict`): of the table of pieces.
+        row (`dict`): of the table of pieces, by column; what is missing is `None`.
         picture (`bytes`, *optional*): piano roll, PNG; `None` where it cannot be drawn.
-        sound ([`Sound`], *optional*): of prompt and continuation.
+        sound ([`Sound`], *optional*): prompt and continuation to hear; `None` where they cannot be rendered.
         silence (`str`, *optional*): why there is no sound, or no picture either.
     """
 
@@ -81,7 +81,7 @@ def make_exhibit(run: FinishedRun, table: pd.DataFrame, place: str, number: int)
 
     Args:
         run ([`FinishedRun`]): a test run.
-        table ([`pandas.DataFrame`]): of its pieces.
+        table ([`pandas.DataFrame`]): from [`make_piece_table`].
         place (`str`): what the piece is shown for.
         number (`int`): its row in the table.
     """

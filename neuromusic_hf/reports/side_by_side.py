@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..disk import check_output_folder, read_json, to_json, user_path
+from ..disk import check_output_folder, from_json, read_json, to_json, user_path, write_whole
 from ..metrics import COMPARISONS
 from .pictures import plot_scores
 from .run_scores import SCORES_NAME
@@ -79,11 +79,11 @@ class SettingsRecord:
 
     run: RunRecord | None = None
     scores: Any = None
+    comparisons: dict[str, ComparisonRecord] = field(default_factory=dict)
     harmony_embedding: Any = None
     train_corpus: Any = None
     train_notes_sha256: Any = None
     split_shares: Any = None
-    comparisons: dict[str, ComparisonRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,37 +102,36 @@ class ScoredRun:
     """
     A run that is compared.
 
-    Attributes:
-        label (`str`):
-            Of its row: the folder, and model type and tokenization where they are known.
-        record (`dict`):
-            Its `scores.json`.
+    Args:
+        label (`str`): of its row: the folder, and model type and tokenization where they are known.
+        record ([`ScoresRecord`]): its `scores.json`.
     """
 
     label: str
-    record: dict
+    record: ScoresRecord
 
     @property
-    def scores(self) -> dict[str, dict]:
+    def scores(self) -> dict[str, ScoreRecord]:
         """By name."""
-        return self.record["scores"]
+        return self.record.scores
 
-    def comparison(self, score_name: str) -> dict | None:
-        """As [`Comparison.describe`] gives it; runs of earlier versions, which did not record it, have ours."""
-        ours = (each.describe() for each in COMPARISONS if each.score_name == score_name)
-        return self.record["settings"].get("comparisons", {}).get(score_name, next(ours, None))
+    def comparison(self, score_name: str) -> ComparisonRecord | None:
+        """What a score of this run compares; versions that did not record it knew those of this package alone."""
+        ours = {each.score_name: each.describe() for each in COMPARISONS}
+        if score_name in self.record.settings.comparisons or score_name not in ours:
+            return self.record.settings.comparisons.get(score_name)
+        return from_json(ours[score_name], ComparisonRecord, score_name)
 
 
 def compare_runs(runs: Sequence[str | Path], folder: str | Path) -> Path:
     """
-    Writes `comparison.md` and `comparison.png`: the scores of several runs with their intervals and noise floors. A
-    score that not all of them have is a dash for the others.
+    Writes `comparison.md` and `comparison.png`: the scores of several runs with their intervals and noise floors.
+
+    A score that not all of them have is a dash for the others.
 
     Args:
-        runs (sequence of `str` or `Path`):
-            Each `scores.json`, or the folder that holds it; rows keep their order.
-        folder (`str` or `Path`):
-            Where to write; made if missing.
+        runs (sequence of `str` or `Path`): each `scores.json`, or the folder that holds it; rows keep their order.
+        folder (`str` or `Path`): where to write; made if missing.
 
     Returns:
         `Path`: of the table.
@@ -146,10 +145,10 @@ def compare_runs(runs: Sequence[str | Path], folder: str | Path) -> Path:
     check_output_folder(folder)
     table = folder / TABLE_NAME
     titles = _titles(scored)
-    table.write_text("\n".join(_markdown(scored, titles)) + "\n", encoding="utf-8")
+    write_whole(table, "\n".join(_markdown(scored, titles)) + "\n")
     # The row number keeps runs apart that have one label.
     labels = [f"{number}. {run.label}" for number, run in enumerate(scored, 1)]
-    rows = {label: run.scores for label, run in zip(labels, scored, strict=True)}
+    rows = {label: to_json(run.scores) for label, run in zip(labels, scored, strict=True)}
     plot_scores(rows, titles).savefig(folder / PICTURE_NAME)
     return table
 
@@ -159,16 +158,15 @@ def _read(path: Path) -> ScoredRun:
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path}: score the run first, with scripts/score_continuations.py.")
     what, remedy = "does not hold the scores of a run", "Score the run again, with scripts/score_continuations.py."
-    record = to_json(read_json(path, ScoresRecord, what, remedy))
-    if not record["scores"]:
+    record = read_json(path, ScoresRecord, what, remedy)
+    if not record.scores:
         raise ValueError(f"{path} {what}: there is none. {remedy}")
-    for score_name, score in record["scores"].items():
-        unknown = [score[name] is None for name in ("interval", "noise_floor", "noise_floor_95")]
-        if score["score"] is not None and any(unknown) and not all(unknown):
-            raise ValueError(f"{path} {what}: half of interval and floor of {score_name} is null. {remedy}")
-    model = record["model"]
-    names = [model["name"], *(model[key] for key in ("model_type", "tokenization") if model.get(key))]
-    return ScoredRun(", ".join(names), record)
+    for name, score in record.scores.items():
+        unknown = [each is None for each in (score.interval, score.noise_floor, score.noise_floor_95)]
+        if score.score is not None and any(unknown) and not all(unknown):
+            raise ValueError(f"{path} {what}: half of interval and floor of {name} is null. {remedy}")
+    names = [record.model.name, record.model.model_type, record.model.tokenization]
+    return ScoredRun(", ".join(filter(None, names)), record)
 
 
 def _titles(runs: list[ScoredRun]) -> dict[str, str]:
@@ -178,7 +176,7 @@ def _titles(runs: list[ScoredRun]) -> dict[str, str]:
     titles = {}
     for name in [*(name for name in ours if name in scored), *(name for name in scored if name not in ours)]:
         described = (run.comparison(name) for run in runs if name in run.scores)
-        titles[name] = next((each["title"] for each in described if each is not None), name)
+        titles[name] = next((each.title for each in described if each is not None), name)
     return titles
 
 
@@ -186,11 +184,11 @@ def _markdown(runs: list[ScoredRun], titles: dict[str, str]) -> list[str]:
     heads = ["", "run", *titles.values(), "pieces", "token errors", "beyond originals"]
     lines = [_row(heads), _row(["---"] * len(heads))]
     for number, run in enumerate(runs, 1):
-        scores = [run.scores.get(name) for name in titles]
-        pieces = sorted({score["num_pieces"] for score in run.scores.values()})
-        rest = ["/".join(map(str, pieces)), _rate(run, "token_errors", "token_error_rate")]
-        cells = [f"{number}", run.label, *map(_cell, scores), *rest, _rate(run, "novelty", "share_beyond_originals")]
-        lines.append(_row(cells))
+        pieces = sorted({score.num_pieces for score in run.scores.values()})
+        cells = [f"{number}", run.label, *(_cell(run.scores.get(name)) for name in titles)]
+        token_errors, novelty = run.record.token_errors, run.record.novelty
+        rest = ["/".join(map(str, pieces)), _rate(token_errors and token_errors.token_error_rate)]
+        lines.append(_row([*cells, *rest, _rate(novelty and novelty.share_beyond_originals)]))
     return [*lines, "", *_notes(), *_disagreements(runs)]
 
 
@@ -198,18 +196,17 @@ def _row(cells: list[str]) -> str:
     return f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _cell(score: dict | None) -> str:
-    if score is None or score["score"] is None:
+def _cell(score: ScoreRecord | None) -> str:
+    if score is None or score.score is None:
         return "–"
-    if score["interval"] is None:
-        return f"{score['score']:.3f}"
-    low, high = score["interval"]
-    mark = " ≈" if below_floor(score) else ""
-    return f"{score['score']:.3f}{mark} [{low:.3f}, {high:.3f}], floor {score['noise_floor_95']:.3f}"
+    if score.interval is None:
+        return f"{score.score:.3f}"
+    low, high = score.interval
+    mark = " ≈" if below_floor(to_json(score)) else ""
+    return f"{score.score:.3f}{mark} [{low:.3f}, {high:.3f}], floor {score.noise_floor_95:.3f}"
 
 
-def _rate(run: ScoredRun, name: str, key: str) -> str:
-    value = (run.record[name] or {}).get(key)
+def _rate(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
@@ -227,7 +224,7 @@ def _disagreements(runs: list[ScoredRun]) -> list[str]:
     different = [
         name
         for name, keys in MUST_AGREE.items()
-        if len({json.dumps(_at(run.record["settings"], keys), sort_keys=True) for run in runs}) > 1
+        if len({json.dumps(_at(to_json(run.record.settings), keys), sort_keys=True) for run in runs}) > 1
     ]
     different += [f"what {name} compares" for name in _unlike(runs)]
     if not different:
@@ -239,7 +236,7 @@ def _unlike(runs: list[ScoredRun]) -> Iterator[str]:
     """Names of scores that the runs compute with other functions."""
     for name in _titles(runs):
         described = [run.comparison(name) for run in runs if name in run.scores]
-        functions = {(each["feature"], each["distance"]) if each else None for each in described}
+        functions = {(each.feature, each.distance) if each else None for each in described}
         if len(functions) > 1:
             yield name
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..disk import read_json, user_path
+from ..disk import read_json, to_json, user_path
 from .records import LeftOutRecord, Manifest, ModelRecord, PieceRecord, RunSettings
 from .run_folder import MANIFEST_NAME, RUN_OF
 
@@ -56,7 +56,7 @@ def read_run(manifest: str | Path) -> FinishedRun:
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path}: give the folder of a finished run of scripts/continue_midi.py.")
     content = read_json(path, Manifest, f"is not the manifest {RUN_OF}", "Copy it again, or run that script again.")
-    names = [name for record in content.pieces for name in record.files.to_dict().values()]
+    names = [name for record in content.pieces for name in to_json(record.files).values()]
     if not content.settings.model.name or any(Path(name).name != name for name in names):
         raise ValueError(f"{path} must name a model, and files of each piece in its own folder.")
     indices = [record.index for record in [*content.pieces, *content.pieces_left_out]]

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
+from ..disk import left_out_if_none
 from ..generation.results import file_stem
 from ..tokenization import PiecesTally, Tally
 from .settings import ContinuationRecord, OutputRecord
@@ -84,15 +85,10 @@ class PieceFiles:
     prompt: str
     generated: str
     original: str
-    full: str | None = None
-    tokens: str | None = None
-    picture: str | None = None
-    audio: str | None = None
-
-    def to_dict(self) -> dict[str, str]:
-        """Those that the piece has, for JSON."""
-        found = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {part: name for part, name in found.items() if name is not None}
+    full: str | None = left_out_if_none()
+    tokens: str | None = left_out_if_none()
+    picture: str | None = left_out_if_none()
+    audio: str | None = left_out_if_none()
 
 
 @dataclass(frozen=True)

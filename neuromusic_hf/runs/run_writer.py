@@ -1,7 +1,7 @@
 """A test run: pieces continued batch by batch, each written as it comes, by one process or several."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,24 +41,34 @@ class RunWriter:
     settings: ContinuationSettings
     output: OutputSettings
 
-    def begin(self, *, overwrite: bool = False, model: ModelRecord | None = None, **origin: Any) -> None:
+    def begin(
+        self,
+        *,
+        sources: Sequence[str] = (),
+        split: str | None = None,
+        max_items: int | None = None,
+        overwrite: bool = False,
+        model: ModelRecord | None = None,
+    ) -> None:
         """
         Opens the folder for this run, or to go on with it.
 
         Args:
+            sources (sequence of `str`, *optional*): where the pieces come from, to record it.
+            split (`str`, *optional*): of the corpora among these, to record it.
+            max_items (`int`, *optional*): that so many of the pieces there were chosen, to record it.
             overwrite (`bool`, *optional*, defaults to `False`): begin anew, whatever the folder holds of a run.
             model ([`ModelRecord`], *optional*):
                 What to record of the model; where it was loaded from, and its commit or the hashes of its weights and
                 of the files beside them, if not given.
-            origin: where the pieces come from: `sources`, `split`, `max_items`, as of [`PiecesRecord`].
 
         Raises:
             `ValueError`: the folder holds a run with other settings.
         """
         settings = RunSettings(
             model or self._model_record(),
-            PiecesRecord(**origin, number=len(self.pieces), sha256=fingerprint(self.pieces)),
-            self.settings.as_record(),
+            PiecesRecord(list(sources), split, max_items, len(self.pieces), fingerprint(self.pieces)),
+            self.settings.as_record(self.pipeline.sampling_in_force(**self.settings.generation)),
             self.output.as_record(),
         )
         if finished := self.folder.open(settings, overwrite=overwrite):

@@ -6,7 +6,7 @@ from typing import Any
 from symusic.core import NoteTick, ScoreTick, TrackTick
 from transformers import PreTrainedModel
 
-from ..disk import hash_files, user_path
+from ..disk import hash_files, left_out_if_none, user_path
 from ..generation.randomness import check_seed
 from ..models.fit import longest_context
 from ..ranges import Range, check_ranges
@@ -43,9 +43,14 @@ class ContinuationSettings:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
         check_seed(self.seed)
 
-    def as_record(self) -> "ContinuationRecord":
-        """What is recorded of them."""
-        return ContinuationRecord(**asdict(self))
+    def as_record(self, sampling: dict[str, Any] | None = None) -> "ContinuationRecord":
+        """
+        What is recorded of them.
+
+        Args:
+            sampling (`dict`, *optional*): how tokens are chosen with these settings and this model.
+        """
+        return ContinuationRecord(**asdict(self), sampling=sampling)
 
     def check(self, model: PreTrainedModel) -> None:
         """Raises `ValueError` where the model cannot read prompt and continuation."""
@@ -60,10 +65,18 @@ class ContinuationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ContinuationRecord(ContinuationSettings):
-    """How the pieces of a run were continued. A file that holds it gives both lengths."""
+    """
+    How the pieces of a run were continued. A file that holds it gives both lengths.
+
+    Attributes:
+        sampling (`dict`, *optional*):
+            How tokens were chosen, whether `generation` or the model's own `generation_config` said so; as of
+            [`MidiContinuationPipeline.sampling_in_force`]. Runs that were made before it was recorded say nothing.
+    """
 
     prompt_length: int = field()
     continue_length: int = field()
+    sampling: dict[str, Any] | None = left_out_if_none()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from miditok.data_augmentation.data_augmentation import augment_score
 from symusic import Tempo
 from symusic.core import ScoreTick
 
-from ..music import gather_notes
+from ..music import DEFAULT_TEMPO, gather_notes
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Variant:
         if self.tempo_factor != 1.0:
             tempos = [(tempo.time, tempo.qpm) for tempo in score.tempos]
             if not tempos or tempos[0][0] > 0:
-                tempos.insert(0, (0, 120.0))  # MIDI's tempo where a file names none
+                tempos.insert(0, (0, DEFAULT_TEMPO))
             changed.tempos = [Tempo(time, qpm * self.tempo_factor) for time, qpm in tempos]
         return changed
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from symusic.core import ScoreTick
 
-from ..music import meters_of
+from ..music import DEFAULT_TEMPO, meters_of
 from .changed_notes import Notes
 from .token_limits import TokenLimits
 
 DEFAULT_METER = (4, 4)
-DEFAULT_QPM = 120.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def _fate_of_meter(given: Meters, written: Meters, index: int, step: int, unit: 
 def _changed_tempos(score: ScoreTick, limits: TokenLimits) -> dict:
     qpm = _tempos(score)
     if limits.tempo_range is None:
-        return {"tempos_unwritten": _num_changed(qpm, (DEFAULT_QPM,))}
+        return {"tempos_unwritten": _num_changed(qpm, (DEFAULT_TEMPO,))}
     lowest, highest = limits.tempo_range
     return {"tempos_clamped": int(((qpm < lowest) | (qpm > highest)).sum())}
 
@@ -102,7 +101,7 @@ def _tempos(score: ScoreTick) -> np.ndarray:
     soa = score.tempos.numpy()
     with np.errstate(divide="ignore"):
         qpm = np.round(6e7 / soa["mspq"], 2)
-    return _changes(soa["time"], qpm[:, None], (DEFAULT_QPM,))[1]
+    return _changes(soa["time"], qpm[:, None], (DEFAULT_TEMPO,))[1]
 
 
 def _changed_silences(given: Notes, kept: Notes, unit: int, limits: TokenLimits) -> dict:

@@ -12,7 +12,7 @@ from symusic.core import ScoreTick
 from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
 
 from ..disk import user_path
-from ..music.loading import load_score
+from ..music import AnyScore, load_score
 from .base_words import expand_ids
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
 from .fast_tokenizer import NO_VALUE, to_fast_tokenizer, vocabulary_hash
@@ -23,7 +23,7 @@ from .tally import Tally, take_tally
 from .token_limits import TokenLimits
 from .vocabulary_training import train_music_tokenizer
 
-MidiInput = str | Path | bytes | dict | ScoreTick
+MidiInput = str | Path | bytes | dict | AnyScore
 
 
 class MidiProcessor(ProcessorMixin):

@@ -1,20 +1,14 @@
 """Training runs: arguments and recipes, metrics, and what a run saves."""
 
 from .arguments import DataArguments, ModelArguments, RunArguments
+from .instruments import record_trained_programs
 from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
 from .preflight import check_run
-from .programs import record_trained_programs
+from .processor import prepare_processor
 from .recipes import parse_recipe, resolved_recipe
 from .resuming import begin_run
-from .run import (
-    TrainingBlocks,
-    create_trainer,
-    ended_run,
-    evaluate_test_split,
-    prepare_processor,
-    save_run,
-    select_splits,
-)
+from .run import create_trainer, ended_run, evaluate_test_split, save_run, select_splits
+from .split_blocks import TrainingBlocks
 from .trainer import MusicTrainer
 
 __all__ = [

@@ -130,8 +130,9 @@ class DataArguments:
 @dataclass
 class RunArguments(TrainingArguments):
     """
-    [`~transformers.TrainingArguments`] with the defaults of this project, and `do_test`. `resume_from_checkpoint`
-    is a folder, or `last` for the last checkpoint in `output_dir` ([`begin_run`] finds it).
+    [`~transformers.TrainingArguments`] with the defaults of this project, a test split and tests of continuations.
+
+    `resume_from_checkpoint` is a folder, or `last` for the last checkpoint in `output_dir` ([`begin_run`] finds it).
     """
 
     bf16: bool | None = field(

@@ -10,8 +10,9 @@ METRIC_SCHEDULERS = (SchedulerType.REDUCE_ON_PLATEAU, SchedulerType.GREEDY)
 
 def settle_best_model(args: TrainingArguments):
     """
-    Sets `greater_is_better` to the direction of `metric_for_best_model`, for whatever reads it: the choice of the best
-    checkpoint, early stopping, schedulers that follow a metric.
+    Sets `greater_is_better` to the direction of `metric_for_best_model`.
+
+    The choice of the best checkpoint, early stopping and schedulers that follow a metric read it.
 
     Args:
         args ([`~transformers.TrainingArguments`]): changed in place.

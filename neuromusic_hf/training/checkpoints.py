@@ -39,8 +39,9 @@ def find_checkpoints(output_dir: str | Path) -> list[Path]:
 
 def last_checkpoint(output_dir: str | Path) -> Path | None:
     """
-    The newest whole checkpoint of a run, or none. A folder that lacks files was never finished, or half deleted: it is
-    passed over with a warning.
+    The newest whole checkpoint of a run, or none.
+
+    A folder that lacks files was never finished, or half deleted: it is passed over with a warning.
 
     Raises:
         `ValueError`: a file of the newest one cannot be read.
@@ -180,8 +181,10 @@ def read_progress(checkpoint: Path) -> dict:
 
 def refuse_damage(checkpoint: Path):
     """
+    Refuses a checkpoint of which a file cannot be read.
+
     Raises:
-        `ValueError`: a file of the checkpoint cannot be read; the message names it, and what to delete.
+        `ValueError`: naming the file, and what to delete.
     """
     for path, reason in damaged_parts(checkpoint):
         raise ValueError(f"{checkpoint} is damaged: {path.name} {reason}.{_way_out(checkpoint)}")

@@ -13,8 +13,12 @@ MAX_SKIPPED_STEPS = 50
 
 class FiniteTrainer(SearchingTrainer):
     """
-    [`~transformers.Trainer`] that raises a `FloatingPointError` for a loss, a gradient or a weight that is not
-    finite, in all processes at the same step, and before it reaches a checkpoint.
+    [`~transformers.Trainer`] that ends a run whose loss, gradient or weights are not finite.
+
+    It does so in all processes at the same step, and before it reaches a checkpoint.
+
+    Raises (by `train`, `evaluate` and `save_model`):
+        `FloatingPointError`: something is not finite; the message says what, and what to try.
     """
 
     def __init__(self, *args, **kwargs):
@@ -54,6 +58,7 @@ class FiniteTrainer(SearchingTrainer):
         return metrics
 
     def refuse_lost_weights(self):
+        """Refuses to go on with a weight that is not finite. All processes call this."""
         weights = [_part_of_this_process(weight.detach()) for weight in self.model.parameters()]
         weights = [weight for weight in weights if weight.is_floating_point() and not weight.is_meta]
         lost = sum((~weight.isfinite().all()).to(self.accelerator.device).long() for weight in weights)

@@ -33,8 +33,8 @@ def row_statistics(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     Reduces logits to what the metrics need, so that an evaluation never holds more logits than one batch.
 
     Args:
-        logits (`torch.Tensor` of shape `(batch, length, vocab_size)`): of a causal language model.
-        labels (`torch.Tensor` of shape `(batch, length)`): not shifted; ignored where -100.
+        logits (`torch.Tensor` of shape `(batch, length, vocab_size)`): What a causal language model gives.
+        labels (`torch.Tensor` of shape `(batch, length)`): Not shifted; ignored where -100.
 
     Returns:
         `torch.Tensor` (float64) of shape `(batch, 3)`: negative log likelihood in nats, right predictions, predicted
@@ -58,10 +58,8 @@ class LanguageModelingMetrics:
     Nats per note is comparable between tokenizers, where nats per token is not: `loss * tokens_per_note`.
 
     Args:
-        tokens_per_note (`float`): of the split that is evaluated.
+        tokens_per_note (`float`): From [`tokens_per_note`], of the split that is evaluated.
 
-    Returns (on call, with `compute_result`):
-        `dict` with `loss` (nats per token), `perplexity`, `token_accuracy` and `nats_per_note`.
     """
 
     def __init__(self, tokens_per_note: float):
@@ -69,6 +67,17 @@ class LanguageModelingMetrics:
         self.sums = torch.zeros(3, dtype=torch.float64)
 
     def __call__(self, prediction: EvalPrediction, compute_result: bool) -> dict[str, float]:
+        """
+        Adds a batch.
+
+        Args:
+            prediction ([`~transformers.EvalPrediction`]): Its `predictions` are the statistics of the rows.
+            compute_result (`bool`): Whether this batch is the last one.
+
+        Returns:
+            `dict` with `loss` (nats per token), `perplexity`, `token_accuracy` and `nats_per_note`; empty but for the
+            last batch.
+        """
         self.sums += torch.as_tensor(prediction.predictions).double().cpu().sum(0)
         if not compute_result:
             return {}

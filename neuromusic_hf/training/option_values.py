@@ -99,8 +99,10 @@ DEMANDED = {
 
 def check_options(values: Mapping[str, Any]):
     """
-    Refuses what an option cannot hold: a number out of its range, a word that is none of the choices, a value that a
-    run of this project cannot do with.
+    Refuses what an option cannot hold.
+
+    That is a number out of its range, a word that is none of the choices, or a value that a run of this project cannot
+    do with.
 
     Args:
         values (mapping): options by name, some or all.

@@ -7,16 +7,19 @@ from transformers.utils import is_liger_kernel_available
 from ..models import check_model
 from ..tokenization.vocabulary_training import check_vocabulary
 from .arguments import DataArguments, ModelArguments, RunArguments
-from .run import load_processor
+from .processor import load_processor
 
 
 def check_run(model_args: ModelArguments, data_args: DataArguments, args: RunArguments):
     """
-    Refuses a run that would fail later: a tokenization or a model that does not exist or cannot be made, an optimizer
-    or a schedule that is not there.
+    Refuses a run that would fail later.
+
+    Its tokenization or its model does not exist or cannot be made, or there is no such optimizer or schedule.
 
     Raises:
-        `ValueError`, `OSError` or `ImportError`: naming what is wrong.
+        `ValueError`: a value cannot be, which the message names.
+        `OSError`: a saved tokenizer or model cannot be read.
+        `ImportError`: a package that was asked for is not installed.
     """
     _check_training(args)
     processor = load_processor(model_args, args.resume_from_checkpoint)

@@ -30,7 +30,7 @@ class Layer:
     What was said in one place.
 
     Args:
-        place (`str`): the path of a recipe, or the command line.
+        place (`str`): The path of a recipe, or the command line.
         values (`dict`): options by name; `None` takes back what was said before.
     """
 
@@ -163,8 +163,10 @@ def _recipe_values(path: str, parser: OptionParser) -> dict[str, Any]:
 
 def resolved_recipe(model_args: ModelArguments, data_args: DataArguments, args: RunArguments) -> dict:
     """
-    Every value of model and data, and every one of the training that is not a default: a recipe that gives the same
-    run, in another folder too. Secrets and facts of the machine are left out.
+    A recipe that gives the same run, in another folder too.
+
+    It holds every value of model and data, and every one of the training that is not a default. Secrets and facts of
+    the machine are left out.
     """
     recipe = {name: value for group in (model_args, data_args) for name, value in vars(group).items()}
     unchanged = vars(ModelArguments()) | vars(DataArguments())

@@ -43,12 +43,13 @@ PLACES = ("corpus", "model", "tokenization")
 @contextlib.contextmanager
 def begin_run(args: RunArguments, recipe: dict) -> Iterator[None]:
     """
-    Holds the output folder of a run against other processes, and finds what the run goes on from: afterwards
-    `args.resume_from_checkpoint` is the folder of a whole checkpoint that the recipe agrees with, or none.
+    Holds the output folder of a run against other processes, and finds what the run goes on from.
+
+    Afterwards `args.resume_from_checkpoint` is the folder of a whole checkpoint that the recipe agrees with, or none.
 
     Args:
-        args ([`RunArguments`]): of the run. `resume_from_checkpoint` may be `last`, which begins at the first step
-            where there is no checkpoint, so that one command line starts a run and goes on with it.
+        args ([`RunArguments`]): `resume_from_checkpoint` may be `last`, which begins at the first step where there is
+            no checkpoint, so that one command line starts a run and goes on with it.
         recipe (`dict`): from [`resolved_recipe`].
 
     Raises:
@@ -176,9 +177,11 @@ def _shown(value) -> str:
 
 def refuse_other_blocks(checkpoint: str | None, train: dict):
     """
+    Refuses to go on from a checkpoint with another train split than it was made with.
+
     Args:
-        checkpoint (`str`, *optional*): what the run goes on from.
-        train (`dict`): the facts about its blocks.
+        checkpoint (`str`, *optional*): The folder of what the run goes on from.
+        train (`dict`): From [`split_facts`], of the train split now.
 
     Raises:
         `ValueError`: the corpus has changed since, so that other blocks would be skipped than those seen.

@@ -86,9 +86,9 @@ def set_aside_later(output_dir: Path, checkpoint: Path | None, in_use: Sequence[
     Moves checkpoints out of the way that do not lie behind the run about to begin: `last` would take them for its own.
 
     Args:
-        output_dir (`Path`): of the run.
-        checkpoint (`Path`, *optional*): what the run goes on from; it begins anew without.
-        in_use (sequence of `str`, *optional*): names or folders that the run reads from.
+        output_dir (`Path`): The folder of the run.
+        checkpoint (`Path`, *optional*): What the run goes on from; it begins anew without.
+        in_use (sequence of `str`, *optional*): Names or folders that the run reads from.
 
     Raises:
         `ValueError`: one of the checkpoints is in use.

@@ -20,13 +20,14 @@ class SearchingTrainer(Trainer):
         **options,
     ):
         """
-        As in [`~transformers.Trainer`], but for what is searched for: the best `metric_for_best_model` of the
-        arguments, or loss, and not the least sum of all metrics.
+        Searches as [`~transformers.Trainer`] does, but for the best `metric_for_best_model`, or loss.
+
+        The Trainer itself would search for the least sum of all metrics.
 
         Args:
-            hp_space (`Callable`, *optional*): from a trial to the arguments it tries.
-            compute_objective (`Callable`, *optional*): from the metrics of an evaluation to what is searched for.
-            n_trials (`int`, *optional*, defaults to 20): runs to try.
+            hp_space (`Callable`, *optional*): From a trial to the arguments it tries.
+            compute_objective (`Callable`, *optional*): From the metrics of an evaluation to what is searched for.
+            n_trials (`int`, *optional*, defaults to 20): Runs to try.
             direction (`str`, *optional*): `"minimize"` or `"maximize"`; that of the metric, or `"minimize"` for an
                 objective of yours, if not given.
             options: as in [`~transformers.Trainer`].

@@ -26,9 +26,13 @@ class EvaluationStopped(Exception):
 
 class StopRequest:
     """
-    Whether a run was asked to stop, by SIGTERM, SIGINT or SIGUSR1. transformers' `enable_jit_checkpoint` is not used:
-    it waits for three seconds, knows SIGTERM alone, saves in the middle of a step, and each process of a distributed
-    run on its own.
+    Whether a run was asked to stop, by SIGTERM, SIGINT or SIGUSR1.
+
+    transformers' `enable_jit_checkpoint` is not used: it waits for three seconds, knows SIGTERM alone, saves in the
+    middle of a step, and each process of a distributed run on its own.
+
+    Attributes:
+        signal (`int`): The number of the signal; 0 before one came.
     """
 
     def __init__(self):

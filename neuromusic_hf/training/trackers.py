@@ -39,13 +39,14 @@ def check_trackers(report_to: Sequence[str]):
 
 def default_run_name(output_dir: str | None, report_to: Sequence[str]) -> str:
     """
-    The name of a run that was given none: the one a tracker's variable says, else one of its folder. That is the same
-    whenever the run goes on in its folder, as some trackers know runs by their names, and another one in any other
-    folder.
+    The name of a run that was given none: the one a tracker's variable says, else one of its folder.
+
+    That is the same whenever the run goes on in its folder, as some trackers know runs by their names, and another one
+    in any other folder.
 
     Args:
-        output_dir (`str`, *optional*): of the run.
-        report_to (sequence of `str`): its trackers.
+        output_dir (`str`, *optional*): The folder of the run.
+        report_to (sequence of `str`): The names of its trackers.
     """
     for tracker, variable in NAME_VARIABLES.items():
         if os.environ.get(variable) and {tracker, "all"} & set(report_to):

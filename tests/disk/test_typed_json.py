@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from neuromusic_hf.disk import from_json, read_json, to_json, write_json
+from neuromusic_hf.disk import from_json, left_out_if_none, read_json, to_json, write_json
 
 
 @dataclass
@@ -43,6 +43,8 @@ class Price:
 @dataclass
 class Shop:
     prices: list[Price]
+    owner: str | None = left_out_if_none()
+    street: str | None = None
 
 
 GOOD = {"name": "a", "index": 3, "inner": [{"number": 1}, {"number": None, "pair": [1, 2]}], "files": {"a": "b"}}
@@ -76,8 +78,12 @@ def test_what_is_written_is_read_again(tmp_path):
 def test_a_class_may_say_itself_what_is_written_of_it(tmp_path):
     path, shop = tmp_path / "a.json", Shop([Price(5, "shown by nobody"), Price(7)])
     write_json(path, {"corner": shop, "number": math.nan})
-    assert json.loads(path.read_text()) == {"corner": {"prices": [{"cents": 5}, {"cents": 7}]}, "number": None}
+    assert json.loads(path.read_text()) == {
+        "corner": {"prices": [{"cents": 5}, {"cents": 7}], "street": None},
+        "number": None,
+    }
     assert from_json(to_json(shop), Shop, "shop") == Shop([Price(5), Price(7)])
+    assert to_json(Shop([], owner="Ada")) == {"prices": [], "owner": "Ada", "street": None}
     with pytest.raises(ValueError, match="A price of -1"):
         from_json({"prices": [{"cents": -1}]}, Shop, "shop")
 

@@ -36,7 +36,7 @@ def processor():
 
 def save_base(folder, family, processor):
     torch.manual_seed(0)
-    build_model(family, processor, **TINY).save_pretrained(folder)
+    build_model(family, processor, sampling={"top_p": 0.9}, **TINY).save_pretrained(folder)
     processor.save_pretrained(folder)
 
 
@@ -78,6 +78,7 @@ def test_build_model_merges_it_into_a_whole_model_that_is_trained_and_saved(case
         assert not torch.allclose(model(ids).logits, build_model(base, processor)(ids).logits, atol=0.1)
         torch.testing.assert_close(model.eval()(ids).logits, expected(ids).logits, atol=1e-4, rtol=1e-4)
     assert type(model) is type(AutoModelForCausalLM.from_pretrained(base))
+    assert model.generation_config.do_sample and model.generation_config.top_p == 0.9
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert not any("lora" in name for name in model.state_dict())
     model.save_pretrained(tmp_path)
@@ -95,6 +96,7 @@ def test_the_pipeline_plays_the_adapter_from_its_folder_and_as_an_object(case):
     assert result["token_ids"] != pipeline("midi-continuation", model=base)(make_score(1), **SETTINGS)["token_ids"]
     as_object = MidiContinuationPipeline(expected, device="cpu")
     assert as_object(make_score(1), **SETTINGS)["token_ids"] == result["token_ids"]
+    assert from_folder.sampling_in_force()["top_p"] == as_object.sampling_in_force()["top_p"] == 0.9
     free = from_folder(make_score(1), **SETTINGS, constrained=False)
     ids = torch.tensor([free["prompt_token_ids"]])
     plain = expected.generate(input_ids=ids, max_new_tokens=12, do_sample=False)[0, ids.shape[1] :].tolist()

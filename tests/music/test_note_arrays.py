@@ -5,7 +5,7 @@ import pytest
 from music import make_score
 from symusic import Note, Score, Track
 
-from neuromusic_hf.music import NoteArrays, gather_notes, nearest_steps
+from neuromusic_hf.music import NoteArrays, gather_notes
 
 FIELDS = ("onset", "duration", "end", "pitch", "velocity", "track", "program", "is_drum")
 
@@ -54,10 +54,3 @@ def test_arrays_stay_what_they_were():
 def test_other_units_of_time_come_as_they_are(unit):
     score = three_tracks().to(unit)
     np.testing.assert_allclose(rows_of(gather_notes(score)), rows_by_hand(score), rtol=1e-6)
-
-
-def test_steps_are_the_nearest_and_half_goes_up():
-    ticks = np.arange(200)
-    steps = nearest_steps(ticks, 10, 4)  # 2.5 ticks a step
-    distance = np.abs(ticks[:, None] - np.arange(100) * 2.5)
-    assert steps.tolist() == (99 - distance[:, ::-1].argmin(axis=1)).tolist()

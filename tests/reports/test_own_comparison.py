@@ -35,6 +35,10 @@ def report(run, tmp_path_factory):
     return folder
 
 
+def rows(text):
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines()[:4]]
+
+
 def record(folder):
     return json.loads((folder / "scores.json").read_text())
 
@@ -82,9 +86,10 @@ def test_pictures_have_a_panel_for_it(run):
 
 def test_runs_with_and_without_it_stand_side_by_side(report, scored, tmp_path):
     table = compare_runs([scored.folder, report], tmp_path / "comparison")
-    lines = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.read_text().splitlines()[:4]]
-    assert lines[0][2:6] == ["Pitch classes", "Note durations", "Harmony", "Loudness"]
-    assert lines[2][5] == "–" and lines[3][5].startswith(f"{record(report)['scores'][LOUDNESS]['score']:.3f}")
+    heads, _, without, with_it = rows(table.read_text())
+    column = heads.index("Loudness")
+    assert heads[2 : column + 1] == [*(comparison.title for comparison in COMPARISONS), "Loudness"]
+    assert without[column] == "–" and with_it[column].startswith(f"{record(report)['scores'][LOUDNESS]['score']:.3f}")
     assert "compares" not in table.read_text()
     assert matplotlib.image.imread(table.with_suffix(".png"))[..., :3].std() > 0.01
 
@@ -101,10 +106,10 @@ def test_scores_of_a_version_with_fewer_comparisons_are_still_read(report, tmp_p
     del old["settings"]["comparisons"], old["scores"]["harmony_kl"], old["scores"][LOUDNESS]
     (tmp_path / "scores.json").write_text(json.dumps(old))
     text = compare_runs([tmp_path, report], tmp_path / "comparison").read_text()
-    heads, _, first, second = text.splitlines()[:4]
-    heads, first, second = ([cell.strip() for cell in line.split(" | ")] for line in (heads, first, second))
-    assert heads[2:6] == ["Pitch classes", "Note durations", "Harmony", "Loudness"]
-    assert first[4:6] == ["–", "–"] and "–" not in (*first[2:4], *second[2:6])
+    heads, _, first, second = rows(text)
+    assert heads[2:-3] == [*(comparison.title for comparison in COMPARISONS), "Loudness"]
+    missing = {heads[column] for column, cell in enumerate(first[:-3]) if cell == "–"}
+    assert missing == {"Harmony", "Loudness"} and "–" not in second[:-3]
     assert "cannot be compared" not in text
 
 

@@ -6,6 +6,7 @@ import shutil
 import matplotlib.image
 import pytest
 
+from neuromusic_hf.metrics import COMPARISONS
 from neuromusic_hf.reports import compare_runs
 
 
@@ -25,9 +26,11 @@ def other(scored, tmp_path):
 
 
 def rows(table):
+    """Cells by the head of their column."""
     lines = [line for line in table.read_text().splitlines() if line.startswith("|")]
     assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+    heads, _, *others = ([cell.strip() for cell in line.strip("|").split(" | ")] for line in lines)
+    return [dict(zip(heads, cells, strict=True)) for cells in others]
 
 
 def test_the_table_and_the_picture_hold_all_runs_in_order(scored, other, tmp_path):
@@ -39,14 +42,16 @@ def test_the_table_and_the_picture_hold_all_runs_in_order(scored, other, tmp_pat
 
     table = compare_runs([scored.folder, other(change=change) / "scores.json"], tmp_path / "comparison")
     first, second = rows(table)
-    for name, cell in zip(("pitch", "duration", "harmony"), first[2:5], strict=True):
-        score = scored.record["scores"][f"{name}_kl"]
+    assert list(first)[2:-3] == [comparison.title for comparison in COMPARISONS]
+    for comparison in COMPARISONS:
+        score = scored.record["scores"][comparison.score_name]
         low, high = score["interval"]
         mark = " ≈" if score["score"] <= score["noise_floor_95"] else ""
-        assert cell == f"{score['score']:.3f}{mark} [{low:.3f}, {high:.3f}], floor {score['noise_floor_95']:.3f}"
-    assert first[1].endswith(", gpt2, TSD") and first[5:] == ["6", "0.0000", "–"]
-    assert second[1] == "runs/a\\|b" and second[2] == "0.125 ≈ [0.000, 0.250], floor 0.500"
-    assert second[4] == "–" and second[6] == "–"
+        expected = f"{score['score']:.3f}{mark} [{low:.3f}, {high:.3f}], floor {score['noise_floor_95']:.3f}"
+        assert first[comparison.title] == expected
+    assert first["run"].endswith(", gpt2, TSD") and list(first.values())[-3:] == ["6", "0.0000", "–"]
+    assert second["run"] == "runs/a\\|b" and second["Pitch classes"] == "0.125 ≈ [0.000, 0.250], floor 0.500"
+    assert second["Harmony"] == "–" and second["token errors"] == "–"
     assert "cannot be compared" not in table.read_text()
     assert matplotlib.image.imread(table.with_suffix(".png"))[..., :3].std() > 0.01
 

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import time
-import wave
 from pathlib import Path
 
 import matplotlib.image
@@ -18,6 +17,7 @@ from symusic import Score
 from transformers import set_seed
 
 from neuromusic_hf import MidiProcessor, build_model, load_corpus
+from neuromusic_hf.rendering import read_audio
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = str(REPOSITORY / "scripts" / "continue_midi.py")
@@ -116,9 +116,8 @@ def test_audio(continue_midi, prompts):
     rendered = [piece["index"] for piece in manifest["pieces"] if "audio" in piece["files"]]
     assert rendered == [piece["index"] for piece in manifest["pieces"] if piece["index"] < 3]
     assert not any("picture" in piece["files"] for piece in manifest["pieces"])
-    with wave.open(str(output / manifest["pieces"][0]["files"]["audio"])) as sound:
-        samples = np.frombuffer(sound.readframes(sound.getnframes()), dtype=np.int16)
-    assert np.abs(samples.astype(int)).max() > 1000
+    audio, _ = read_audio(output / manifest["pieces"][0]["files"]["audio"])
+    assert np.abs(audio).max() > 0.03
 
 
 def test_the_test_split_of_a_corpus(continue_midi, midi_folder, tmp_path):
@@ -149,12 +148,14 @@ def test_sampling_and_grammar_can_be_chosen(continue_midi, prompts):
         return written, manifest["settings"]["continuation"]
 
     sampled, recorded = run("sampled")
-    assert recorded["constrained"] and recorded["generation"] == {}
+    from_all = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+    assert recorded["constrained"] and recorded["generation"] == {} and recorded["sampling"] == from_all
     assert run("as before", "--top_p", 1.0)[0] == sampled
     narrow, recorded = run("narrow", "--top_p", 0.05)
     assert recorded["generation"] == {"do_sample": True, "top_p": 0.05} and narrow != sampled
+    assert recorded["sampling"] == from_all | {"top_p": 0.05}
     greedy, recorded = run("greedy", "--temperature", 0)
-    assert recorded["generation"] == {"do_sample": False} and greedy != sampled
+    assert recorded["generation"] == recorded["sampling"] == {"do_sample": False} and greedy != sampled
     assert run("greedy, other seed", "--temperature", 0, "--seed", 1)[0] == greedy
     free, recorded = run("free", "--no-constrained")
     assert not recorded["constrained"] and free != sampled

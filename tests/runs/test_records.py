@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from neuromusic_hf.disk import from_json, read_json, to_json, write_json
+from neuromusic_hf.reports.piece_table import make_piece_table
 from neuromusic_hf.runs import (
     LeftOutRecord,
     Manifest,
@@ -109,6 +110,19 @@ def test_what_a_newer_version_was_asked_for_is_not_gone_on_with(earlier):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"style": "new"}))
     with pytest.raises(ValueError, match="style: 'new' there, None now"):
         RunFolder(earlier).open(settings)
+
+
+def test_the_largest_seed_is_recorded_and_read_again(earlier):
+    """A run that was asked for it must not fail once all its pieces are continued."""
+    seed, folder = 2**64 - 1, RunFolder(earlier)
+    settings = read(EARLIER / "settings.json", RunSettings)
+    settings = replace(settings, continuation=replace(settings.continuation, seed=seed))
+    write_json(earlier / "settings.json", settings)
+    folder.write_record(replace(read(earlier / "000_0_night.json", PieceRecord), seed=seed))
+    assert folder.open(settings)[0].seed == folder.write_manifest().pieces[0].seed == seed
+    run = read_run(earlier)
+    assert run.settings.continuation.seed == run.records[0].seed == seed
+    assert make_piece_table(run, [{}, {}], [])["seed"].tolist()[:2] == [seed, 30]
 
 
 def test_older_records_that_say_less_are_read():

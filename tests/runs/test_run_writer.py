@@ -4,7 +4,6 @@ import dataclasses
 import errno
 import json
 import os
-import wave
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +12,7 @@ from music import make_score
 from symusic import Note, Score, Track
 
 from neuromusic_hf.disk import to_json
+from neuromusic_hf.rendering import read_audio
 from neuromusic_hf.runs import ContinuationSettings, OutputSettings, RunFolder, RunWriter, find_pieces
 from neuromusic_hf.runs import run_writer as run_module
 from neuromusic_hf.tokenization import Tally
@@ -28,6 +28,10 @@ class FakePipeline:
     def __init__(self, weights):
         self.model = SimpleNamespace(name_or_path=str(weights), hub_commit=None)
         self.batches = []
+        self.sampling = {"do_sample": True, "top_p": 0.9}
+
+    def sampling_in_force(self, **arguments):
+        return self.sampling | arguments
 
     def __call__(self, pieces, *, prompt_length, max_new_tokens, seed, **arguments):
         self.batches.append([piece["name"] for piece in pieces])
@@ -114,8 +118,8 @@ def test_sound_is_cut_where_the_settings_say(new_run):
     run = dataclasses.replace(new_run(), output=OutputSettings(pictures=False, audio=1, max_audio_seconds=1.5))
     with pytest.warns(UserWarning, match="cut at 1.5 s"):
         (name,) = [piece.files.audio for piece in complete(run).pieces if piece.files.audio is not None]
-    with wave.open(str(run.folder.path / name)) as sound:
-        assert sound.getnframes() / sound.getframerate() == pytest.approx(1.5, abs=0.01)
+    audio, rate = read_audio(run.folder.path / name)
+    assert audio.shape[1] / rate == pytest.approx(1.5, abs=0.01)
 
 
 def test_every_piece_is_recorded_or_left_out_with_a_reason(new_run, pieces):
@@ -135,11 +139,12 @@ def test_every_piece_is_recorded_or_left_out_with_a_reason(new_run, pieces):
     for piece in manifest.pieces:
         assert [piece.prompt_tokens, piece.generated_tokens, piece.original_tokens] == [8, 4, 4]
         assert piece.entropy_nats == 1.25 and piece.ended_with_eos is False
-        files = {part: run.folder.path / name for part, name in piece.files.to_dict().items()}
+        files = {part: run.folder.path / name for part, name in to_json(piece.files).items()}
         assert len(files) == 6 and all(path.stat().st_size for path in files.values())
         for part, notes in to_json(piece.notes).items():
             assert Score(files[part]).note_num() == notes
     assert manifest.settings.continuation.prompt_length == 8
+    assert manifest.settings.continuation.sampling == run.pipeline.sampling
     assert manifest.settings.pieces.sources == ["prompts"]
     assert len(manifest.settings.model.revision) == 64
 
@@ -244,6 +249,10 @@ def test_another_run_in_the_folder_is_refused_and_left_alone(new_run, pieces, we
         complete(new_run(seed=1))
     with pytest.raises(ValueError, match="output.pictures: False there, True now"):
         complete(new_run(pictures=True))
+    other = new_run()
+    other.pipeline.sampling["top_p"] = 0.5
+    with pytest.raises(ValueError, match="continuation.sampling.top_p: 0.9 there, 0.5 now"):
+        complete(other)
     (weights / "model.safetensors").write_bytes(b"other weights")
     with pytest.raises(ValueError, match="model.revision"):
         complete(new_run())

@@ -20,7 +20,7 @@ from neuromusic_hf import MidiProcessor
 from neuromusic_hf.disk import lock_folder
 from neuromusic_hf.training.checkpoints import PROGRESS_NAME
 from neuromusic_hf.training.resuming import is_same_value, refuse_other_blocks
-from neuromusic_hf.training.run import hash_ids
+from neuromusic_hf.training.split_blocks import hash_ids
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = str(REPOSITORY / "scripts" / "train.py")

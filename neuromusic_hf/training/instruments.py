@@ -12,8 +12,8 @@ def programs_in(tokens: Dataset, processor: MidiProcessor) -> list[int]:
     The MIDI programs that a tokenised split names, ascending, -1 for drums.
 
     Args:
-        tokens ([`~datasets.Dataset`]): with the column `input_ids`.
-        processor ([`MidiProcessor`]): of those ids.
+        tokens ([`~datasets.Dataset`]): Pieces or blocks, with the column `input_ids`.
+        processor ([`MidiProcessor`]): Knows what the ids stand for.
     """
     used = set()
     for chunk in tokens.data.column("input_ids").chunks:
@@ -24,14 +24,15 @@ def programs_in(tokens: Dataset, processor: MidiProcessor) -> list[int]:
 
 def record_trained_programs(model: PreTrainedModel, processor: MidiProcessor, train: Dataset):
     """
-    Adds the programs of a train split to `model.config.trained_programs`, so that the midi-continuation pipeline can
-    refuse what the model never heard. Nothing is recorded where that cannot be known: the tokenizer names no programs,
-    or the weights come from elsewhere without a record.
+    Adds the programs of a train split to `model.config.trained_programs`.
+
+    By them the midi-continuation pipeline refuses what the model never heard. Nothing is recorded where that cannot be
+    known: the tokenizer names no programs, or the weights come from elsewhere without a record.
 
     Args:
-        model ([`~transformers.PreTrainedModel`]): about to be trained.
-        processor ([`MidiProcessor`]): of its vocabulary.
-        train ([`~datasets.Dataset`]): tokens or blocks, with the column `input_ids`.
+        model ([`~transformers.PreTrainedModel`]): The model that is about to be trained.
+        processor ([`MidiProcessor`]): Knows what the ids stand for.
+        train ([`~datasets.Dataset`]): Pieces or blocks, with the column `input_ids`.
     """
     before = getattr(model.config, "trained_programs", None)
     programs = programs_in(train, processor)
