@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from documents import PAGES, README, REPOSITORY, Page
+from documents import CONTRIBUTING, PAGES, README, REPOSITORY, Page
 from preloaded import run_script
 
 COMMANDS = list(dict.fromkeys(command for page in PAGES for command in page.commands))
@@ -35,8 +35,8 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)")
 IN_BACKTICKS = re.compile(r"`([^`\n]+)`")
 
 
-def of_each_page(test):
-    return pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)(test)
+def of_each(pages: list[Page]):
+    return pytest.mark.parametrize("page", pages, ids=lambda page: page.name)
 
 
 def test_every_command_is_one_this_test_knows():
@@ -44,13 +44,13 @@ def test_every_command_is_one_this_test_knows():
     assert [command for command in COMMANDS if not without_launch(command)[1].startswith(known)] == []
 
 
-@of_each_page
+@of_each([*PAGES, CONTRIBUTING])
 def test_links_lead_to_what_is_there(page):
     targets = [target for target in LINK.findall(page.prose) if not re.match("https?:", target)]
     assert [target for target in targets if not (page.path.parent / target).exists()] == []
 
 
-@of_each_page
+@of_each([*PAGES, CONTRIBUTING])
 def test_files_and_names_of_the_package_exist(page):
     words = [word for quoted in IN_BACKTICKS.findall(page.prose) for word in re.split(r"[\s(=:,]", quoted)]
     homes = "neuromusic_hf|scripts|recipes|tests|docs|examples|benchmarks|accelerate_configs"
@@ -68,7 +68,7 @@ def exists(name: str) -> bool:
     return True
 
 
-@of_each_page
+@of_each(PAGES)
 def test_code_that_is_quoted_is_the_code_of_the_file(page):
     for block in page.blocks:
         if block.quoted:
@@ -94,7 +94,7 @@ def printed():
     return {}
 
 
-@of_each_page
+@of_each(PAGES)
 def test_a_page_runs_and_prints_what_it_shows(workplace, printed, page: Page):
     for command in page.commands:
         if command not in printed and not without_launch(command)[1].startswith(NOT_RUN):
