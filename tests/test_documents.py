@@ -44,6 +44,11 @@ def test_every_command_is_one_this_test_knows():
     assert [command for command in COMMANDS if not without_launch(command)[1].startswith(known)] == []
 
 
+def test_every_example_is_run_by_a_page():
+    scripts = {word for command in COMMANDS for word in command.split() if word.startswith("examples/")}
+    assert scripts == {f"examples/{path.name}" for path in (REPOSITORY / "examples").glob("*.py")}
+
+
 @of_each([*PAGES, CONTRIBUTING])
 def test_links_lead_to_what_is_there(page):
     targets = [target for target in LINK.findall(page.prose) if not re.match("https?:", target)]
