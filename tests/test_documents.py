@@ -31,6 +31,7 @@ SMALL_RUN = (
 ).split()
 SMALL_TEST = "--eval_continuations_steps 2 --eval_continuations 2 --eval_shown_continuations 0".split()
 TRAINING = ("scripts/train.py", "examples/own_tracker.py")
+ROOMS = "|".join(path.parent.name for path in (REPOSITORY / "neuromusic_hf").glob("*/__init__.py"))
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)")
 IN_BACKTICKS = re.compile(r"`([^`\n]+)`")
 
@@ -59,15 +60,17 @@ def test_links_lead_to_what_is_there(page):
 def test_files_and_names_of_the_package_exist(page):
     words = [word for quoted in IN_BACKTICKS.findall(page.prose) for word in re.split(r"[\s(=:,]", quoted)]
     homes = "neuromusic_hf|scripts|recipes|tests|docs|examples|benchmarks|accelerate_configs"
-    paths = [word for word in words if re.fullmatch(rf"(?:{homes})/[\w./]*", word)]
-    assert [path for path in paths if not (REPOSITORY / path).exists()] == []
-    names = [word.rstrip(".") for word in words if re.fullmatch(r"neuromusic_hf(?:\.\w+)+", word)]
-    assert [name for name in names if not exists(name)] == []
+    paths = [word for word in words if re.fullmatch(rf"(?:{homes}|{ROOMS})/[\w./]*", word) and word[:5] != "runs/"]
+    places = (REPOSITORY, REPOSITORY / "neuromusic_hf")
+    assert [path for path in paths if not any((place / path).exists() for place in places)] == []
+    names = [word for word in words if re.fullmatch(rf"(?:neuromusic_hf|{ROOMS})(?:\.\w+)+", word)]
+    assert [name for name in names if not name.endswith(".py") and not exists(name)] == []
 
 
 def exists(name: str) -> bool:
+    """Whether the package has it; a name may begin with its room."""
     try:
-        pkgutil.resolve_name(name)
+        pkgutil.resolve_name(name if name.startswith("neuromusic_hf.") else f"neuromusic_hf.{name}")
     except (ImportError, AttributeError):
         return False
     return True
