@@ -8,7 +8,7 @@ from typing import Any
 from transformers.trainer_utils import HubStrategy, IntervalStrategy, SaveStrategy, SchedulerType
 from transformers.training_args import OptimizerNames
 
-from ..borders.transformers import DICT_FIELDS
+from ..borders.trainer import DICT_FIELDS
 from ..models.sampling import SAMPLING_RANGES
 from ..ranges import PROCESSES, SEEDS, Range, check_ranges
 from ..tokenization.vocabulary_training import VOCABULARY_MODELS

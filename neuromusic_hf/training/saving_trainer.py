@@ -8,7 +8,7 @@ import yaml
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
-from ..borders.transformers import last_logged_step, unlogged_loss
+from ..borders.trainer import last_logged_step, unlogged_loss
 from ..disk import size_in_mib, staged_folder, write_json, write_whole
 from ..hub.bundle import RECIPE_NAME
 from ..hub.pipeline_file import add_pipeline_file

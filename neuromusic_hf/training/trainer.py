@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ..borders.transformers import evaluate_in_training, is_best_so_far, take_up_loss
+from ..borders.trainer import evaluate_in_training, is_best_so_far, take_up_loss
 from .checkpoints import last_checkpoint, read_progress
 from .saving_trainer import SavingTrainer
 from .stopping import EvaluationStopped, StopRequest
