@@ -19,6 +19,7 @@ test: lint
 lint: .venv/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 .venv/ready-%: setup.cfg setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

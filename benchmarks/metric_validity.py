@@ -47,8 +47,8 @@ def main():
     output = args.output or RESULTS / f"metric_validity_{args.corpus}.json"
     torch.manual_seed(args.seed)
     pieces, left_out = collect(args)
-    own_harmony = replace(HARMONY.bind(args.harmony_embedding), name=OWN_HARMONY)
-    comparisons = all_comparisons([own_harmony] if args.harmony_embedding else [])
+    own = [replace(HARMONY.bind(args.harmony_embedding), name=OWN_HARMONY)] if args.harmony_embedding else []
+    comparisons = all_comparisons(own)
     prompts, originals = (list(column) for column in zip(*pieces["facts"], strict=True))
     scores = {
         each.name: {kind: score_midi(each, prompts, originals, pieces[kind]).to_dict() for kind in KINDS}

@@ -35,9 +35,9 @@ from tqdm import tqdm
 
 from neuromusic_hf import MidiProcessor
 from neuromusic_hf.disk import write_json
+from neuromusic_hf.hub import ModelIdentity
 from neuromusic_hf.reports import ScoringOptions, score_run
 from neuromusic_hf.runs import (
-    ModelRecord,
     OutputSettings,
     PieceSource,
     PiecesRecord,
@@ -56,7 +56,7 @@ ONE_PROCESS_SHARE = 4
 ALL, ONE = "all_cores", "one_process"
 PREDECESSOR_SECONDS = 0.65
 """A composition, by the system that came before this one, one process on a machine of its own."""
-NO_MODEL = ModelRecord("no-model", "0" * 64)
+NO_MODEL = ModelIdentity("no-model", "0" * 64)
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 

@@ -32,13 +32,13 @@ class Range:
     share_of: str = ""
     besides: float | None = None
 
-    def __contains__(self, value: Real) -> bool:
+    def __contains__(self, value: Any) -> bool:
         if value == self.besides or (self.share_of and 0 < value < 1):
             return True
         above = value > self.least if self.open else value >= self.least
         return above and (value < self.most if self.below else value <= self.most) and not self._is_broken(value)
 
-    def _is_broken(self, value: Real) -> bool:
+    def _is_broken(self, value: float) -> bool:
         return bool(self.share_of) and value != int(value)
 
     def __str__(self) -> str:

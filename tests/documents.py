@@ -79,4 +79,5 @@ class Page:
 
 
 README = Page(REPOSITORY / "README.md")
+CONTRIBUTING = Page(REPOSITORY / "CONTRIBUTING.md")
 PAGES = [README, *(Page(path) for path in sorted((REPOSITORY / "docs").rglob("*.md")))]

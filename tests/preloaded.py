@@ -51,6 +51,7 @@ def _be_script(argv: list[str], folder: Path, variables: dict[str, str], outputs
     for descriptor, path in enumerate(outputs, 1):
         with path.open("w") as file:
             os.dup2(file.fileno(), descriptor)
+    multiprocessing.set_start_method(None, force=True)  # its own, not that by which it was started
     os.environ.update(variables)
     os.chdir(folder)
     sys.argv = argv

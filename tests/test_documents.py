@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from documents import PAGES, README, REPOSITORY, Page
+from documents import CONTRIBUTING, PAGES, README, REPOSITORY, Page
 from preloaded import run_script
 
 COMMANDS = list(dict.fromkeys(command for page in PAGES for command in page.commands))
@@ -29,12 +29,15 @@ SMALL_RUN = (
     "--num_proc 1 --per_device_train_batch_size 2 --gradient_accumulation_steps 1 --augmentation_variants 0 "
     "--context_length 512 --split_shares 0.6 0.2 0.2"
 ).split()
+SMALL_TEST = "--eval_continuations_steps 2 --eval_continuations 2 --eval_shown_continuations 0".split()
+TRAINING = ("scripts/train.py", "examples/own_tracker.py")
+ROOMS = "|".join(path.parent.name for path in (REPOSITORY / "neuromusic_hf").glob("*/__init__.py"))
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)")
 IN_BACKTICKS = re.compile(r"`([^`\n]+)`")
 
 
-def of_each_page(test):
-    return pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)(test)
+def of_each(pages: list[Page]):
+    return pytest.mark.parametrize("page", pages, ids=lambda page: page.name)
 
 
 def test_every_command_is_one_this_test_knows():
@@ -42,31 +45,38 @@ def test_every_command_is_one_this_test_knows():
     assert [command for command in COMMANDS if not without_launch(command)[1].startswith(known)] == []
 
 
-@of_each_page
+def test_every_example_is_run_by_a_page():
+    scripts = {word for command in COMMANDS for word in command.split() if word.startswith("examples/")}
+    assert scripts == {f"examples/{path.name}" for path in (REPOSITORY / "examples").glob("*.py")}
+
+
+@of_each([*PAGES, CONTRIBUTING])
 def test_links_lead_to_what_is_there(page):
-    targets = [target for target in LINK.findall(page.text) if not re.match("https?:", target)]
+    targets = [target for target in LINK.findall(page.prose) if not re.match("https?:", target)]
     assert [target for target in targets if not (page.path.parent / target).exists()] == []
 
 
-@of_each_page
+@of_each([*PAGES, CONTRIBUTING])
 def test_files_and_names_of_the_package_exist(page):
     words = [word for quoted in IN_BACKTICKS.findall(page.prose) for word in re.split(r"[\s(=:,]", quoted)]
     homes = "neuromusic_hf|scripts|recipes|tests|docs|examples|benchmarks|accelerate_configs"
-    paths = [word for word in words if re.fullmatch(rf"(?:{homes})/[\w./]*", word)]
-    assert [path for path in paths if not (REPOSITORY / path).exists()] == []
-    names = [word.rstrip(".") for word in words if re.fullmatch(r"neuromusic_hf(?:\.\w+)+", word)]
-    assert [name for name in names if not exists(name)] == []
+    paths = [word for word in words if re.fullmatch(rf"(?:{homes}|{ROOMS})/[\w./]*", word) and word[:5] != "runs/"]
+    places = (REPOSITORY, REPOSITORY / "neuromusic_hf")
+    assert [path for path in paths if not any((place / path).exists() for place in places)] == []
+    names = [word for word in words if re.fullmatch(rf"(?:neuromusic_hf|{ROOMS})(?:\.\w+)+", word)]
+    assert [name for name in names if not name.endswith(".py") and not exists(name)] == []
 
 
 def exists(name: str) -> bool:
+    """Whether the package has it; a name may begin with its room."""
     try:
-        pkgutil.resolve_name(name)
+        pkgutil.resolve_name(name if name.startswith("neuromusic_hf.") else f"neuromusic_hf.{name}")
     except (ImportError, AttributeError):
         return False
     return True
 
 
-@of_each_page
+@of_each(PAGES)
 def test_code_that_is_quoted_is_the_code_of_the_file(page):
     for block in page.blocks:
         if block.quoted:
@@ -92,7 +102,7 @@ def printed():
     return {}
 
 
-@of_each_page
+@of_each(PAGES)
 def test_a_page_runs_and_prints_what_it_shows(workplace, printed, page: Page):
     for command in page.commands:
         if command not in printed and not without_launch(command)[1].startswith(NOT_RUN):
@@ -138,13 +148,14 @@ def smaller(script: str, arguments: list[str]) -> list[str]:
     """Options that override those of a command."""
     if script == "scripts/continue_midi.py":
         return ["--prompt_length", "64", "--continue_length", "16"]
-    if script != "scripts/train.py":
+    if script not in TRAINING:
         return []
     is_own_model = any(argument.startswith("own_model.") for argument in arguments)
     sizes = [] if is_own_model else ["--num_attention_heads", "2", "--intermediate_size", "64"]
     vocabulary = ["--vocab_size", "1100"] if "--vocab_size" in arguments else []
     corpus = [] if "--corpus" in arguments else ["--corpus", "my_midi"]
-    return [*SMALL_RUN, *sizes, *vocabulary, *corpus]
+    tests = [] if script == "scripts/train.py" else SMALL_TEST
+    return [*SMALL_RUN, *sizes, *vocabulary, *corpus, *tests]
 
 
 def finished(ended, what: str) -> str:
@@ -157,12 +168,11 @@ def test_the_first_command_for_an_own_corpus_runs_as_it_stands(workplace):
     command = next(command for command in README.commands if LAUNCH.match(command))
     _, python = without_launch(command)
     _, script, *arguments = shlex.split(python)
-    small = [*smaller(script, arguments), "--eval_continuations_steps", "2", "--eval_continuations", "2"]
+    small = [*smaller(script, arguments), *SMALL_TEST]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    whole = [*shlex.split(command), *small, "--eval_shown_continuations", "0"]
-    ended = subprocess.run(
-        whole, cwd=workplace, capture_output=True, text=True, env={**os.environ, "PATH": path}, timeout=900
-    )
+    whole = [*shlex.split(command), *small]
+    environment = {**os.environ, "PATH": path}
+    ended = subprocess.run(whole, cwd=workplace, capture_output=True, text=True, env=environment, timeout=900)
     finished(ended, command)
     assert (workplace / "runs/mine/eval_continuations/step-000002/report/report.html").exists()
 

@@ -13,11 +13,12 @@ from tiny import ONE_LAYER
 from neuromusic_hf import MidiProcessor, build_model
 from neuromusic_hf.disk import lock_folder, user_path
 from neuromusic_hf.generation import save_continuation
+from neuromusic_hf.hub import ModelIdentity
 from neuromusic_hf.metrics import HarmonyEmbedding, load_harmony_embedding
 from neuromusic_hf.metrics.embedding import SHIPPED_EMBEDDING
 from neuromusic_hf.rendering import save_audio
 from neuromusic_hf.reports import compare_runs
-from neuromusic_hf.runs import ModelRecord, RunFolder, RunSettings, find_pieces, read_run
+from neuromusic_hf.runs import RunFolder, RunSettings, find_pieces, read_run
 from neuromusic_hf.training import parse_recipe
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
@@ -66,7 +67,7 @@ def test_bundles_and_embeddings_are_saved_and_found_there(home):
 
 
 def test_runs_are_found_and_written_there(home):
-    RunFolder("~/run").open(RunSettings(ModelRecord("~/bundle", "0" * 64)))
+    RunFolder("~/run").open(RunSettings(ModelIdentity("~/bundle", "0" * 64)))
     with lock_folder("~/locked") as folder:
         assert folder == home / "locked"
     with pytest.raises(FileNotFoundError, match=str(home)):

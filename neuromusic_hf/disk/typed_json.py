@@ -61,14 +61,13 @@ def write_json(path: Path, value: Any, *, ascii_only: bool = True) -> None:
 
     Args:
         path (`Path`): the file; its folder is there.
-        value: a dataclass or plain values, as of [`to_json`]. Numbers that are not finite become `null`, as JSON has
-            no word for them.
+        value: a dataclass or plain values, as of [`to_json`].
         ascii_only (`bool`, *optional*, defaults to `True`): escape other characters.
 
     Raises:
         `OSError`: it cannot be written; the path and the reason are told.
     """
-    text = json.dumps(_finite(to_json(value)), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    text = json.dumps(to_json(value), indent=2, ensure_ascii=ascii_only)
     write_whole(path, text + "\n")
 
 
@@ -81,6 +80,8 @@ def to_json(value: Any) -> Any:
     """
     Plain JSON values of a dataclass, and of all in it: its fields in order, or what its own `to_dict()` says.
 
+    Numbers that are not finite become `None`: JSON has no word for them.
+
     Args:
         value: a dataclass, mapping, list or tuple of these, or a plain value.
     """
@@ -91,7 +92,7 @@ def to_json(value: Any) -> Any:
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_json(item) for item in value]
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @overload
@@ -177,14 +178,6 @@ def _expect(value: Any, kind: type, place: str) -> Any:
         shown = repr(value) if not isinstance(value, int) or abs(value) < 10**MOST_SHOWN else "a huge number"
         raise ValueError(f"{place} is {shown[:MOST_SHOWN]}, not {NAMES[kind]}")
     return value
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _refuse_constant(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Continuing music: the pipeline, and test runs of it that write MIDI, pictures, audio and a manifest."""
+"""Continuing music: the pipeline, what it takes and gives, and the fast decoding under it."""
 
 from .control import Control
 from .decoding import GeneratedRows, generate_rows

@@ -1,6 +1,9 @@
 """Which model a bundle holds: its commit, or hashes over the files that decide about the notes."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from transformers import PreTrainedModel
@@ -9,11 +12,52 @@ from ..disk import hash_files
 from ..models.adapters import Adapter
 from .bundle import BESIDE_WEIGHTS
 
+SHA256_DIGITS = 64
+"""A commit has 40."""
 
-def model_identity(model: PreTrainedModel) -> dict[str, str]:
-    """Where a model was loaded from, and its commit on the Hub or the SHA-256 over its safetensors files."""
-    commit = getattr(model, "hub_commit", None)
-    return {"name": model.name_or_path, "revision": commit or weights_hash(model.name_or_path)}
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """
+    Which model it is, and as of when.
+
+    Attributes:
+        name (`str`): the folder or repository it was loaded from.
+        revision (`str`): its commit on the Hub, or the SHA-256 over its weights in a folder.
+        files (`str`, *optional*):
+            SHA-256 over the files beside the weights that decide. `None` of a model from the Hub, whose commit tells
+            them, and in records that were made before there was this.
+    """
+
+    name: str
+    revision: str
+    files: str | None = None
+
+    @classmethod
+    def of(cls, model: PreTrainedModel) -> ModelIdentity:
+        """
+        That of a model as it was loaded.
+
+        Raises:
+            `FileNotFoundError`: it came from a folder that holds no weights.
+        """
+        name, commit = model.name_or_path, getattr(model, "hub_commit", None)
+        return cls(name, commit or weights_hash(name), files_hash(name))
+
+    @property
+    def is_of_folder(self) -> bool:
+        """Whether it was loaded from a folder, and not from the Hub."""
+        return len(self.revision) == SHA256_DIGITS
+
+    def is_changed(self) -> bool:
+        """
+        Whether its folder holds another model by now.
+
+        Raises:
+            `FileNotFoundError`: the folder holds no weights.
+        """
+        others = self.files is not None and files_hash(self.name) != self.files
+        return others or weights_hash(self.name) != self.revision
 
 
 def weights_hash(folder: str | Path) -> str:

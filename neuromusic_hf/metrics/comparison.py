@@ -21,7 +21,8 @@ class Comparison:
     """
     How far what follows lies from its prompt in one feature of music.
 
-    Its functions are sent to other processes by their import path: they are functions of a module, no lambdas.
+    Where several processes compare, its functions are sent to them by their import paths: they are functions of a
+    module then, no lambdas.
 
     Args:
         name (`str`):

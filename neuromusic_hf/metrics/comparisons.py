@@ -44,14 +44,14 @@ COMPARISONS = (PITCH, DURATION, HARMONY)
 
 
 def all_comparisons(
-    further: Iterable[Comparison | str] = (), embedding: HarmonyEmbedding | str | Path | None = None
+    further: Iterable[Comparison | str] | Comparison | str = (), embedding: HarmonyEmbedding | str | Path | None = None
 ) -> tuple[Comparison, ...]:
     """
     Gathers the comparisons of this package and others, ready to compare.
 
     Args:
         further (`Iterable[Comparison | str]`, *optional*):
-            Others, each by itself or by its import path (`"my_package.my_module.LOUDNESS"`).
+            Others, each by itself or by its import path (`"my_package.my_module.LOUDNESS"`); one needs no list.
         embedding ([`HarmonyEmbedding`], `str` or `Path`, *optional*):
             For those that need one; the one that comes with the package if not given.
 
@@ -59,7 +59,7 @@ def all_comparisons(
         `ValueError`: there is no comparison under a path, or two have one name.
         `OSError`: the embedding cannot be read.
     """
-    found = [*COMPARISONS, *map(_find, further)]
+    found = [*COMPARISONS, *map(_find, [further] if isinstance(further, str | Comparison) else further)]
     names = [comparison.name for comparison in found]
     if twins := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"There are two comparisons of the name {twins[0]!r}: give each a name of its own.")

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing.reduction import ForkingPickler
+from pickle import PicklingError
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,13 +115,29 @@ def compare_pieces(
         pieces (`Iterable[ComparedPiece]`): drawn as they are needed, so that memory does not grow with their number.
         comparisons (sequence of [`Comparison`]): how, one entry of the result for each.
         num_workers (`int`, *optional*, defaults to 1): processes; with 1, this one.
+
+    Raises:
+        `ValueError`: a comparison cannot be sent to other processes, or gives a distance that is no finite number.
     """
-    compare = partial(compare_piece, comparisons=[comparison.bind() for comparison in comparisons])
+    ready = [comparison.bind() for comparison in comparisons]
+    compare = partial(compare_piece, comparisons=ready)
     if num_workers == 1:
         yield from map(compare, pieces)
     else:
+        _check_sendable(ready)
         with multiprocessing.Pool(num_workers) as pool:
             yield from pool.imap(compare, pieces, PIECES_AT_A_TIME)
+
+
+def _check_sendable(comparisons: Sequence[Comparison]) -> None:
+    for comparison in comparisons:
+        try:
+            ForkingPickler.dumps(comparison)
+        except (PicklingError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"The comparison {comparison.name} cannot be sent to other processes ({error}): make it of functions "
+                "of a module, not of lambdas or inner functions, or compare in one process."
+            ) from error
 
 
 def gather_score(

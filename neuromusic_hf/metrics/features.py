@@ -1,12 +1,12 @@
 """What a piece consists of: its pitch classes and note durations. Pure functions of a score."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from symusic.core import ScoreTick
 
-from ..music import RefusedFile, gather_notes, nearest_steps
+from ..music import NoteArrays, RefusedFile, gather_notes, nearest_steps
 
 DURATION_STEPS_PER_QUARTER = 24
 """A quarter note has: the coarsest grid that holds 32nd notes (3 steps), triplets of eighths (8), sixteenths (4)."""
@@ -17,27 +17,9 @@ DURATION_GRID = np.arange(1, MAX_QUARTERS * DURATION_STEPS_PER_QUARTER + 1) / DU
 """Quarter notes that the entries of [`duration_counts`] stand for; the last one is for all that is longer, too."""
 
 
-@dataclass(frozen=True)
-class PitchedNotes:
+def pitched_notes(score: ScoreTick) -> NoteArrays:
     """
-    The notes of a piece that have a pitch: those of all tracks that are not drums. Arrays of shape `(notes,)`.
-
-    Args:
-        onset (`np.ndarray`): ticks.
-        duration (`np.ndarray`): ticks, 0 or more.
-        pitch (`np.ndarray`): MIDI pitch, 0 to 127.
-        track (`np.ndarray`): index of the track.
-    """
-
-    onset: np.ndarray
-    duration: np.ndarray
-    pitch: np.ndarray
-    track: np.ndarray
-
-
-def pitched_notes(score: ScoreTick) -> PitchedNotes:
-    """
-    Gathers the notes of all tracks but drums.
+    Gathers the notes that have a pitch: those of all tracks but drums. Their durations are 0 or more.
 
     Args:
         score ([`symusic.Score`]): in ticks.
@@ -46,12 +28,11 @@ def pitched_notes(score: ScoreTick) -> PitchedNotes:
         `RefusedFile`: there is none: `no_notes`, or `drums_only`.
     """
     notes = gather_notes(score, drums=False)
-    if not len(notes):
-        found = score.note_num()
-        if found:
-            raise RefusedFile("drums_only", f"all {found} notes are drums")
-        raise RefusedFile("no_notes", "no note")
-    return PitchedNotes(notes.onset, np.maximum(notes.duration, 0), notes.pitch, notes.track)
+    if len(notes):
+        return replace(notes, duration=np.maximum(notes.duration, 0))
+    if found := score.note_num():
+        raise RefusedFile("drums_only", f"all {found} notes are drums")
+    raise RefusedFile("no_notes", "no note")
 
 
 def pitch_class_counts(score: ScoreTick, weight: Literal["count", "duration"] = "count") -> np.ndarray:

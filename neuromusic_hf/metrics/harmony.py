@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from symusic.core import ScoreTick
 
-from ..music import RefusedFile, bar_starts
-from .features import PitchedNotes, pitched_notes
+from ..music import NoteArrays, RefusedFile, bar_starts
+from .features import pitched_notes
 from .keys import Key, best_key
 from .numerals import NUM_CHORD_PITCHES, roman_numerals
 
@@ -63,7 +63,7 @@ def harmonic_reduction(score: ScoreTick) -> list[str]:
     return words.tolist()
 
 
-def _sounding(notes: PitchedNotes) -> _Spans:
+def _sounding(notes: NoteArrays) -> _Spans:
     """Joins notes of one pitch that overlap or touch."""
     order = np.lexsort((notes.onset, notes.pitch))
     start, pitch = notes.onset[order], notes.pitch[order]

@@ -10,9 +10,10 @@ from transformers import PreTrainedModel, Trainer, TrainerCallback
 
 from ..borders.accelerate import without_autocast
 from ..generation import MidiContinuationPipeline
+from ..hub import ModelIdentity
 from ..metrics import all_comparisons, load_harmony_embedding
 from ..reports import RunModel, RunScores, ScoringOptions, score_run, write_report
-from ..runs import ContinuationSettings, ModelRecord, OutputSettings, PieceSource, RunFolder, RunWriter, read_run
+from ..runs import ContinuationSettings, OutputSettings, PieceSource, RunFolder, RunWriter, read_run
 from ..training.stopping import StopRequest
 from .media import collect_media
 from .trackers import log_media
@@ -53,8 +54,8 @@ class ContinuationCallback(TrainerCallback):
 
     Example:
     ```py
-    >>> from neuromusic_hf.generation import ContinuationSettings, row_pieces
     >>> from neuromusic_hf.monitoring import ContinuationCallback
+    >>> from neuromusic_hf.runs import ContinuationSettings, row_pieces
     >>> settings = ContinuationSettings(prompt_length=256, continue_length=256)
     >>> pieces = row_pieces(corpus["validation"])[:16]
     >>> trainer.add_callback(ContinuationCallback(trainer, pieces, settings, steps=500))
@@ -120,7 +121,7 @@ class ContinuationCallback(TrainerCallback):
             pipeline = MidiContinuationPipeline(model, processor, device=model.device)
             run = RunWriter(pipeline, self.pieces, folder, self.settings, self.output)
             if accelerator.is_main_process:
-                identity = ModelRecord(f"{args.output_dir} at step {state.global_step}", "in training")
+                identity = ModelIdentity(f"{args.output_dir} at step {state.global_step}", "in training")
                 run.begin(overwrite=True, model=identity, sources=["validation"])
             accelerator.wait_for_everyone()
             run.continue_share(accelerator.process_index, accelerator.num_processes, self._was_asked_to_stop)

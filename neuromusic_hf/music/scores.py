@@ -18,6 +18,11 @@ def in_ticks(score: AnyScore) -> ScoreTick:
     return score if isinstance(score, ScoreTick) else cast(ScoreTick, score.to("tick"))
 
 
+def in_seconds(score: AnyScore) -> ScoreSecond:
+    """The score in seconds, of `float32`, as symusic converts it."""
+    return cast(ScoreSecond, score.to("second"))
+
+
 def check_score(score: AnyScore) -> None:
     """
     Refuses a score from elsewhere in which no time can be told, in the words that files are refused in.

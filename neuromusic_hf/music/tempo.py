@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from symusic.core import ScoreTick
 
 DEFAULT_TEMPO = 120.0
@@ -51,14 +52,16 @@ class TempoMap:
             microseconds = np.concatenate([[DEFAULT_MICROSECONDS_PER_QUARTER], microseconds])
         return cls(ticks, microseconds, ticks_per_quarter)
 
-    def to_seconds(self, ticks: np.ndarray) -> np.ndarray:
+    def to_seconds(self, ticks: ArrayLike) -> np.ndarray:
         """Seconds from tick 0 to each tick: `float64` of the shape of `ticks`, which may be one tick."""
+        ticks = np.asarray(ticks)
         segment = np.maximum(np.searchsorted(self.ticks, ticks, side="right") - 1, 0)
         microticks = self._passed[segment] + (ticks - self.ticks[segment]) * self.microseconds[segment]
         return microticks / (self.ticks_per_quarter * 1e6)
 
-    def to_ticks(self, seconds: np.ndarray) -> np.ndarray:
+    def to_ticks(self, seconds: ArrayLike) -> np.ndarray:
         """The last whole tick before each second: `int64` of the shape of `seconds`, which may be one number."""
+        seconds = np.asarray(seconds)
         passed = self._passed / (self.ticks_per_quarter * 1e6)
         segment = np.maximum(np.searchsorted(passed, seconds, side="right") - 1, 0)
         within = (seconds - passed[segment]) * self.ticks_per_quarter * 1e6 / self.microseconds[segment]
@@ -70,6 +73,6 @@ class TempoMap:
         return np.concatenate([[0.0], np.cumsum(np.diff(self.ticks) * self.microseconds[:-1])])
 
 
-def seconds_at(score: ScoreTick, ticks: np.ndarray) -> np.ndarray:
+def seconds_at(score: ScoreTick, ticks: ArrayLike) -> np.ndarray:
     """Seconds from tick 0 to `ticks`, at the tempos of `score`: `float64` of the shape of `ticks`."""
-    return TempoMap.of(score).to_seconds(np.asarray(ticks))
+    return TempoMap.of(score).to_seconds(ticks)

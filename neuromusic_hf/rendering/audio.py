@@ -12,12 +12,11 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 from scipy.io import wavfile
-from symusic import TextMeta, Track
-from symusic.core import ScoreTick
+from symusic.core import ScoreTick, TextMetaTick, TrackTick, TrackTickList
 
 from ..disk import user_path
 from ..music import AnyScore, TempoMap, check_score, gather_notes, midi_bytes
@@ -86,11 +85,11 @@ def render_audio(
     synthesise = _run_midirenderer if engine == "midirenderer" else _run_fluidsynth
 
     check_score(score)
-    score = score.to("tick")
-    tempos = TempoMap.of(score)
-    seconds = _length_in_seconds(score, tempos, max_seconds)
+    piece = cast(ScoreTick, score.to("tick"))  # a copy, whatever its unit
+    tempos = TempoMap.of(piece)
+    seconds = _length_in_seconds(piece, tempos, max_seconds)
     audio = np.zeros((2, round(seconds * sample_rate)), dtype=np.float32)
-    for part in _split_by_channels(_cut(score, int(tempos.to_ticks(seconds)))):
+    for part in _split_by_channels(_cut(piece, int(tempos.to_ticks(seconds)))):
         sound = synthesise(midi_bytes(part), soundfont, sample_rate)[:, : audio.shape[1]]
         audio[:, : sound.shape[1]] += sound
     fade = min(round(FADE_SECONDS * sample_rate), audio.shape[1])
@@ -210,13 +209,13 @@ def _cut(score: ScoreTick, end: int) -> ScoreTick:
     result = ScoreTick(score.ticks_per_quarter)
     result.tempos = score.tempos.filter(lambda tempo: tempo.time < end, inplace=False)
     for track in score.tracks:
-        part = Track(track.name, track.program, track.is_drum)
+        part = TrackTick(track.name, track.program, track.is_drum)
         for events in ("notes", "controls", "pitch_bends", "pedals"):
             setattr(part, events, getattr(track, events).filter(lambda event: event.time < end, inplace=False))
         for event in (*part.notes, *part.pedals):
             event.duration = min(event.duration, end - event.time)
         result.tracks.append(part)
-    result.markers.append(TextMeta(end, "end"))
+    result.markers.append(TextMetaTick(end, "end"))
     return result
 
 
@@ -226,7 +225,7 @@ def _split_by_channels(score: ScoreTick) -> Iterator[ScoreTick]:
     melodic = [track for track in score.tracks if not track.is_drum]
     for first in range(0, max(len(melodic), 1), len(MELODIC_CHANNELS)):
         part = score.copy()
-        part.tracks = melodic[first : first + len(MELODIC_CHANNELS)] + (drums if first == 0 else [])
+        part.tracks = TrackTickList(melodic[first : first + len(MELODIC_CHANNELS)] + (drums if first == 0 else []))
         yield part
 
 

@@ -52,8 +52,8 @@ def letter(text: str) -> Lettering:
     drawn = "".join(character if _is_drawn(character) else _in_latin(character) for character in text)
     if text and not drawn.strip():  # letters that are silent, or that nobody has written in Latin
         drawn = " ".join(f"U+{ord(character):04X}" for character in text)
-    others = {_family_of[character]: None for character in drawn if not _is_at_hand(character)}
-    return Lettering(drawn, (FIRST_FAMILY, *others))
+    others = (_family_of[character] for character in drawn if not _is_at_hand(character))
+    return Lettering(drawn, (FIRST_FAMILY, *dict.fromkeys(filter(None, others))))
 
 
 def shorten(text: str, length: int) -> str:

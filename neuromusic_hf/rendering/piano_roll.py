@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 from symusic.core import ScoreSecond
 
 from ..music import AnyScore, NoteArrays, TempoMap, check_score, gather_notes
+from ..music.scores import in_seconds, in_ticks
 from .lettering import letter, shorten
 
 # Blue and vermillion of Okabe and Ito's palette (https://jfly.uni-koeln.de/color/): distinct to colour-blind readers,
@@ -116,9 +117,9 @@ def plot_piano_roll(
     if strip is not None:
         _label_drums(strip, drum_keys)
     for part in parts:
-        if len(part.pitched):
+        if roll is not None and len(part.pitched):
             _draw_bars(roll, part.pitched, part.color, outlined=len(pitched) <= OUTLINED_NOTES)
-        if len(part.drums):
+        if strip is not None and len(part.drums):
             _draw_hits(strip, part.drums, drum_keys, part.color)
     _label_time(figure.axes, end)
     if boundary is not None:
@@ -140,19 +141,19 @@ def _notes(*given: AnyScore | None) -> list[tuple[np.ndarray, np.ndarray]]:
     for score in scores:
         check_score(score)
     if any(isinstance(score, ScoreSecond) for score in scores):
-        gathered = [gather_notes(score.to("second")) for score in scores]
+        gathered = [gather_notes(in_seconds(score)) for score in scores]
         return [(_columns(notes, notes.onset, notes.duration), notes.is_drum) for notes in gathered]
-    scores = [score.to("tick") for score in scores]
-    unit = math.lcm(*(score.ticks_per_quarter for score in scores))
-    scales = [unit // score.ticks_per_quarter for score in scores]
-    tempos = [score.tempos.numpy() for score in scores]
+    pieces = [in_ticks(score) for score in scores]
+    unit = math.lcm(*(piece.ticks_per_quarter for piece in pieces))
+    scales = [unit // piece.ticks_per_quarter for piece in pieces]
+    tempos = [piece.tempos.numpy() for piece in pieces]
     ticks = [changes["time"].astype(np.int64) * scale for changes, scale in zip(tempos, scales, strict=True)]
     # Where two scores change the tempo at one time, the last of the list counts: that of the first score.
     lengths = [changes["mspq"] for changes in tempos]
     clock = TempoMap.of_changes(np.concatenate(ticks[::-1]), np.concatenate(lengths[::-1]), unit)
     rows = []
-    for score, scale in zip(scores, scales, strict=True):
-        notes = gather_notes(score)
+    for piece, scale in zip(pieces, scales, strict=True):
+        notes = gather_notes(piece)
         onset = clock.to_seconds(notes.onset * scale)
         end = clock.to_seconds(np.maximum(notes.end, notes.onset) * scale)
         rows.append((_columns(notes, onset, end - onset), notes.is_drum))
@@ -225,9 +226,9 @@ def _draw_bars(axes: Axes, notes: np.ndarray, color: str, outlined: bool) -> Non
     faces = _colors(velocity, color)
     # The outline keeps notes visible that are shorter than a pixel; darker, it separates repeated notes.
     edges = faces * 0.8 if outlined else faces
-    axes.add_collection(
-        PolyCollection(corners, facecolors=faces, edgecolors=edges, linewidths=0.4, zorder=2), autolim=False
-    )
+    # Its annotation lacks arrays of this shape, which are drawn fastest.
+    bars = PolyCollection(corners, facecolors=faces, edgecolors=edges, linewidths=0.4, zorder=2)  # type: ignore[arg-type]
+    axes.add_collection(bars, autolim=False)
 
 
 def _draw_hits(axes: Axes, notes: np.ndarray, keys: np.ndarray, color: str) -> None:
@@ -271,7 +272,7 @@ def _draw_heading(figure: Figure, parts: list[_ColoredNotes], title: str | None)
     if title is not None:
         baseline = area.y1 + 0.13 / figure.get_figheight()
         shown = letter(title)
-        fonts = {"fontsize": 12, "fontfamily": shown.families, "parse_math": False}
+        fonts: dict[str, Any] = {"fontsize": 12, "fontfamily": shown.families, "parse_math": False}
         text = figure.text(area.x0, baseline, shown.text, va="baseline", **fonts)
         _fit(text, legend.get_window_extent().x0 - TITLE_GAP_INCHES * figure.dpi)
 

@@ -5,14 +5,10 @@ from pathlib import Path
 
 from transformers import PreTrainedConfig
 
-from ..hub import files_hash, weights_hash
 from ..metrics import count_token_errors
 from ..models.adapters import Adapter, load_processor
-from ..runs import FinishedRun, ModelRecord
+from ..runs import FinishedRun
 from ..tokenization import MidiProcessor
-
-SHA256_DIGITS = 64
-"""Of the revision of a model in a folder; that of a model from the Hub is a commit of 40."""
 
 
 class NotAvailable(Exception):
@@ -40,27 +36,20 @@ def load_run_model(run: FinishedRun) -> RunModel:
     Raises:
         [`NotAvailable`]: they cannot be read, or there are other weights or files under that name by now.
     """
-    name, revision = run.model.name, run.model.revision
-    in_folder = len(revision) == SHA256_DIGITS
+    name, in_folder = run.model.name, run.model.is_of_folder
     if in_folder and not Path(name).is_dir():
         raise NotAvailable(f"there is no folder {name} here: score the run where it was made")
-    where = {} if in_folder else {"revision": revision}
+    where = {} if in_folder else {"revision": run.model.revision}
     try:
         adapter = Adapter.find(name, **where)
         config, _ = PreTrainedConfig.get_config_dict(adapter.base if adapter else name, **{} if adapter else where)
         processor = load_processor(name, **where)
-        changed = in_folder and _is_changed(run.model)
+        changed = in_folder and run.model.is_changed()
     except (OSError, ValueError) as error:
         raise NotAvailable(f"the processor of {name} cannot be loaded: {str(error).splitlines()[0]}") from error
     if changed:
         raise NotAvailable(f"{name} holds other weights by now, or other files beside them, than those that continued")
     return RunModel(config.get("model_type"), processor)
-
-
-def _is_changed(model: ModelRecord) -> bool:
-    """Runs that were made before these were recorded say nothing of the files beside the weights."""
-    files = model.files
-    return weights_hash(model.name) != model.revision or (files is not None and files_hash(model.name) != files)
 
 
 def count_run_token_errors(run: FinishedRun, model: RunModel | None) -> dict:

@@ -72,6 +72,12 @@ class ComparisonRecord:
     feature: str
     distance: str
 
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What tells it from another of its name: its functions, or this package, whose functions may be moved."""
+        package = __name__.partition(".")[0]
+        return (package,) if self.feature.startswith(f"{package}.") else (self.feature, self.distance)
+
 
 @dataclass(frozen=True)
 class SettingsRecord:
@@ -236,8 +242,7 @@ def _unlike(runs: list[ScoredRun]) -> Iterator[str]:
     """Names of scores that the runs compute with other functions."""
     for name in _titles(runs):
         described = [run.comparison(name) for run in runs if name in run.scores]
-        functions = {(each.feature, each.distance) if each else None for each in described}
-        if len(functions) > 1:
+        if len({each and each.identity for each in described}) > 1:
             yield name
 
 

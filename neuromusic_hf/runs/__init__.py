@@ -15,7 +15,6 @@ from .piece_sources import PIECE_RANGES, FilePiece, PieceSource, RowPiece, choos
 from .records import (
     LeftOutRecord,
     Manifest,
-    ModelRecord,
     NoteCounts,
     PieceFiles,
     PieceRecord,
@@ -35,7 +34,6 @@ __all__ = [
     "FinishedRun",
     "LeftOutRecord",
     "Manifest",
-    "ModelRecord",
     "NoteCounts",
     "OutputSettings",
     "PieceFiles",

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..disk import read_json, to_json, user_path
-from .records import LeftOutRecord, Manifest, ModelRecord, PieceRecord, RunSettings
+from ..hub import ModelIdentity
+from .records import LeftOutRecord, Manifest, PieceRecord, RunSettings
 from .run_folder import MANIFEST_NAME, RUN_OF
 
 
@@ -26,7 +27,7 @@ class FinishedRun:
     left_out: list[LeftOutRecord]
 
     @property
-    def model(self) -> ModelRecord:
+    def model(self) -> ModelIdentity:
         """The model that continued."""
         return self.settings.model
 

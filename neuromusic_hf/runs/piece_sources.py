@@ -4,7 +4,7 @@ import hashlib
 import os
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,12 +169,12 @@ def row_pieces(split: Dataset) -> list[RowPiece]:
     return [RowPiece(rows, index) for index in range(len(rows))]
 
 
-def choose_pieces(pieces: list[PieceSource], max_items: int | None, seed: int) -> list[PieceSource]:
+def choose_pieces(pieces: Sequence[PieceSource], max_items: int | None, seed: int) -> list[PieceSource]:
     """
     Takes some of the pieces by chance.
 
     Args:
-        pieces (list of [`PieceSource`]): to choose from.
+        pieces (sequence of [`PieceSource`]): to choose from.
         max_items (`int`, *optional*): so many; all of them where it is `None`, or where there are no more.
         seed (`int`): of the choice.
 
@@ -186,11 +186,11 @@ def choose_pieces(pieces: list[PieceSource], max_items: int | None, seed: int) -
     """
     check_ranges({"max_items": max_items, "seed": seed}, PIECE_RANGES)
     if max_items is None or max_items >= len(pieces):
-        return pieces
+        return list(pieces)
     return [pieces[index] for index in sorted(random.Random(seed).sample(range(len(pieces)), max_items))]
 
 
-def fingerprint(pieces: list[PieceSource]) -> str:
+def fingerprint(pieces: Iterable[PieceSource]) -> str:
     """
     SHA-256 over the identities of the pieces, in their order: the same where two runs continue the same pieces.
 

@@ -7,26 +7,9 @@ from typing import Any
 
 from ..disk import left_out_if_none
 from ..generation.results import file_stem
+from ..hub import ModelIdentity
 from ..tokenization import PiecesTally, Tally
 from .settings import ContinuationRecord, OutputRecord
-
-
-@dataclass(frozen=True)
-class ModelRecord:
-    """
-    Which model continued.
-
-    Attributes:
-        name (`str`): its folder or repository.
-        revision (`str`): its commit on the Hub, or the SHA-256 of its weights.
-        files (`str`, *optional*):
-            SHA-256 of the files beside the weights that decide; not known of a model from the Hub, which its commit
-            tells, nor of runs that were made before it was recorded.
-    """
-
-    name: str
-    revision: str
-    files: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,13 +38,13 @@ class RunSettings:
     What a test run was asked to do: all that decides about its results, as `settings.json` holds it.
 
     Attributes:
-        model ([`ModelRecord`]): that continued.
+        model ([`ModelIdentity`]): that continued.
         pieces ([`PiecesRecord`]): that it was given.
         continuation ([`ContinuationRecord`], *optional*): how it continued.
         output ([`OutputRecord`]): pictures and sound.
     """
 
-    model: ModelRecord
+    model: ModelIdentity
     pieces: PiecesRecord = field(default_factory=PiecesRecord)
     continuation: ContinuationRecord | None = None
     output: OutputRecord = field(default_factory=OutputRecord)
@@ -196,7 +179,7 @@ class Manifest:
         return tally_of(self.pieces)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON, with the sums that people look for first."""
+        """What its file holds: the sums that people look for first, too."""
         return {
             "settings": self.settings,
             "continued": len(self.pieces),

@@ -8,11 +8,11 @@ from typing import Any
 from tqdm import tqdm
 
 from ..generation.pipeline import MidiContinuationPipeline
-from ..hub import files_hash, model_identity
+from ..hub import ModelIdentity
 from ..music import RefusedFile, UnwritableScore
 from .piece_files import write_piece
 from .piece_sources import PieceSource, fingerprint
-from .records import LeftOutRecord, Manifest, ModelRecord, PiecesRecord, RunSettings
+from .records import LeftOutRecord, Manifest, PiecesRecord, RunSettings
 from .run_folder import RunFolder
 from .settings import ContinuationSettings, OutputSettings
 
@@ -29,14 +29,14 @@ class RunWriter:
 
     Args:
         pipeline ([`MidiContinuationPipeline`]): continues.
-        pieces (list of [`PieceSource`]): read when it is their turn.
+        pieces (sequence of [`PieceSource`]): read when it is their turn.
         folder ([`RunFolder`]): where to write.
         settings ([`ContinuationSettings`]): what decides about the notes.
         output ([`OutputSettings`]): pictures and sound.
     """
 
     pipeline: MidiContinuationPipeline
-    pieces: list[PieceSource]
+    pieces: Sequence[PieceSource]
     folder: RunFolder
     settings: ContinuationSettings
     output: OutputSettings
@@ -48,7 +48,7 @@ class RunWriter:
         split: str | None = None,
         max_items: int | None = None,
         overwrite: bool = False,
-        model: ModelRecord | None = None,
+        model: ModelIdentity | None = None,
     ) -> None:
         """
         Opens the folder for this run, or to go on with it.
@@ -58,25 +58,19 @@ class RunWriter:
             split (`str`, *optional*): of the corpora among these, to record it.
             max_items (`int`, *optional*): that so many of the pieces there were chosen, to record it.
             overwrite (`bool`, *optional*, defaults to `False`): begin anew, whatever the folder holds of a run.
-            model ([`ModelRecord`], *optional*):
-                What to record of the model; where it was loaded from, and its commit or the hashes of its weights and
-                of the files beside them, if not given.
+            model ([`ModelIdentity`], *optional*): to record; that of the pipeline's model, as loaded, if not given.
 
         Raises:
             `ValueError`: the folder holds a run with other settings.
         """
         settings = RunSettings(
-            model or self._model_record(),
+            model or ModelIdentity.of(self.pipeline.model),
             PiecesRecord(list(sources), split, max_items, len(self.pieces), fingerprint(self.pieces)),
             self.settings.as_record(self.pipeline.sampling_in_force(**self.settings.generation)),
             self.output.as_record(),
         )
         if finished := self.folder.open(settings, overwrite=overwrite):
             logger.info("%d of %d pieces are finished already.", len(finished), len(self.pieces))
-
-    def _model_record(self) -> ModelRecord:
-        identity = model_identity(self.pipeline.model)
-        return ModelRecord(**identity, files=files_hash(identity["name"]))
 
     def end(self) -> Manifest:
         """Writes the manifest, once all shares are continued, and returns it."""

@@ -17,10 +17,10 @@ IGNORED_LABEL = -100
 
 def make_blocks(tokens: Dataset, block_size: int, *, seed: int = 0) -> Dataset:
     """
-    Joins the pieces of a split, in a random order, and cuts them into blocks. No token is lost: the last block holds
-    what is left and may be shorter.
+    Joins the pieces of a split, in a random order, and cuts them into blocks.
 
-    The order is shuffled so that variants of one piece, or neighbours in a collection, do not meet in a block.
+    No token is lost: the last block holds what is left and may be shorter. The order is shuffled so that variants of
+    one piece, or neighbours in a collection, do not meet in a block.
 
     Args:
         tokens ([`~datasets.Dataset`]):
@@ -89,6 +89,7 @@ class BlockCollator:
     block_size: int
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
+        """The batch of rows with the column `input_ids`."""
         input_ids = torch.full((len(rows), self.block_size), self.pad_token_id, dtype=torch.long)
         labels = torch.full_like(input_ids, IGNORED_LABEL)
         attention_mask = torch.zeros_like(input_ids)

@@ -20,9 +20,9 @@ SHIFT = 45
 
 
 @dataclass(frozen=True)
-class Notes:
+class PlacedNotes:
     """
-    Notes in the order of their places.
+    PlacedNotes in the order of their places.
 
     Args:
         place (`np.ndarray` of shape `(notes,)`): key and onset in one number. Each instrument has keys of its own.
@@ -33,7 +33,7 @@ class Notes:
     length: np.ndarray
 
     @classmethod
-    def of(cls, score: ScoreTick, units_per_tick: int, limits: TokenLimits) -> Notes:
+    def of(cls, score: ScoreTick, units_per_tick: int, limits: TokenLimits) -> PlacedNotes:
         """Those of a score. All but drums are of one instrument for a tokenizer that tells none apart."""
         notes = gather_notes(score)
         voice = np.where(notes.is_drum, 0, notes.program * limits.tells_programs - DRUMS)
@@ -46,14 +46,17 @@ class Notes:
 
     @property
     def key(self) -> np.ndarray:
+        """Of each note, numbered through all instruments: shape `(notes,)`."""
         return self.place >> SHIFT
 
     @property
     def voice(self) -> np.ndarray:
+        """The instrument of each note, 0 for drums: shape `(notes,)`."""
         return self.key // NUM_KEYS
 
     @property
     def onset(self) -> np.ndarray:
+        """Of each note, in units: shape `(notes,)`."""
         return self.place & (1 << SHIFT) - 1
 
     def sounding_time(self, length: np.ndarray) -> int:
@@ -82,11 +85,11 @@ class KeptPlaces:
     beat: np.ndarray
 
     @classmethod
-    def of(cls, kept: Notes, quantised: ScoreTick, unit: int, limits: TokenLimits) -> KeptPlaces:
+    def of(cls, kept: PlacedNotes, quantised: ScoreTick, unit: int, limits: TokenLimits) -> KeptPlaces:
         """Those of notes that are kept, at least one."""
         first = np.flatnonzero(np.concatenate([[True], kept.place[1:] != kept.place[:-1]]))
         notes = np.append(first[1:], len(kept)) - first
-        longest = Notes(kept.place[first], np.maximum.reduceat(kept.length, first))
+        longest = PlacedNotes(kept.place[first], np.maximum.reduceat(kept.length, first))
         places = cls(longest.place, notes, longest.length, _beats(longest, quantised, unit, limits))
         if not limits.cuts_late:
             return places
@@ -117,14 +120,14 @@ class KeptPlaces:
 
 
 def changed_notes(
-    given: Notes, kept: Notes, score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits
+    given: PlacedNotes, kept: PlacedNotes, score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits
 ) -> dict:
     """
     The fields of [`Tally`] that are about notes.
 
     Args:
-        given ([`Notes`]): of `score`.
-        kept ([`Notes`]): of `quantised`.
+        given ([`PlacedNotes`]): of `score`.
+        kept ([`PlacedNotes`]): of `quantised`.
         score ([`symusic.Score`]): in ticks.
         quantised ([`symusic.Score`]): what is written of it.
         unit (`int`): units of a quarter note.
@@ -146,14 +149,14 @@ def changed_notes(
     return counts
 
 
-def _only_rounded(given: Notes, kept: Notes, unit: int, limits: TokenLimits) -> bool:
+def _only_rounded(given: PlacedNotes, kept: PlacedNotes, unit: int, limits: TokenLimits) -> bool:
     """Whether, as in most pieces, every note is kept at nearly its length. Their order tells which is which."""
     if limits.cuts_late or len(given) != len(kept) or (given.key != kept.key).any():
         return False
     return bool((given.length - kept.length).max(initial=0) * limits.onsets_per_beat * 4 <= unit)
 
 
-def _dropped(given: Notes, kept: Notes, limits: TokenLimits) -> dict:
+def _dropped(given: PlacedNotes, kept: PlacedNotes, limits: TokenLimits) -> dict:
     """Why notes are missing. On a key of which some are kept, the others were duplicates."""
     num_given = np.bincount(given.key)
     num_kept = np.bincount(kept.key, minlength=len(num_given))[: len(num_given)]
@@ -167,7 +170,7 @@ def _dropped(given: Notes, kept: Notes, limits: TokenLimits) -> dict:
     return counts
 
 
-def _beats(notes: Notes, quantised: ScoreTick, unit: int, limits: TokenLimits) -> np.ndarray:
+def _beats(notes: PlacedNotes, quantised: ScoreTick, unit: int, limits: TokenLimits) -> np.ndarray:
     """What lengths are counted in at each note, in units: the denominator of the meter, or a quarter."""
     if not limits.beat_is_denominator:
         return np.broadcast_to(unit, len(notes))
@@ -179,7 +182,7 @@ def _beats(notes: Notes, quantised: ScoreTick, unit: int, limits: TokenLimits) -
     return beats[np.maximum(times.searchsorted(notes.onset, side="right") - 1, 0)]
 
 
-def _surviving(given: Notes, kept: KeptPlaces, limits: TokenLimits) -> tuple[np.ndarray, np.ndarray]:
+def _surviving(given: PlacedNotes, kept: KeptPlaces, limits: TokenLimits) -> tuple[np.ndarray, np.ndarray]:
     """
     How long each note given goes on sounding, and what each cut note lost, in units.
 
@@ -200,8 +203,10 @@ def _surviving(given: Notes, kept: KeptPlaces, limits: TokenLimits) -> tuple[np.
 
 def _cut(short: np.ndarray, index: np.ndarray, excess: np.ndarray, reached, kept: KeptPlaces, limits) -> np.ndarray:
     """
-    Which notes were cut, of those that are kept too short. Of several at one place these are the longest: as many as
-    are kept there at the longest length there is, elsewhere as many as are not accounted for by duplicates.
+    Which notes were cut, of those that are kept too short.
+
+    Of several at one place these are the longest: as many as are kept there at the longest length there is, elsewhere
+    as many as are not accounted for by duplicates.
     """
     size = len(kept.place)
     dropped = np.bincount(index[reached], minlength=size) - kept.notes

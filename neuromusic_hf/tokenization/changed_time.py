@@ -8,14 +8,14 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from ..music import DEFAULT_TEMPO, meters_of
-from .changed_notes import Notes
+from .changed_notes import PlacedNotes
 from .token_limits import TokenLimits
 
 DEFAULT_METER = (4, 4)
 
 
 @dataclass(frozen=True)
-class Meters:
+class MeterChanges:
     """
     The meters of a score, each another than the one before; 4/4 until the first.
 
@@ -28,7 +28,7 @@ class Meters:
     meters: np.ndarray
 
     @classmethod
-    def of(cls, score: ScoreTick, units_per_tick: int) -> Meters:
+    def of(cls, score: ScoreTick, units_per_tick: int) -> MeterChanges:
         """Those of a score."""
         ticks, *meters = meters_of(score)
         times, meters = _changes(ticks * units_per_tick, np.stack(meters, axis=1), DEFAULT_METER)
@@ -46,7 +46,7 @@ class Meters:
 
 
 def changed_time(
-    given: Notes, kept: Notes, score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits
+    given: PlacedNotes, kept: PlacedNotes, score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits
 ) -> dict:
     """The fields of [`Tally`] that are about time; arguments as of [`changed_notes`]."""
     changed = _changed_meters(score, quantised, unit, limits) | _changed_tempos(score, limits)
@@ -59,10 +59,10 @@ def _changed_meters(score: ScoreTick, quantised: ScoreTick, unit: int, limits: T
         return {}
     if not limits.writes_meters and only:
         return {"meters_unwritten": int((only.numerator, only.denominator) != DEFAULT_METER)}
-    given = Meters.of(score, unit // score.ticks_per_quarter)
+    given = MeterChanges.of(score, unit // score.ticks_per_quarter)
     if not limits.writes_meters:
         return {"meters_unwritten": _num_changed(given.meters, DEFAULT_METER)}
-    written = Meters.of(quantised, unit // quantised.ticks_per_quarter)
+    written = MeterChanges.of(quantised, unit // quantised.ticks_per_quarter)
     step = unit // limits.onsets_per_beat
     counts = {"meters_replaced": 0, "meters_moved": 0}
     for index in range(len(given.times)):
@@ -71,7 +71,7 @@ def _changed_meters(score: ScoreTick, quantised: ScoreTick, unit: int, limits: T
     return counts
 
 
-def _fate_of_meter(given: Meters, written: Meters, index: int, step: int, unit: int) -> str | None:
+def _fate_of_meter(given: MeterChanges, written: MeterChanges, index: int, step: int, unit: int) -> str | None:
     """The field that counts what became of a meter, if anything. A last bar that is cut short may be of any meter."""
     start, meter = given.times[index], given.meters[index]
     end = given.times[index + 1] if index + 1 < len(given.times) else np.iinfo(np.int64).max
@@ -104,7 +104,7 @@ def _tempos(score: ScoreTick) -> np.ndarray:
     return _changes(soa["time"], qpm[:, None], (DEFAULT_TEMPO,))[1]
 
 
-def _changed_silences(given: Notes, kept: Notes, unit: int, limits: TokenLimits) -> dict:
+def _changed_silences(given: PlacedNotes, kept: PlacedNotes, unit: int, limits: TokenLimits) -> dict:
     """Gaps that are longer than the longest token, and onsets that tokens cannot reach and that moved over a step."""
     if not len(kept):
         return {}
@@ -131,8 +131,8 @@ def _changes(times: np.ndarray, values: np.ndarray, default: tuple) -> tuple[np.
 
     Args:
         times (`np.ndarray` of shape `(events,)`): in order; of several at one time the last counts.
-        values (`np.ndarray` of shape `(events, fields)`).
-        default (`tuple` of `fields` values).
+        values (`np.ndarray` of shape `(events, fields)`): what each event says.
+        default (`tuple`): of as many fields.
     """
     times = np.concatenate([[0], times])
     values = np.concatenate([[default], values])

@@ -9,17 +9,17 @@ from symusic import Note, TimeSignature
 from symusic.core import NoteTickList, ScoreTick
 
 from ..borders.miditok import merges_tracks_of_a_program, resample, round_to_beats, time_shifts
-from .meters import written_meters
 from .token_limits import DRUMS
+from .written_meters import written_meters
 
 
 def prepare(tokenizer: MusicTokenizer, score: ScoreTick) -> ScoreTick:
     """
-    A score in the ticks that miditok would choose for it, in which
+    Puts a score into the ticks that miditok would choose for it, and mends what its rounding would lose.
 
-    - meters are those that are written, and begin at bar lines ([`written_meters`]);
-    - onsets are where Structured can write them, no error carried on;
-    - of the notes that fall on one onset of a key, the longest is left, where miditok would keep the shortest.
+    - Meters are those that are written, and begin at bar lines ([`written_meters`]).
+    - Onsets are where Structured can write them, no error carried on.
+    - Of the notes that fall on one onset of a key, the longest is left, where miditok would keep the shortest.
     """
     if tokenizer.config.use_control_changes:  # which miditok tells apart by their ticks in the file
         return score
@@ -63,8 +63,9 @@ def _keep_longest(tokenizer: MusicTokenizer, score: ScoreTick):
 
 def _move_onsets(tokenizer: MusicTokenizer, score: ScoreTick, prepared: ScoreTick):
     """
-    Structured writes an onset as one shift from the one before, its length rounded: onsets go to where such shifts
-    lead. A gap longer than the longest shift stays as it is, and decoding makes it that shift.
+    Moves onsets to where Structured's shifts lead: it writes one as a shift from the one before, its length rounded.
+
+    A gap longer than the longest shift stays as it is, and decoding makes it that shift.
     """
     tracks, notes = _notes(prepared)
     if not tracks:

@@ -225,8 +225,9 @@ class MidiProcessor(ProcessorMixin):
 
     def quantise(self, score: ScoreTick) -> ScoreTick:
         """
-        What of a score in ticks the tokenizer writes, in its own ticks. A tokenizer without programs writes one
-        track: tracks are merged, and drums left out.
+        What of a score in ticks the tokenizer writes, in its own ticks.
+
+        A tokenizer without programs writes one track: tracks are merged, and drums left out.
         """
         return quantise(self.music_tokenizer, score)
 
@@ -329,8 +330,10 @@ class MidiProcessor(ProcessorMixin):
     @property
     def base_words(self) -> list[list[tuple[str, str]]]:
         """
-        The base tokens of each id, as pairs of type and value: `[("Pitch", "60"), ("Velocity", "79")]` of a learned
-        group. Special and added tokens have none. Computed once, and anew where the vocabulary has changed since.
+        The base tokens of each id, as pairs of type and value: `[("Pitch", "60"), ("Velocity", "79")]` of a group.
+
+        Special and added tokens have none. Computed once, and anew where the vocabulary has changed since: ask for
+        them once, and not in a loop.
         """
         music = self.music_tokenizer
         vocabulary = self.vocab_size, dict(music.vocab), music.vocab_model

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from symusic.core import ScoreTick
 
-from .changed_notes import Notes, changed_notes
+from .changed_notes import PlacedNotes, changed_notes
 from .changed_time import changed_time
 from .token_limits import TokenLimits
 
@@ -20,8 +20,10 @@ def _change(*words: str):
 @dataclass(frozen=True)
 class Tally:
     """
-    What a tokenizer changed in music: nothing but `notes`, `notes_kept` and `sounding_time` differs from 0 where it
-    changed nothing. Rounding to its steps of time, length, velocity and tempo is no change. Tallies add up.
+    What a tokenizer changed in music.
+
+    Nothing but `notes`, `notes_kept` and `sounding_time` differs from 0 where it changed nothing. Rounding to its
+    steps of time, length, velocity and tempo is no change. Tallies add up.
 
     Sounding time is the time that keys sound, in quarter notes, summed over the keys of each instrument the tokenizer
     tells apart: two notes on one key at once sound once. Lost is what no note that is kept covers: all of a dropped
@@ -121,7 +123,7 @@ def take_tally(limits: TokenLimits, score: ScoreTick, quantised: ScoreTick) -> T
         quantised ([`symusic.Score`]): what [`quantise`] gave of it.
     """
     unit = score.ticks_per_quarter * quantised.ticks_per_quarter
-    given = Notes.of(score, quantised.ticks_per_quarter, limits)
-    kept = Notes.of(quantised, score.ticks_per_quarter, limits)
+    given = PlacedNotes.of(score, quantised.ticks_per_quarter, limits)
+    kept = PlacedNotes.of(quantised, score.ticks_per_quarter, limits)
     notes = changed_notes(given, kept, score, quantised, unit, limits)
     return Tally(**notes, **changed_time(given, kept, score, quantised, unit, limits))

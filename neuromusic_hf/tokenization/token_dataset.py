@@ -94,6 +94,7 @@ class TokenizePieces:
         self.augmentation = augmentation
 
     def __call__(self, rows: dict[str, list]) -> dict[str, list]:
+        """Columns of `TOKEN_FEATURES` from those of the corpus, `midi` and `content_hash`."""
         result = {name: [] for name in TOKEN_FEATURES}
         with collector_paused():
             for midi, content_hash in zip(rows["midi"], rows["content_hash"], strict=True):
@@ -127,8 +128,9 @@ def _name(path: str | None) -> str | None:
 
 def evenly_mixed(num_notes: np.ndarray) -> np.ndarray:
     """
-    An order in which every stretch holds long and short pieces alike, so that processes that take a stretch each end
-    together: ranks by length, spread by multiples of the golden ratio.
+    An order in which every stretch holds long and short pieces alike.
+
+    Processes that take a stretch each so end together: ranks by length, spread by multiples of the golden ratio.
 
     Args:
         num_notes (`np.ndarray` of shape `(pieces,)`): notes of each piece.
@@ -144,8 +146,10 @@ def evenly_mixed(num_notes: np.ndarray) -> np.ndarray:
 @contextlib.contextmanager
 def collector_paused():
     """
-    Pauses Python's search for reference cycles. miditok makes a small object for every event, none of them in a cycle,
-    and the search among them takes a third of the time of tokenising.
+    Pauses Python's search for reference cycles.
+
+    miditok makes a small object for every event, none of them in a cycle, and the search among them takes a third of
+    the time of tokenising.
     """
     collecting = gc.isenabled()
     gc.disable()

@@ -8,7 +8,7 @@ from huggingface_hub.constants import HF_HUB_CACHE
 from transformers import pipeline
 
 from neuromusic_hf import MidiContinuationPipeline
-from neuromusic_hf.hub import model_identity
+from neuromusic_hf.hub import ModelIdentity
 from neuromusic_hf.models.adapters import AutoMusicModel
 
 COMMITS = {"main": "a" * 40, "v2": "b" * 40}
@@ -31,7 +31,7 @@ def repository(tmp_path_factory, tiny_model, processor_of) -> str:
 def test_the_identity_of_a_model_is_its_commit(repository, asked):
     continuer = pipeline("midi-continuation", model=repository, **asked)
     commit = COMMITS.get(asked.get("revision", "main"), asked.get("revision"))
-    assert model_identity(continuer.model) == {"name": repository, "revision": commit}
+    assert ModelIdentity.of(continuer.model) == ModelIdentity(repository, commit)
     assert continuer.processor.tokenization == ("REMI" if commit == COMMITS["main"] else "TSD")
 
 

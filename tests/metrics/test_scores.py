@@ -23,6 +23,7 @@ from neuromusic_hf.metrics import (
     count_token_errors,
     gather_score,
     load_harmony_embedding,
+    pitch_class_distribution,
     score_distances,
     score_midi,
 )
@@ -192,7 +193,17 @@ def test_one_that_needs_an_embedding_has_that_of_the_package_unless_it_is_bound(
 def test_all_comparisons_have_names_of_their_own():
     loudness = replace(PITCH, name="loudness")
     assert [each.name for each in all_comparisons([loudness])] == [*(each.name for each in COMPARISONS), "loudness"]
+    assert all_comparisons(loudness)[-1] == all_comparisons([loudness])[-1] == loudness
+    assert all_comparisons("own_comparisons.LOUDNESS")[-1].import_path == "own_comparisons.LOUDNESS"
     with pytest.raises(ValueError, match="two comparisons of the name 'loudness'"):
         all_comparisons([loudness, loudness])
     with pytest.raises(ValueError, match="'pitch'"):
         all_comparisons([PITCH])
+
+
+def test_what_other_processes_cannot_be_sent_is_refused_by_name():
+    inner = replace(PITCH, name="inner", feature=lambda score: pitch_class_distribution(score))
+    pieces = [ComparedPiece("0", *map(make_score, range(3)))]
+    assert next(compare_pieces(pieces, [inner]))["inner"] == compare_piece(pieces[0], [PITCH])["pitch"]
+    with pytest.raises(ValueError, match="comparison inner cannot be sent.*lambda.*one process"):
+        next(compare_pieces(pieces, [PITCH, inner], 2))

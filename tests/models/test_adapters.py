@@ -14,7 +14,7 @@ from tiny import TINY
 from transformers import AutoModelForCausalLM, pipeline
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
-from neuromusic_hf.hub import model_identity
+from neuromusic_hf.hub import ModelIdentity
 from neuromusic_hf.models import adapters
 from neuromusic_hf.reports.run_model import NotAvailable, load_run_model
 
@@ -119,9 +119,9 @@ def test_a_run_names_the_adapter_and_notices_other_weights_of_it_or_of_its_base(
     base = shutil.copytree(base, tmp_path / "base")
     adapter = shutil.copytree(adapter, tmp_path / "adapter")
     set_base(adapter, str(base))
-    identity = model_identity(pipeline("midi-continuation", model=str(adapter)).model)
-    assert identity["name"] == str(adapter)
-    assert identity["revision"] != model_identity(pipeline("midi-continuation", model=str(base)).model)["revision"]
+    identity = ModelIdentity.of(pipeline("midi-continuation", model=str(adapter)).model)
+    assert identity.name == str(adapter) and identity.is_of_folder
+    assert identity.revision != ModelIdentity.of(pipeline("midi-continuation", model=str(base)).model).revision
     run = SimpleNamespace(model=identity)
     assert load_run_model(run).model_type == "gpt2"
     for folder, name in ((adapter, "adapter_model.safetensors"), (base, "model.safetensors")):

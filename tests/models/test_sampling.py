@@ -5,10 +5,14 @@ import json
 import pytest
 import torch
 from music import make_score
+from tiny import TINY
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, pipeline, set_seed
 
 from neuromusic_hf import MidiContinuationPipeline, build_model
+from neuromusic_hf.models import sampling
 from neuromusic_hf.models.sampling import sampling_arguments
+from neuromusic_hf.runs import ContinuationSettings
+from neuromusic_hf.training import ModelArguments
 
 SAMPLES_FROM_ALL = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
 
@@ -118,6 +122,16 @@ def test_a_model_that_does_not_say_samples_from_its_own_distribution(remi, tmp_p
     pipe = pipeline("midi-continuation", model=str(folder), device="cpu")
     assert pipe.sampling_in_force() == SAMPLES_FROM_ALL
     assert how(pipe.model.generation_config) == {}
+
+
+def test_the_default_stands_in_one_place(pipe, remi, tmp_path, monkeypatch):
+    monkeypatch.setitem(sampling.SAMPLING, "top_p", 0.5)
+    changed = SAMPLES_FROM_ALL | {"top_p": 0.5}
+    assert how(build_model("gpt2", remi, **TINY).generation_config) == changed
+    silent = pipeline("midi-continuation", model=str(foreign(remi, tmp_path)), device="cpu")
+    assert silent.sampling_in_force() == changed
+    assert ContinuationSettings().generation == {} and not any(ModelArguments().sampling.values())
+    assert pipe.sampling_in_force() == SAMPLES_FROM_ALL
 
 
 def test_the_pipeline_changes_what_is_asked_for_alone(pipe):

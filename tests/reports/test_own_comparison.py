@@ -99,6 +99,13 @@ def test_two_that_share_a_name_and_nothing_else_are_not_compared_in_silence(repo
     assert "differ in what loudness_kl compares: their scores" in text
 
 
+def test_a_function_of_ours_that_was_moved_is_the_same_comparison(report, tmp_path):
+    old = record(report)
+    old["settings"]["comparisons"]["pitch_kl"]["feature"] = "neuromusic_hf.elsewhere.pitch_classes"
+    (tmp_path / "scores.json").write_text(json.dumps(old))
+    assert "cannot be compared" not in compare_runs([tmp_path, report], tmp_path / "comparison").read_text()
+
+
 def test_scores_of_a_version_with_fewer_comparisons_are_still_read(report, tmp_path):
     old = record(report)
     del old["settings"]["comparisons"], old["scores"]["harmony_kl"], old["scores"][LOUDNESS]

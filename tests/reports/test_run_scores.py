@@ -1,7 +1,6 @@
 """Scores of a run are those of the metrics, and no piece is lost on the way."""
 
 import json
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -163,96 +162,6 @@ def test_a_run_without_pieces_has_no_scores(make_run, tmp_path):
     record = score_run(read_run(make_run(tmp_path, [], ["short"])), ALONE).record
     assert [record["scores"][f"{name}_kl"]["score"] for name in NAMES] == [None] * len(NAMES)
     assert record["mean_entropy_nats"] is None
-
-
-def no_manifest(folder):
-    (folder / "manifest.json").unlink()
-
-
-def half_a_manifest(folder):
-    path = folder / "manifest.json"
-    path.write_text(path.read_text()[:200])
-
-
-def another_json(folder):
-    (folder / "manifest.json").write_text("[]")
-
-
-def files_elsewhere(folder):
-    path = folder / "manifest.json"
-    path.write_text(path.read_text().replace('"000_', '"../000_'))
-
-
-def lost_file(folder):
-    next(folder.glob("*.generated.mid")).unlink()
-
-
-@pytest.mark.parametrize(
-    ("harm", "error", "message"),
-    [
-        (no_manifest, FileNotFoundError, "finished run"),
-        (half_a_manifest, ValueError, "not the manifest"),
-        (another_json, ValueError, "not the manifest"),
-        (files_elsewhere, ValueError, "its own folder"),
-        (lost_file, FileNotFoundError, "lacks 1 files.*generated.mid"),
-    ],
-)
-def test_a_broken_run_is_refused(make_run, tmp_path, harm, error, message):
-    folder = make_run(tmp_path / "run", [make_score(100)])
-    harm(folder)
-    with pytest.raises(error, match=message):
-        read_run(folder)
-    shutil.rmtree(folder)
-    with pytest.raises(FileNotFoundError, match="There is no"):
-        read_run(folder)
-
-
-def changed(*keys, value):
-    """Gives the value at these keys of the manifest another."""
-
-    def harm(folder):
-        path = folder / "manifest.json"
-        content = place = json.loads(path.read_text())
-        for key in keys[:-1]:
-            place = place[key]
-        place[keys[-1]] = value
-        path.write_text(json.dumps(content))
-
-    return harm
-
-
-SHAPES = {
-    "settings": (changed("settings", value=[]), r"settings is \[\], not an object"),
-    "model": (changed("settings", "model", value="gpt2"), "settings.model is 'gpt2', not an object"),
-    "revision": (changed("settings", "model", "revision", value=None), "settings.model.revision is None, not text"),
-    "no name": (changed("settings", "model", "name", value=""), "must name a model"),
-    "lengths": (changed("settings", "continuation", value={}), "settings.continuation lacks 'prompt_length'"),
-    "sources": (changed("settings", "pieces", "sources", value="a"), "settings.pieces.sources is 'a', not a list"),
-    "soundfont": (changed("settings", "output", "soundfont", value=3), "settings.output.soundfont is 3, not text"),
-    "pieces": (changed("pieces", value={}), "pieces is {}, not a list"),
-    "piece": (changed("pieces", 0, value="a"), r"pieces\[0\] is 'a', not an object"),
-    "files": (changed("pieces", 0, "files", value=["a"]), r"pieces\[0\].files is \['a'\], not an object"),
-    "file": (changed("pieces", 0, "files", "prompt", value=1), r"pieces\[0\].files.prompt is 1, not text"),
-    "no file": (changed("pieces", 0, "files", value={}), r"pieces\[0\].files lacks 'prompt'"),
-    "notes": (changed("pieces", 0, "notes", value={}), r"pieces\[0\].notes lacks 'prompt'"),
-    "index": (changed("pieces", 0, "index", value="0"), r"pieces\[0\].index is '0', not a whole number"),
-    "twice": (changed("pieces_left_out", 0, "index", value=0), "number each piece"),
-    "negative": (changed("pieces", 0, "index", value=-1), "number each piece"),
-    "name": (changed("pieces", 0, "name", value=None), r"pieces\[0\].name is None, not text"),
-    "entropy": (changed("pieces", 0, "entropy_nats", value="low"), "entropy_nats is 'low', not a number"),
-    "seed": (changed("pieces", 0, "seed", value=10**20), "seed is 100000000000000000000, not a whole number"),
-    "reason": (changed("pieces_left_out", 0, "reason", value=3), r"pieces_left_out\[0\].reason is 3, not text"),
-}
-
-
-def test_a_manifest_of_another_shape_names_the_place(make_run, tmp_path):
-    made = make_run(tmp_path / "made", [make_score(100)], ["short"])
-    for name, (harm, message) in SHAPES.items():
-        folder = tmp_path / name
-        shutil.copytree(made, folder)
-        harm(folder)
-        with pytest.raises(ValueError, match=f"{folder}.*{message}"):
-            read_run(folder)
 
 
 @pytest.mark.parametrize("content", [b"1 2 x", b"1 999999", b"-1", b"\xff\xfe"])

@@ -1,28 +1,21 @@
 """The records of a run: written and read by the same classes, those of earlier versions too."""
 
 import json
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from runs.conftest import EARLIER
 
 from neuromusic_hf.disk import from_json, read_json, to_json, write_json
 from neuromusic_hf.reports.piece_table import make_piece_table
 from neuromusic_hf.runs import (
     LeftOutRecord,
     Manifest,
-    NoteCounts,
-    PieceFiles,
     PieceRecord,
     RunFolder,
     RunSettings,
     read_run,
 )
-from neuromusic_hf.tokenization import Tally
-
-EARLIER = Path(__file__).with_name("run_of_earlier")
-"""The JSON files of a run of three pieces, as they were written before records were dataclasses."""
 
 SHAPES = {
     "settings.json": RunSettings,
@@ -31,16 +24,6 @@ SHAPES = {
     "001_1_short.json": LeftOutRecord,
     "002_2_plain.json": PieceRecord,
 }
-
-
-@pytest.fixture
-def earlier(tmp_path):
-    """A copy of that run, with other files under the names it gives."""
-    folder = shutil.copytree(EARLIER, tmp_path / "run")
-    for piece in json.loads((folder / "manifest.json").read_text())["pieces"]:
-        for name in piece["files"].values():
-            (folder / name).touch()
-    return folder
 
 
 def read(path, shape):
@@ -52,40 +35,6 @@ def test_files_of_earlier_are_read_and_written_byte_for_byte(tmp_path):
     for name, shape in SHAPES.items():
         write_json(tmp_path / name, read(EARLIER / name, shape))
         assert (tmp_path / name).read_bytes() == (EARLIER / name).read_bytes(), name
-
-
-def test_a_run_of_earlier_is_read(earlier):
-    run = read_run(earlier)
-    assert (run.model.name, run.settings.pieces.split, run.settings.output.audio) == ("bundle", "test", 1)
-    assert run.settings.continuation.prompt_length == 8
-    assert run.settings.continuation.generation == {"do_sample": True, "temperature": 0.9, "top_k": 0, "top_p": 0.95}
-    first, last = run.records
-    assert run.labels == ["000 0 \u201cnight\u201d", "002 2 <plain>"] and first.stem == "000_0_night"
-    assert first == PieceRecord(
-        index=0,
-        name="0 \u201cnight\u201d",
-        files=PieceFiles(
-            "000_0_night.prompt.mid",
-            "000_0_night.generated.mid",
-            "000_0_night.original.mid",
-            "000_0_night.full.mid",
-            "000_0_night.tokens.txt",
-            "000_0_night.png",
-            "000_0_night.wav",
-        ),
-        prompt_tokens=8,
-        generated_tokens=4,
-        original_tokens=4,
-        notes=NoteCounts(16, 14, 14, 30),
-        ended_with_eos=False,
-        entropy_nats=1.25,
-        changed=Tally(10, 9, 8.0, 0.5, dropped_duplicates=1),
-        seed=30,
-        seconds=0.143,
-    )
-    assert last.files.audio is None and run.path(last.files.audio) is None and last.entropy_nats is None
-    assert run.path(last.files.picture) == earlier / "002_2_plain.png"
-    assert run.left_out == [LeftOutRecord(1, "1 short", "too_short", "2 notes")]
 
 
 def test_a_run_of_earlier_goes_on_and_ends_with_the_same_manifest(earlier):

@@ -1,13 +1,11 @@
-"""What a test run is asked to do: impossible wishes are refused, weights are known by their hash."""
+"""What a test run is asked to do: impossible wishes are refused."""
 
-import hashlib
 import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from neuromusic_hf.hub import files_hash, model_identity, weights_hash
 from neuromusic_hf.runs import ContinuationSettings, OutputSettings
 
 
@@ -46,17 +44,6 @@ def test_the_first_pieces_or_all_are_rendered():
     assert OutputSettings(audio=None).wants_audio(10_000)
 
 
-def test_files_beside_the_weights_are_known_by_their_content(tmp_path):
-    found = {files_hash(tmp_path)}
-    for name in ("config.json", "generation_config.json", "tokenizer.json", "modeling_own.py"):
-        for content in ("first", "other"):
-            (tmp_path / name).write_text(content)
-            found.add(files_hash(tmp_path))
-    (tmp_path / "trainer_state.json").write_text("first")
-    found.add(files_hash(tmp_path))
-    assert len(found) == 9 and files_hash("user/model") is None
-
-
 def test_a_soundfont_is_known_by_its_content_where_it_is_heard(tmp_path):
     path = tmp_path / "own.sf2"
     records = []
@@ -65,18 +52,3 @@ def test_a_soundfont_is_known_by_its_content_where_it_is_heard(tmp_path):
         records += [OutputSettings(audio=audio, soundfont=str(path)).as_record() for audio in (0, None)]
     assert records[0] == records[2] and records[1] != records[3]
     OutputSettings(audio=0, soundfont="nowhere.sf2").as_record()
-
-
-def test_the_revision_is_the_commit_or_the_hash_of_the_weights(tmp_path):
-    parts = {"model-00001.safetensors": b"first", "model-00002.safetensors": b"second"}
-    for name, content in parts.items():
-        (tmp_path / name).write_bytes(content)
-    (tmp_path / "config.json").write_text("{}")
-    expected = hashlib.sha256(b"firstsecond").hexdigest()
-    local = SimpleNamespace(name_or_path=str(tmp_path), hub_commit=None)
-    assert model_identity(local) == {"name": str(tmp_path), "revision": weights_hash(tmp_path)}
-    assert weights_hash(tmp_path) == expected
-    of_hub = SimpleNamespace(name_or_path="user/model", hub_commit="abc123")
-    assert model_identity(of_hub) == {"name": "user/model", "revision": "abc123"}
-    with pytest.raises(FileNotFoundError, match="safetensors"):
-        weights_hash(tmp_path / "nothing")

@@ -42,6 +42,7 @@ def refused(monkeypatch, call_script, tmp_path):
         ("--torch_compile_backend foo", "torch_compile_backend=foo"),
         ("--lr_scheduler_type linear --lr_scheduler_kwargs {\"foo\":1}", "lr_scheduler_kwargs=.*foo"),
         ("--eval_continuations_steps 5 --eval_prompt_length 999 --eval_continue_length 26", "eval_prompt_length 999"),
+        ("--eval_continuations_steps 5 --eval_comparisons own_comparisons.NUMBER", "own_comparisons.NUMBER"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(refused, options, words):

@@ -11,7 +11,7 @@ import pytest
 from tokenization.sample_scores import build_score, meter_list, note_list
 
 from neuromusic_hf import MidiProcessor, load_corpus
-from neuromusic_hf.tokenization.meters import Meter, known_meter, written_meters
+from neuromusic_hf.tokenization.written_meters import Meter, known_meter, written_meters
 
 OLD_METERS = {4: [1, 2, 3, 4, 5, 6, 7], 8: [3, 5, 6, 7, 9, 12]}
 ORDINARY = [
