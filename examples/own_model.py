@@ -51,8 +51,8 @@ class MusicGruForCausalLM(PreTrainedModel, GenerationMixin):
             loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size, **kwargs)
         return CausalLMOutput(loss=loss, logits=logits)
 
-    def prepare_inputs_for_generation(self, input_ids, attention_mask=None, past_key_values=None, **kwargs) -> dict:
-        """Each step reads the whole piece: the cache of keys and values that `generate()` offers stays unused."""
+    def prepare_inputs_for_generation(self, input_ids, attention_mask=None, **kwargs) -> dict:
+        """Each step reads the whole piece: there is no cache."""
         return {"input_ids": input_ids, "attention_mask": attention_mask}
 
 

@@ -1,6 +1,7 @@
 """Generation of tokens by `generate()`, row by row reproducible, on the fastest engine for the device."""
 
 import functools
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -109,6 +110,8 @@ def _goes_row_by_row(settings: GenerationConfig, arguments: dict) -> bool:
 def _cache_arguments(model: PreTrainedModel, settings: GenerationConfig, arguments: dict, capacity: int) -> dict:
     """Arguments for our cache, where neither the caller nor the model decides on another, or may fill one itself."""
     if not arguments.keys().isdisjoint(CACHE_ARGUMENTS):
+        return {}
+    if "past_key_values" not in inspect.signature(model.forward).parameters:
         return {}
     cached = {"use_cache": True}  # the Trainer leaves models that say False
     own_kind = settings.cache_implementation is not None or model.config.is_encoder_decoder

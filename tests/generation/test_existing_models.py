@@ -10,14 +10,18 @@ from music import make_score
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
+    GenerationMixin,
     GPT2Config,
     GPT2LMHeadModel,
     MistralConfig,
     MistralForCausalLM,
+    PreTrainedConfig,
+    PreTrainedModel,
     T5Config,
     T5ForConditionalGeneration,
     pipeline,
 )
+from transformers.modeling_outputs import CausalLMOutput
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, NoteStreamer, build_model
 from neuromusic_hf.runs.settings import ContinuationSettings
@@ -233,3 +237,46 @@ def test_a_model_without_any_tokenizer_is_refused_with_both_ways_to_add_one(tmp_
     GPT2LMHeadModel(GPT2Config(vocab_size=300, **ARCHITECTURES["gpt2"])).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="MidiProcessor.save_pretrained, or miditok's own tokenizer.json"):
         pipeline("midi-continuation", model=str(tmp_path))
+
+
+class GruConfig(PreTrainedConfig):
+    model_type = "gru_of_a_user"
+    vocab_size: int = 512
+    hidden_size: int = 16
+    num_hidden_layers: int = 1
+    use_cache: bool = False
+
+
+class GruForCausalLM(PreTrainedModel, GenerationMixin):
+    """A recurrent network, which names no cache anywhere."""
+
+    config_class = GruConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.embed_tokens = torch.nn.Embedding(config.vocab_size, config.hidden_size)
+        self.gru = torch.nn.GRU(config.hidden_size, config.hidden_size, batch_first=True)
+        self.lm_head = torch.nn.Linear(config.hidden_size, config.vocab_size)
+        self.post_init()
+
+    def get_input_embeddings(self):
+        return self.embed_tokens
+
+    def forward(self, input_ids, attention_mask=None, **kwargs):
+        return CausalLMOutput(logits=self.lm_head(self.gru(self.embed_tokens(input_ids))[0]))
+
+    def prepare_inputs_for_generation(self, input_ids, attention_mask=None, **kwargs):
+        return {"input_ids": input_ids, "attention_mask": attention_mask}
+
+
+def test_a_model_without_a_cache_is_given_none(processor_of):
+    processor = processor_of("REMI")
+    torch.manual_seed(0)
+    model = GruForCausalLM(GruConfig(vocab_size=processor.vocab_size)).eval()
+    prompt = processor.encode(make_score(1))[:40]
+    arguments = {"max_new_tokens": 12, "do_sample": False, "constrained": False}
+    result = MidiContinuationPipeline(model, processor)(make_score(1), prompt_length=40, **arguments)
+    expected = model.generate(
+        torch.tensor([prompt]), max_new_tokens=12, do_sample=False, eos_token_id=2, pad_token_id=0, use_cache=False
+    )[0, 40:].tolist()
+    assert result["token_ids"] == [index for index in expected if index not in (0, 2)]
