@@ -1,6 +1,5 @@
 """Roman numerals of chords, as music21 names them: looked up in a table that music21 filled."""
 
-from collections.abc import Iterable
 from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
@@ -53,13 +52,6 @@ def roman_numerals(key: Key, bass: np.ndarray, above: np.ndarray) -> list[str]:
     if (chords < 0).any():
         raise ValueError(f"A chord has more than {NUM_CHORD_PITCHES} pitch classes: choose four of its pitches.")
     return words[table[KEYS.index(key), bass % 12, chords]].tolist()
-
-
-def roman_numeral(key: Key, pitches: Iterable[int]) -> str:
-    """[`roman_numerals`] of one chord, given by its MIDI pitches."""
-    pitches = np.array(list(pitches))
-    above = np.bitwise_or.reduce(1 << (pitches - pitches.min()) % 12)
-    return roman_numerals(key, pitches.min(keepdims=True), above[None])[0]
 
 
 def _chord_of_bits() -> np.ndarray:

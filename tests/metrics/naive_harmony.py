@@ -2,7 +2,11 @@
 
 from collections import defaultdict
 
+import numpy as np
 from symusic.core import ScoreTick
+
+from neuromusic_hf.metrics.keys import Key
+from neuromusic_hf.metrics.numerals import roman_numerals
 
 
 def sounding_ticks(score: ScoreTick, bars: list[int]) -> list[dict[int, tuple[int, int]]]:
@@ -22,3 +26,10 @@ def sounding_ticks(score: ScoreTick, bars: list[int]) -> list[dict[int, tuple[in
 def longest_pitches(ticks: dict[int, tuple[int, int]]) -> list[int]:
     """The four that sound longest, the longest last; of equals the later, then the higher."""
     return sorted(ticks, key=lambda pitch: (*ticks[pitch], pitch))[-4:]
+
+
+def roman_numeral(key: Key, pitches: list[int]) -> str:
+    """The numeral of one chord, by its MIDI pitches."""
+    bass = min(pitches)
+    above = sum({1 << (pitch - bass) % 12 for pitch in pitches})
+    return roman_numerals(key, np.array([bass]), np.array([above]))[0]

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from metrics.naive_harmony import longest_pitches, sounding_ticks
+from metrics.naive_harmony import longest_pitches, roman_numeral, sounding_ticks
 from music21.analysis.discrete import AardenEssen
 from music21.note import Note as Music21Note
 from music21.pitch import Pitch
@@ -14,7 +14,7 @@ from symusic import Note, Score, TimeSignature, Track
 from neuromusic_hf.metrics import find_key, harmonic_reduction, numeral_table
 from neuromusic_hf.metrics.keys import KEYS, PROFILES, Key, best_key
 from neuromusic_hf.metrics.numeral_table import build_table, name_chord
-from neuromusic_hf.metrics.numerals import CHORDS, load_table, roman_numeral
+from neuromusic_hf.metrics.numerals import CHORDS, load_table
 from neuromusic_hf.music import RefusedFile, bar_starts
 
 C_MAJOR = Key(0, "major")
