@@ -7,6 +7,8 @@ import pytest
 import yaml
 from documents import README, REPOSITORY
 
+from neuromusic_hf.metrics import COMPARISONS
+
 COMMANDS = README.commands
 CONTINUING = [command for command in COMMANDS if "scripts/continue_midi.py" in command]
 MAKE_TARGETS = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE))
@@ -22,6 +24,12 @@ def test_every_page_and_example_can_be_found_from_the_readme():
     linked = {target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", README.text)}
     pages = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "docs").rglob("*.md")}
     assert {*pages, "examples", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"} <= linked
+
+
+def test_what_is_compared_is_what_the_readme_says():
+    (sentence,) = re.findall(r"\*\*Scores\*\* compare.*?\.\n", README.text, re.DOTALL)
+    named = re.search(r"originals in (.*?),? in a report", sentence, re.DOTALL)[1]
+    assert re.findall(r"\w+", named.replace(" and ", " ")) == [each.name for each in COMPARISONS] + ["novelty"]
 
 
 def test_make_targets_exist():
