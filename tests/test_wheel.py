@@ -101,8 +101,8 @@ def test_an_installed_wheel_trains_nothing_but_does_all_else_away_from_the_check
     environment = tmp_path / "environment"
     venv.create(environment, with_pip=False)
     python = environment / "bin" / "python"
-    pip("--python", str(python), "install", "--no-deps", str(wheel))
     (packages,) = environment.glob("lib/python*/site-packages")
+    pip("install", "--no-deps", "--target", str(packages), str(wheel))  # whatever is installed here
     (packages / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
 
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
