@@ -1,3 +1,5 @@
+"""What is installed stands in setup.cfg."""
+
 from setuptools import setup
 
 setup()

@@ -1,4 +1,4 @@
-"""What a test run is asked to do, and which weights do it."""
+"""What a test run is asked to do, and what is recorded of it."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
