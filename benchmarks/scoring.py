@@ -34,8 +34,8 @@ from measuring import (
 from tqdm import tqdm
 
 from neuromusic_hf import MidiProcessor
+from neuromusic_hf.bundles import ModelIdentity
 from neuromusic_hf.disk import write_json
-from neuromusic_hf.hub import ModelIdentity
 from neuromusic_hf.reports import ScoringOptions, score_run
 from neuromusic_hf.runs import (
     OutputSettings,

@@ -10,12 +10,13 @@ REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "neuromusic_hf"
 
 ROOMS = (
-    "music", "corpora", "tokenization", "grammar", "models", "hub", "training", "generation", "runs", "metrics",
+    "music", "corpora", "tokenization", "grammar", "models", "bundles", "training", "generation", "runs", "metrics",
     "reports", "monitoring",
 )  # fmt: skip
 HELPERS = {
     "borders": (),
     "disk": (),
+    "hub": ("disk",),
     "imports": (),
     "launch": (),
     "ranges": (),

@@ -11,9 +11,9 @@ from music import make_score
 from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiProcessor, build_model
+from neuromusic_hf.bundles import ModelIdentity
 from neuromusic_hf.disk import lock_folder, user_path
 from neuromusic_hf.generation import save_continuation
-from neuromusic_hf.hub import ModelIdentity
 from neuromusic_hf.metrics import HarmonyEmbedding, load_harmony_embedding
 from neuromusic_hf.metrics.embedding import SHIPPED_EMBEDDING
 from neuromusic_hf.rendering import save_audio

@@ -8,8 +8,8 @@ import torch
 from transformers import GenerationConfig, Pipeline, PreTrainedConfig, PreTrainedModel
 from transformers.pipelines import PIPELINE_REGISTRY
 
-from ..hub.bundle import save_bundle
-from ..hub.pipeline_file import PIPELINE_TASK, CustomPipelines
+from ..bundles.bundle import save_bundle
+from ..bundles.pipeline_file import PIPELINE_TASK, CustomPipelines
 from ..models.adapters import AutoMusicModel, find_processor
 from ..models.fit import check_match, longest_context
 from ..models.sampling import read_sampling, unsaid_sampling

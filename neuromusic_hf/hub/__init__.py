@@ -1,7 +1,5 @@
-"""Bundles: folders and repositories that hold a model, its processor, and all that belongs to them."""
+"""The Hugging Face Hub, as every room meets it: what is pushed, and what is pulled."""
 
-from .bundle import save_bundle
-from .identity import ModelIdentity, files_hash, weights_hash
-from .pipeline_file import add_pipeline_file
+from .upload import push_folder
 
-__all__ = ["ModelIdentity", "add_pipeline_file", "files_hash", "save_bundle", "weights_hash"]
+__all__ = ["push_folder"]

@@ -9,8 +9,8 @@ from accelerate.utils import broadcast_object_list
 from transformers import PreTrainedModel, Trainer, TrainerCallback
 
 from ..borders.accelerate import without_autocast
+from ..bundles import ModelIdentity
 from ..generation import MidiContinuationPipeline
-from ..hub import ModelIdentity
 from ..metrics import all_comparisons, load_harmony_embedding
 from ..reports import RunModel, RunScores, ScoringOptions, score_run, write_report
 from ..runs import ContinuationSettings, OutputSettings, PieceSource, RunFolder, RunWriter, read_run

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..bundles import ModelIdentity
 from ..disk import read_json, to_json, user_path
-from ..hub import ModelIdentity
 from .records import LeftOutRecord, Manifest, PieceRecord, RunSettings
 from .run_folder import MANIFEST_NAME, RUN_OF
 

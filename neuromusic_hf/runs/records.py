@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..bundles import ModelIdentity
 from ..disk import left_out_if_none
 from ..generation.results import file_stem
-from ..hub import ModelIdentity
 from ..tokenization import PiecesTally, Tally
 from .settings import ContinuationRecord, OutputRecord
 

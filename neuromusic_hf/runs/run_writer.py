@@ -7,8 +7,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ..bundles import ModelIdentity
 from ..generation.pipeline import MidiContinuationPipeline
-from ..hub import ModelIdentity
 from ..music import RefusedFile, UnwritableScore
 from .piece_files import write_piece
 from .piece_sources import PieceSource, fingerprint

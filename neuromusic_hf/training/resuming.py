@@ -10,9 +10,9 @@ from pathlib import Path
 import yaml
 from transformers import TrainerState
 
+from ..bundles.bundle import RECIPE_NAME, RUN_NAME
 from ..corpora.names import split_names
 from ..disk import by_main_process, lock_folder
-from ..hub.bundle import RECIPE_NAME, RUN_NAME
 from ..models.sampling import SAMPLING_RANGES
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .checkpoints import (

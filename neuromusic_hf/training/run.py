@@ -11,8 +11,8 @@ import torch
 from datasets import DatasetDict
 from transformers import PreTrainedModel, Trainer
 
+from ..bundles.bundle import RUN_NAME
 from ..disk import write_json
-from ..hub.bundle import RUN_NAME
 from ..tokenization import BlockCollator, MidiProcessor
 from .arguments import DataArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..bundles.bundle import RUN_NAME, WEIGHTS_PATTERNS
 from ..disk import remove_folder, sync, sync_tree
-from ..hub.bundle import RUN_NAME, WEIGHTS_PATTERNS
 from .checkpoints import checkpoint_step, find_checkpoints
 
 logger = logging.getLogger(__name__)

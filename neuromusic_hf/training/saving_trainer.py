@@ -9,9 +9,9 @@ from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
 from ..borders.trainer import last_logged_step, unlogged_loss
+from ..bundles.bundle import RECIPE_NAME
+from ..bundles.pipeline_file import add_pipeline_file
 from ..disk import size_in_mib, staged_folder, write_json, write_whole
-from ..hub.bundle import RECIPE_NAME
-from ..hub.pipeline_file import add_pipeline_file
 from .checkpoints import PROGRESS_NAME, TRAINER_STATE_NAME, newest_whole
 from .finite_trainer import FiniteTrainer
 from .saving import PARTIAL_NAME, publish_checkpoint, replace_bundle, rotate

@@ -11,8 +11,8 @@ from music import make_score
 from transformers import AutoConfig, AutoModelForCausalLM, pipeline
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor
-from neuromusic_hf.hub import save_bundle
-from neuromusic_hf.hub.pipeline_file import CUSTOM_PIPELINES
+from neuromusic_hf.bundles import save_bundle
+from neuromusic_hf.bundles.pipeline_file import CUSTOM_PIPELINES
 
 SETTINGS = {"prompt_length": 40, "max_new_tokens": 16, "seed": 3}
 

@@ -14,7 +14,7 @@ from tiny import TINY
 from transformers import AutoModelForCausalLM, pipeline
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
-from neuromusic_hf.hub import ModelIdentity
+from neuromusic_hf.bundles import ModelIdentity
 from neuromusic_hf.models import adapters
 from neuromusic_hf.reports.run_model import NotAvailable, load_run_model
 

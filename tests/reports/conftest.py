@@ -9,7 +9,7 @@ from music import make_score
 from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiProcessor, build_model
-from neuromusic_hf.hub import ModelIdentity, weights_hash
+from neuromusic_hf.bundles import ModelIdentity, weights_hash
 from neuromusic_hf.music.excerpts import excerpt
 from neuromusic_hf.reports import ScoringOptions, score_run, write_report
 from neuromusic_hf.runs import (

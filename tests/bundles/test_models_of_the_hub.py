@@ -8,7 +8,7 @@ from huggingface_hub.constants import HF_HUB_CACHE
 from transformers import pipeline
 
 from neuromusic_hf import MidiContinuationPipeline
-from neuromusic_hf.hub import ModelIdentity
+from neuromusic_hf.bundles import ModelIdentity
 from neuromusic_hf.models.adapters import AutoMusicModel
 
 COMMITS = {"main": "a" * 40, "v2": "b" * 40}

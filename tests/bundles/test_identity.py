@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from neuromusic_hf.hub import ModelIdentity, files_hash, weights_hash
+from neuromusic_hf.bundles import ModelIdentity, files_hash, weights_hash
 
 
 def test_files_beside_the_weights_are_known_by_their_content(tmp_path):

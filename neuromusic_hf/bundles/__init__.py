@@ -1,0 +1,7 @@
+"""Bundles: folders and repositories that hold a model, its processor, and all that belongs to them."""
+
+from .bundle import save_bundle
+from .identity import ModelIdentity, files_hash, weights_hash
+from .pipeline_file import add_pipeline_file
+
+__all__ = ["ModelIdentity", "add_pipeline_file", "files_hash", "save_bundle", "weights_hash"]
