@@ -19,9 +19,18 @@ os.environ.update(
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from loopback_hub import LoopbackHub  # noqa: E402
+
+_HUB = LoopbackHub()
+_HUB.__enter__()
+os.environ.update(_HUB.environ())
+
+import datasets  # noqa: E402
+import huggingface_hub  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from datasets import Dataset, Features  # noqa: E402
+from huggingface_hub import HfFileSystem  # noqa: E402
 from music import make_score  # noqa: E402
 from tiny import TINY, TOKENIZATIONS  # noqa: E402
 
@@ -53,6 +62,34 @@ def call_script(monkeypatch):
         runpy.run_path(script, run_name="__main__")
 
     return call
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch) -> LoopbackHub:
+    """An empty Hub to push to and to pull from, as alice, with an empty cache."""
+    _HUB.reset()
+    cache = str(tmp_path / "hub_cache")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    for module in (huggingface_hub.constants, datasets.config):
+        monkeypatch.setattr(module, "HF_HUB_CACHE", cache, raising=False)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "datasets_cache")
+    for name, value in {**_HUB.environ("alice"), "HF_HUB_OFFLINE": "0", "HF_HUB_CACHE": cache}.items():
+        monkeypatch.setenv(name, value)
+    HfFileSystem.clear_instance_cache()
+    return _HUB
+
+
+@pytest.fixture
+def offline(hub, monkeypatch):
+    """Call it, and there is no Hub any more, as with `HF_HUB_OFFLINE=1`."""
+
+    def go():
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+        monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+    return go
 
 
 @pytest.fixture(scope="session")
