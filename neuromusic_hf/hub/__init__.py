@@ -1,5 +1,6 @@
 """The Hugging Face Hub, as every room meets it: what is pushed, and what is pulled."""
 
-from .upload import push_folder
+from .card import CARD_NAME, Card, Section, code_block, escape
+from .upload import make_repository, push_folder
 
-__all__ = ["push_folder"]
+__all__ = ["CARD_NAME", "Card", "Section", "code_block", "escape", "make_repository", "push_folder"]
