@@ -35,9 +35,9 @@ def register_pushing():
 @functools.wraps(_push)
 def _push_to_hub(self, repo_id: str, **arguments: Any) -> CommitInfo:
     processor = _processor_of(self) if _is_model(self) else None
-    return (
-        _push(self, repo_id, **arguments) if processor is None else push_bundle(self, repo_id, processor, **arguments)
-    )
+    if processor is None:
+        return _push(self, repo_id, **arguments)
+    return push_bundle(self, repo_id, processor, **arguments)
 
 
 @functools.wraps(_save)
