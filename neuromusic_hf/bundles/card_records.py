@@ -65,14 +65,13 @@ def training(facts: BundleFacts) -> str:
     said = []
     if steps:
         said.append(f"{steps:,} optimizer steps" + (f" by {processes} processes" if (processes or 1) > 1 else ""))
-    if hardware := _hardware(facts):
-        said.append(f"on {hardware}")
-    parts = [" ".join(said).capitalize() + "." if said else ""]
+        said += [f"on {hardware}"] if (hardware := _hardware(facts)) else []
+    parts = [f"Trained in {' '.join(said)}." if said else ""]
     if facts.base_model and not facts.adapter:
         parts.append(f"It went on from {link_to(facts.base_model)}.")
     measured = facts.measured(LANGUAGE_METRICS)
     rows = [[LANGUAGE_METRICS[name], split, f"{value:.3f}"] for name, split, value in measured]
-    parts.append(table(["measured", "on", ""], rows) if rows else "")
+    parts.append(table(["measured", "on", "value"], rows) if rows else "")
     if facts.recipe:
         recipe = yaml.safe_dump(facts.recipe, sort_keys=False, allow_unicode=True)
         block = code_block(recipe, "yaml")
@@ -99,7 +98,16 @@ def scores(facts: BundleFacts) -> str:
         rows.append([escape(title), f"**{_figure(score['score'])}**", interval, *others, str(score.get("num_pieces"))])
     parts = ["## Scores", _protocol(facts)] if rows else []
     if rows:
-        heads = ["", "score", "95% interval", "noise floor", "p", "originals", "continuations", "pieces"]
+        heads = [
+            "",
+            "score",
+            "95% interval",
+            "noise floor",
+            "p",
+            "originals' distance",
+            "continuations' distance",
+            "pieces",
+        ]
         parts += [
             table(heads, rows),
             "Each score is the divergence (KL, in nats; lower is better) between how far continuations and how far "

@@ -34,9 +34,17 @@ def _said(facts: BundleFacts) -> list[tuple[str, str]]:
         ("context", sizes.get("context") and f"{sizes['context']:,} tokens"),
         ("tokenization", facts.tokenization and escape(facts.tokenization)),
         ("vocabulary", facts.vocab_size and f"{facts.vocab_size:,} ids"),
+        ("samples by", _sampling(facts)),
         ("vocabulary hash", facts.vocabulary_hash and f"`{facts.vocabulary_hash[:64]}`"),
     ]
     return [(name, str(value)) for name, value in rows if value]
+
+
+def _sampling(facts: BundleFacts) -> str:
+    if not facts.generation.get("do_sample"):
+        return "the likeliest token" if facts.generation.get("do_sample") is False else ""
+    said = {name: told(facts.generation, float, name) for name in ("temperature", "top_k", "top_p")}
+    return ", ".join(f"`{name}` {value:g}" for name, value in said.items() if value is not None)
 
 
 def use(facts: BundleFacts, repo_id: str) -> str:
@@ -85,7 +93,7 @@ def _trust(facts: BundleFacts) -> str:
             if facts.config
             else ""
         )
-    files = ", ".join(f"[{escape(name)}]({quote(name)})" for name in facts.code)
+    files = ", ".join(f"[`{name}`]({quote(name)})" for name in facts.code)
     where = "" if facts.needs_trust else " where neuromusic_hf is not imported; where it is, the package's own is run"
     return (
         f"**Trust.** `trust_remote_code=True` runs code of this repository ({files}){where}. Read it first, and name "
