@@ -54,7 +54,7 @@ class MidiContinuationPipeline(Pipeline):
     ```py
     >>> import neuromusic_hf
     >>> from transformers import pipeline
-    >>> continue_midi = pipeline("midi-continuation", model="runs/quickstart")
+    >>> continue_midi = pipeline("midi-continuation", model="runs/quickstart/bundle")
     >>> result = continue_midi("song.mid", prompt_bars=4, max_new_bars=8, seed=1)
     >>> neuromusic_hf.write_midi(result["midi"], "longer.mid")
     ```
