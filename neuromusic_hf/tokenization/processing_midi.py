@@ -11,7 +11,8 @@ from symusic import Tempo
 from symusic.core import ScoreTick
 from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
 
-from ..disk import user_path
+from ..disk import user_path, write_whole
+from ..hub import shipped_code
 from ..music import AnyScore, load_score
 from .base_words import expand_ids
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
@@ -24,6 +25,12 @@ from .token_limits import TokenLimits
 from .vocabulary_training import train_music_tokenizer
 
 MidiInput = str | Path | bytes | dict | AnyScore
+
+PROCESSOR_FILE = "processing_midi.py"
+PROCESSOR_CODE = shipped_code("neuromusic_hf.tokenization", "MidiProcessor")
+AUTO_MAP = {"AutoProcessor": "processing_midi.MidiProcessor"}
+"""Which file beside `processor_config.json` holds the class. Without it, `AutoProcessor` gives in silence a tokenizer
+where this package is not imported."""
 
 
 class MidiProcessor(ProcessorMixin):
@@ -320,7 +327,9 @@ class MidiProcessor(ProcessorMixin):
             )
         check_plain(self.tokenizer, len(self.music_tokenizer), self.vocabulary_hash)
         save_directory = user_path(save_directory)
-        return super().save_pretrained(str(save_directory), **kwargs)
+        saved = super().save_pretrained(str(save_directory), **kwargs)
+        write_whole(save_directory / PROCESSOR_FILE, PROCESSOR_CODE)
+        return saved
 
     @property
     def vocab_size(self) -> int:
@@ -351,6 +360,7 @@ class MidiProcessor(ProcessorMixin):
         """What `processor_config.json` holds."""
         return {
             "processor_class": type(self).__name__,
+            "auto_map": AUTO_MAP,
             "vocabulary_hash": self.vocabulary_hash,
             "miditok": self.miditok,
         }
