@@ -6,18 +6,13 @@ from pathlib import Path
 from transformers.utils import CONFIG_NAME
 
 from ..disk import write_whole
+from ..hub import shipped_code
 
 PIPELINE_TASK = "midi-continuation"
 
 PIPELINE_FILE = "midi_continuation.py"
 
-PIPELINE_CODE = '''\
-"""The midi-continuation pipeline, from the installed package: pip install neuromusic_hf."""
-
-from neuromusic_hf.generation.pipeline import MidiContinuationPipeline
-
-__all__ = ["MidiContinuationPipeline"]
-'''
+PIPELINE_CODE = shipped_code("neuromusic_hf.generation.pipeline", "MidiContinuationPipeline")
 
 CUSTOM_PIPELINES = {
     PIPELINE_TASK: {"impl": "midi_continuation.MidiContinuationPipeline", "pt": ["AutoModelForCausalLM"]}

@@ -2,6 +2,7 @@
 
 from .card import CARD_NAME, Card, Section
 from .markdown import code_block, escape, link_to, table
+from .shipped_code import shipped_code
 from .upload import is_hub_id, make_repository, push_folder
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "link_to",
     "make_repository",
     "push_folder",
+    "shipped_code",
     "table",
 ]
