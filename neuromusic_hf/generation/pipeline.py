@@ -12,6 +12,7 @@ from ..bundles.bundle import save_bundle
 from ..bundles.pipeline_file import PIPELINE_TASK, CustomPipelines
 from ..models.adapters import AutoMusicModel, find_processor
 from ..models.fit import check_match, longest_context
+from ..models.origin import remember_processor, trace_loaded_models
 from ..models.sampling import read_sampling, unsaid_sampling
 from ..music import RefusedFile
 from ..tokenization import MidiProcessor
@@ -66,6 +67,7 @@ class MidiContinuationPipeline(Pipeline):
     def __init__(self, model: PreTrainedModel, processor: MidiProcessor | None = None, **kwargs):
         processor = processor or find_processor(model)
         check_match(model, processor)
+        remember_processor(model, processor)
         if model.device.type == "meta":  # offloaded: its weights come from elsewhere, layer by layer
             kwargs["device"] = model.device
         super().__init__(model=model, processor=processor, **kwargs | {"tokenizer": processor.tokenizer})
@@ -299,8 +301,13 @@ class MidiContinuationPipeline(Pipeline):
 
 
 def register_pipeline():
-    """Registers `pipeline("midi-continuation")`, for bundles with their own copy of its code and without."""
+    """
+    Registers `pipeline("midi-continuation")`, for bundles with their own copy of its code and without.
+
+    Models that are loaded from then on remember where they come from.
+    """
     PIPELINE_REGISTRY.register_pipeline(
         PIPELINE_TASK, pipeline_class=MidiContinuationPipeline, pt_model=AutoMusicModel
     )
     PreTrainedConfig.custom_pipelines = CustomPipelines()
+    trace_loaded_models()
