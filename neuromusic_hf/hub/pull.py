@@ -31,6 +31,10 @@ class PullError(OSError):
     """Something could not be pulled from the Hub; the message says what, why, and what to do."""
 
 
+class NotOnHubError(PullError):
+    """There is no such repository, as far as is known, or a name that is none."""
+
+
 def resolve_commit(name: str | Path, revision: str | None = None, **where: Any) -> ResolvedRevision | None:
     """
     The commit that a revision of a repository is at this moment, or was when the Hub was last reached.
@@ -133,54 +137,61 @@ def telling_faults(name: str | Path, *, repo_type: str = "model", **hub_argument
     except PullError:
         raise
     except (OSError, ValueError, HTTPError) as error:
-        told = _tell(error, str(name), repo_type, hub_arguments.get("revision"), hub_arguments.get("token"))
+        told = _told(error, str(name), repo_type, hub_arguments.get("revision"), hub_arguments.get("token"))
         if told is None:
             raise
-        raise PullError(told) from error
+        raise told from error
 
 
-def _tell(error: Exception, name: str, repo_type: str, revision: str | None, token: str | bool | None) -> str | None:
+def _told(
+    error: Exception, name: str, repo_type: str, revision: str | None, token: str | bool | None
+) -> PullError | None:
     """What is wrong, and what to do; `None` of an error that is not the Hub's."""
     causes, kind = list(_causes(error)), KINDS[repo_type]
-    found = _first(causes, HfHubHTTPError)
-    status = getattr(getattr(found, "response", None), "status_code", None)
+    status = getattr(getattr(_first(causes, HfHubHTTPError), "response", None), "status_code", None)
     at = f"{name!r} at revision {str(revision)!r}" if revision else repr(name)
     if _first(causes, GatedRepoError):
-        return f"{name!r} is gated: ask for access on its page on the Hub, then `hf auth login`, or give token=."
+        return PullError(
+            f"{name!r} is gated: ask for access on its page on the Hub, then `hf auth login`, or give token=."
+        )
     if _first(causes, RepositoryNotFoundError):
         if other := _other_kind(name, repo_type, token):
-            return f"{name!r} is a {other} of the Hub, and no {kind}: give the id of a {kind}."
-        return (
+            return NotOnHubError(f"{name!r} is a {other} of the Hub, and no {kind}: give the id of a {kind}.")
+        return NotOnHubError(
             f"There is no {kind} {name!r}: it is no folder here, and the Hub has none of that name that may be read "
             "with this token. Check the spelling. If it is private, `hf auth login` as one who may read it, set "
             "HF_TOKEN, or give token=."
         )
     if _first(causes, RevisionNotFoundError):
         refs = _revisions(name, repo_type, token)
-        return f"{name!r} has no revision {str(revision)!r}{refs}: give a branch, a tag or a commit of it."
+        return PullError(f"{name!r} has no revision {str(revision)!r}{refs}: give a branch, a tag or a commit of it.")
     if status == INVALID_TOKEN:
-        return (
+        return PullError(
             f"The Hub refuses the token with which {name!r} was asked for: it is wrong, or has expired. "
             "`hf auth login` anew, set HF_TOKEN, or give token=."
         )
     if status == FORBIDDEN:
-        return f"The token may not read {name!r}: its permissions on the Hub do not cover it. Give another token."
+        return PullError(
+            f"The token may not read {name!r}: its permissions on the Hub do not cover it. Give another token."
+        )
     if _first(causes, HFValidationError):
-        return f"There is no {kind} {name!r}: it is no folder here, and no Hub id, which reads owner/name."
+        return NotOnHubError(
+            f"There is no {kind} {name!r}: it is no folder here, and no Hub id, which reads owner/name."
+        )
     if constants.is_offline_mode() and _first(causes, (OfflineModeIsEnabled, LocalEntryNotFoundError)):
-        return (
+        return NotOnHubError(
             f"{at} was not pulled before, as far as it is needed here, and the Hub is switched off "
             "(HF_HUB_OFFLINE=1): pull it once without that."
         )
     if status is not None and status >= SERVER_ERRORS:
-        return f"The Hub answers {status} when asked for {at}: it is out of order. Try again later."
+        return PullError(f"The Hub answers {status} when asked for {at}: it is out of order. Try again later.")
     if _first(causes, LocalEntryNotFoundError):
-        return (
-            f"The Hub ({constants.ENDPOINT}) cannot be reached, or gives no answer, and {at} was not pulled before: "
-            "look at the network and try again; there is nothing wrong with the name as far as is known."
+        return PullError(
+            f"The Hub ({constants.ENDPOINT}) cannot be reached, or gives no answer, and {at} was not pulled before, "
+            "as far as it is needed here: look at the network, and try again."
         )
-    if broken := _first(causes, (HTTPError, OSError)) if _is_broken(causes) else None:
-        return f"{at} did not come whole from the Hub: {str(broken).splitlines()[0]} Try again."
+    if _is_broken(causes):
+        return PullError(f"{at} did not come whole from the Hub: {str(error).splitlines()[0]} Try again.")
     return None
 
 

@@ -7,7 +7,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from ..hub import PullError, telling_faults
+from ..hub import NotOnHubError, PullError, telling_faults
 from ..imports import import_class
 from ..tokenization import MidiProcessor
 from .adapters import Adapter, AutoMusicModel
@@ -225,7 +225,7 @@ def _changed_sizes(config: PreTrainedConfig, sizes: dict) -> dict:
 
 
 def _no_model(name: str, error: OSError) -> Exception:
-    if isinstance(error, PullError) and name.count("/") == 1:
+    if isinstance(error, PullError) and not isinstance(error, NotOnHubError):
         return error
     return ValueError(
         f"No model {name!r}: give gpt2, llama, music_transformer or another model type, the import path of a model "
