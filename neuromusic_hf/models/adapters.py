@@ -12,6 +12,8 @@ from transformers.utils import (
     ADAPTER_SAFE_WEIGHTS_NAME,
     CONFIG_NAME,
     GENERATION_CONFIG_NAME,
+    SAFE_WEIGHTS_INDEX_NAME,
+    SAFE_WEIGHTS_NAME,
     is_peft_available,
 )
 
@@ -148,7 +150,7 @@ class AutoMusicModel(AutoModelForCausalLM):
 
         Raises:
             [`PullError`]: there is no such repository, or it cannot be pulled, whole.
-            `ValueError`: an adapter cannot be loaded on its base.
+            `ValueError`: there are no weights as safetensors, or an adapter cannot be loaded on its base.
         """
         kwargs |= {"use_safetensors": True}
         where = {key: kwargs[key] for key in WHERE if kwargs.get(key)}
@@ -156,21 +158,25 @@ class AutoMusicModel(AutoModelForCausalLM):
             return adapter.load(**kwargs)
         pinned = {"revision": resolve_commit(name, revision, **where) or revision or "main"}
         with telling_faults(name, **pinned, **where):
-            pull_settings(name, subfolder=kwargs.get("subfolder"), **pinned, **where)
+            pull_model_files(name, subfolder=kwargs.get("subfolder"), **pinned, **where)
             return AutoModelForCausalLM.from_pretrained(name, **kwargs, **pinned)
 
 
-def pull_settings(name: str, **hub_arguments):
+def pull_model_files(name: str, **hub_arguments):
     """
-    Pulls what a model does not need in order to be loaded, and needs in order to play as it should.
+    Pulls the files that a model is loaded from, each or none.
 
-    Without it, transformers takes defaults in silence where the Hub does not answer.
+    transformers takes defaults, in silence, for what the Hub does not answer for, and pickles where there is no other
+    file of weights.
 
     Raises:
         [`PullError`]: a file cannot be pulled.
+        `ValueError`: there are no weights as safetensors.
     """
     for file in (CONFIG_NAME, GENERATION_CONFIG_NAME):
         find_file(name, file, **hub_arguments)
+    if not any(find_file(name, file, **hub_arguments) for file in (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME)):
+        raise ValueError(f"{name!r} has no {SAFE_WEIGHTS_NAME}: save it with save_pretrained. No pickle is read.")
 
 
 def check_base(name: str, revision: str | None = None):

@@ -15,6 +15,8 @@ WHERE = ("token", "cache_dir", "local_files_only")
 BESIDE = (*WHERE, "subfolder", "trust_remote_code")
 """Those that decide about what lies beside a model."""
 
+PIPELINE_TASK = "midi-continuation"
+
 _PULLED_WITH: WeakKeyDictionary[PreTrainedModel, dict[str, Any]] = WeakKeyDictionary()
 """Apart from the models: a token is not saved, copied or pickled with one."""
 
@@ -57,6 +59,9 @@ def trace_loaded_models():
 
 @functools.wraps(_load)
 def _from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
+    if kwargs.get("_from_pipeline") == PIPELINE_TASK and not kwargs.get("_from_auto"):
+        # Where AutoMusicModel refuses a bundle, pipeline() tries the class that its config names.
+        raise ValueError(f"{cls.__name__} is not tried in place of AutoMusicModel, which says what is wrong.")
     name, where = pretrained_model_name_or_path, {key: kwargs[key] for key in WHERE if kwargs.get(key)}
     revision = None if name is None else resolve_commit(name, kwargs.get("revision"), **where)
     loaded = _load(cls, name, *args, **kwargs | ({"revision": revision} if revision else {}))

@@ -1,6 +1,9 @@
 """Bundles are pulled by id, revision and token; what keeps one from coming is said, each fault in its own words."""
 
+import io
+
 import pytest
+import torch
 from music import make_score
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel, pipeline
 
@@ -86,3 +89,24 @@ def test_each_fault_has_its_own_words(two_versions, hub, bundle_files, offline, 
         MidiProcessor.from_pretrained("alice/empty")
     offline()
     assert "switched off (HF_HUB_OFFLINE=1)" in fault()
+
+
+def test_a_bundle_tells_its_task(two_versions, bundle_files, tmp_path):
+    for name, content in bundle_files("REMI").items():
+        (tmp_path / name).write_bytes(content)
+    for place in (NAME, str(tmp_path)):
+        made = pipeline(model=place)
+        assert isinstance(made, MidiContinuationPipeline) and made.task == "midi-continuation"
+        assert "custom_pipelines" not in made.model.config.to_dict()
+
+
+def test_no_pickle_is_read(hub, bundle_files, tiny_model):
+    files = dict(bundle_files("REMI"))
+    buffer = io.BytesIO()
+    torch.save(tiny_model("REMI").state_dict(), buffer)
+    del files["model.safetensors"]
+    hub.put(NAME, files | {"pytorch_model.bin": buffer.getvalue()})
+    for load in (MidiContinuationPipeline.from_pretrained, lambda name: pipeline("midi-continuation", model=name)):
+        with pytest.raises((OSError, ValueError), match="model.safetensors"):
+            load(NAME)
+    assert not any("pytorch_model.bin" in path for method, path, _ in hub.requests if method == "GET")
