@@ -12,7 +12,7 @@ from symusic.core import ScoreTick
 from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
 
 from ..disk import user_path, write_whole
-from ..hub import shipped_code
+from ..hub import find_file, resolve_commit, shipped_code, telling_faults
 from ..music import AnyScore, load_score
 from .base_words import expand_ids
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
@@ -26,6 +26,8 @@ from .vocabulary_training import train_music_tokenizer
 
 LOCAL_FACTS = ("is_local", "local_files_only", "name_or_path", "token", "cache_dir")
 """What a fast tokenizer remembers of where it was loaded: nobody else's business."""
+FILES = ("processor_config.json", "tokenizer_config.json")
+"""Of a saved processor, beside its `tokenizer.json`."""
 
 MidiInput = str | Path | bytes | dict | AnyScore
 
@@ -100,14 +102,20 @@ class MidiProcessor(ProcessorMixin):
 
         Raises:
             `ValueError`: a file is damaged, or does not fit, as in [`MidiProcessor`].
-            `OSError`: there is no such file, folder or repository.
+            `OSError`: there is no such file, folder or repository, or it cannot be pulled from the Hub.
         """
         source = user_path(pretrained_model_name_or_path)
         source = source if source.exists() else pretrained_model_name_or_path
         where = {name: kwargs[name] for name in HUB_ARGUMENTS if kwargs.get(name) is not None}
+        of_commit = {name: where[name] for name in ("token", "cache_dir", "local_files_only") if name in where}
+        if commit := resolve_commit(source, where.get("revision"), **of_commit):
+            where["revision"] = kwargs["revision"] = commit
         if path := find_miditok_file(source, **where):
             return cls.from_music_tokenizer(load_miditok_file(path))
-        return super().from_pretrained(source, **kwargs)
+        for name in FILES:  # transformers takes a file that the Hub does not answer for, for one that is not there
+            find_file(source, name, **where)
+        with telling_faults(source, **where):
+            return super().from_pretrained(source, **kwargs)
 
     @classmethod
     def from_tokenization(cls, name: str = "REMI", **settings) -> "MidiProcessor":
