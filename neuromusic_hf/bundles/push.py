@@ -13,11 +13,11 @@ from huggingface_hub.errors import RevisionNotFoundError
 from transformers import PreTrainedModel
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
-from ..disk import user_path, write_json
+from ..disk import write_json
 from ..hub import CARD_NAME, is_hub_id, make_repository, push_folder
 from ..models.adapters import find_processor
 from ..tokenization import MidiProcessor
-from .bundle import save_bundle
+from .bundle import find_bundle, save_bundle
 from .card import bundle_card
 from .facts import BundleFacts
 from .files import CONFIGS, OF_EARLIER_PUSHES, bundle_files, code_files
@@ -71,7 +71,7 @@ def push_bundle(
     with tempfile.TemporaryDirectory() as staging:
         staged = Path(staging)
         if isinstance(model, str | Path):
-            _link_bundle(user_path(model), staged)
+            _link_bundle(Path(find_bundle(model)), staged)
         else:
             save_bundle(model, processor or find_processor(model), staged, max_shard_size=max_shard_size)
             (staged / CARD_NAME).unlink(missing_ok=True)  # peft's

@@ -19,7 +19,7 @@ from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
 from neuromusic_hf.bundles import bundle_files, push_bundle, save_bundle
 
 MODEL = {"config.json", "generation_config.json", "model.safetensors"}
-PROCESSOR = {"processor_config.json", "tokenizer.json", "tokenizer_config.json"}
+PROCESSOR = {"processor_config.json", "processing_midi.py", "tokenizer.json", "tokenizer_config.json"}
 CODE = {"configuration_music_transformer.py", "modeling_music_transformer.py", "relative_attention.py"}
 BUNDLE = MODEL | PROCESSOR | {"midi_continuation.py", "README.md"}
 REPOSITORY = "alice/bach"
@@ -81,20 +81,6 @@ ROUTES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)
-@pytest.mark.parametrize("family", ["gpt2", "music_transformer"])
-def test_every_route_pushes_a_whole_bundle_and_nothing_else(hub, saved, processor_of, route, family):
-    folder = saved(family)
-    route(folder, processor_of("REMI"), commit_message="A first model", private=True)
-    assert names(hub) >= BUNDLE | (CODE if family == "music_transformer" else set())
-    assert names(hub) == {*bundle_files(snapshot_download(REPOSITORY))}
-    assert continued(REPOSITORY) == continued(str(folder))
-    assert hub.is_private(REPOSITORY)
-    assert HfApi().list_repo_commits(REPOSITORY)[0].title == "A first model"
-    card = hub.files(REPOSITORY)["README.md"].decode()
-    assert REPOSITORY in card and "More Information Needed" not in card
-
-
 def secrets_in(hub, *folders):
     """Places of the Hub that hold what is of this machine alone."""
     words = [b"hf_alice", str(Path.home()).encode() + b"/", os.fsencode(os.getcwd())]
@@ -109,9 +95,16 @@ def secrets_in(hub, *folders):
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)
-def test_nothing_of_this_machine_is_pushed(hub, saved, processor_of, route, tmp_path_factory):
-    route(saved("gpt2"), processor_of("REMI"), token="hf_alice")
-    assert not secrets_in(hub, saved("gpt2"), tmp_path_factory.getbasetemp())
+def test_every_route_pushes_a_whole_bundle_and_nothing_else(hub, saved, processor_of, route, tmp_path_factory):
+    folder = saved("music_transformer")
+    route(folder, processor_of("REMI"), commit_message="A first model", private=True, token="hf_alice")
+    assert names(hub) == BUNDLE | CODE == {*bundle_files(snapshot_download(REPOSITORY))}
+    assert continued(REPOSITORY) == continued(str(folder))
+    assert hub.is_private(REPOSITORY)
+    assert HfApi().list_repo_commits(REPOSITORY)[0].title == "A first model"
+    card = hub.files(REPOSITORY)["README.md"].decode()
+    assert REPOSITORY in card and "More Information Needed" not in card
+    assert not secrets_in(hub, folder, tmp_path_factory.getbasetemp())
     settings = json.loads(hub.files(REPOSITORY)["tokenizer_config.json"])
     assert not {"token", "name_or_path", "local_files_only", "is_local"} & {*settings}
 
