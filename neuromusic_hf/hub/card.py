@@ -62,7 +62,7 @@ class Card:
     comments and nothing between them. The same holds for keys of the metadata. What else stands in the file stays.
 
     Args:
-        title (`str`): heading of a new card.
+        title (`str`): heading of a new card, in Markdown.
         metadata (`dict`): what the Hub reads (`license`, `tags`, ...), as plain values; `None` is left out.
         sections (list of [`Section`]): in their order.
 
@@ -118,9 +118,10 @@ class Card:
         return merged, hashes
 
     def _merge_body(self, body: str) -> str:
+        title = Section("title", f"# {self.title}")
         if not body.strip():
-            return "\n\n".join([f"# {self.title}", *map(str, self.sections)])
-        ours = {section.name: section for section in self.sections}
+            return "\n\n".join(map(str, [title, *self.sections]))
+        ours = {section.name: section for section in [title, *self.sections]}
         found: set[str] = set()
 
         def renew(match: re.Match) -> str:
@@ -136,25 +137,6 @@ class Card:
                 body = _insert(body, str(section), before and before.name)
                 found.add(section.name)
         return body
-
-
-def escape(text: str) -> str:
-    """
-    Text of strangers, such as the name of a piece, as Markdown and HTML show it: on one line, and as it stands.
-
-    Args:
-        text (`str`): any.
-    """
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    text = re.sub(r"[\\`*_{}\[\]#|~$!:@^]", r"\\\g<0>", text)
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def code_block(text: str, language: str = "") -> str:
-    """A block of code, whatever the text holds."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text.strip()}\n{fence}"
 
 
 def _insert(body: str, section: str, before: str | None) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
-from huggingface_hub.errors import EntryNotFoundError
-from huggingface_hub.utils import filter_repo_objects
+from huggingface_hub.errors import EntryNotFoundError, HFValidationError
+from huggingface_hub.utils import filter_repo_objects, validate_repo_id
 
 from .card import CARD_NAME, Card
 from .shareable import check_shareable
@@ -148,3 +148,12 @@ def _card_there(api: HfApi, repo_id: str, repo_type: str, revision: str | None) 
 def _card_here(folder: Path) -> str | None:
     path = folder / CARD_NAME
     return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a name can be that of a repository with its owner, and is no folder or file here."""
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return name.count("/") == 1 and not Path(name).exists()
