@@ -1,6 +1,7 @@
 """Reports on test runs: scores, a table, pictures, a page; and several runs side by side."""
 
 from .page import write_report
+from .publishing import add_report
 from .run_model import RunModel
 from .run_scores import RunScores, ScoringOptions, score_run
 from .side_by_side import compare_runs
@@ -9,6 +10,7 @@ __all__ = [
     "RunModel",
     "RunScores",
     "ScoringOptions",
+    "add_report",
     "compare_runs",
     "score_run",
     "write_report",

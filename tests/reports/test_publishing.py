@@ -1,0 +1,115 @@
+"""What of a report others get: scores, examples, runs; and nothing of the machine they were made on."""
+
+import io
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib.image
+import pytest
+from music import make_score
+
+from neuromusic_hf.music import load_score
+from neuromusic_hf.rendering import read_audio
+from neuromusic_hf.reports import ScoringOptions, add_report, compare_runs, score_run, write_report
+from neuromusic_hf.reports import showcase as showcase_module
+from neuromusic_hf.reports.publishing import EXAMPLE_SECONDS
+from neuromusic_hf.runs import OutputSettings, read_run
+
+PLACES = ["best", "median", "worst"]
+
+
+@pytest.fixture(scope="session")
+def published(make_run, bundle, midi_folder, tmp_path_factory):
+    """A copy of a bundle with the report of its run, scored against a corpus in a folder."""
+    folder = tmp_path_factory.mktemp("secret_home")
+    generated = [make_score(100 + index) for index in range(4)]
+    make_run(folder / "continuations", generated, ["short"])
+    run = read_run(folder / "continuations")
+    scores = score_run(run, ScoringOptions(train_corpus=str(midi_folder), num_proc=1))
+    write_report(run, scores, folder / "report")
+    shutil.copytree(bundle, folder / "bundle")
+    add_report(folder / "bundle", folder / "report", folder / "continuations")
+    return SimpleNamespace(bundle=folder / "bundle", report=folder / "report", run=run, scores=scores)
+
+
+def texts(value) -> list[str]:
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in texts(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in texts(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_scores_keep_all_but_paths(published, midi_folder):
+    record = json.loads((published.bundle / "scores.json").read_text())
+    assert list(record["examples"]) == PLACES
+    assert record["settings"]["train_corpus"] == midi_folder.name
+    assert record["model"]["name"] == record["settings"]["run"]["model"]["name"] != ""
+    for name in ("scores", "novelty", "token_errors", "pieces", "mean_entropy_nats", "versions"):
+        assert record[name] == json.loads(json.dumps(published.scores.record))[name]
+    for text in texts(record):
+        assert not Path(text).is_absolute() and "secret_home" not in text and str(midi_folder) not in text
+    table = compare_runs([published.bundle, published.bundle], published.bundle.parent / "comparison")
+    assert table.read_text().count("TSD") == 2
+
+
+def test_examples_are_to_see_and_to_hear(published):
+    folder, run = published.bundle / "examples", published.run
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        f"{place}.{kind}" for place in PLACES for kind in ("mid", "png", "wav")
+    )
+    examples = json.loads((published.bundle / "scores.json").read_text())["examples"]
+    for place in PLACES:
+        pixels = matplotlib.image.imread(io.BytesIO((folder / f"{place}.png").read_bytes()))
+        assert min(pixels.shape[:2]) > 100
+        audio, rate = read_audio(folder / f"{place}.wav")
+        assert 0 < audio.shape[1] <= EXAMPLE_SECONDS * rate and (folder / f"{place}.wav").stat().st_size < 2 * 2**20
+        (record,) = [each for each in run.records if each.label == examples[place]["piece"]]
+        assert load_score(folder / f"{place}.mid") == load_score(run.path(record.files.full))
+
+
+def test_another_report_takes_its_place(published, make_run, tmp_path, monkeypatch, caplog):
+    def no_engine(*arguments, **settings):
+        raise ImportError("no synthesiser")
+
+    monkeypatch.setattr(showcase_module, "render_audio", no_engine)
+    bundle = shutil.copytree(published.bundle, tmp_path / "bundle")
+    run = read_run(make_run(tmp_path / "run", [make_score(200)]))
+    write_report(run, score_run(run, ScoringOptions(num_proc=1)), tmp_path / "report")
+    add_report(bundle, tmp_path / "report", tmp_path / "run")
+    assert sorted(path.name for path in (bundle / "examples").iterdir()) == ["best.mid", "best.png"]
+    assert json.loads((bundle / "scores.json").read_text())["examples"]["best"]["place"] == "best, median, worst"
+    assert "no synthesiser" in caplog.text
+    assert not [path for path in bundle.iterdir() if "partial" in path.name]
+
+
+def test_scores_of_another_model_or_run_are_refused(published, make_run, tmp_path):
+    bundle = shutil.copytree(published.bundle, tmp_path / "bundle")
+    run, report = published.run, published.report
+    other = make_run(tmp_path / "other", [make_score(300)], ["left out"], OutputSettings(pictures=True))
+    with pytest.raises(ValueError, match="scores of another run"):
+        add_report(bundle, report, other)
+    with pytest.raises(FileNotFoundError, match="report"):
+        add_report(bundle, tmp_path / "nowhere", run.folder)
+    (bundle / "model.safetensors").write_bytes(b"others")
+    before = {path.name for path in bundle.rglob("*")}
+    with pytest.raises(ValueError, match="another model"):
+        add_report(bundle, report, run.folder)
+    shutil.copytree(run.folder, tmp_path / "of_hub")
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    manifest["settings"]["model"] = {"name": "alice/x", "revision": "a" * 40}
+    (tmp_path / "of_hub" / "manifest.json").write_text(json.dumps(manifest))
+    of_hub = read_run(tmp_path / "of_hub")
+    write_report(of_hub, replace(published.scores, record=scored_as(published, of_hub)), tmp_path / "report")
+    with pytest.raises(ValueError, match="alice/x of the Hub"):
+        add_report(published.bundle, tmp_path / "report", of_hub.folder)
+    assert {path.name for path in bundle.rglob("*")} == before
+
+
+def scored_as(published, run) -> dict:
+    record = json.loads(json.dumps(published.scores.record))
+    record["settings"]["run"]["model"] = {"name": run.model.name, "revision": run.model.revision}
+    return record
