@@ -157,7 +157,7 @@ def examples(facts: BundleFacts) -> str:
     shown = []
     for stem, names in facts.examples.items():
         by_kind = {name.rpartition(".")[2].lower(): quote(name) for name in names}
-        parts = [f"**{escape(stem.rpartition('/')[2])}**"]
+        parts = [_caption(facts, stem)]
         if "png" in by_kind:
             parts.append(f"![Piano roll of the prompt and what the model wrote]({by_kind['png']})")
         if "wav" in by_kind:
@@ -166,6 +166,15 @@ def examples(facts: BundleFacts) -> str:
         files = [f"[{title}]({by_kind[kind]})" for title, kind in links.items() if kind in by_kind]
         shown.append("\n\n".join([*parts, ", ".join(files)] if files else parts))
     return "\n\n".join(["## Examples", "Prompts, and how the model goes on.", *shown]) if shown else ""
+
+
+def _caption(facts: BundleFacts, stem: str) -> str:
+    said = told(facts.scores, dict, "examples", stem) or {}
+    text = f"**{escape(told(said, str, 'place') or stem)}**"
+    if piece := told(said, str, "piece"):
+        text += f": {escape(piece)}"
+    start = told(said, float, "continuation_at_seconds")
+    return text if start is None else f"{text}; the continuation begins at {start:.1f} s"
 
 
 def limits(facts: BundleFacts) -> str:
