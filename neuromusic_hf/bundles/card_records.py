@@ -10,6 +10,11 @@ from .citations import citations
 from .facts import BundleFacts, told
 from .licences import is_non_commercial
 
+SCORE_HEADS = (
+    "", "score", "95% interval", "noise floor", "p", "originals' distance", "continuations' distance", "pieces",
+    "difference",
+)  # fmt: skip
+
 
 def data(facts: BundleFacts) -> str:
     """What it was trained on, and under which licences."""
@@ -95,24 +100,16 @@ def scores(facts: BundleFacts) -> str:
         interval = told(score, list, "interval") or []
         interval = " to ".join(_figure(bound) for bound in interval) if len(interval) == 2 else "–"
         others = [_figure(score.get(key)) for key in ("noise_floor_95", "p_value", "mean_original", "mean_generated")]
-        rows.append([escape(title), f"**{_figure(score['score'])}**", interval, *others, str(score.get("num_pieces"))])
+        figure, pieces = f"**{_figure(score['score'])}**", _figure(score.get("num_pieces"))
+        rows.append([escape(title), figure, interval, *others, pieces, _difference(score)])
     parts = ["## Scores", _protocol(facts)] if rows else []
     if rows:
-        heads = [
-            "",
-            "score",
-            "95% interval",
-            "noise floor",
-            "p",
-            "originals' distance",
-            "continuations' distance",
-            "pieces",
-        ]
         parts += [
-            table(heads, rows),
+            table(SCORE_HEADS, rows),
             "Each score is the divergence (KL, in nats; lower is better) between how far continuations and how far "
             "the originals are from their prompts, whose means stand beside it. A score under the noise floor, which "
-            "95% of random halves of the originals do not exceed, shows no difference.",
+            "95% of random halves of the originals do not exceed, shows no difference; one whose whole interval lies "
+            "above it shows a clear one.",
         ]
     errors = told(facts.scores, dict, "token_errors") or {}
     if (share := told(errors, float, "token_error_rate")) is not None:
@@ -120,6 +117,16 @@ def scores(facts: BundleFacts) -> str:
     if novelty := _novelty(facts):
         parts.append(novelty)
     return "\n\n".join(part for part in parts if part)
+
+
+def _difference(score: dict) -> str:
+    """What the score shows."""
+    least, floor = (told(score, list, "interval") or [None])[0], told(score, float, "noise_floor_95")
+    if floor is None:
+        return "–"
+    if score["score"] <= floor:
+        return "none shown"
+    return "clear" if isinstance(least, float) and least > floor else "perhaps"
 
 
 def _protocol(facts: BundleFacts) -> str:

@@ -10,14 +10,16 @@ MODEL_NAMES = {"gpt2": "GPT-2", "llama": "Llama", "music_transformer": "Music Tr
 
 def about(facts: BundleFacts) -> str:
     """What it is."""
+    names, _, _ = facts.trained_on
+    trained = f", trained on {escape(names)}," if names else ""
     tokenization = f"{escape(facts.tokenization)} tokens" if facts.tokenization else "tokens"
     if facts.adapter:
         kind = escape(told(facts.adapter, str, "peft_type") or "peft")
         base = f" of {link_to(facts.base_model)}" if facts.base_model else ""
-        text = f"An adapter ({kind}){base} that continues music: it reads and writes MIDI as {tokenization}."
+        text = f"An adapter ({kind}){base}{trained} that continues music: it reads and writes MIDI as {tokenization}."
     elif facts.config:
         kind = MODEL_NAMES.get(facts.model_type or "") or escape(facts.model_type or "language model")
-        text = f"A model of music ({kind}) that continues pieces: it reads and writes MIDI as {tokenization}."
+        text = f"A model of music ({kind}){trained} that continues pieces: it reads and writes MIDI as {tokenization}."
     else:
         text = f"A processor that turns MIDI into {tokenization}, and back."
     rows = [[escape(name), value] for name, value in _said(facts)]

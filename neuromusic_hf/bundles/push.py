@@ -15,12 +15,13 @@ from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
 from ..disk import write_json
 from ..hub import CARD_NAME, is_hub_id, make_repository, push_folder
-from ..models.adapters import find_processor
+from ..models.adapters import find_processor, load_processor
 from ..tokenization import MidiProcessor
 from .bundle import find_bundle, save_bundle
 from .card import bundle_card
-from .facts import BundleFacts
+from .facts import PROCESSOR_NAME, BundleFacts
 from .files import CONFIGS, OF_EARLIER_PUSHES, bundle_files, code_files
+from .pipeline_file import PIPELINE_FILE, add_pipeline_file
 
 LARGEST_SHARD = "50GB"
 """As transformers has it."""
@@ -71,10 +72,10 @@ def push_bundle(
     with tempfile.TemporaryDirectory() as staging:
         staged = Path(staging)
         if isinstance(model, str | Path):
-            _link_bundle(Path(find_bundle(model)), staged)
+            _link_bundle(Path(find_bundle(model)), staged, processor)
         else:
             save_bundle(model, processor or find_processor(model), staged, max_shard_size=max_shard_size)
-            (staged / CARD_NAME).unlink(missing_ok=True)  # peft's
+            _lift_adapter(staged)
         if (staged / ADAPTER_CONFIG_NAME).exists():
             _name_base(staged, base_model, pushing.get("token"))
         return _push(staged, repo_id, tags, **{"commit_message": "Upload bundle"} | _given(pushing))
@@ -127,11 +128,28 @@ def _given(pushing: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in pushing.items() if value is not None}
 
 
-def _link_bundle(folder: Path, staged: Path):
-    """Puts a folder's bundle into another one, without copying its weights."""
-    for name in bundle_files(folder):
+def _link_bundle(folder: Path, staged: Path, processor: MidiProcessor | None):
+    """Puts a folder's bundle into another one, without copying its weights; with a processor, if it has none."""
+    names = {*bundle_files(folder)}
+    if PROCESSOR_NAME not in names or processor is not None:
+        processor = processor or load_processor(str(folder))
+        processor.save_pretrained(staged)
+        names -= {path.name for path in staged.iterdir()}
+    for name in sorted(names):
         (staged / name).parent.mkdir(exist_ok=True)
         (staged / name).symlink_to((folder / name).resolve())
+    if PIPELINE_FILE not in names:
+        add_pipeline_file(staged)
+
+
+def _lift_adapter(staged: Path):
+    """Puts an adapter where it is looked for: peft saves one that is not named `default` in a folder of its own."""
+    (staged / CARD_NAME).unlink(missing_ok=True)  # peft's
+    folders = [path.parent for path in staged.glob(f"*/{ADAPTER_CONFIG_NAME}")]
+    if len(folders) + (staged / ADAPTER_CONFIG_NAME).exists() > 1:
+        raise ValueError("The model has several adapters: keep one of them (delete_adapter), and push that.")
+    for path in (path for folder in folders for path in folder.iterdir()):
+        path.rename(staged / path.name)
 
 
 def _name_base(staged: Path, base_model: str | None, token: str | bool | None):

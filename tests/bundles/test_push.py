@@ -242,3 +242,44 @@ def test_an_adapter_of_a_folder_is_refused_until_its_base_is_on_the_hub(hub, sav
     push_bundle(tmp_path, "alice/lora", base_model="alice/base")
     assert names(hub, "alice/lora") == ADAPTER and not secrets_in(hub, saved("gpt2"))
     assert str(saved("gpt2")) in (tmp_path / "adapter_config.json").read_text()
+
+
+def test_an_adapter_of_another_name_is_pushed_and_two_are_not(hub, adapter):
+    adapter.add_adapter("second", adapter.peft_config["default"])
+    with pytest.raises(ValueError, match="several adapters"):
+        push_bundle(adapter, "alice/lora")
+    adapter.set_adapter("second")
+    adapter.delete_adapter("default")
+    push_bundle(adapter, "alice/lora")
+    assert names(hub, "alice/lora") == ADAPTER
+
+
+def test_a_pipeline_of_an_adapter_pushes_the_adapter(hub, adapter):
+    push_bundle(adapter, "alice/lora")
+    pipeline("midi-continuation", model="alice/lora").push_to_hub("alice/again")
+    assert names(hub, "alice/again") == ADAPTER | {"generation_config.json"}
+    assert continued("alice/again") == continued("alice/lora")
+
+
+def test_a_folder_without_processor_gets_one_and_stays_as_it_is(hub, saved, adapter, processor_of, tmp_path):
+    adapter.save_pretrained(tmp_path / "adapter")
+    AutoModelForCausalLM.from_pretrained(saved("gpt2")).save_pretrained(tmp_path / "model")
+    processor_of("REMI").music_tokenizer.save(tmp_path / "model" / "tokenizer.json")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    push_bundle(tmp_path / "adapter", "alice/lora")
+    push_bundle(tmp_path / "model", REPOSITORY)
+    (tmp_path / "model" / "tokenizer.json").unlink()
+    with pytest.raises(OSError, match="tokenizer.json"):
+        push_bundle(tmp_path / "model", "alice/other")
+    push_bundle(tmp_path / "model", "alice/other", processor_of("REMI"))
+    assert names(hub, "alice/lora") == ADAPTER and names(hub) == names(hub, "alice/other") == BUNDLE
+    assert {path: path.read_bytes() for path in before if path.exists()} == {
+        path: content for path, content in before.items() if path.exists()
+    }
+    assert continued(REPOSITORY) == continued("alice/other") == continued(str(saved("gpt2")))
+
+
+def test_a_new_model_is_pushed_with_the_processor_it_was_built_with(hub, processor_of):
+    build_model("music_transformer", processor_of("TSD"), context_length=64, **ONE_LAYER).push_to_hub(REPOSITORY)
+    assert names(hub) == BUNDLE | CODE
+    assert b"TSD" in hub.files(REPOSITORY)["README.md"]
