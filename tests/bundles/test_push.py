@@ -8,6 +8,7 @@ from pathlib import Path
 import peft
 import pytest
 import torch
+from full_bundle import add_records
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 from loopback_hub import Status
@@ -283,3 +284,25 @@ def test_a_new_model_is_pushed_with_the_processor_it_was_built_with(hub, process
     build_model("music_transformer", processor_of("TSD"), context_length=64, **ONE_LAYER).push_to_hub(REPOSITORY)
     assert names(hub) == BUNDLE | CODE
     assert b"TSD" in hub.files(REPOSITORY)["README.md"]
+
+
+def test_records_stay_with_the_weights_that_they_tell_of(hub, saved, tmp_path):
+    shutil.copytree(saved("gpt2"), tmp_path / "bundle")
+    add_records(tmp_path / "bundle")
+    push_bundle(tmp_path / "bundle", REPOSITORY)
+    before = hub.files(REPOSITORY)
+    assert {"run.json", "examples/1-prompt_and_continuation.mid"} <= before.keys()
+    model = AutoModelForCausalLM.from_pretrained(REPOSITORY)
+    model.push_to_hub(REPOSITORY)
+    assert hub.files(REPOSITORY) == before
+    with torch.no_grad():
+        model.lm_head.weight.add_(1)
+    model.push_to_hub(REPOSITORY, revision="trained")
+    assert names(hub, revision="trained") == BUNDLE
+    assert b"5,659,329" not in hub.files(REPOSITORY, "trained")["README.md"]
+
+
+def test_a_damaged_repository_can_be_pushed_over(hub, saved):
+    hub.put(REPOSITORY, {"config.json": b"{", "theirs.py": b"1"})
+    push_bundle(saved("gpt2"), REPOSITORY)
+    assert names(hub) == BUNDLE | {"theirs.py"}
