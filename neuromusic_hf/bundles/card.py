@@ -52,7 +52,7 @@ def write_card(folder: str | Path, repo_id: str | None = None):
     Args:
         folder (`str` or `Path`): of the bundle.
         repo_id (`str`, *optional*):
-            The repository that it is for. Without it the card names another, which the log tells; a push writes its name.
+            The repository that it is for. Without it the card names another, which the log tells; a push mends that.
 
     Raises:
         `ValueError`: a file of the bundle is damaged.

@@ -128,6 +128,14 @@ def test_what_belongs_to_this_machine_is_refused(hub, folder, name, content, rea
     assert not hub.requests
 
 
+def test_what_only_looks_like_a_path_is_pushed(hub, folder):
+    harmless = ["https://example.com/a", "alice/model", "runs", "4/4", "TimeSig_4/4", "/", "//", "~", "C:", "a /b"]
+    (folder / "run.json").write_text(json.dumps({"/some/key": harmless}))
+    (folder / "tokenizer.json").write_text(json.dumps({"vocab": ["/usr/bin"]}))
+    push(folder)
+    assert {"run.json", "tokenizer.json"} <= hub.files("alice/model").keys()
+
+
 def test_nothing_is_not_pushed(hub, tmp_path):
     with pytest.raises(ValueError, match="nothing to push"):
         push(tmp_path)
