@@ -17,6 +17,7 @@ from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 from ..disk import hash_files, write_json
 from ..hub import CARD_NAME, is_hub_id, make_repository, push_folder
 from ..models.adapters import find_processor, load_processor
+from ..models.fit import check_vocabulary
 from ..tokenization import MidiProcessor
 from .bundle import find_bundle, save_bundle
 from .card import bundle_card
@@ -60,8 +61,8 @@ def push_bundle(
         [`~huggingface_hub.CommitInfo`]: with the commit and its address.
 
     Raises:
-        `ValueError`: the processor is not known, an adapter's base is a folder, or something in the bundle is of this
-            machine alone.
+        `ValueError`: the processor is not known or not the model's, an adapter's base is a folder, or something in the
+            bundle is of this machine alone.
         [`~huggingface_hub.errors.HfHubHTTPError`]: the Hub refuses, or cannot be reached.
 
     Example:
@@ -75,7 +76,9 @@ def push_bundle(
         if isinstance(model, str | Path):
             _link_bundle(Path(find_bundle(model)), staged, processor)
         else:
-            save_bundle(model, processor or find_processor(model), staged, max_shard_size=max_shard_size)
+            processor = processor or find_processor(model)
+            check_vocabulary(model, processor)
+            save_bundle(model, processor, staged, max_shard_size=max_shard_size)
             _lift_adapter(staged)
             _keep_records(staged, repo_id, **pushing)
         if (staged / ADAPTER_CONFIG_NAME).exists():

@@ -9,10 +9,12 @@ from huggingface_hub import CommitInfo
 from transformers import PreTrainedModel
 from transformers.utils import PushToHubMixin
 
-from ..hub import NotOnHubError
+from ..hub import NotOnHubError, find_file
 from ..models.adapters import find_processor
 from ..models.music_transformer import MusicTransformerPreTrainedModel
+from ..models.origin import pulled_with
 from ..tokenization import MidiProcessor
+from .facts import PROCESSOR_NAME
 from .push import LARGEST_SHARD, push_bundle, push_processor
 
 PUSHING = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")
@@ -67,10 +69,20 @@ def _processor_of(model: PreTrainedModel) -> MidiProcessor | None:
     try:
         return find_processor(model)
     except (ValueError, NotOnHubError) as error:
-        if not _is_ours(model):
+        if not _is_of_music(model):
             return None
         raise ValueError(f"{error} Or push the two together: push_bundle(model, repo_id, processor).") from error
 
 
-def _is_ours(model: PreTrainedModel) -> bool:
-    return isinstance(model, MusicTransformerPreTrainedModel) or hasattr(model.config, "trained_programs")
+def _is_of_music(model: PreTrainedModel) -> bool:
+    if isinstance(model, MusicTransformerPreTrainedModel) or hasattr(model.config, "trained_programs"):
+        return True
+    try:
+        path = find_file(model.name_or_path, PROCESSOR_NAME, **_without_trust(pulled_with(model)))
+        return path is not None and MidiProcessor.__name__ in path.read_text(encoding="utf-8")
+    except NotOnHubError:
+        return False
+
+
+def _without_trust(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name != "trust_remote_code"}

@@ -15,7 +15,7 @@ VOCABULARIES = ("tokenizer.json", "vocab.json")
 """Tokens can look like paths."""
 
 _TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{30,}")
-_LOCAL = re.compile(r"/[\w.-]{2}|~/|[A-Za-z]:[\\/]\w|\\\\\w|file:")
+_LOCAL = re.compile(r"/[\w.-]{2}|\.\.?[\\/]|~/|[A-Za-z]:[\\/]\w|\\\\\w|file:")
 
 
 def check_shareable(path: str | Path, token: str | bool | None = None):
@@ -38,7 +38,7 @@ def check_shareable(path: str | Path, token: str | bool | None = None):
         raise ValueError(f"{path} holds a token of the Hub: nothing is pushed. Take it out there, and revoke it.")
     if path.suffix in SETTINGS and path.name not in VOCABULARIES:
         for place, value in _strings(_read(path, text)):
-            if _LOCAL.match(value):
+            if _LOCAL.match(value) or f"{Path.home()}/" in value:
                 raise ValueError(
                     f"{path} names a path of this machine ({place}: {value}): nothing is pushed. Take it out there, "
                     "or write a Hub id in its place."

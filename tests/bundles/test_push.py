@@ -306,3 +306,18 @@ def test_a_damaged_repository_can_be_pushed_over(hub, saved):
     hub.put(REPOSITORY, {"config.json": b"{", "theirs.py": b"1"})
     push_bundle(saved("gpt2"), REPOSITORY)
     assert names(hub) == BUNDLE | {"theirs.py"}
+
+
+def test_a_model_whose_processor_is_refused_is_not_pushed_without_it(hub, saved, tmp_path):
+    shutil.copytree(saved("gpt2"), tmp_path / "bundle")
+    path = tmp_path / "bundle" / "processor_config.json"
+    path.write_text(path.read_text().replace('"class": "REMI"', '"class": "nowhere.Own"'))
+    with pytest.raises(ValueError, match="nowhere.Own"):
+        AutoModelForCausalLM.from_pretrained(tmp_path / "bundle").push_to_hub(REPOSITORY)
+    assert not hub.store.repositories
+
+
+def test_a_model_is_not_pushed_with_the_processor_of_another(hub, tiny_model, processor_of):
+    with pytest.raises(ValueError, match="ids"):
+        push_bundle(tiny_model("REMI"), REPOSITORY, processor_of("TSD"))
+    assert not hub.store.repositories
