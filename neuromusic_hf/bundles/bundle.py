@@ -7,7 +7,8 @@ A bundle is a folder, or a repository of the Hub, with
   `*_music_transformer.py` of a Music Transformer, or the code of another model that is not transformers' own;
 - `tokenizer.json`, `tokenizer_config.json`: a plain fast tokenizer, with the ids of the processor;
 - `processor_config.json`: the [`MidiProcessor`], with the whole config of its miditok tokenizer;
-- `midi_continuation.py`: where transformers finds the pipeline, named in `config.json`;
+- `midi_continuation.py` and `processing_midi.py`: where transformers finds the pipeline and the processor, named in
+  `config.json` and `processor_config.json`;
 - `recipe.yaml` and `run.json`, where a training run made it: what was asked, and what came of it.
 
 A training run leaves its bundle in the folder `bundle` of its own, beside checkpoints, tests and reports.
