@@ -5,11 +5,15 @@ import time
 from collections.abc import Iterator, Sequence
 
 import torch
+from huggingface_hub import CommitInfo
 from transformers import GenerationConfig, Pipeline, PreTrainedConfig, PreTrainedModel
 from transformers.pipelines import PIPELINE_REGISTRY
 
 from ..bundles.bundle import save_bundle
 from ..bundles.pipeline_file import PIPELINE_TASK, CustomPipelines
+from ..bundles.push import push_bundle
+from ..bundles.push_routes import PUSHING
+from ..disk import user_path
 from ..models.adapters import AutoMusicModel, find_processor
 from ..models.fit import check_match, longest_context
 from ..models.sampling import read_sampling, unsaid_sampling
@@ -152,8 +156,16 @@ class MidiContinuationPipeline(Pipeline):
         return read_sampling(settings_in_force(self.model, self._prepare_generate_kwargs(arguments)))
 
     def save_pretrained(self, save_directory, **kwargs):
-        """Saves a whole bundle, as [`save_bundle`]."""
+        """Saves a whole bundle, as [`save_bundle`]; `push_to_hub` pushes it to `repo_id`, as `push_to_hub()` does."""
+        pushing = {name: kwargs.pop(name) for name in (*PUSHING, "repo_id") if name in kwargs}
+        pushes = kwargs.pop("push_to_hub", False)
         save_bundle(self.model, self.processor, save_directory, **kwargs)
+        if pushes:
+            self.push_to_hub(**{"repo_id": user_path(save_directory).name} | pushing)
+
+    def push_to_hub(self, repo_id: str, **kwargs) -> CommitInfo:
+        """Pushes a whole bundle, as [`push_bundle`]."""
+        return push_bundle(self.model, repo_id, self.processor, **kwargs)
 
     def _sanitize_parameters(self, **parameters):
         assistants = {"assistant_model": self.assistant_model, "assistant_tokenizer": self.assistant_tokenizer}

@@ -1,5 +1,18 @@
 """The Hugging Face Hub, as every room meets it: what is pushed, and what is pulled."""
 
-from .upload import push_folder
+from .card import CARD_NAME, Card, Section
+from .markdown import code_block, escape, link_to, table
+from .upload import is_hub_id, make_repository, push_folder
 
-__all__ = ["push_folder"]
+__all__ = [
+    "CARD_NAME",
+    "Card",
+    "Section",
+    "code_block",
+    "escape",
+    "is_hub_id",
+    "link_to",
+    "make_repository",
+    "push_folder",
+    "table",
+]

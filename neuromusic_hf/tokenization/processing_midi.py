@@ -23,6 +23,9 @@ from .tally import Tally, take_tally
 from .token_limits import TokenLimits
 from .vocabulary_training import train_music_tokenizer
 
+LOCAL_FACTS = ("is_local", "local_files_only", "name_or_path", "token", "cache_dir")
+"""What a fast tokenizer remembers of where it was loaded: nobody else's business."""
+
 MidiInput = str | Path | bytes | dict | AnyScore
 
 
@@ -320,7 +323,12 @@ class MidiProcessor(ProcessorMixin):
             )
         check_plain(self.tokenizer, len(self.music_tokenizer), self.vocabulary_hash)
         save_directory = user_path(save_directory)
-        return super().save_pretrained(str(save_directory), **kwargs)
+        for name in LOCAL_FACTS:
+            self.tokenizer.init_kwargs.pop(name, None)
+        saved = super().save_pretrained(str(save_directory))
+        if kwargs.pop("push_to_hub", False):
+            self.push_to_hub(kwargs.pop("repo_id", save_directory.name), **kwargs)
+        return saved
 
     @property
     def vocab_size(self) -> int:
