@@ -276,9 +276,10 @@ class _asking:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, (OSError, RevisionResolutionError)) and not isinstance(error, CacheError):
+            problem = " ".join(str(error).split()).rstrip(".")
             raise ValueError(
-                f"'{self.repo_id}' is no local path and cannot be loaded from the Hub: {error} Check the spelling; a "
-                "private dataset needs a token that may read it: `hf auth login`, HF_TOKEN or token=."
+                f"'{self.repo_id}' is no local path and cannot be loaded from the Hub: {problem}. Check the spelling; "
+                "a private dataset needs a token that may read it: `hf auth login`, HF_TOKEN or token=."
             ) from error
 
 
