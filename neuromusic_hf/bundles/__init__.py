@@ -1,6 +1,6 @@
 """Bundles: folders and repositories that hold a model, its processor, and all that belongs to them."""
 
-from .bundle import save_bundle
+from .bundle import BUNDLE_NAME, find_bundle, save_bundle
 from .card import bundle_card, write_card
 from .files import BUNDLE_FILES, bundle_files
 from .identity import ModelIdentity, files_hash, weights_hash
@@ -10,11 +10,13 @@ from .push_routes import register_pushing
 
 __all__ = [
     "BUNDLE_FILES",
+    "BUNDLE_NAME",
     "ModelIdentity",
     "add_pipeline_file",
     "bundle_card",
     "bundle_files",
     "files_hash",
+    "find_bundle",
     "push_bundle",
     "push_processor",
     "register_pushing",

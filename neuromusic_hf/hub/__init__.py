@@ -2,19 +2,27 @@
 
 from .card import CARD_NAME, Card, Section, read_card
 from .markdown import code_block, escape, link_to, table
+from .pull import NotOnHubError, PullError, find_file, resolve_commit, telling_faults
+from .shipped_code import shipped_code
 from .upload import is_hub_id, make_repository, push_card, push_folder
 
 __all__ = [
     "CARD_NAME",
     "Card",
+    "NotOnHubError",
+    "PullError",
     "Section",
     "code_block",
     "escape",
+    "find_file",
     "is_hub_id",
     "link_to",
     "make_repository",
     "push_card",
     "push_folder",
     "read_card",
+    "resolve_commit",
+    "shipped_code",
     "table",
+    "telling_faults",
 ]

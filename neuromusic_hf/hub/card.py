@@ -132,10 +132,9 @@ class Card:
             return str(ours[match["name"]]) if match["name"] in ours else ""
 
         body = _SECTION.sub(renew, body)
-        names = [None, *(section.name for section in self.sections)]
-        for before, section in zip(names, self.sections, strict=False):
+        for before, section in zip([None, *self.sections], self.sections, strict=False):
             if section.name not in found:
-                body = _insert(body, str(section), before)
+                body = _insert(body, str(section), before.name if before else None)
                 found.add(section.name)
         return body
 

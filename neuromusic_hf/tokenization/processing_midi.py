@@ -11,7 +11,8 @@ from symusic import Tempo
 from symusic.core import ScoreTick
 from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
 
-from ..disk import user_path
+from ..disk import user_path, write_whole
+from ..hub import resolve_commit, shipped_code, telling_faults
 from ..music import AnyScore, load_score
 from .base_words import expand_ids
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
@@ -19,14 +20,23 @@ from .fast_tokenizer import NO_VALUE, to_fast_tokenizer, vocabulary_hash
 from .miditok_file import HUB_ARGUMENTS, find_miditok_file, load_miditok_file
 from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, music_tokenizer_to_dict
 from .one_stream import decode_ids, encode_quantised, quantise
+from .saved_files import load_text_tokenizer, read_saved_processor
 from .tally import Tally, take_tally
 from .token_limits import TokenLimits
 from .vocabulary_training import train_music_tokenizer
 
 LOCAL_FACTS = ("is_local", "local_files_only", "name_or_path", "token", "cache_dir")
 """What a fast tokenizer remembers of where it was loaded: nobody else's business."""
+FILES = ("processor_config.json", "tokenizer_config.json")
+"""Of a saved processor, beside its `tokenizer.json`."""
 
 MidiInput = str | Path | bytes | dict | AnyScore
+
+PROCESSOR_FILE = "processing_midi.py"
+PROCESSOR_CODE = shipped_code("neuromusic_hf.tokenization", "MidiProcessor")
+AUTO_MAP = {"AutoProcessor": "processing_midi.MidiProcessor"}
+"""Which file beside `processor_config.json` holds the class. Without it, `AutoProcessor` gives in silence a tokenizer
+where this package is not imported."""
 
 
 class MidiProcessor(ProcessorMixin):
@@ -42,7 +52,7 @@ class MidiProcessor(ProcessorMixin):
         miditok (`dict`):
             What rebuilds the miditok tokenizer: class, whole config, versions, trained model.
         vocabulary_hash (`str`, *optional*):
-            SHA-256 of miditok's vocabulary, to which the ids belong. Checked where given.
+            SHA-256 of miditok's vocabulary, to which the ids belong; that of `tokenizer` is compared in any case.
 
     Tokens may be added to `tokenizer`, behind miditok's. They stand for no music: decoding leaves them out.
 
@@ -71,36 +81,47 @@ class MidiProcessor(ProcessorMixin):
             )
         self.music_tokenizer = music_tokenizer_from_dict(miditok)
         check_usable(self.music_tokenizer)
+        rebuilt = check_rebuilt(self.music_tokenizer, vocabulary_hash, miditok)
+        check_plain(tokenizer, len(self.music_tokenizer), rebuilt)
         self.miditok = miditok
-        self.vocabulary_hash = vocabulary_hash
+        self.vocabulary_hash = rebuilt
         self._made_of = _state(self.music_tokenizer)
         self._limits = TokenLimits.of(self.music_tokenizer)
         self._expanded = None, []
-        if vocabulary_hash is not None:
-            check_rebuilt(self.music_tokenizer, vocabulary_hash, miditok)
-        check_plain(tokenizer, len(self.music_tokenizer), vocabulary_hash)
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs) -> "MidiProcessor":
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | Path, *, trust_remote_code: bool | None = False, **kwargs
+    ) -> "MidiProcessor":
         """
         Loads a processor that was saved, or wraps a miditok tokenizer that was.
+
+        All that its files name is checked before it is made, and code runs only where you ask for it.
 
         Args:
             pretrained_model_name_or_path (`str` or `Path`):
                 Folder or Hub id of a saved processor; or of miditok's own `tokenizer.json`, or that file itself,
                 whatever its name.
-            kwargs: of `ProcessorMixin.from_pretrained` (`revision`, `subfolder`, `token`, `local_files_only`, ...).
+            trust_remote_code (`bool`, *optional*, defaults to `False`):
+                Import the tokenizer's class, where it is not miditok's and your process does not have it yet.
+            kwargs: that say where files come from (`revision`, `subfolder`, `token`, `local_files_only`, ...).
 
         Raises:
-            `ValueError`: a file is damaged, or does not fit, as in [`MidiProcessor`].
-            `OSError`: there is no such file, folder or repository.
+            `ValueError`: a file is damaged, or does not fit, as in [`MidiProcessor`]; or it is too large, or names a
+                class that would have to be imported.
+            `OSError`: there is no such file, folder or repository, or it cannot be pulled from the Hub.
         """
         source = user_path(pretrained_model_name_or_path)
         source = source if source.exists() else pretrained_model_name_or_path
         where = {name: kwargs[name] for name in HUB_ARGUMENTS if kwargs.get(name) is not None}
+        of_commit = {name: where[name] for name in ("token", "cache_dir", "local_files_only") if name in where}
+        if commit := resolve_commit(source, where.get("revision"), **of_commit):
+            where["revision"] = commit
         if path := find_miditok_file(source, **where):
             return cls.from_music_tokenizer(load_miditok_file(path))
-        return super().from_pretrained(source, **kwargs)
+        saved = read_saved_processor(str(source), bool(trust_remote_code), **where)
+        with telling_faults(source, **where):
+            return cls(load_text_tokenizer(str(source), **where), **saved)
 
     @classmethod
     def from_tokenization(cls, name: str = "REMI", **settings) -> "MidiProcessor":
@@ -326,6 +347,7 @@ class MidiProcessor(ProcessorMixin):
         for name in LOCAL_FACTS:
             self.tokenizer.init_kwargs.pop(name, None)
         saved = super().save_pretrained(str(save_directory))
+        write_whole(save_directory / PROCESSOR_FILE, PROCESSOR_CODE)
         if kwargs.pop("push_to_hub", False):
             self.push_to_hub(kwargs.pop("repo_id", save_directory.name), **kwargs)
         return saved
@@ -359,6 +381,7 @@ class MidiProcessor(ProcessorMixin):
         """What `processor_config.json` holds."""
         return {
             "processor_class": type(self).__name__,
+            "auto_map": AUTO_MAP,
             "vocabulary_hash": self.vocabulary_hash,
             "miditok": self.miditok,
         }
