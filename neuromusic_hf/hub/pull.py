@@ -17,6 +17,7 @@ from huggingface_hub.errors import (
     RemoteEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
+    RevisionResolutionError,
 )
 from huggingface_hub.file_download import repo_folder_name
 
@@ -136,7 +137,7 @@ def telling_faults(name: str | Path, *, repo_type: str = "model", **hub_argument
         yield
     except PullError:
         raise
-    except (OSError, ValueError, HTTPError) as error:
+    except (OSError, ValueError, HTTPError, RevisionResolutionError) as error:
         told = _told(error, str(name), repo_type, hub_arguments.get("revision"), hub_arguments.get("token"))
         if told is None:
             raise
@@ -178,14 +179,15 @@ def _told(
         return NotOnHubError(
             f"There is no {kind} {name!r}: it is no folder here, and no Hub id, which reads owner/name."
         )
-    if constants.is_offline_mode() and _first(causes, (OfflineModeIsEnabled, LocalEntryNotFoundError)):
+    unreached = _first(causes, (LocalEntryNotFoundError, RevisionResolutionError))
+    if constants.is_offline_mode() and (unreached or _first(causes, OfflineModeIsEnabled)):
         return NotOnHubError(
             f"{at} was not pulled before, as far as it is needed here, and the Hub is switched off "
             "(HF_HUB_OFFLINE=1): pull it once without that."
         )
     if status is not None and status >= SERVER_ERRORS:
         return PullError(f"The Hub answers {status} when asked for {at}: it is out of order. Try again later.")
-    if _first(causes, LocalEntryNotFoundError):
+    if unreached:
         return PullError(
             f"The Hub ({constants.ENDPOINT}) cannot be reached, or gives no answer, and {at} was not pulled before, "
             "as far as it is needed here: look at the network, and try again."
