@@ -18,6 +18,7 @@ def parse_arguments() -> argparse.Namespace:
     defaults = EmbeddingSettings()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", help="name, folder or archive of a corpus, or several joined with +")
+    parser.add_argument("--revision", help="branch, tag or commit of a corpus on the Hub; main if not given")
     parser.add_argument("--output", type=os.path.expanduser, required=True, help="folder to write to")
     parser.add_argument("--split", default="train", choices=SPLIT_NAMES, help="which split of the corpus")
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")

@@ -1,6 +1,15 @@
 """The Hugging Face Hub, as every room meets it: what is pushed, and what is pulled."""
 
-from .pull import NotOnHubError, PullError, find_file, resolve_commit, telling_faults
+from .pull import NotOnHubError, PullError, check_revision, find_file, pulled_from, resolve_commit, telling_faults
 from .upload import push_folder
 
-__all__ = ["NotOnHubError", "PullError", "find_file", "push_folder", "resolve_commit", "telling_faults"]
+__all__ = [
+    "NotOnHubError",
+    "PullError",
+    "check_revision",
+    "find_file",
+    "pulled_from",
+    "push_folder",
+    "resolve_commit",
+    "telling_faults",
+]

@@ -129,6 +129,7 @@ class Adapter:
 
     def _name(self, model: PreTrainedModel) -> PreTrainedModel:
         """Makes a model with this adapter tell where it comes from."""
+        model.hub_base = f"{self.base}@{model.hub_commit}" if model.hub_commit else None
         model.name_or_path = model.config.name_or_path = self.name
         remember_origin(model, self.commit, **self.where)
         return model

@@ -119,7 +119,12 @@ PIECE_RANGES = {"max_items": Range(1, "pieces"), "num_proc": PROCESSES, "seed": 
 
 
 def find_pieces(
-    sources: Sequence[str], *, split: str = "test", data_dir: str | None = None, num_proc: int | None = None
+    sources: Sequence[str],
+    *,
+    split: str = "test",
+    data_dir: str | None = None,
+    revision: str | None = None,
+    num_proc: int | None = None,
 ) -> list[PieceSource]:
     """
     Finds the pieces that `sources` name, in their order, and reads none.
@@ -131,17 +136,19 @@ def find_pieces(
             MIDI files, folders of them (searched deeply), or names of corpora as for [`load_corpus`].
         split (`str`, *optional*, defaults to `"test"`): which split of a corpus.
         data_dir (`str`, *optional*): where a corpus lies, if it is here already.
+        revision (`str`, *optional*): branch, tag or commit of a corpus on the Hub; main if not given.
         num_proc (`int`, *optional*): processes that read a corpus.
 
     Raises:
         `FileNotFoundError`: a MIDI file does not exist.
-        `ValueError`: a folder holds no MIDI file, or there is no such corpus.
+        `ValueError`: a folder holds no MIDI file, there is no such corpus, or none of which there are revisions.
     """
     check_ranges({"num_proc": num_proc}, PIECE_RANGES)
     sources = [os.path.expanduser(source) for source in sources]
     for path in map(Path, sources):
         if is_midi_name(path.name) and not path.exists():
             raise FileNotFoundError(f"There is no MIDI file '{path}'.")
+    corpus = {"data_dir": data_dir, "num_proc": num_proc} | ({} if revision is None else {"revision": revision})
     pieces: list[PieceSource] = []
     for source in sources:
         path = Path(source)
@@ -150,7 +157,7 @@ def find_pieces(
         elif path.is_file() and is_midi_name(path.name):
             pieces.append(FilePiece(path))
         else:
-            pieces += row_pieces(load_corpus(source, data_dir=data_dir, num_proc=num_proc)[split])
+            pieces += row_pieces(load_corpus(source, **corpus)[split])
     return pieces
 
 
