@@ -43,7 +43,8 @@ def main():
         args.vector_size, args.window, args.min_count, args.sample, epochs=args.epochs, seed=args.seed
     )
     with lock_folder(args.output):
-        pieces = load_corpus(args.corpus, args.data_dir, num_proc=args.num_proc)[args.split]
+        corpus = load_corpus(args.corpus, args.data_dir, num_proc=args.num_proc, revision=args.revision)
+        pieces = corpus[args.split]
         reductions, dropped = reduce_corpus(pieces, args.num_proc)
         source = {"corpus": args.corpus, "split": args.split, "dropped": dropped}
         embedding = train_harmony_embedding(reductions, settings, source)

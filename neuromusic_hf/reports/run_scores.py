@@ -180,11 +180,11 @@ class _Available:
 def _training_split(options: ScoringOptions) -> Dataset | None:
     if options.train_corpus is None:
         return None
-    shares, num_proc = options.split_shares, options.num_proc
-    where = {} if options.revision is None else {"revision": options.revision}
-    return load_corpus(options.train_corpus, options.data_dir, split_shares=shares, num_proc=num_proc, **where)[
-        "train"
-    ]
+    shares, revision = options.split_shares, options.revision
+    corpus = load_corpus(
+        options.train_corpus, options.data_dir, split_shares=shares, num_proc=options.num_proc, revision=revision
+    )
+    return corpus["train"]
 
 
 def _compare(run: FinishedRun, comparisons: tuple[Comparison, ...], num_proc: int) -> Found:

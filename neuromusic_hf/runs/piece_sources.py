@@ -12,6 +12,7 @@ from datasets import Dataset
 
 from ..corpora import load_corpus
 from ..corpora.builder import printable
+from ..corpora.names import find_corpora
 from ..corpora.sources import attempt, is_midi_name, list_source, read_file
 from ..generation.pieces import PROMPT_LIMITS
 from ..music import Midi, RefusedFile
@@ -148,7 +149,9 @@ def find_pieces(
     for path in map(Path, sources):
         if is_midi_name(path.name) and not path.exists():
             raise FileNotFoundError(f"There is no MIDI file '{path}'.")
-    corpus = {"data_dir": data_dir, "num_proc": num_proc} | ({} if revision is None else {"revision": revision})
+    on_hub = [source for source in sources if revision is not None and _is_on_hub(source)]
+    if revision is not None and not on_hub:
+        raise ValueError(f"Revision {revision!r} is of a corpus on the Hub, and {', '.join(sources)} is none.")
     pieces: list[PieceSource] = []
     for source in sources:
         path = Path(source)
@@ -157,8 +160,13 @@ def find_pieces(
         elif path.is_file() and is_midi_name(path.name):
             pieces.append(FilePiece(path))
         else:
-            pieces += row_pieces(load_corpus(source, **corpus)[split])
+            where = {"data_dir": data_dir, "revision": revision if source in on_hub else None}
+            pieces += row_pieces(load_corpus(source, num_proc=num_proc, **where)[split])
     return pieces
+
+
+def _is_on_hub(source: str) -> bool:
+    return not Path(source).exists() and any(corpus.is_on_hub for corpus in find_corpora(source))
 
 
 def _files_in(folder: Path) -> list[FilePiece]:
