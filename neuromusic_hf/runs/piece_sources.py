@@ -160,8 +160,8 @@ def find_pieces(
         elif path.is_file() and is_midi_name(path.name):
             pieces.append(FilePiece(path))
         else:
-            where = {"data_dir": data_dir, "revision": revision if source in on_hub else None}
-            pieces += row_pieces(load_corpus(source, num_proc=num_proc, **where)[split])
+            at = revision if source in on_hub else None
+            pieces += row_pieces(load_corpus(source, data_dir=data_dir, revision=at, num_proc=num_proc)[split])
     return pieces
 
 
