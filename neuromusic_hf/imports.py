@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -26,6 +27,19 @@ def import_class(path: str, base: type[Base], what: str) -> type[Base]:
         `ValueError`: there is no such thing, its module fails, or it is no subclass of `base`; it says what to do.
     """
     return _import(path, what, f"a subclass of {_name(base)}", lambda found: _is_subclass(found, base))
+
+
+def imported_class(path: str, base: type[Base]) -> type[Base] | None:
+    """
+    The class of an import path, if this process has it already; nothing is imported.
+
+    Args:
+        path (`str`): its import path, as a file of anyone names it.
+        base (`type`): what it must be a subclass of; `None` of others.
+    """
+    module_name, _, name = path.rpartition(".")
+    found = vars(sys.modules[module_name]).get(name) if module_name in sys.modules else None
+    return found if _is_subclass(found, base) else None
 
 
 def import_by_path(path: str, kind: type | tuple[type, ...], what: str) -> Any:

@@ -49,35 +49,39 @@ def check_saved(saved: MusicTokenizer, tokenizer: MusicTokenizer):
         )
 
 
-def check_rebuilt(tokenizer: MusicTokenizer, expected_hash: str, saved: dict):
+def check_rebuilt(tokenizer: MusicTokenizer, expected_hash: str | None, saved: dict) -> str:
     """
     Checks the vocabulary that the installed miditok builds.
 
     Args:
         tokenizer ([`miditok.MusicTokenizer`]): rebuilt here.
-        expected_hash (`str`): of the vocabulary that it had.
+        expected_hash (`str`, *optional*): of the vocabulary that it had.
         saved (`dict`): what it was rebuilt from.
+
+    Returns:
+        `str`: the hash of what was built.
 
     Raises:
         `ValueError`: it is another one.
     """
     rebuilt = vocabulary_hash(to_fast_tokenizer(tokenizer).get_vocab())
-    if rebuilt != expected_hash:
+    if expected_hash not in (None, rebuilt):
         raise ValueError(
             f"The vocabulary that {saved['class']} builds here (hash {rebuilt[:12]}) is not the one this processor "
-            f"was saved with (hash {expected_hash[:12]}): its ids would mean other tokens. It was saved with miditok "
-            f"{saved.get('miditok_version')}; install that version, or retrain."
+            f"was saved with (hash {str(expected_hash)[:12]}): its ids would mean other tokens. It was saved with "
+            f"miditok {saved.get('miditok_version')}; install that version, or retrain."
         )
+    return rebuilt
 
 
-def check_plain(tokenizer: PreTrainedTokenizerFast, num_music_ids: int, expected_hash: str | None):
+def check_plain(tokenizer: PreTrainedTokenizerFast, num_music_ids: int, expected_hash: str):
     """
     Checks the plain tokenizer of a processor.
 
     Args:
         tokenizer ([`~transformers.PreTrainedTokenizerFast`]): with miditok's ids, and maybe added ones behind them.
         num_music_ids (`int`): how many ids are miditok's.
-        expected_hash (`str`, *optional*): of their vocabulary.
+        expected_hash (`str`): of their vocabulary.
 
     Raises:
         `ValueError`: it has other tokens for these ids, other roles for BOS and EOS, or ids that do not follow each
@@ -85,7 +89,7 @@ def check_plain(tokenizer: PreTrainedTokenizerFast, num_music_ids: int, expected
     """
     vocabulary = tokenizer.get_vocab()
     found = vocabulary_hash({token: index for token, index in vocabulary.items() if index < num_music_ids})
-    if expected_hash not in (None, found):
+    if found != expected_hash:
         raise ValueError(
             f"tokenizer.json and processor_config.json hold different vocabularies (hashes {found[:12]} and "
             f"{expected_hash[:12]}): they come from different bundles, or miditok's tokens were replaced. Take both "

@@ -4,15 +4,16 @@ miditok's own `tokenizer.json`: in a file, a folder or a Hub repository, and kno
 Hugging Face's tokenizers have a file of the same name, which says nothing of miditok.
 """
 
-import json
 import logging
 from importlib.metadata import version
 from pathlib import Path
 
-import miditok
 from miditok import MusicTokenizer
 
 from ..hub import find_file
+from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_content, read_object
+from .bounds import check_bounds
+from .music_tokenizer import rebuild, saved_tokenizer_class
 
 logger = logging.getLogger(__name__)
 
@@ -59,23 +60,13 @@ def load_miditok_file(path: Path) -> MusicTokenizer:
     Loads the tokenizer of a file found by [`find_miditok_file`].
 
     Raises:
-        `ValueError`: its class is not miditok's, or miditok cannot read it.
+        `ValueError`: its class is not miditok's, it is too large, or miditok cannot read it.
     """
-    saved, installed = _read(path), version("miditok")
-    name, saved_version = saved["tokenization"], saved.get("miditok_version")
-    tokenizer_class = getattr(miditok, name, None)
-    if not (isinstance(tokenizer_class, type) and issubclass(tokenizer_class, MusicTokenizer)):
-        raise ValueError(
-            f"{path} was saved by {name}, which is no class of miditok {installed}. If it is yours: "
-            f"MidiProcessor.from_music_tokenizer({name}(params={str(path)!r})); save that processor."
-        )
-    try:
-        tokenizer = tokenizer_class(params=path)
-    except Exception as error:  # whatever miditok and tokenizers make of a file they do not expect
-        raise ValueError(
-            f"miditok {installed} cannot read {path}, which miditok {saved_version} saved ({error!r}): install that "
-            "version, or save the tokenizer again."
-        ) from error
+    saved = read_object(path, MOST_BYTES_OF_VOCABULARIES)
+    saved_version, installed = saved.get("miditok_version"), version("miditok")
+    tokenizer_class = saved_tokenizer_class(saved["tokenization"], str(path))
+    check_bounds(saved, tokenizer_class, str(path))
+    tokenizer = rebuild(tokenizer_class, path, saved_version, str(path))
     if saved_version != installed and not tokenizer.is_trained:
         logger.warning(
             "%s was saved by miditok %s, which does not save what ids mean; here miditok %s makes the vocabulary.",
@@ -87,12 +78,5 @@ def load_miditok_file(path: Path) -> MusicTokenizer:
 
 
 def _is_miditok(path: Path) -> bool:
-    saved = _read(path)
+    saved = read_content(path, MOST_BYTES_OF_VOCABULARIES)
     return isinstance(saved, dict) and isinstance(saved.get("tokenization"), str)
-
-
-def _read(path: Path):
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no JSON ({error}): it is damaged; get it again.") from error

@@ -2,12 +2,15 @@
 
 import json
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 import miditok
 from miditok import MusicTokenizer, TokenizerConfig
 
-from ..imports import import_class
+from ..hub.bounds import MOST_SHOWN, shown
+from ..imports import import_class, imported_class
+from .bounds import check_bounds
 from .checks import check_usable
 
 
@@ -53,7 +56,7 @@ shifts are finer."""
 
 def music_tokenizer_class(name: str) -> type[MusicTokenizer]:
     """
-    Finds a miditok tokenizer class.
+    Finds a miditok tokenizer class that a user named.
 
     Args:
         name (`str`):
@@ -65,13 +68,47 @@ def music_tokenizer_class(name: str) -> type[MusicTokenizer]:
     """
     if "." in name:
         return import_class(name, MusicTokenizer, "tokenization")
-    found = getattr(miditok, name, None)
-    if not (isinstance(found, type) and issubclass(found, MusicTokenizer)):
+    if (found := _class_of_miditok(name)) is None:
         raise ValueError(
             f"No tokenization {name!r}: give a class of miditok such as REMI, TSD or Structured, or the import path "
             "of a subclass of miditok.MusicTokenizer."
         )
     return found
+
+
+def saved_tokenizer_class(name: str, source: str, trust_remote_code: bool = False) -> type[MusicTokenizer]:
+    """
+    Finds a miditok tokenizer class that a file names.
+
+    Args:
+        name (`str`):
+            As of [`music_tokenizer_class`]. An import path counts where its module is imported already, as the user
+            did that.
+        source (`str`): what errors call the file.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): import it where it is not.
+
+    Raises:
+        `ValueError`: there is none, or it would have to be imported.
+    """
+    found = imported_class(name, MusicTokenizer) if "." in name else _class_of_miditok(name)
+    if found is not None:
+        return found
+    if "." not in name:
+        raise ValueError(
+            f"{source} was saved by {shown(name)}, which is no class of miditok {version('miditok')}. If it is yours, "
+            f"wrap it and save the processor: MidiProcessor.from_music_tokenizer({name[:MOST_SHOWN]}(params=...))."
+        )
+    if trust_remote_code:
+        return music_tokenizer_class(name)
+    raise ValueError(
+        f"{source} was saved by {shown(name)}, and code that a file names is not imported. If you know it, import it "
+        "first, or allow it with trust_remote_code=True (of scripts: --trust_remote_code)."
+    )
+
+
+def _class_of_miditok(name: str) -> type[MusicTokenizer] | None:
+    found = getattr(miditok, name, None)
+    return found if isinstance(found, type) and issubclass(found, MusicTokenizer) else None
 
 
 def create_music_tokenizer(name: str = "REMI", **overrides) -> MusicTokenizer:
@@ -102,10 +139,39 @@ def music_tokenizer_to_dict(tokenizer: MusicTokenizer) -> dict:
     return json.loads(json.dumps({"class": name, **tokenizer.to_dict()}))
 
 
-def music_tokenizer_from_dict(saved: dict) -> MusicTokenizer:
-    """Inverse of [`music_tokenizer_to_dict`]. miditok reads its parameters from a file only."""
+def music_tokenizer_from_dict(saved: dict, source: str = "This processor") -> MusicTokenizer:
+    """
+    Inverse of [`music_tokenizer_to_dict`].
+
+    Args:
+        saved (`dict`): class, whole config, and trained model.
+        source (`str`, *optional*): what errors call it, such as its file.
+
+    Raises:
+        `ValueError`: its class is not at hand, it is too large, or miditok cannot read it.
+    """
+    if not (isinstance(saved, dict) and isinstance(saved.get("class"), str)):
+        raise ValueError(f"{source} names no class of miditok: {shown(saved)}. Save the processor again.")
+    tokenizer_class = saved_tokenizer_class(saved["class"], source)
+    check_bounds(saved, tokenizer_class, source)
     params = {key: value for key, value in saved.items() if key != "class"}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:  # miditok reads its parameters from a file only
         path = Path(folder, "miditok.json")
         path.write_text(json.dumps(params))
-        return music_tokenizer_class(saved["class"])(params=path)
+        return rebuild(tokenizer_class, path, saved.get("miditok_version"), source)
+
+
+def rebuild(tokenizer_class: type[MusicTokenizer], path: Path, saved_version: str | None, source: str):
+    """
+    Has miditok read a file, after all checks.
+
+    Raises:
+        `ValueError`: it cannot.
+    """
+    try:
+        return tokenizer_class(params=path)
+    except Exception as error:  # whatever miditok and tokenizers make of a file they do not expect
+        raise ValueError(
+            f"miditok {version('miditok')} cannot read {source}, which miditok {saved_version} saved "
+            f"({shown(error)}): install that version, or save the tokenizer again."
+        ) from error

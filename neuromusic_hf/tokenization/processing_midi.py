@@ -12,7 +12,7 @@ from symusic.core import ScoreTick
 from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
 
 from ..disk import user_path, write_whole
-from ..hub import find_file, resolve_commit, shipped_code, telling_faults
+from ..hub import resolve_commit, shipped_code, telling_faults
 from ..music import AnyScore, load_score
 from .base_words import expand_ids
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
@@ -20,6 +20,7 @@ from .fast_tokenizer import NO_VALUE, to_fast_tokenizer, vocabulary_hash
 from .miditok_file import HUB_ARGUMENTS, find_miditok_file, load_miditok_file
 from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, music_tokenizer_to_dict
 from .one_stream import decode_ids, encode_quantised, quantise
+from .saved_files import load_text_tokenizer, read_saved_processor
 from .tally import Tally, take_tally
 from .token_limits import TokenLimits
 from .vocabulary_training import train_music_tokenizer
@@ -52,7 +53,7 @@ class MidiProcessor(ProcessorMixin):
         miditok (`dict`):
             What rebuilds the miditok tokenizer: class, whole config, versions, trained model.
         vocabulary_hash (`str`, *optional*):
-            SHA-256 of miditok's vocabulary, to which the ids belong. Checked where given.
+            SHA-256 of miditok's vocabulary, to which the ids belong; that of `tokenizer` is compared in any case.
 
     Tokens may be added to `tokenizer`, behind miditok's. They stand for no music: decoding leaves them out.
 
@@ -81,28 +82,34 @@ class MidiProcessor(ProcessorMixin):
             )
         self.music_tokenizer = music_tokenizer_from_dict(miditok)
         check_usable(self.music_tokenizer)
+        rebuilt = check_rebuilt(self.music_tokenizer, vocabulary_hash, miditok)
+        check_plain(tokenizer, len(self.music_tokenizer), rebuilt)
         self.miditok = miditok
-        self.vocabulary_hash = vocabulary_hash
+        self.vocabulary_hash = rebuilt
         self._made_of = _state(self.music_tokenizer)
         self._limits = TokenLimits.of(self.music_tokenizer)
         self._expanded = None, []
-        if vocabulary_hash is not None:
-            check_rebuilt(self.music_tokenizer, vocabulary_hash, miditok)
-        check_plain(tokenizer, len(self.music_tokenizer), vocabulary_hash)
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs) -> "MidiProcessor":
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | Path, *, trust_remote_code: bool | None = False, **kwargs
+    ) -> "MidiProcessor":
         """
         Loads a processor that was saved, or wraps a miditok tokenizer that was.
+
+        All that its files name is checked before it is made, and code runs only where you ask for it.
 
         Args:
             pretrained_model_name_or_path (`str` or `Path`):
                 Folder or Hub id of a saved processor; or of miditok's own `tokenizer.json`, or that file itself,
                 whatever its name.
-            kwargs: of `ProcessorMixin.from_pretrained` (`revision`, `subfolder`, `token`, `local_files_only`, ...).
+            trust_remote_code (`bool`, *optional*, defaults to `False`):
+                Import the tokenizer's class, where it is not miditok's and your process does not have it yet.
+            kwargs: that say where files come from (`revision`, `subfolder`, `token`, `local_files_only`, ...).
 
         Raises:
-            `ValueError`: a file is damaged, or does not fit, as in [`MidiProcessor`].
+            `ValueError`: a file is damaged, or does not fit, as in [`MidiProcessor`]; or it is too large, or names a
+                class that would have to be imported.
             `OSError`: there is no such file, folder or repository, or it cannot be pulled from the Hub.
         """
         source = user_path(pretrained_model_name_or_path)
@@ -110,13 +117,12 @@ class MidiProcessor(ProcessorMixin):
         where = {name: kwargs[name] for name in HUB_ARGUMENTS if kwargs.get(name) is not None}
         of_commit = {name: where[name] for name in ("token", "cache_dir", "local_files_only") if name in where}
         if commit := resolve_commit(source, where.get("revision"), **of_commit):
-            where["revision"] = kwargs["revision"] = commit
+            where["revision"] = commit
         if path := find_miditok_file(source, **where):
             return cls.from_music_tokenizer(load_miditok_file(path))
-        for name in FILES:  # transformers takes a file that the Hub does not answer for, for one that is not there
-            find_file(source, name, **where)
+        saved = read_saved_processor(str(source), bool(trust_remote_code), **where)
         with telling_faults(source, **where):
-            return super().from_pretrained(source, **kwargs)
+            return cls(load_text_tokenizer(str(source), **where), **saved)
 
     @classmethod
     def from_tokenization(cls, name: str = "REMI", **settings) -> "MidiProcessor":

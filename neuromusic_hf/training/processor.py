@@ -12,6 +12,7 @@ from datasets.fingerprint import Hasher
 from ..borders.datasets import fingerprint_of
 from ..corpora.code_identity import code_of, code_of_rooms
 from ..tokenization import MidiProcessor
+from ..tokenization.music_tokenizer import music_tokenizer_class
 from ..tokenization.vocabulary_training import tell_size
 from .arguments import ModelArguments
 
@@ -23,14 +24,19 @@ def load_processor(model_args: ModelArguments, resume_from_checkpoint: str | Non
     Raises:
         `ValueError`: there is none, or a saved processor is asked to change.
     """
-    source = resume_from_checkpoint or model_args.tokenization
-    if resume_from_checkpoint or os.path.exists(source) or "/" in source or source.endswith(".json"):
-        if not resume_from_checkpoint and (model_args.tokenization_config or model_args.vocab_size):
-            raise ValueError(
-                f"{source!r} is a saved tokenizer: tokenization_config and vocab_size cannot change it; drop them."
-            )
-        return MidiProcessor.from_pretrained(source)
-    return MidiProcessor.from_tokenization(source, **model_args.tokenization_config)
+    source = model_args.tokenization
+    is_saved = os.path.exists(source) or "/" in source or source.endswith(".json")
+    if resume_from_checkpoint:
+        if not is_saved:
+            music_tokenizer_class(source)  # imports it, as the user named it
+        return MidiProcessor.from_pretrained(resume_from_checkpoint, trust_remote_code=model_args.trust_remote_code)
+    if not is_saved:
+        return MidiProcessor.from_tokenization(source, **model_args.tokenization_config)
+    if model_args.tokenization_config or model_args.vocab_size:
+        raise ValueError(
+            f"{source!r} is a saved tokenizer: tokenization_config and vocab_size cannot change it; drop them."
+        )
+    return MidiProcessor.from_pretrained(source, trust_remote_code=model_args.trust_remote_code)
 
 
 def prepare_processor(

@@ -1,0 +1,120 @@
+"""Bundles of a stranger, and a watch over what happens while they are refused."""
+
+import json
+import shutil
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from neuromusic_hf.bundles import save_bundle
+
+STRANGER = """
+from pathlib import Path
+
+from miditok import REMI
+from transformers import GPT2LMHeadModel
+
+from neuromusic_hf.corpora import MidiCorpusBuilder
+from neuromusic_hf.metrics import COMPARISONS
+
+Path(__file__).with_name("it_ran").touch()
+
+
+class Tokenizer(REMI):
+    pass
+
+
+class Model(GPT2LMHeadModel):
+    pass
+
+
+class Corpus(MidiCorpusBuilder):
+    pass
+
+
+COMPARISON = COMPARISONS[0]
+"""
+
+EVENTS = []
+"""Of the audit hook, which cannot be taken off: it writes while a watch is set."""
+
+_WATCHES = []
+
+
+def _hear(event, arguments):
+    if _WATCHES and event in ("import", "open", "socket.connect", "subprocess.Popen", "os.system", "os.posix_spawn"):
+        EVENTS.append((event, str(arguments[0] if event != "socket.connect" else arguments[1])))
+
+
+sys.addaudithook(_hear)
+
+
+@pytest.fixture(scope="session")
+def honest(tmp_path_factory, tiny_model, processor_of):
+    """A bundle, to be copied."""
+    folder = tmp_path_factory.mktemp("honest") / "bundle"
+    save_bundle(tiny_model("REMI"), processor_of("REMI"), folder)
+    return folder
+
+
+@pytest.fixture
+def evil(honest, tmp_path):
+    """A bundle that a test makes evil."""
+    return shutil.copytree(honest, tmp_path / "evil")
+
+
+@pytest.fixture
+def stranger(tmp_path, monkeypatch):
+    """The name of a module that lies where Python finds modules, and leaves a file where it is imported."""
+    (tmp_path / "stranger.py").write_text(STRANGER)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "stranger"
+    sys.modules.pop("stranger", None)
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """A file that no bundle has to know."""
+    path = tmp_path / "secret.json"
+    path.write_text('{"password": "swordfish"}')
+    return path
+
+
+@pytest.fixture
+def refused(tmp_path, secret):
+    """Expects a refusal that says all of `parts`; nothing is imported, opened, run or fetched on its way."""
+
+    @contextmanager
+    def refuse(*parts, kind=(ValueError, OSError)):
+        EVENTS.clear()
+        _WATCHES.append(None)
+        try:
+            with pytest.raises(kind) as caught:
+                yield
+        finally:
+            _WATCHES.pop()
+        message = str(caught.value)
+        assert not [part for part in parts if part not in message], message
+        assert "swordfish" not in message and len(message) < 2000
+        imported = {name.partition(".")[0] for event, name in EVENTS if event == "import"}
+        assert not imported & {"stranger", "this", "antigravity"}
+        assert not (tmp_path / "it_ran").exists()
+        assert not [name for event, name in EVENTS if event == "open" and name == str(secret)]
+        ran = [each for each in EVENTS if each[0] in ("subprocess.Popen", "os.system", "os.posix_spawn")]
+        assert not ran, ran
+        fetched = [name for event, name in EVENTS if event == "socket.connect" and "127.0.0.1" not in name]
+        assert not fetched, fetched
+
+    return refuse
+
+
+def change(path, *keys, **values):
+    """Changes an object in a JSON file, at the end of `keys`."""
+    content = json.loads(path.read_text())
+    place = content
+    for key in keys:
+        place = place[key]
+    place.update(values)
+    path.write_text(json.dumps(content))
