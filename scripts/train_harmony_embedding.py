@@ -18,6 +18,7 @@ def parse_arguments() -> argparse.Namespace:
     defaults = EmbeddingSettings()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", help="name, folder or archive of a corpus, or several joined with +")
+    parser.add_argument("--revision", help="branch, tag or commit of a corpus on the Hub; main if not given")
     parser.add_argument("--output", type=os.path.expanduser, required=True, help="folder to write to")
     parser.add_argument("--split", default="train", choices=SPLIT_NAMES, help="which split of the corpus")
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
@@ -42,7 +43,8 @@ def main():
         args.vector_size, args.window, args.min_count, args.sample, epochs=args.epochs, seed=args.seed
     )
     with lock_folder(args.output):
-        pieces = load_corpus(args.corpus, args.data_dir, num_proc=args.num_proc)[args.split]
+        corpus = load_corpus(args.corpus, args.data_dir, num_proc=args.num_proc, revision=args.revision)
+        pieces = corpus[args.split]
         reductions, dropped = reduce_corpus(pieces, args.num_proc)
         source = {"corpus": args.corpus, "split": args.split, "dropped": dropped}
         embedding = train_harmony_embedding(reductions, settings, source)

@@ -1,7 +1,6 @@
 """Word vectors of harmony: what makes two harmonic reductions comparable. Saved as safetensors and JSON."""
 
 import hashlib
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub import HfApi
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from ..disk import read_json, user_path, write_json
+from ..hub import PullError, check_revision, find_file, resolve_commit
 from .divergences import cosine_similarity
 
 VECTORS_FILE_NAME = "harmony_embedding.safetensors"
@@ -100,26 +99,27 @@ class HarmonyEmbedding:
         write_json(folder / WORDS_FILE_NAME, _StoredWords(list(self.words), self.training), ascii_only=False)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, revision: str | None = None) -> "HarmonyEmbedding":
+    def from_pretrained(
+        cls, folder: str | Path, revision: str | None = None, token: str | bool | None = None
+    ) -> "HarmonyEmbedding":
         """
         Reads what `save_pretrained` or `push_to_hub` wrote.
 
         Args:
             folder (`str` or `Path`): folder, or the name of a repository on the Hub.
-            revision (`str`, *optional*): branch, tag or commit on the Hub.
+            revision (`str`, *optional*): branch, tag or commit on the Hub; main if not given.
+            token (`str` or `bool`, *optional*): for the Hub; that of `HF_TOKEN` or `hf auth login` if not given.
 
         Raises:
-            `OSError`: a file is missing, or the repository cannot be reached.
-            `ValueError`: the files do not fit together.
+            `OSError`: there is no such folder or repository, it cannot be reached, or it holds no embedding.
+            `ValueError`: the files do not fit together, or a folder is asked for a revision.
         """
-        folder = os.path.expanduser(folder)
-        if not Path(folder).is_dir():
-            folder = _download(str(folder), revision)
+        folder = str(user_path(folder))
+        path, vectors_path = _find_files(folder, revision, token)
         remedy = "Copy or download it again, or train one with scripts/train_harmony_embedding.py."
-        path = Path(folder) / WORDS_FILE_NAME
         stored = read_json(path, _StoredWords, "does not hold the words of a harmony embedding", remedy)
         try:
-            vectors = load_file(Path(folder) / VECTORS_FILE_NAME)["vectors"]
+            vectors = load_file(vectors_path)["vectors"]
             return cls(tuple(stored.words), vectors, stored.training)
         except (ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ValueError(f"{folder} holds no harmony embedding that can be read: {error}. {remedy}") from error
@@ -143,18 +143,30 @@ class HarmonyEmbedding:
         )
 
 
-def _download(repo_id: str, revision: str | None) -> str:
-    files = [VECTORS_FILE_NAME, WORDS_FILE_NAME]
-    try:
-        return snapshot_download(repo_id, revision=revision, allow_patterns=files)
-    except (OSError, HFValidationError) as error:
-        raise OSError(
-            f"There is no harmony embedding {repo_id!r}: it is no folder here, and no repository of the Hub that can "
-            f"be read: {error}"
-        ) from error
+def _find_files(source: str, revision: str | None, token: str | bool | None) -> list[Path]:
+    """Its words and its vectors, of one commit. Raises `OSError` where they cannot be had."""
+    check_revision(source, revision)
+    revision = resolve_commit(source, revision, token=token) or revision
+    files = []
+    for name in (WORDS_FILE_NAME, VECTORS_FILE_NAME):
+        try:
+            path = find_file(source, name, revision=revision, token=token)
+        except PullError as error:
+            raise OSError(f"There is no harmony embedding {source!r} that can be read: {error}") from error
+        if path is None:
+            raise FileNotFoundError(
+                f"{source!r} holds no harmony embedding, as it has no {name}: give the folder or repository of one, "
+                "or train one with scripts/train_harmony_embedding.py."
+            )
+        files.append(path)
+    return files
 
 
-def load_harmony_embedding(source: HarmonyEmbedding | str | Path | None = None) -> HarmonyEmbedding:
+def load_harmony_embedding(
+    source: HarmonyEmbedding | str | Path | None = None,
+    revision: str | None = None,
+    token: str | bool | None = None,
+) -> HarmonyEmbedding:
     """
     The embedding to score harmony with.
 
@@ -162,6 +174,8 @@ def load_harmony_embedding(source: HarmonyEmbedding | str | Path | None = None) 
         source ([`HarmonyEmbedding`], `str` or `Path`, *optional*):
             An embedding, its folder, or the name of its repository on the Hub; the one that comes with the package if
             not given.
+        revision (`str`, *optional*): branch, tag or commit of a repository; main if not given.
+        token (`str` or `bool`, *optional*): for the Hub; that of `HF_TOKEN` or `hf auth login` if not given.
 
     Raises:
         `FileNotFoundError`: the package holds none.
@@ -174,4 +188,4 @@ def load_harmony_embedding(source: HarmonyEmbedding | str | Path | None = None) 
             f"There is no harmony embedding in {SHIPPED_EMBEDDING}: train one with scripts/train_harmony_embedding.py "
             "and give its folder."
         )
-    return HarmonyEmbedding.from_pretrained(SHIPPED_EMBEDDING if source is None else source)
+    return HarmonyEmbedding.from_pretrained(SHIPPED_EMBEDDING if source is None else source, revision, token)
