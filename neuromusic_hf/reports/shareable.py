@@ -1,11 +1,13 @@
 """Records of runs without the paths of the machine they were made on, for others to read."""
 
-import html
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from markupsafe import escape
 
 from ..bundles import BUNDLE_NAME
 from ..corpora.names import CORPORA, split_names
@@ -57,7 +59,9 @@ class PublicNames:
         """
         texts = [*self._names, *_texts(record)]
         for text in sorted({text for text in texts if os.sep in text and self.replace(text) != text}, key=len)[::-1]:
-            page = page.replace(html.escape(text), html.escape(self.replace(text)))
+            shared = self.replace(text)
+            page = page.replace(str(escape(text)), str(escape(shared)))
+            page = page.replace(str(escape(_as_json(text))), str(escape(_as_json(shared))))
         return page
 
     def replace_in(self, value: Any) -> Any:
@@ -67,6 +71,10 @@ class PublicNames:
         if isinstance(value, list):
             return [self.replace_in(item) for item in value]
         return self.replace(value) if isinstance(value, str) else value
+
+
+def _as_json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _texts(value: Any) -> Iterator[str]:

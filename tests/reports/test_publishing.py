@@ -10,13 +10,16 @@ from types import SimpleNamespace
 
 import matplotlib.image
 import pytest
+from jinja2 import Environment
 from music import make_score
 
+from neuromusic_hf.bundles import ModelIdentity
 from neuromusic_hf.music import load_score
 from neuromusic_hf.rendering import read_audio
 from neuromusic_hf.reports import ScoringOptions, add_report, compare_runs, push_continuations, score_run, write_report
 from neuromusic_hf.reports import showcase as showcase_module
 from neuromusic_hf.reports.publishing import EXAMPLE_SECONDS
+from neuromusic_hf.reports.shareable import PublicNames
 from neuromusic_hf.runs import OutputSettings, read_run
 
 PLACES = ["best", "median", "worst"]
@@ -120,7 +123,27 @@ def python_of(card: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", card, re.DOTALL)
 
 
-def test_continuations_are_pushed_and_pulled_again(hub, published, midi_folder, call_script):
+@pytest.mark.parametrize("home", ["/home/al", '/home/al\'s "music" & more', "/home/Über"])
+def test_no_path_stays_in_a_page(published, home):
+    settings = replace(published.run.settings, model=ModelIdentity(f"{home}/runs/x/bundle", "0" * 64))
+    names = PublicNames(settings, [f"{home}/songs", "maestro+alice/songs"])
+    record = {
+        "model": {"name": settings.model.name},
+        "why": f"no folder {home}/runs/x/bundle here",
+        "of": f"{home}/songs",
+    }
+    text = "<p>{{ r.model.name }}: {{ r.why }}</p><pre>{{ as_json }}</pre>maestro+alice/songs"
+    template = Environment(autoescape=True).from_string(text)
+    page = names.replace_in_page(template.render(r=record, as_json=json.dumps(record, ensure_ascii=False)), record)
+    public = {"model": {"name": "x"}, "why": "no folder x here", "of": "songs"}
+    assert names.replace_in(record) == public
+    assert page == template.render(r=public, as_json=json.dumps(public, ensure_ascii=False))
+    assert names.replace("Permission denied: '/home/al/secret/a.mid' (at https://a.b/c/d), AC/DC") == (
+        "Permission denied: 'a.mid' (at https://a.b/c/d), AC/DC"
+    )
+
+
+def test_continuations_are_pushed_and_pulled_again(hub, offline, published, midi_folder, call_script):
     run, report = published.run, published.report
     call_script("push_continuations", run.folder, "alice/x-test", "--report", report, "--private", "--tag", "v1")
     assert hub.is_private("alice/x-test", "dataset")
@@ -144,6 +167,8 @@ def test_continuations_are_pushed_and_pulled_again(hub, published, midi_folder, 
     for name, score in names["scores"].items():
         assert score == published.scores.record["scores"][name]
     exec(table, names)
+    offline()
+    exec(f"{pulled}\n{table}", names)
     assert len(names["pieces"]) == len(run.records) + len(run.left_out)
 
 
