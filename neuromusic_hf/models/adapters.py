@@ -17,7 +17,7 @@ from transformers.utils import (
     is_peft_available,
 )
 
-from ..hub import PullError, find_file, resolve_commit, telling_faults
+from ..hub import NotOnHubError, PullError, find_file, resolve_commit, telling_faults
 from ..tokenization import MidiProcessor
 from .origin import WHERE, pulled_with, remember_origin, remember_processor
 
@@ -129,6 +129,7 @@ class Adapter:
 
     def _name(self, model: PreTrainedModel) -> PreTrainedModel:
         """Makes a model with this adapter tell where it comes from."""
+        model.hub_base = f"{self.base}@{model.hub_commit}" if model.hub_commit else None
         model.name_or_path = model.config.name_or_path = self.name
         remember_origin(model, self.commit, **self.where)
         return model
@@ -232,12 +233,14 @@ def find_processor(model: PreTrainedModel, **hub_arguments) -> MidiProcessor:
     """
     if (known := getattr(model, "midi_processor", None)) is not None and hub_arguments.get("revision") is None:
         return known
-    name, given = model.name_or_path, {key: value for key, value in hub_arguments.items() if value is not None}
+    if not (name := model.name_or_path):
+        raise ValueError("This model was not loaded from anywhere, so that it has no MidiProcessor: give processor=.")
+    given = {key: value for key, value in hub_arguments.items() if value is not None}
     try:
         return remember_processor(model, load_processor(name, **pulled_with(model) | given))
-    except PullError:
-        raise
     except (OSError, TypeError, ValueError) as error:
+        if isinstance(error, PullError) and not isinstance(error, NotOnHubError):
+            raise
         raise ValueError(
             f"No MidiProcessor can be loaded from {name!r}: save the one the model was trained with beside the "
             "weights (MidiProcessor.save_pretrained, or miditok's own tokenizer.json), or give processor=. "

@@ -25,10 +25,11 @@ from .tally import Tally, take_tally
 from .token_limits import TokenLimits
 from .vocabulary_training import train_music_tokenizer
 
-LOCAL_FACTS = ("is_local", "local_files_only", "name_or_path", "token", "cache_dir")
-"""What a fast tokenizer remembers of where it was loaded: nobody else's business."""
 FILES = ("processor_config.json", "tokenizer_config.json")
 """Of a saved processor, beside its `tokenizer.json`."""
+
+LOCAL_FACTS = ("is_local", "local_files_only", "name_or_path", "token", "cache_dir")
+"""What a fast tokenizer remembers of where it was loaded: nobody else's business."""
 
 MidiInput = str | Path | bytes | dict | AnyScore
 
