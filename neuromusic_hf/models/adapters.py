@@ -155,9 +155,9 @@ class AutoMusicModel(AutoModelForCausalLM):
         """
         kwargs |= {"use_safetensors": True}
         where = {key: kwargs[key] for key in WHERE if kwargs.get(key)}
-        if adapter := Adapter.find(name, revision, **where):
-            return adapter.load(**kwargs)
         pinned = {"revision": resolve_commit(name, revision, **where) or revision or "main"}
+        if adapter := Adapter.find(name, **pinned, **where):
+            return adapter.load(**kwargs)
         with telling_faults(name, **pinned, **where):
             pull_model_files(name, subfolder=kwargs.get("subfolder"), **pinned, **where)
             return AutoModelForCausalLM.from_pretrained(name, **kwargs, **pinned)
@@ -208,14 +208,14 @@ def load_processor(name: str, *, trust_remote_code: bool = False, **hub_argument
     Raises:
         as `MidiProcessor.from_pretrained`.
     """
-    trust = {"trust_remote_code": True} if trust_remote_code else {}
     try:
-        return MidiProcessor.from_pretrained(name, **trust, **hub_arguments)
+        return MidiProcessor.from_pretrained(name, trust_remote_code=trust_remote_code, **hub_arguments)
     except FileNotFoundError:
         hub_arguments.pop("subfolder", None)
         if (adapter := Adapter.find(name, **hub_arguments)) is None:
             raise
-        return MidiProcessor.from_pretrained(adapter.base, **trust, **adapter.base_arguments)
+        of_base = adapter.base_arguments | {"trust_remote_code": trust_remote_code}
+        return MidiProcessor.from_pretrained(adapter.base, **of_base)
 
 
 def find_processor(model: PreTrainedModel, **hub_arguments) -> MidiProcessor:
