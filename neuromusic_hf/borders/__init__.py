@@ -47,7 +47,6 @@ USED = {
         "_tr_loss",
     ),
     "transformers.TrainingArguments": ("_VALID_DICT_FIELDS",),
-    "transformers.utils.hub.cached_files": ("_raise_exceptions_for_missing_entries",),
 }
 """Names that the files of this room use, by the class, module or function that has them."""
 

@@ -1,12 +1,10 @@
-"""What `generate()` does inside, and files of repositories."""
+"""What `generate()` does inside."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 from transformers.generation.streamers import BaseStreamer
-from transformers.utils import cached_file
 
 
 def refuse_unknown_arguments(model: PreTrainedModel, arguments: dict[str, Any]) -> None:
@@ -37,14 +35,3 @@ def sample(
     loop = type(model)._sample
     own = model._extract_generation_mode_kwargs(None, {}, synced_gpus, None, streamer)
     return loop(model, input_ids, **own, **arguments)
-
-
-def find_cached_file(repository: str, name: str, **hub_arguments: Any) -> Path | None:
-    """
-    A file of a folder or Hub repository; `None` where it has none of that name.
-
-    Raises:
-        `OSError`: there is no such folder or repository.
-    """
-    found = cached_file(repository, name, _raise_exceptions_for_missing_entries=False, **hub_arguments)
-    return None if found is None else Path(found)

@@ -3,15 +3,18 @@
 import secrets
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import torch
 from transformers import GenerationConfig, Pipeline, PreTrainedConfig, PreTrainedModel
 from transformers.pipelines import PIPELINE_REGISTRY
 
 from ..bundles.bundle import save_bundle
-from ..bundles.pipeline_file import PIPELINE_TASK, CustomPipelines
+from ..bundles.pipeline_file import CustomPipelines
+from ..disk import user_path
 from ..models.adapters import AutoMusicModel, find_processor
 from ..models.fit import check_match, longest_context
+from ..models.origin import PIPELINE_TASK, remember_processor, trace_loaded_models
 from ..models.sampling import read_sampling, unsaid_sampling
 from ..music import RefusedFile
 from ..tokenization import MidiProcessor
@@ -66,11 +69,45 @@ class MidiContinuationPipeline(Pipeline):
     def __init__(self, model: PreTrainedModel, processor: MidiProcessor | None = None, **kwargs):
         processor = processor or find_processor(model)
         check_match(model, processor)
+        remember_processor(model, processor)
         if model.device.type == "meta":  # offloaded: its weights come from elsewhere, layer by layer
             kwargs["device"] = model.device
         super().__init__(model=model, processor=processor, **kwargs | {"tokenizer": processor.tokenizer})
         self.controller = Controller(processor)
         self._request(self._preprocess_params)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        trust_remote_code: bool = False,
+        model_kwargs: dict | None = None,
+        **kwargs,
+    ) -> "MidiContinuationPipeline":
+        """
+        Loads a bundle, as `pipeline("midi-continuation", model=name)` does.
+
+        It says more of what is wrong where one cannot be pulled, and `revision` may be an adapter's.
+
+        Args:
+            name (`str` or `Path`): folder or Hub id of a bundle, or of an adapter.
+            revision (`str`, *optional*): its branch, tag or commit on the Hub; main if not given.
+            token (`str` or `bool`, *optional*): for the Hub; that of `HF_TOKEN` or `hf auth login` if not given.
+            trust_remote_code (`bool`, *optional*, defaults to `False`): run code that the repository ships.
+            model_kwargs (`dict`, *optional*): further arguments of `AutoModelForCausalLM.from_pretrained`.
+            kwargs: of [`MidiContinuationPipeline`].
+
+        Raises:
+            [`PullError`]: it cannot be pulled from the Hub.
+            `ValueError`: it is no bundle, or its parts do not fit.
+            `OSError`: there is no such folder, or a file is missing.
+        """
+        given = {"revision": revision, "token": token, "trust_remote_code": trust_remote_code, **(model_kwargs or {})}
+        model = AutoMusicModel.from_pretrained(str(user_path(name)), **given)
+        return cls(model, task=PIPELINE_TASK, **kwargs)
 
     @property
     def generation_config(self) -> GenerationConfig:
@@ -299,8 +336,13 @@ class MidiContinuationPipeline(Pipeline):
 
 
 def register_pipeline():
-    """Registers `pipeline("midi-continuation")`, for bundles with their own copy of its code and without."""
+    """
+    Registers `pipeline("midi-continuation")`, for bundles with their own copy of its code and without.
+
+    Models that are loaded from then on remember where they come from.
+    """
     PIPELINE_REGISTRY.register_pipeline(
         PIPELINE_TASK, pipeline_class=MidiContinuationPipeline, pt_model=AutoMusicModel
     )
     PreTrainedConfig.custom_pipelines = CustomPipelines()
+    trace_loaded_models()

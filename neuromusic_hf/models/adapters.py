@@ -2,14 +2,24 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
-from transformers.utils import CONFIG_NAME, cached_file, find_adapter_config_file, is_peft_available
-from transformers.utils.hub import extract_commit_hash
+from transformers.utils import (
+    ADAPTER_CONFIG_NAME,
+    ADAPTER_SAFE_WEIGHTS_NAME,
+    CONFIG_NAME,
+    GENERATION_CONFIG_NAME,
+    SAFE_WEIGHTS_INDEX_NAME,
+    SAFE_WEIGHTS_NAME,
+    is_peft_available,
+)
 
+from ..hub import PullError, find_file, resolve_commit, telling_faults
 from ..tokenization import MidiProcessor
+from .origin import WHERE, pulled_with, remember_origin, remember_processor
 
 
 @dataclass(frozen=True)
@@ -21,38 +31,53 @@ class Adapter:
         name (`str`): folder or Hub id.
         base (`str`): folder or Hub id of the model that it changes.
         kind (`str`): as peft calls it, such as `"LORA"`.
+        folder (`Path`): where its files are on this machine.
         commit (`str`, *optional*): of a Hub repository.
+        where (`dict`): arguments of `from_pretrained` with which it was found, `revision` among them.
+        base_arguments (`dict`): those for its base, which has its own revision.
     """
 
     name: str
     base: str
     kind: str
-    commit: str | None
+    folder: Path
+    commit: str | None = None
+    where: dict[str, Any] = field(default_factory=dict, repr=False)
+    base_arguments: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def find(cls, name: str, **hub_arguments) -> "Adapter | None":
+    def find(cls, name: str, revision: str | None = None, **where) -> "Adapter | None":
         """
         Reads the adapter of a folder or Hub repository; `None` where there is none.
 
+        Args:
+            name (`str`): folder or Hub id.
+            revision (`str`, *optional*): of the adapter; its base has the revision that its config names, or main.
+            where: `token`, `cache_dir` and `local_files_only`, for both.
+
         Raises:
+            [`PullError`]: there is no such repository, or it cannot be pulled.
             `ImportError`: there is one, and peft is not installed.
             `ValueError`: its config is damaged, or names no base; or the folder holds a whole model as well.
         """
-        path = find_adapter_config_file(name, **hub_arguments)
+        commit = resolve_commit(name, revision, **where)
+        pinned = where | {"revision": commit or revision}
+        path = find_file(name, ADAPTER_CONFIG_NAME, **pinned)
         if path is None:
             return None
         if not is_peft_available():
             raise ImportError(f"{name} is an adapter, which peft loads: pip install peft.")
         try:
-            config = json.loads(Path(path).read_text(encoding="utf-8"))
+            config = json.loads(path.read_text(encoding="utf-8"))
             base, kind = config["base_model_name_or_path"], config["peft_type"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is no adapter's config ({error!r}): save the adapter again.") from error
         if not base:
             raise ValueError(f"{path} names no base model: write its folder or Hub id as base_model_name_or_path.")
-        if os.path.isfile(os.path.join(name, "config.json")):
+        if os.path.isfile(os.path.join(name, CONFIG_NAME)):
             raise ValueError(f"{name} holds a whole model and an adapter: move the adapter's files to another folder.")
-        return cls(str(name), base, kind, extract_commit_hash(path, None))
+        of_base = where | ({"revision": config["revision"]} if config.get("revision") else {})
+        return cls(str(name), base, kind, path.parent, commit and commit.resolved, pinned, of_base)
 
     def explain(self, error: Exception) -> ValueError:
         """An error for what keeps it from being loaded."""
@@ -62,11 +87,23 @@ class Adapter:
             f"{self.name}/adapter_config.json."
         )
 
-    def name_model(self, model: PreTrainedModel) -> PreTrainedModel:
-        """Makes a model with this adapter tell where it comes from."""
-        model.name_or_path = model.config.name_or_path = self.name
-        model.hub_commit = self.commit
-        return model
+    def load(self, **kwargs) -> PreTrainedModel:
+        """
+        Its base with the adapter on it.
+
+        Args:
+            kwargs: of `AutoModelForCausalLM.from_pretrained`, for the base.
+
+        Raises:
+            `ValueError`: the base cannot be loaded, or the adapter does not fit it, or is no safetensors file.
+        """
+        try:
+            self._pull_weights()
+            model = AutoModelForCausalLM.from_pretrained(self.base, **kwargs | self.base_arguments)
+            model.load_adapter(str(self.folder))
+        except (OSError, RuntimeError, ValueError) as error:
+            raise self.explain(error) from error
+        return self._name(model)
 
     def merge_into(self, base: PreTrainedModel) -> PreTrainedModel:
         """
@@ -78,37 +115,71 @@ class Adapter:
         from peft import PeftConfig, PeftModel
 
         try:
-            if PeftConfig.from_pretrained(self.name).is_prompt_learning:
+            self._pull_weights()
+            if PeftConfig.from_pretrained(str(self.folder)).is_prompt_learning:
                 raise ValueError("it adds to what the model reads, and changes no weights that could be trained on")
-            merged = PeftModel.from_pretrained(base, self.name).merge_and_unload()
+            merged = PeftModel.from_pretrained(base, str(self.folder)).merge_and_unload()
         except (OSError, RuntimeError, ValueError) as error:
             raise self.explain(error) from error
-        return self.name_model(merged.requires_grad_(True))  # peft froze the base
+        return self._name(merged.requires_grad_(True))  # peft froze the base
+
+    def _pull_weights(self):
+        if find_file(self.name, ADAPTER_SAFE_WEIGHTS_NAME, **self.where) is None:
+            raise ValueError(f"it has no {ADAPTER_SAFE_WEIGHTS_NAME} (a pickle is not read)")
+
+    def _name(self, model: PreTrainedModel) -> PreTrainedModel:
+        """Makes a model with this adapter tell where it comes from."""
+        model.name_or_path = model.config.name_or_path = self.name
+        remember_origin(model, self.commit, **self.where)
+        return model
 
 
 class AutoMusicModel(AutoModelForCausalLM):
     """
-    `AutoModelForCausalLM`, which loads adapters on their base as well.
+    `AutoModelForCausalLM`, which loads adapters on their base as well, and no pickles.
 
     Its models tell where they come from: by `name_or_path` and, from the Hub, `hub_commit`.
     """
 
     @classmethod
-    def from_pretrained(cls, name: str, **kwargs) -> PreTrainedModel:
-        """As `AutoModelForCausalLM.from_pretrained`."""
-        where = {key: kwargs[key] for key in ("revision", "token", "cache_dir") if kwargs.get(key) is not None}
-        adapter = Adapter.find(name, **where)
-        if adapter is None:
-            model = AutoModelForCausalLM.from_pretrained(name, **kwargs)
-            model.hub_commit = extract_commit_hash(cached_file(name, CONFIG_NAME, **where), None)
-            return model
-        try:
-            return adapter.name_model(AutoModelForCausalLM.from_pretrained(name, **kwargs))
-        except (OSError, RuntimeError, ValueError) as error:
-            raise adapter.explain(error) from error
+    def from_pretrained(cls, name: str, *, revision: str | None = None, **kwargs) -> PreTrainedModel:
+        """
+        As `AutoModelForCausalLM.from_pretrained`.
+
+        A `revision` is that of the repository named: of an adapter's base, its config tells it.
+
+        Raises:
+            [`PullError`]: there is no such repository, or it cannot be pulled, whole.
+            `ValueError`: there are no weights as safetensors, or an adapter cannot be loaded on its base.
+        """
+        kwargs |= {"use_safetensors": True}
+        where = {key: kwargs[key] for key in WHERE if kwargs.get(key)}
+        if adapter := Adapter.find(name, revision, **where):
+            return adapter.load(**kwargs)
+        pinned = {"revision": resolve_commit(name, revision, **where) or revision or "main"}
+        with telling_faults(name, **pinned, **where):
+            pull_model_files(name, subfolder=kwargs.get("subfolder"), **pinned, **where)
+            return AutoModelForCausalLM.from_pretrained(name, **kwargs, **pinned)
 
 
-def check_base(name: str):
+def pull_model_files(name: str, **hub_arguments):
+    """
+    Pulls the files that a model is loaded from, each or none.
+
+    transformers takes defaults, in silence, for what the Hub does not answer for, and pickles where there is no other
+    file of weights.
+
+    Raises:
+        [`PullError`]: a file cannot be pulled.
+        `ValueError`: there are no weights as safetensors.
+    """
+    for file in (CONFIG_NAME, GENERATION_CONFIG_NAME):
+        find_file(name, file, **hub_arguments)
+    if not any(find_file(name, file, **hub_arguments) for file in (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME)):
+        raise ValueError(f"{name!r} has no {SAFE_WEIGHTS_NAME}: save it with save_pretrained. No pickle is read.")
+
+
+def check_base(name: str, revision: str | None = None):
     """
     Checks that the base of an adapter can be found, before anything is loaded. Other models are not looked at.
 
@@ -116,40 +187,59 @@ def check_base(name: str):
         `ImportError`: `name` is an adapter, and peft is not installed.
         `ValueError`: its base cannot be found, or its config is damaged.
     """
-    if adapter := Adapter.find(name):
+    if adapter := Adapter.find(name, revision):
         try:
-            PreTrainedConfig.get_config_dict(adapter.base)
+            with telling_faults(adapter.base, **adapter.base_arguments):
+                PreTrainedConfig.get_config_dict(adapter.base, **adapter.base_arguments)
         except (OSError, ValueError) as error:
             raise adapter.explain(error) from error
 
 
-def load_processor(name: str, **hub_arguments) -> MidiProcessor:
+def load_processor(name: str, *, trust_remote_code: bool = False, **hub_arguments) -> MidiProcessor:
     """
     Loads the processor from where a model lies; that of an adapter's base where the adapter has none beside it.
 
     Args:
         name (`str`): folder or Hub id of a model or an adapter.
-        hub_arguments: of `MidiProcessor.from_pretrained`.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): as of `MidiProcessor.from_pretrained`.
+        hub_arguments: of `MidiProcessor.from_pretrained`: `revision`, `token` and the like.
 
     Raises:
         as `MidiProcessor.from_pretrained`.
     """
+    trust = {"trust_remote_code": True} if trust_remote_code else {}
     try:
-        return MidiProcessor.from_pretrained(name, **hub_arguments)
+        return MidiProcessor.from_pretrained(name, **trust, **hub_arguments)
     except FileNotFoundError:
+        hub_arguments.pop("subfolder", None)
         if (adapter := Adapter.find(name, **hub_arguments)) is None:
             raise
-        return MidiProcessor.from_pretrained(adapter.base)
+        return MidiProcessor.from_pretrained(adapter.base, **trust, **adapter.base_arguments)
 
 
-def find_processor(model: PreTrainedModel) -> MidiProcessor:
-    """Loads the processor from where the weights lie. Raises `ValueError` where there is none, and says why."""
-    folder, commit = model.name_or_path, getattr(model, "hub_commit", None)
+def find_processor(model: PreTrainedModel, **hub_arguments) -> MidiProcessor:
+    """
+    The processor that a model was built or loaded with; else that which lies beside its weights.
+
+    Args:
+        model ([`~transformers.PreTrainedModel`]): as it was loaded; it remembers what is found.
+        hub_arguments: of [`load_processor`], in place of those that the model was pulled with: `token`, `revision`,
+            `trust_remote_code`, `cache_dir`, `local_files_only`.
+
+    Raises:
+        [`PullError`]: it cannot be pulled from the Hub.
+        `ValueError`: there is none.
+    """
+    if (known := getattr(model, "midi_processor", None)) is not None and hub_arguments.get("revision") is None:
+        return known
+    name, given = model.name_or_path, {key: value for key, value in hub_arguments.items() if value is not None}
     try:
-        return load_processor(folder, **{"revision": commit} if commit else {})
+        return remember_processor(model, load_processor(name, **pulled_with(model) | given))
+    except PullError:
+        raise
     except (OSError, TypeError, ValueError) as error:
         raise ValueError(
-            f"No MidiProcessor can be loaded from {folder!r}: save the one the model was trained with beside the "
+            f"No MidiProcessor can be loaded from {name!r}: save the one the model was trained with beside the "
             "weights (MidiProcessor.save_pretrained, or miditok's own tokenizer.json), or give processor=. "
             f"({error})"
         ) from error

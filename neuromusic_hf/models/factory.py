@@ -7,10 +7,12 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from ..hub import NotOnHubError, PullError, telling_faults
 from ..imports import import_class
 from ..tokenization import MidiProcessor
-from .adapters import Adapter
+from .adapters import Adapter, AutoMusicModel
 from .fit import check_vocabulary, check_vocabulary_size, longest_context
+from .origin import remember_processor
 from .sampling import write_sampling
 
 GPT2_DEFAULTS = {"activation_function": "gelu_pytorch_tanh", "attn_pdrop": 0.0}
@@ -30,6 +32,8 @@ def build_model(
     *,
     context_length: int | None = None,
     sampling: dict | None = None,
+    revision: str | None = None,
+    token: str | bool | None = None,
     trust_remote_code: bool = False,
     **sizes,
 ) -> PreTrainedModel:
@@ -50,6 +54,10 @@ def build_model(
             `temperature` (0 always takes the likeliest token), `top_k` and `top_p` that `generate()` and pipelines use
             where a call says nothing. By default a loaded model keeps its own; what it does not say, as all of a new
             model, is sampled from its own distribution over all tokens.
+        revision (`str`, *optional*):
+            Branch, tag or commit of a Hub id; main if not given.
+        token (`str` or `bool`, *optional*):
+            For the Hub; that of `HF_TOKEN` or `hf auth login` if not given.
         trust_remote_code (`bool`, *optional*, defaults to `False`):
             Run code that a Hub repository ships.
         sizes:
@@ -64,6 +72,7 @@ def build_model(
         `ValueError`: there is no such model, the config has no such argument, or loaded weights have another
             vocabulary or too short a context, or belong to an adapter that cannot be merged into its base; or a value
             of `sampling` is out of range.
+        [`PullError`]: weights of a Hub id cannot be pulled.
         `ImportError`: they are an adapter's, and peft is not installed.
     """
     name = os.path.expanduser(name)
@@ -77,11 +86,13 @@ def build_model(
         model_type = model_class.config_class.model_type
         model = model_class(model_class.config_class(**_config_arguments(model_type, processor, new_sizes)))
     else:
-        model = _load_pretrained(name, processor, context_length or 0, trust_remote_code, sizes)
+        where = {"revision": revision, "token": token, "trust_remote_code": trust_remote_code}
+        model = _load_pretrained(name, processor, context_length or 0, sizes, where)
     if getattr(model, "generation_config", None) is None:
         model.generation_config = GenerationConfig.from_model_config(model.config)
     model.generation_config.update(**_special_token_ids(processor))
     write_sampling(model.generation_config, **(sampling or {}))
+    remember_processor(model, processor)
     return model
 
 
@@ -91,6 +102,8 @@ def check_model(
     *,
     vocab_size: int | None = None,
     context_length: int | None = None,
+    revision: str | None = None,
+    token: str | bool | None = None,
     trust_remote_code: bool = False,
     **sizes,
 ):
@@ -104,12 +117,15 @@ def check_model(
         processor ([`MidiProcessor`]): as for [`build_model`].
         vocab_size (`int`, *optional*): of the vocabulary that `processor` will learn; its own if not given.
         context_length (`int`, *optional*): as for [`build_model`].
+        revision (`str`, *optional*): as for [`build_model`].
+        token (`str` or `bool`, *optional*): as for [`build_model`].
         trust_remote_code (`bool`, *optional*, defaults to `False`): as for [`build_model`].
         sizes: as for [`build_model`].
 
     Raises:
         `ValueError`: there is no such model, its sizes make none, or the saved weights have another vocabulary or too
             short a context.
+        [`PullError`]: the config of a Hub id cannot be pulled.
     """
     name = os.path.expanduser(name)
     if name in CONFIG_MAPPING or _imported_class(name) is not None:
@@ -119,7 +135,8 @@ def check_model(
         except (TypeError, KeyError, ArithmeticError, RuntimeError, StrictDataclassError) as error:
             raise ValueError(f"No {name} can be made with {sizes}: {error}") from error
     else:
-        _pretrained_config(name, vocab_size or processor.vocab_size, context_length or 0, trust_remote_code, sizes)
+        where = {"revision": revision, "token": token, "trust_remote_code": trust_remote_code}
+        _pretrained_config(name, vocab_size or processor.vocab_size, context_length or 0, sizes, where)
 
 
 def _config_arguments(model_type: str, processor: MidiProcessor, sizes: dict) -> dict:
@@ -153,13 +170,13 @@ def _imported_class(name: str) -> type[PreTrainedModel] | None:
 
 
 def _load_pretrained(
-    name: str, processor: MidiProcessor, context_length: int, trust_remote_code: bool, sizes: dict
+    name: str, processor: MidiProcessor, context_length: int, sizes: dict, where: dict
 ) -> PreTrainedModel:
-    adapter, config = _pretrained_config(name, processor.vocab_size, context_length, trust_remote_code, sizes)
-    source = adapter.base if adapter else name
+    adapter, config = _pretrained_config(name, processor.vocab_size, context_length, sizes, where)
+    source, of_source = _source(name, adapter, where)
     sizes = _own_names(config.model_type, sizes)
     try:
-        model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=trust_remote_code, **sizes)
+        model = AutoMusicModel.from_pretrained(source, **of_source, **sizes)
     except OSError as error:
         raise (adapter.explain(error) if adapter else _no_model(name, error)) from error
     if adapter:
@@ -171,13 +188,15 @@ def _load_pretrained(
 
 
 def _pretrained_config(
-    name: str, vocab_size: int, context_length: int, trust_remote_code: bool, sizes: dict
+    name: str, vocab_size: int, context_length: int, sizes: dict, where: dict
 ) -> tuple[Adapter | None, PreTrainedConfig]:
     """The adapter of that name, if it is one, and the config of its weights, after all that tells whether they fit."""
     adapter = None
     try:
-        adapter = Adapter.find(name)
-        config = AutoConfig.from_pretrained(adapter.base if adapter else name, trust_remote_code=trust_remote_code)
+        adapter = Adapter.find(name, where["revision"], token=where["token"])
+        source, of_source = _source(name, adapter, where)
+        with telling_faults(source, **of_source):
+            config = AutoConfig.from_pretrained(source, **of_source)
     except OSError as error:
         raise (adapter.explain(error) if adapter else _no_model(name, error)) from error
     name = f"{name} on its base {adapter.base}" if adapter else name
@@ -191,6 +210,13 @@ def _pretrained_config(
     return adapter, config
 
 
+def _source(name: str, adapter: Adapter | None, where: dict) -> tuple[str, dict]:
+    """Where the whole weights are, and arguments of `from_pretrained` for them."""
+    if adapter is None:
+        return name, where
+    return adapter.base, adapter.base_arguments | {"trust_remote_code": where["trust_remote_code"]}
+
+
 def _changed_sizes(config: PreTrainedConfig, sizes: dict) -> dict:
     own = {config.attribute_map.get(name, name) for name in _own_names(config.model_type, dict.fromkeys(WEIGHT_SIZES))}
     asked = _own_names(config.model_type, sizes)
@@ -198,7 +224,9 @@ def _changed_sizes(config: PreTrainedConfig, sizes: dict) -> dict:
     return {key: value for key, value in asked.items() if key in own and getattr(config, key) not in (None, value)}
 
 
-def _no_model(name: str, error: OSError) -> ValueError:
+def _no_model(name: str, error: OSError) -> Exception:
+    if isinstance(error, PullError) and not isinstance(error, NotOnHubError):
+        return error
     return ValueError(
         f"No model {name!r}: give gpt2, llama, music_transformer or another model type, the import path of a model "
         f"class, or a folder or Hub id with weights ({error})."

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from miditok import MusicTokenizer
 
-from ..borders.transformers import find_cached_file
+from ..hub import find_file
 from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_content, read_object
 from .bounds import check_bounds
 from .music_tokenizer import rebuild, saved_tokenizer_class
@@ -18,7 +18,7 @@ from .music_tokenizer import rebuild, saved_tokenizer_class
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "tokenizer.json"
-HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "subfolder", "token")
+HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "revision", "subfolder", "token")
 """Arguments of `from_pretrained` that say where a repository's files come from."""
 
 
@@ -28,14 +28,14 @@ def find_miditok_file(source: str | Path, **hub_arguments) -> Path | None:
 
     Args:
         source (`str` or `Path`): the file itself, whatever its name; or a folder or Hub repository that has it.
-        hub_arguments: of [`find_cached_file`], those of `HUB_ARGUMENTS`.
+        hub_arguments: of [`find_file`], those of `HUB_ARGUMENTS`.
 
     Returns:
         `Path`, or `None` where a folder or repository has Hugging Face's file of this name.
 
     Raises:
         `ValueError`: `source` is a file of another kind, or the file found is no JSON.
-        `OSError`: there is no such folder or repository, or no file of this name in it.
+        `OSError`: there is no such folder or repository, it cannot be pulled, or has no file of this name.
     """
     path = Path(source)
     if path.is_file():
@@ -47,7 +47,7 @@ def find_miditok_file(source: str | Path, **hub_arguments) -> Path | None:
         return path
     if path.suffix == ".json" and not path.is_dir():
         raise FileNotFoundError(f"There is no file {path}.")
-    found = find_cached_file(str(source), FILE_NAME, **hub_arguments)
+    found = find_file(source, FILE_NAME, **hub_arguments)
     if found is None:
         raise FileNotFoundError(
             f"{source} holds no {FILE_NAME}, neither of a MidiProcessor nor of miditok (offline: none in the cache)."

@@ -12,6 +12,7 @@ from symusic.core import ScoreTick
 from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
 
 from ..disk import user_path
+from ..hub import resolve_commit
 from ..music import AnyScore, load_score
 from .base_words import expand_ids
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
@@ -19,7 +20,7 @@ from .fast_tokenizer import NO_VALUE, to_fast_tokenizer, vocabulary_hash
 from .miditok_file import HUB_ARGUMENTS, find_miditok_file, load_miditok_file
 from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, music_tokenizer_to_dict
 from .one_stream import decode_ids, encode_quantised, quantise
-from .saved_files import commit_of, load_text_tokenizer, read_saved_processor
+from .saved_files import load_text_tokenizer, read_saved_processor
 from .tally import Tally, take_tally
 from .token_limits import TokenLimits
 from .vocabulary_training import train_music_tokenizer
@@ -97,16 +98,18 @@ class MidiProcessor(ProcessorMixin):
         Raises:
             `ValueError`: a file is damaged, or does not fit, as in [`MidiProcessor`]; or it is too large, or names a
                 class that would have to be imported.
-            `OSError`: there is no such file, folder or repository.
+            `OSError`: there is no such file, folder or repository, or it cannot be pulled from the Hub.
         """
         source = user_path(pretrained_model_name_or_path)
         source = source if source.exists() else pretrained_model_name_or_path
         where = {name: kwargs[name] for name in HUB_ARGUMENTS if kwargs.get(name) is not None}
-        where |= commit_of(str(source), **where)
+        of_commit = {name: where[name] for name in ("token", "cache_dir", "local_files_only") if name in where}
+        if commit := resolve_commit(source, where.get("revision"), **of_commit):
+            where["revision"] = commit
         if path := find_miditok_file(source, **where):
             return cls.from_music_tokenizer(load_miditok_file(path))
-        saved = read_saved_processor(str(source), bool(trust_remote_code), **where)
-        return cls(load_text_tokenizer(str(source), **where), **saved)
+        saved = read_saved_processor(source, bool(trust_remote_code), **where)
+        return cls(load_text_tokenizer(source, **where), **saved)
 
     @classmethod
     def from_tokenization(cls, name: str = "REMI", **settings) -> "MidiProcessor":

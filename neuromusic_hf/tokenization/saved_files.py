@@ -1,12 +1,12 @@
 """The files of a saved `MidiProcessor`, in a folder or a Hub repository: read within bounds, and refused by name."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from transformers.utils import PROCESSOR_NAME
-from transformers.utils.hub import resolve_revision
 
-from ..borders.transformers import find_cached_file
+from ..hub import find_file, telling_faults
 from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_object, shown
 from .bounds import check_bounds
 from .music_tokenizer import saved_tokenizer_class
@@ -17,21 +17,14 @@ NAMES_A_FILE = re.compile(r".*_files?|.*_object|slow_tokenizer|init_inputs")
 """Of what in `tokenizer_config.json` would have transformers open what is named, whatever it is."""
 
 
-def commit_of(source: str, **hub_arguments: Any) -> dict[str, str]:
-    """`revision` as an argument: the commit it is now, so that all files are of one; nothing for a folder."""
-    known = {name: hub_arguments[name] for name in ("token", "local_files_only", "cache_dir") if name in hub_arguments}
-    commit = resolve_revision(source, hub_arguments.get("revision"), **known)
-    return {} if commit is None else {"revision": commit}
-
-
-def read_saved_processor(source: str, trust_remote_code: bool, **hub_arguments: Any) -> dict[str, Any]:
+def read_saved_processor(source: str | Path, trust_remote_code: bool, **hub_arguments: Any) -> dict[str, Any]:
     """
     Reads what a processor is made of, and imports the class of its tokenizer where that is allowed.
 
     Args:
-        source (`str`): folder or Hub id.
+        source (`str` or `Path`): folder or Hub id.
         trust_remote_code (`bool`): whether it is.
-        hub_arguments: of [`find_cached_file`].
+        hub_arguments: of [`find_file`].
 
     Returns:
         `dict`: arguments of [`MidiProcessor`] beside the tokenizer.
@@ -40,12 +33,12 @@ def read_saved_processor(source: str, trust_remote_code: bool, **hub_arguments: 
         `ValueError`: there is none; or it is damaged, too large, or names a class that would have to be imported.
         `OSError`: there is no such folder or repository.
     """
-    path = find_cached_file(source, PROCESSOR_NAME, **hub_arguments)
+    path = find_file(source, PROCESSOR_NAME, **hub_arguments)
     saved = {} if path is None else read_object(path, MOST_BYTES_OF_VOCABULARIES)
     if "miditok" not in saved:
         raise ValueError(
-            f"{source!r} is no MidiProcessor: it has neither the {PROCESSOR_NAME} of one, nor a tokenizer.json of "
-            "miditok's own."
+            f"{str(source)!r} is no MidiProcessor: it has neither the {PROCESSOR_NAME} of one, nor a tokenizer.json "
+            "of miditok's own."
         )
     miditok, vocabulary_hash = saved["miditok"], saved.get("vocabulary_hash")
     if not (isinstance(miditok, dict) and isinstance(miditok.get("class"), str)):
@@ -55,7 +48,7 @@ def read_saved_processor(source: str, trust_remote_code: bool, **hub_arguments: 
     return {"miditok": miditok, "vocabulary_hash": vocabulary_hash}
 
 
-def load_text_tokenizer(source: str, **hub_arguments: Any) -> MusicTextTokenizer:
+def load_text_tokenizer(source: str | Path, **hub_arguments: Any) -> MusicTextTokenizer:
     """
     Loads the plain tokenizer of a processor.
 
@@ -66,12 +59,13 @@ def load_text_tokenizer(source: str, **hub_arguments: Any) -> MusicTextTokenizer
         `OSError`: there is no such folder or repository.
     """
     for name in TEXT_TOKENIZER_FILES:
-        path = find_cached_file(source, name, **hub_arguments)
+        path = find_file(source, name, **hub_arguments)
         content = {} if path is None else read_object(path, MOST_BYTES_OF_VOCABULARIES)
         if names := [key for key in content if NAMES_A_FILE.fullmatch(key)]:
             raise ValueError(f"{path} names a file of its own choice ({names[0]}={shown(content[names[0]])}).")
     try:
-        return MusicTextTokenizer.from_pretrained(source, **hub_arguments)
+        with telling_faults(source, **hub_arguments):
+            return MusicTextTokenizer.from_pretrained(source, **hub_arguments)
     except OSError:
         raise
     except Exception as error:  # whatever transformers and tokenizers make of a file they do not expect

@@ -1,0 +1,112 @@
+"""Bundles are pulled by id, revision and token; what keeps one from coming is said, each fault in its own words."""
+
+import io
+
+import pytest
+import torch
+from music import make_score
+from transformers import AutoModelForCausalLM, GPT2LMHeadModel, pipeline
+
+from neuromusic_hf import MidiContinuationPipeline, MidiProcessor
+from neuromusic_hf.bundles import save_bundle
+from neuromusic_hf.hub import PullError
+from neuromusic_hf.models.adapters import AutoMusicModel, find_processor
+
+SETTINGS = {"prompt_length": 16, "max_new_tokens": 8, "seed": 1}
+NAME = "alice/music"
+
+
+@pytest.fixture(scope="module")
+def bundle_files(tmp_path_factory, tiny_model, processor_of):
+    """Files of a bundle, by the name of its processor."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            folder = tmp_path_factory.mktemp("bundle")
+            save_bundle(tiny_model(name), processor_of(name), folder)
+            made[name] = {path.name: path.read_bytes() for path in folder.iterdir()}
+        return made[name]
+
+    return get
+
+
+@pytest.fixture
+def two_versions(hub, bundle_files) -> dict[str, str]:
+    """Commits of a repository: v1 holds a model of REMI, main one of TSD."""
+    first = hub.put(NAME, bundle_files("REMI"))
+    hub.store.repositories["model", NAME].tags["v1"] = first
+    return {"v1": first, "main": hub.put(NAME, bundle_files("TSD"))}
+
+
+LOADERS = {
+    "auto class": AutoModelForCausalLM.from_pretrained,
+    "its own class": GPT2LMHeadModel.from_pretrained,
+    "of this package": AutoMusicModel.from_pretrained,
+}
+
+
+@pytest.mark.parametrize("load", LOADERS.values(), ids=LOADERS)
+def test_a_model_knows_its_commit_however_it_was_loaded_and_has_its_processor(two_versions, load):
+    for revision, tokenization in (("v1", "REMI"), ("main", "TSD"), (two_versions["v1"], "REMI"), (None, "TSD")):
+        model = load(NAME, **{"revision": revision} if revision else {})
+        assert model.hub_commit == two_versions.get(revision, revision or two_versions["main"])
+        assert MidiContinuationPipeline(model).processor.tokenization == tokenization
+
+
+def test_the_pipeline_pulls_by_revision_and_token(two_versions, hub, monkeypatch):
+    hub.store.repositories["model", NAME].private = True
+    monkeypatch.setenv("HF_TOKEN", "")
+    with pytest.raises(OSError, match=NAME):
+        pipeline("midi-continuation", model=NAME)
+    made = pipeline("midi-continuation", model=NAME, revision="v1", token="hf_alice")
+    assert made.processor.tokenization == "REMI" and made.model.hub_commit == two_versions["v1"]
+    loaded = AutoModelForCausalLM.from_pretrained(NAME, token="hf_alice")
+    assert MidiContinuationPipeline(loaded)(make_score(1), **SETTINGS)["token_ids"]
+    assert "hf_alice" not in repr(vars(loaded)) + str(loaded.config)
+
+
+def test_a_model_answers_with_the_processor_it_was_made_with(tiny_model, processor_of, hub):
+    model = tiny_model("REMI")
+    assert find_processor(model) is processor_of("REMI")
+
+
+def test_each_fault_has_its_own_words(two_versions, hub, bundle_files, offline, monkeypatch):
+    def fault(name=NAME, **arguments):
+        with pytest.raises(PullError) as raised:
+            MidiProcessor.from_pretrained(name, **arguments)
+        return str(raised.value)
+
+    assert "no model 'alice/musik'" in fault("alice/musik")
+    assert "no revision 'v9' (it has main, v1)" in fault(revision="v9")
+    hub.put("alice/corpus", {"README.md": b""}, kind="dataset")
+    assert "'alice/corpus' is a data set of the Hub, and no model" in fault("alice/corpus")
+    assert "no Hub id" in fault("alice/music/model")
+    hub.expired.add("hf_mallory")
+    assert "refuses the token" in fault(token="hf_mallory")
+    hub.put("alice/empty", {"README.md": b""})
+    with pytest.raises(FileNotFoundError, match="alice/empty holds no tokenizer.json"):
+        MidiProcessor.from_pretrained("alice/empty")
+    offline()
+    assert "switched off (HF_HUB_OFFLINE=1)" in fault()
+
+
+def test_a_bundle_tells_its_task(two_versions, bundle_files, tmp_path):
+    for name, content in bundle_files("REMI").items():
+        (tmp_path / name).write_bytes(content)
+    for place in (NAME, str(tmp_path)):
+        made = pipeline(model=place)
+        assert isinstance(made, MidiContinuationPipeline) and made.task == "midi-continuation"
+        assert "custom_pipelines" not in made.model.config.to_dict()
+
+
+def test_no_pickle_is_read(hub, bundle_files, tiny_model):
+    files = dict(bundle_files("REMI"))
+    buffer = io.BytesIO()
+    torch.save(tiny_model("REMI").state_dict(), buffer)
+    del files["model.safetensors"]
+    hub.put(NAME, files | {"pytorch_model.bin": buffer.getvalue()})
+    for load in (MidiContinuationPipeline.from_pretrained, lambda name: pipeline("midi-continuation", model=name)):
+        with pytest.raises((OSError, ValueError), match="model.safetensors"):
+            load(NAME)
+    assert not any("pytorch_model.bin" in path for method, path, _ in hub.requests if method == "GET")
