@@ -10,7 +10,7 @@ quickstart: .venv/ready-audio
 	$(BIN)/accelerate launch --config_file accelerate_configs/cpu.yaml scripts/train.py recipes/quickstart.yaml
 	$(BIN)/python scripts/continue_midi.py runs/quickstart bach+folk $(PROMPTS) --output runs/quickstart/continuations
 	$(BIN)/python scripts/score_continuations.py runs/quickstart/continuations --train_corpus bach+folk --output runs/quickstart/report
-	@echo "The model is in runs/quickstart, its continuations in runs/quickstart/continuations."
+	@echo "The model is in runs/quickstart/bundle, its continuations in runs/quickstart/continuations."
 	@echo "Open runs/quickstart/report/report.html in a browser."
 
 test: lint

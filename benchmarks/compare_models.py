@@ -80,7 +80,7 @@ def command(comparison: dict, name: str, seed: int, data_dir: str | None) -> lis
 def train(folder: Path, arguments: list[str], threads: int) -> dict:
     """Trains, unless `folder` holds the finished run, and reads the curve and the facts of the run."""
     folder.mkdir(parents=True, exist_ok=True)
-    record = folder / "run.json"
+    record = folder / "bundle/run.json"
     if not record.exists():
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
         options = ["--output_dir", str(folder), "--save_total_limit", "1", "--disable_tqdm", "true"]

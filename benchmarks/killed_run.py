@@ -120,7 +120,7 @@ class Run:
         return [{"step": entry["step"], **{k: entry[k] for k in COMPARED if k in entry}} for entry in history]
 
     def weights(self) -> dict[str, torch.Tensor]:
-        return load_file(self.folder / "model.safetensors")
+        return load_file(self.folder / "bundle/model.safetensors")
 
 
 def kill_in_a_save(draw: random.Random, save_seconds: float):

@@ -1,7 +1,7 @@
 """
 Notes handed out while the model is still writing, as a synthesiser or a web page would want them.
 
-    python examples/stream_notes.py runs/quickstart song.mid
+    python examples/stream_notes.py runs/quickstart/bundle song.mid
 
 Generation runs in a thread of its own; each note comes as soon as its tokens are complete.
 """

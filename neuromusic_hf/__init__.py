@@ -1,5 +1,6 @@
 """Language models of symbolic music, native to Hugging Face: train, continue, judge, share."""
 
+from .bundles import register_pushing
 from .corpora import load_corpus
 from .generation import MidiContinuationPipeline, NoteStreamer, save_continuation
 from .generation.pipeline import register_pipeline
@@ -20,3 +21,4 @@ __all__ = [
 ]
 
 register_pipeline()
+register_pushing()

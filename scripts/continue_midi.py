@@ -16,6 +16,7 @@ from transformers import pipeline
 from transformers.utils import logging as transformers_logging
 
 import neuromusic_hf  # noqa: F401
+from neuromusic_hf.bundles import find_bundle
 from neuromusic_hf.corpora import SPLIT_NAMES
 from neuromusic_hf.disk import lock_folder
 from neuromusic_hf.launch import join_processes
@@ -35,7 +36,7 @@ from neuromusic_hf.runs import (
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=os.path.expanduser, help="folder or Hub id of a bundle")
+    parser.add_argument("model", type=os.path.expanduser, help="folder of a run or of a bundle, or Hub id")
     parser.add_argument("prompts", nargs="+", help="MIDI files, folders of them, or a corpus (its test split)")
     parser.add_argument("--output", type=os.path.expanduser, required=True, help="folder to write to")
     parser.add_argument("--overwrite", action="store_true", help="begin anew, whatever the folder holds of a run")
@@ -81,6 +82,7 @@ def main():
     )
     output = OutputSettings(pictures=args.save_pictures, audio=args.save_audio, soundfont=args.soundfont)
     output.check()
+    args.model = find_bundle(args.model)
     check_base(args.model)
     state = join_processes()
     logging.basicConfig(level=logging.INFO if state.is_main_process else logging.ERROR, format="%(message)s")

@@ -51,18 +51,18 @@ USED = {
 """Names that the files of this room use, by the class, module or function that has them."""
 
 EXTENDED = {
-    "datasets.GeneratorBasedBuilder": (
+    "datasets.ArrowBasedBuilder": ("_generate_tables",),
+    "datasets.DatasetBuilder": (
         "_build_cache_dir",
         "_cache_dir",
         "_cache_dir_root",
         "_cache_downloaded_dir",
-        "_generate_examples",
         "_info",
         "_load_info",
         "_output_dir",
-        "_prepare_split_single",
         "_split_generators",
     ),
+    "datasets.GeneratorBasedBuilder": ("_generate_examples", "_prepare_split_single"),
     "datasets.formatting.NumpyFormatter": ("_tensorize",),
     "evaluate.Metric": ("_compute", "_info"),
     "transformers.Pipeline": (

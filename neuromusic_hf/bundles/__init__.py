@@ -1,7 +1,26 @@
 """Bundles: folders and repositories that hold a model, its processor, and all that belongs to them."""
 
-from .bundle import save_bundle
+from .bundle import BUNDLE_NAME, find_bundle, save_bundle
+from .card import bundle_card, write_card
+from .files import BUNDLE_FILES, bundle_files
 from .identity import ModelIdentity, files_hash, weights_hash
 from .pipeline_file import add_pipeline_file
+from .push import push_bundle, push_processor
+from .push_routes import register_pushing
 
-__all__ = ["ModelIdentity", "add_pipeline_file", "files_hash", "save_bundle", "weights_hash"]
+__all__ = [
+    "BUNDLE_FILES",
+    "BUNDLE_NAME",
+    "ModelIdentity",
+    "add_pipeline_file",
+    "bundle_card",
+    "bundle_files",
+    "files_hash",
+    "find_bundle",
+    "push_bundle",
+    "push_processor",
+    "register_pushing",
+    "save_bundle",
+    "weights_hash",
+    "write_card",
+]

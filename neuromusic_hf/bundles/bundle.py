@@ -7,13 +7,18 @@ A bundle is a folder, or a repository of the Hub, with
   `*_music_transformer.py` of a Music Transformer, or the code of another model that is not transformers' own;
 - `tokenizer.json`, `tokenizer_config.json`: a plain fast tokenizer, with the ids of the processor;
 - `processor_config.json`: the [`MidiProcessor`], with the whole config of its miditok tokenizer;
-- `midi_continuation.py`: where transformers finds the pipeline, named in `config.json`;
+- `midi_continuation.py` and `processing_midi.py`: where transformers finds the pipeline and the processor, named in
+  `config.json` and `processor_config.json`;
 - `recipe.yaml` and `run.json`, where a training run made it: what was asked, and what came of it.
+
+A training run leaves its bundle in the folder `bundle` of its own, beside checkpoints, tests and reports.
 """
 
+import os
 from pathlib import Path
 
 from transformers import PreTrainedModel
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
 from ..disk import user_path
 from ..models.sampling import savable_sampling
@@ -26,9 +31,15 @@ WEIGHTS_PATTERNS = ("model*.safetensors", "pytorch_model*.bin", "adapter_model*.
 BESIDE_WEIGHTS = ("*config.json", "tokenizer.json", "*tokens*.json", "*.py")
 """Files that decide about the notes, as weights do."""
 
+BUNDLE_NAME = "bundle"
+"""The folder of the bundle, in that of a training run."""
+
 RECIPE_NAME = "recipe.yaml"
 RUN_NAME = "run.json"
 """The record of a finished run; it stands beside a whole bundle only."""
+
+REPORT_NAMES = ("scores.json", "examples")
+"""What a report of the model adds: another model's are not its own."""
 
 
 def save_bundle(model: PreTrainedModel, processor: MidiProcessor, folder: str | Path, **kwargs):
@@ -52,3 +63,27 @@ def save_bundle(model: PreTrainedModel, processor: MidiProcessor, folder: str | 
         model.save_pretrained(folder, **kwargs)
     processor.save_pretrained(folder)
     add_pipeline_file(folder)
+
+
+def find_bundle(place: str | Path) -> str:
+    """
+    The bundle that a user means: a training run's own where its folder is named, else what is named.
+
+    Args:
+        place (`str` or `Path`): a folder, a Hub id, or any other name of a model, which stays as it is.
+
+    Raises:
+        `ValueError`: it is the folder of a training run that has not ended; its checkpoints are named.
+    """
+    folder = os.path.expanduser(place)
+    if _holds_model(os.path.join(folder, BUNDLE_NAME)):
+        return os.path.join(folder, BUNDLE_NAME)
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    checkpoints = [name for name in names if name.startswith("checkpoint-")]
+    if checkpoints and not any(name.endswith(".json") for name in names):
+        raise ValueError(f"The run in {folder} left no bundle, as it has not ended: name {' or '.join(checkpoints)}.")
+    return folder
+
+
+def _holds_model(folder: str) -> bool:
+    return any(os.path.isfile(os.path.join(folder, name)) for name in (CONFIG_NAME, ADAPTER_CONFIG_NAME))

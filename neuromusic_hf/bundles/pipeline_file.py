@@ -8,17 +8,12 @@ from transformers import PreTrainedConfig
 from transformers.utils import CONFIG_NAME
 
 from ..disk import write_whole
+from ..hub import shipped_code
 from ..models.origin import PIPELINE_TASK
 
 PIPELINE_FILE = "midi_continuation.py"
 
-PIPELINE_CODE = '''\
-"""The midi-continuation pipeline, from the installed package: pip install neuromusic_hf."""
-
-from neuromusic_hf.generation.pipeline import MidiContinuationPipeline
-
-__all__ = ["MidiContinuationPipeline"]
-'''
+PIPELINE_CODE = shipped_code("neuromusic_hf.generation.pipeline", "MidiContinuationPipeline")
 
 CUSTOM_PIPELINES = {
     PIPELINE_TASK: {"impl": "midi_continuation.MidiContinuationPipeline", "pt": ["AutoModelForCausalLM"]}

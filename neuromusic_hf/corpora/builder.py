@@ -81,7 +81,7 @@ class MidiCorpusConfig(datasets.BuilderConfig):
             raise ValueError(f"max_pieces must be at least 1, got {self.max_pieces}.")
 
 
-class MidiCorpusBuilder(CachedBuilder):
+class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
     """
     Base class of the corpora.
 
@@ -109,6 +109,10 @@ class MidiCorpusBuilder(CachedBuilder):
         OFFICIAL_SPLITS (`bool`): every piece comes with its split.
         SPLIT_SHARES (`tuple[float, float, float]`): default shares of train, validation and test.
         DEFAULT_LIMITS (`SanityLimits`): limits if none are given.
+        LICENCE (`str`, *optional*): of the music, as the Hub names it (`"cc-by-4.0"`); cards tell it.
+        DATASET (`str`, *optional*): id of the corpus on the Hub.
+        SOURCE (`str`, *optional*): address of the corpus.
+        CITATION (`str`, *optional*): BibTeX of whom to cite.
     """
 
     BUILDER_CONFIG_CLASS = MidiCorpusConfig
@@ -118,6 +122,10 @@ class MidiCorpusBuilder(CachedBuilder):
     OFFICIAL_SPLITS: ClassVar[bool] = False
     SPLIT_SHARES: ClassVar[tuple[float, float, float]] = DEFAULT_SPLIT_SHARES
     DEFAULT_LIMITS: ClassVar[SanityLimits] = SanityLimits()
+    LICENCE: ClassVar[str | None] = None
+    DATASET: ClassVar[str | None] = None
+    SOURCE: ClassVar[str | None] = None
+    CITATION: ClassVar[str | None] = None
 
     def __init__(self, cache_dir=None, *, data_dir=None, limits=None, hash=None, **kwargs):
         data_dir = None if data_dir is None else os.path.expanduser(data_dir)

@@ -111,7 +111,7 @@ def keeps_from_writing(error: OSError, folder: str | Path) -> bool:
     return related and error.errno in FULL + FORBIDDEN
 
 
-class CachedBuilder(datasets.GeneratorBasedBuilder):
+class CachedBuilder(datasets.DatasetBuilder):
     """A builder whose damaged cache is made anew, that reads what a read-only one holds, and whose errors tell why."""
 
     _cache_dir: str

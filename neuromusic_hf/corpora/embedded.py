@@ -35,11 +35,28 @@ UNREADABLE_MUSIC = (
     SyntaxError,
 )
 """What music21 raises for a damaged file: of its zip, of its XML (a SyntaxError), or wherever it stumbles."""
+MUSIC21 = """\
+@inproceedings{cuthbert2010music21,
+  title = {music21: A Toolkit for Computer-Aided Musicology and Symbolic Music Data},
+  author = {Cuthbert, Michael Scott and Ariza, Christopher},
+  booktitle = {Proceedings of the 11th International Society for Music Information Retrieval Conference},
+  pages = {637--642},
+  year = {2010},
+}"""
 TUNE_START = re.compile(r"^(?=X:)", re.MULTILINE)
 
 
 class EmbeddedCorpus(MidiCorpusBuilder):
-    """Base of the corpora in the music21 wheel."""
+    """
+    Base of the corpora in the music21 wheel.
+
+    The music is out of copyright; encodings come with the permission of those who made them, who may have set terms of
+    their own (`music21/corpus/license.txt`): to the Hub that is another licence.
+    """
+
+    LICENCE = "other"
+    SOURCE = "https://github.com/cuthbertLab/music21/tree/master/music21/corpus"
+    CITATION = MUSIC21
 
     METADATA = {"title": Value("string"), "composer": Value("string"), "collection": Value("string")}
 

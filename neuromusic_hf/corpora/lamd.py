@@ -12,7 +12,6 @@ from .cache import writing_cache
 from .folder import FolderCorpus
 from .sources import is_midi_name
 
-REPO_ID = "projectlosangeles/Los-Angeles-MIDI-Dataset"
 FILE_NAME = "Los-Angeles-MIDI-Dataset-Ver-3-1-CC-BY-NC-SA.zip"
 
 
@@ -25,6 +24,16 @@ class LamdCorpus(FolderCorpus):
     """
 
     SPLIT_SHARES = (0.6, 0.2, 0.2)
+    LICENCE = "cc-by-nc-sa-4.0"
+    DATASET = "projectlosangeles/Los-Angeles-MIDI-Dataset"
+    SOURCE = "https://huggingface.co/datasets/projectlosangeles/Los-Angeles-MIDI-Dataset"
+    CITATION = """\
+@inproceedings{lev2024losangelesmididataset,
+  title = {Los Angeles MIDI Dataset: SOTA kilo-scale MIDI dataset for MIR and Music AI purposes},
+  author = {Aleksandr Lev},
+  booktitle = {GitHub},
+  year = {2024},
+}"""
 
     @classmethod
     def source_fingerprint(cls, data_dir: str | None) -> str:
@@ -37,7 +46,7 @@ class LamdCorpus(FolderCorpus):
         if self.config.data_dir is not None:
             return self.config.data_dir
         with writing_cache(huggingface_hub.constants.HF_HUB_CACHE):
-            return huggingface_hub.hf_hub_download(REPO_ID, FILE_NAME, repo_type="dataset")
+            return huggingface_hub.hf_hub_download(self.DATASET, FILE_NAME, repo_type="dataset", token=self.token)
 
     def is_candidate(self, name: str) -> bool:
         """Whether it is a MIDI file under `MIDIs/`."""

@@ -19,8 +19,11 @@ from ..music import SanityLimits
 from ..music.midi_feature import Midi
 from ..ranges import PROCESSES, check_ranges
 from .builder import HELPER_FEATURES, IGNORED, ROWS_SPLIT
+from .corpus import Corpus
 from .names import CorpusNames, FoundCorpus, find_corpora
+from .provenance import Provenance, provenance_of_found
 from .quarantine import QuarantineReport, merge_reports, report_of
+from .repository import open_hub
 from .saved import saved_rows
 from .splits import DEFAULT_SPLIT_SHARES, SPLIT_NAMES, assign_split, check_not_empty, check_shares
 
@@ -36,12 +39,16 @@ class _Opening:
     num_proc: int | None
     streaming: bool
     builder_kwargs: dict[str, Any]
+    config: str | None
+    revision: str | None
+    token: str | bool | None
 
 
 @dataclass(frozen=True)
 class _OpenedCorpus:
-    """All rows of a corpus, accepted and refused, and how to split them."""
+    """All rows of a corpus, accepted and refused, where they come from, and how to split them."""
 
+    provenance: Provenance
     name: str
     rows: Dataset | IterableDataset
     shares: tuple[float, float, float]
@@ -59,8 +66,11 @@ def load_corpus(
     num_proc: int | None = None,
     streaming: bool = False,
     quarantine_path: str | Path | None = None,
+    name: str | None = None,
+    revision: str | None = None,
+    token: str | bool | None = None,
     **builder_kwargs: Any,
-) -> DatasetDict | IterableDatasetDict:
+) -> Corpus | IterableDatasetDict:
     """
     Loads a corpus of MIDI files as train, validation and test.
 
@@ -68,7 +78,7 @@ def load_corpus(
     (General MIDI names, `"Drums"`), `content_hash`, and the columns of the corpus (MAESTRO: `composer`, `title`,
     `year`). Files are read and parsed once; later calls answer from the cache of `datasets`, until the source, the
     limits or the builder's code change. What was refused or mended is counted in the log, and named in the quarantine
-    report, which is also the attribute `quarantine` (a [`QuarantineReport`]) of what is returned.
+    report, which is also the attribute `quarantine` of the [`Corpus`] that is returned.
 
     Args:
         name_or_path (`str`, `Path`, [`MidiCorpusBuilder`] class, or a list of these):
@@ -90,16 +100,22 @@ def load_corpus(
             Processes that read and parse.
         streaming (`bool`, *optional*, defaults to `False`):
             Read the files anew in each pass and cache nothing. Each split reads the whole source. Refused files are
-            logged one by one in passes over train; there is no report, and no check for empty splits.
+            logged one by one in passes over train; there is no report, no check for empty splits, and of joined
+            corpora no piece is left out.
         quarantine_path (`str` or `Path`, *optional*):
             Where the report (JSON) goes. Defaults to `<cache>/quarantine/<name>-<fingerprint>.json`.
+        name (`str`, *optional*):
+            Configuration of a Hub dataset, where it has several.
+        revision (`str`, *optional*):
+            Branch, tag or commit of a Hub dataset; main if not given.
+        token (`str` or `bool`, *optional*):
+            For the Hub, that of `hf auth login` or `HF_TOKEN` if not given.
         builder_kwargs:
             More fields of the builder's configuration (`max_pieces=100` for a trial); for saved corpora `midi_column`,
-            the name of the column of MIDI files where it is not plain which it is, or arguments of
-            `datasets.load_dataset`.
+            the name of the column of MIDI files where it is not plain which it is.
 
     Returns:
-        `DatasetDict` (`IterableDatasetDict` when streaming) with `train`, `validation` and `test`.
+        [`Corpus`], a `DatasetDict` (`IterableDatasetDict` when streaming) with `train`, `validation` and `test`.
 
     Raises:
         `ValueError`: there is no such corpus, no MIDI file in it, shares that do not add up to 1, shares for a corpus
@@ -119,62 +135,107 @@ def load_corpus(
     shares = None if split_shares is None else check_shares(split_shares)
     cache_dir = None if cache_dir is None else os.path.expanduser(cache_dir)
     found = find_corpora(name_or_path, data_dir)
+    _check_hub_options(found, name_or_path, name, revision, token)
     if shares is not None and all(corpus.has_official_splits for corpus in found):
         raise ValueError(f"'{name_or_path}' has official splits, which split_shares do not change: leave them out.")
     if len(found) > 1:  # one cut for all, or the same music could fall on two sides
         shares = shares or DEFAULT_SPLIT_SHARES
-    opening = _Opening(limits, cache_dir, num_proc, streaming, builder_kwargs)
+    opening = _Opening(limits, cache_dir, num_proc, streaming, builder_kwargs, name, revision, token)
     opened = [_open(corpus, opening, shares) for corpus in found]
     if streaming:
         return _stream(opened)
-    parts = [_split(part) for part in opened]
+    parts, doubles = _split(opened)
     # Joining forgets the feature types, so the cast comes last.
-    joined = {name: concatenate_datasets([part[name] for part in parts]) for name in SPLIT_NAMES}
-    corpus = DatasetDict(joined).cast_column("midi", Midi())
-    corpus.quarantine = _report(opened, quarantine_path, cache_dir)
-    check_not_empty({name: len(rows) for name, rows in corpus.items()}, corpus.quarantine.corpus)
-    return corpus
+    joined = {split: concatenate_datasets([part[split] for part in parts]) for split in SPLIT_NAMES}
+    report = _report(opened, doubles, quarantine_path, cache_dir)
+    check_not_empty({split: len(rows) for split, rows in joined.items()}, report.corpus)
+    return Corpus(DatasetDict(joined).cast_column("midi", Midi()), report, [part.provenance for part in opened])
+
+
+def _check_hub_options(
+    found: list[FoundCorpus],
+    names: CorpusNames,
+    config: str | None,
+    revision: str | None,
+    token: str | bool | None,
+) -> None:
+    """
+    Refuses options for datasets of the Hub where there is none.
+
+    Raises:
+        `ValueError`: naming the option.
+    """
+    hub = any(corpus.is_on_hub for corpus in found)
+    for option, given, goes in (
+        ("name", config, any(corpus.builder is None for corpus in found)),
+        ("revision", revision, hub),
+        ("token", token, any(corpus.is_from_hub for corpus in found)),
+    ):
+        if given is not None and not goes:
+            raise ValueError(f"{option} goes with a dataset on the Hub, and '{names}' names none: leave it out.")
 
 
 def _open(corpus: FoundCorpus, opening: _Opening, shares: tuple[float, float, float] | None) -> _OpenedCorpus:
     limits, cache_dir, num_proc = opening.limits, opening.cache_dir, opening.num_proc
     if corpus.builder is None:
+        place = open_hub(corpus.name, opening.revision, opening.token) if corpus.is_on_hub else None
         rows, carved = saved_rows(
-            corpus.place or corpus.name, limits, cache_dir, num_proc, opening.streaming, **opening.builder_kwargs
+            corpus.place or corpus.name,
+            limits,
+            cache_dir,
+            num_proc,
+            opening.streaming,
+            place=place,
+            config=opening.config,
+            **opening.builder_kwargs,
         )
-        return _OpenedCorpus(corpus.name, rows, shares or DEFAULT_SPLIT_SHARES, tuple(carved))
-    builder = corpus.builder(cache_dir, data_dir=corpus.place, limits=limits, **opening.builder_kwargs)
-    shares = shares or check_shares(builder.SPLIT_SHARES)
+        provenance = provenance_of_found(corpus, place, opening.config)
+        return _OpenedCorpus(provenance, corpus.name, rows, shares or DEFAULT_SPLIT_SHARES, tuple(carved))
+    builder = corpus.builder(
+        cache_dir, data_dir=corpus.place, limits=limits, token=opening.token, **opening.builder_kwargs
+    )
+    shares, provenance = shares or check_shares(builder.SPLIT_SHARES), provenance_of_found(corpus)
     if opening.streaming:
-        return _OpenedCorpus(corpus.name, builder.as_streaming_dataset(split=ROWS_SPLIT), shares)
+        return _OpenedCorpus(provenance, corpus.name, builder.as_streaming_dataset(split=ROWS_SPLIT), shares)
     builder.download_and_prepare(num_proc=num_proc)
     rows = builder.as_dataset(split=ROWS_SPLIT)
-    return _OpenedCorpus(corpus.name, rows, shares, unread=builder.count_unread())
+    return _OpenedCorpus(provenance, corpus.name, rows, shares, unread=builder.count_unread())
 
 
-def _split(part: _OpenedCorpus) -> dict[str, Dataset]:
-    """Selects the accepted rows of each split. Only the small columns are read for it."""
-    columns = part.rows.select_columns(["content_hash", *HELPER_FEATURES]).with_format("arrow")[:]
-    indices: dict[str, list[int]] = {name: [] for name in SPLIT_NAMES}
-    rows = zip(
-        columns["content_hash"].to_pylist(),
-        columns["official_split"].to_pylist(),
-        columns["refused_reason"].to_pylist(),
-        strict=True,
-    )
-    for index, (content_hash, official, reason) in enumerate(rows):
-        if reason is None:
-            indices[assign_split(content_hash, official, part.shares, part.carved)].append(index)
-    pieces = part.rows.remove_columns(list(HELPER_FEATURES))
-    return {name: pieces.select(found) for name, found in indices.items()}
+def _split(opened: list[_OpenedCorpus]) -> tuple[list[dict[str, Dataset]], list[list[int]]]:
+    """
+    Selects the accepted rows of each split. Only the small columns are read for it.
+
+    Returns:
+        Of each corpus its splits, and the rows that are left out because an earlier corpus has their notes.
+    """
+    parts, doubles, earlier = [], [], set[str]()
+    for part in opened:
+        columns = part.rows.select_columns(["content_hash", *HELPER_FEATURES]).with_format("arrow")[:]
+        hashes = columns["content_hash"].to_pylist()
+        indices: dict[str, list[int]] = {name: [] for name in SPLIT_NAMES}
+        left_out = []
+        rows = zip(hashes, columns["official_split"].to_pylist(), columns["refused_reason"].to_pylist(), strict=True)
+        for index, (content_hash, official, reason) in enumerate(rows):
+            if reason is None and content_hash in earlier:
+                left_out.append(index)
+            elif reason is None:
+                indices[assign_split(content_hash, official, part.shares, part.carved)].append(index)
+        earlier.update(filter(None, hashes))
+        pieces = part.rows.remove_columns(list(HELPER_FEATURES))
+        parts.append({name: pieces.select(found) for name, found in indices.items()})
+        doubles.append(left_out)
+    return parts, doubles
 
 
-def _report(opened: list[_OpenedCorpus], path: str | Path | None, cache_dir: str | None) -> QuarantineReport:
+def _report(
+    opened: list[_OpenedCorpus], doubles: list[list[int]], path: str | Path | None, cache_dir: str | None
+) -> QuarantineReport:
     """The report of corpora together, which is logged and saved."""
     columns = ["midi", "refused_reason", "refused_detail", "mended"]
     reports = [
-        dataclasses.replace(report_of(part.name, part.rows.data.table.select(columns)), unread=part.unread)
-        for part in opened
+        dataclasses.replace(report_of(part.name, part.rows.data.table.select(columns), left_out), unread=part.unread)
+        for part, left_out in zip(opened, doubles, strict=True)
     ]
     report = merge_reports(reports)
     fingerprint = Hasher.hash([fingerprint_of(part.rows) for part in opened])
@@ -202,6 +263,9 @@ def _save_report(report: QuarantineReport, path: str | Path, asked_for: bool) ->
 
 
 def _stream(opened: list[_OpenedCorpus]) -> IterableDatasetDict:
+    if len(opened) > 1:
+        names = ", ".join(part.name for part in opened)
+        logger.warning("Streamed together, pieces that are in more than one of %s come more than once.", names)
     splits = {}
     for name in SPLIT_NAMES:
         parts = [

@@ -30,6 +30,17 @@ class MaestroCorpus(FolderCorpus):
 
     METADATA = {"composer": Value("string"), "title": Value("string"), "year": Value("int32")}
     OFFICIAL_SPLITS = True
+    LICENCE = "cc-by-nc-sa-4.0"
+    SOURCE = "https://magenta.tensorflow.org/datasets/maestro"
+    CITATION = """\
+@inproceedings{hawthorne2018enabling,
+  title = {Enabling Factorized Piano Music Modeling and Generation with the {MAESTRO} Dataset},
+  author = {Curtis Hawthorne and Andriy Stasyuk and Adam Roberts and Ian Simon and Cheng-Zhi Anna Huang and
+            Sander Dieleman and Erich Elsen and Jesse Engel and Douglas Eck},
+  booktitle = {International Conference on Learning Representations},
+  year = {2019},
+  url = {https://openreview.net/forum?id=r1lYRjC9F7},
+}"""
     URL = URL
     SHA256 = SHA256
 

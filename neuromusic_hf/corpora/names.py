@@ -33,8 +33,8 @@ class FoundCorpus:
     What a name means.
 
     Args:
-        name (`str`): names the corpus in reports.
-        place (`str`, *optional*): path it is read from, or Hub id; `None` where its builder knows.
+        name (`str`): names the corpus in reports; the id of one on the Hub.
+        place (`str`, *optional*): path it is read from; `None` where its builder or the Hub knows.
         builder ([`MidiCorpusBuilder`] class, *optional*): reads it; `None` of one that is a dataset already.
     """
 
@@ -46,6 +46,16 @@ class FoundCorpus:
     def has_official_splits(self) -> bool:
         """Whether it always comes with its splits."""
         return self.builder is not None and self.builder.OFFICIAL_SPLITS
+
+    @property
+    def is_on_hub(self) -> bool:
+        """Whether it is a dataset on the Hub."""
+        return self.builder is None and self.place is None
+
+    @property
+    def is_from_hub(self) -> bool:
+        """Whether it comes from there, be it by a builder."""
+        return self.is_on_hub or (self.builder is not None and self.builder.DATASET is not None and self.place is None)
 
 
 def find_corpora(names: CorpusNames, data_dir: str | Path | None = None) -> list[FoundCorpus]:
@@ -117,7 +127,7 @@ def _find_place(name: str, path: str) -> FoundCorpus:
     if is_saved(path):
         return FoundCorpus(name, path)
     if not os.path.exists(path) and _is_hub_id(name):
-        return FoundCorpus(name, name)
+        return FoundCorpus(name, None)
     problem = "is neither a zip, a tar nor a Parquet file" if os.path.exists(path) else "is no corpus"
     raise ValueError(f"'{name}' {problem}. {_choices()}")
 

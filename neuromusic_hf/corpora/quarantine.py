@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..disk import read_json, user_path, write_json
 from .builder import IGNORED
+
+DOUBLE = "in_earlier_corpus"
+"""Why a piece is left out that is in a corpus named before its own."""
+
+DOUBLE_DETAIL = "a corpus that is named earlier has a piece of the same notes"
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
-def report_of(corpus: str, table: pa.Table) -> QuarantineReport:
+def report_of(corpus: str, table: pa.Table, doubles: Sequence[int] = ()) -> QuarantineReport:
     """
     Makes the report from the rows of a corpus.
 
@@ -85,15 +92,19 @@ def report_of(corpus: str, table: pa.Table) -> QuarantineReport:
         corpus (`str`): name or path, for the report.
         table (`pa.Table`): accepted and refused rows, with the columns `midi` (struct with `path`), `refused_reason`,
             `refused_detail` and `mended`.
+        doubles (sequence of `int`, *optional*): accepted rows that are left out for their notes, see [`DOUBLE`].
     """
     refused_rows = table.filter(table["refused_reason"].is_valid())
     paths = _paths(refused_rows)
     reasons, details = refused_rows["refused_reason"].to_pylist(), refused_rows["refused_detail"].to_pylist()
-    rows = sorted(zip(paths, reasons, details, strict=True), key=lambda row: row[:2])
+    kept = np.ones(len(table), bool)
+    kept[list(doubles)] = False
+    doubled = [(path, DOUBLE, DOUBLE_DETAIL) for path in _paths(table.select(["midi"]).filter(~kept))]
+    rows = sorted([*zip(paths, reasons, details, strict=True), *doubled], key=lambda row: row[:2])
     ignored = Counter(detail for _, reason, detail in rows if reason == IGNORED)
     files = [dict(zip(("path", "reason", "detail"), row, strict=True)) for row in rows if row[1] != IGNORED]
     refused = Counter(file["reason"] for file in files)
-    mended_files = _mended_files(table)
+    mended_files = _mended_files(table, kept)
     mended = Counter(str(file["kind"]) for file in mended_files)
     return QuarantineReport(
         corpus,
@@ -107,8 +118,8 @@ def report_of(corpus: str, table: pa.Table) -> QuarantineReport:
     )
 
 
-def _mended_files(table: pa.Table) -> list[dict[str, str | int]]:
-    rows = table.filter(pc.greater(pc.list_value_length(table["mended"]), 0))
+def _mended_files(table: pa.Table, kept: np.ndarray) -> list[dict[str, str | int]]:
+    rows = table.filter(pc.and_(pc.greater(pc.list_value_length(table["mended"]), 0), pa.chunked_array([kept])))
     pairs = sorted(zip(map(str, _paths(rows)), rows["mended"].to_pylist(), strict=True), key=lambda pair: pair[0])
     return [{"path": path, **mend} for path, mends in pairs for mend in mends]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import glob
+import json
 import logging
 import os
+import re
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,8 @@ from typing import Any
 import datasets
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from datasets import Dataset, DatasetDict, Features, IterableDataset, concatenate_datasets
-from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
+from datasets.exceptions import DatasetGenerationError
 from datasets.features.features import generate_from_arrow_type, require_decoding
 from datasets.fingerprint import Hasher
 
@@ -22,17 +22,18 @@ from ..borders.datasets import fingerprint_of, set_fingerprint
 from ..music import RefusedFile, SanityLimits
 from ..music.midi_feature import NO_BYTES, PLAIN_MIDI
 from .builder import FACT_FEATURES, HELPER_FEATURES, MidiCorpusBuilder, inspect_row
-from .cache import INFO_NAME, WRONG_CONTENT, cached_map, damage_in, damage_of_build, writing_cache
+from .cache import WRONG_CONTENT, cached_map, damage_in
 from .midi_column import fields_beside_midi, find_midi_column, stored_midi
+from .parquet import ParquetFiles
+from .repository import Repository, open_folder, shown
 from .sources import source_fingerprint
-from .splits import SPLIT_NAMES
+from .splits import SPLIT_ALIASES, SPLIT_NAMES
 
 logger = logging.getLogger(__name__)
 
 SAVED_FILES = ("dataset_dict.json", "dataset_info.json", "state.json", "data*.arrow")
 """What save_to_disk writes; caches may lie beside it."""
 OUR_FEATURES = {"midi": PLAIN_MIDI, **FACT_FEATURES}
-SPLIT_ALIASES = {"val": "validation", "valid": "validation", "dev": "validation", "eval": "validation"}
 
 
 def is_saved(path: str | Path) -> bool:
@@ -43,14 +44,23 @@ def is_saved(path: str | Path) -> bool:
     return path.is_dir() and (_is_save_to_disk(path) or next(path.rglob("*.parquet"), None) is not None)
 
 
+def has_splits(name: str, place: Repository | None = None, config: str | None = None) -> bool:
+    """Whether a saved corpus says itself what is in which split; arguments as of [`saved_rows`]."""
+    if place is None and _is_save_to_disk(Path(name)):
+        return (Path(name) / "dataset_dict.json").is_file()
+    return len((place or open_folder(name)).choose(config)) > 1
+
+
 def saved_rows(
     name: str,
     limits: SanityLimits | None,
     cache_dir: str | None,
     num_proc: int | None,
     streaming: bool,
+    *,
+    place: Repository | None = None,
+    config: str | None = None,
     midi_column: str | None = None,
-    **load_kwargs: Any,
 ) -> tuple[Dataset | IterableDataset, list[str]]:
     """
     Opens a saved corpus in the form the builders make: one row per file, with facts, split and refusal.
@@ -65,8 +75,9 @@ def saved_rows(
         cache_dir (`str`, *optional*): cache of `datasets`.
         num_proc (`int`, *optional*): processes for the inspection.
         streaming (`bool`): whether rows come as an `IterableDataset`.
+        place ([`Repository`], *optional*): the dataset on the Hub; `None` where `name` is a path.
+        config (`str`, *optional*): its configuration.
         midi_column (`str`, *optional*): the column of MIDI files, see [`find_midi_column`].
-        load_kwargs: passed to `datasets.load_dataset`, such as `revision`.
 
     Returns:
         The rows, and the splits that the corpus lacks although it has others (to be carved out of train).
@@ -74,7 +85,7 @@ def saved_rows(
     Raises:
         `ValueError`: there is no such dataset, no MIDI column or more than one, or a split of another name.
     """
-    native = _open(name, cache_dir, streaming, load_kwargs)
+    native = _open(name, place, config, cache_dir, streaming)
     official = {split: _official_name(split, name) if len(native) > 1 else None for split in native}
     parts = []
     for split, rows in native.items():
@@ -90,18 +101,17 @@ def _is_save_to_disk(path: Path) -> bool:
 
 
 def _open(
-    name: str, cache_dir: str | None, streaming: bool, load_kwargs: dict
+    name: str, place: Repository | None, config: str | None, cache_dir: str | None, streaming: bool
 ) -> dict[str, Dataset | IterableDataset]:
     """Files of this machine are known as those of MIDI are: `datasets` looks at their dates alone."""
-    if not os.path.exists(name):
-        return _from_hub(name, cache_dir, streaming, load_kwargs)
-    on_disk = _is_save_to_disk(Path(name))
-    identity = source_fingerprint(name, _is_written_by_save_to_disk if on_disk else lambda file: True)
-    if on_disk:
-        splits = _from_disk(name, streaming, load_kwargs)
-    else:
-        cache = Path(cache_dir or datasets.config.HF_DATASETS_CACHE, "neuromusic_saved", identity)
-        splits = _from_parquet(name, str(cache), streaming, load_kwargs)
+    if place is not None:
+        return _from_parquet(name, place, config, place.commit or "", cache_dir, streaming)
+    if not _is_save_to_disk(Path(name)):
+        return _from_parquet(name, open_folder(name), config, source_fingerprint(name), cache_dir, streaming)
+    if config is not None:
+        raise ValueError(f"'{name}' comes from save_to_disk and has no configurations: leave out name='{config}'.")
+    identity = source_fingerprint(name, _is_written_by_save_to_disk)
+    splits = _from_disk(name, streaming)
     for rows in splits.values():
         if isinstance(rows, Dataset):
             set_fingerprint(rows, Hasher.hash([fingerprint_of(rows), identity]))
@@ -112,63 +122,30 @@ def _is_written_by_save_to_disk(file: str) -> bool:
     return any(fnmatch(os.path.basename(file), pattern) for pattern in SAVED_FILES)
 
 
-def _from_disk(name: str, streaming: bool, load_kwargs: dict) -> dict[str, Dataset | IterableDataset]:
-    if load_kwargs:
-        raise ValueError(f"'{name}' comes from save_to_disk and is read whole: leave out {', '.join(load_kwargs)}.")
+def _from_disk(name: str, streaming: bool) -> dict[str, Dataset | IterableDataset]:
     loaded = _load_from_disk(Path(name))
     loaded = loaded if isinstance(loaded, DatasetDict) else DatasetDict(train=loaded)
     return {split: rows.to_iterable_dataset() for split, rows in loaded.items()} if streaming else dict(loaded)
 
 
-def _from_parquet(name: str, cache: str, streaming: bool, load_kwargs: dict) -> dict[str, Dataset | IterableDataset]:
-    for path in [Path(name)] if os.path.isfile(name) else Path(name).rglob("*.parquet"):
-        _check_parquet(path)
-    plain = glob.escape(name)  # datasets takes paths for patterns
-    if os.path.isdir(name) and plain != name:
-        raise ValueError(f"'{name}': datasets reads [, ], * and ? in the path of a folder as a pattern: rename it.")
-    where = {"path": "parquet", "data_files": plain} if os.path.isfile(name) else {"path": name}
-    return _load_dataset(name, cache, streaming=streaming, **where, **load_kwargs)
-
-
-def _from_hub(
-    name: str, cache_dir: str | None, streaming: bool, load_kwargs: dict
+def _from_parquet(
+    name: str, place: Repository, config: str | None, identity: str, cache_dir: str | None, streaming: bool
 ) -> dict[str, Dataset | IterableDataset]:
+    chosen = place.choose(config)
+    paths = place.places if streaming else place.fetch
+    files = {split: paths(found) for split, found in chosen.items()}
     try:
-        return _load_dataset(name, cache_dir, streaming=streaming, path=name, **load_kwargs)
-    except (DatasetNotFoundError, ConnectionError) as error:
-        raise ValueError(
-            f"'{name}' is no local path and cannot be loaded from the Hub: {error} Check the spelling; a private "
-            "dataset needs `hf auth login`."
-        ) from error
-
-
-def _load_dataset(name: str, cache_dir: str | None, **load_kwargs: Any) -> dict[str, Dataset | IterableDataset]:
-    """
-    Loads a dataset as `datasets` does, and tells what is wrong where it cannot.
-
-    Raises:
-        [`CacheError`]: the cache cannot be written.
-        `ValueError`: the dataset cannot be read, or what is there already is damaged.
-    """
-    cache, damage = Path(cache_dir or datasets.config.HF_DATASETS_CACHE), None
-    try:
-        with writing_cache(cache):
-            loaded = dict(datasets.load_dataset(cache_dir=cache_dir, **load_kwargs))
-        folders = {Path(file["filename"]).parent for rows in loaded.values() for file in _cache_files(rows)}
-        damage = next(filter(None, map(damage_of_build, folders)), None)
+        builder = ParquetFiles(
+            cache_dir, files=files, identity=identity, dataset_name="neuromusic_saved", token=place.token
+        )
+        if streaming:
+            return dict(builder.as_streaming_dataset())
+        builder.download_and_prepare()
+        return dict(builder.as_dataset())
     except DatasetGenerationError as error:
         raise ValueError(f"The dataset '{name}' cannot be read: {error.__cause__ or error}") from error
-    except WRONG_CONTENT:
-        damage = next(filter(None, (damage_of_build(path.parent) for path in cache.rglob(INFO_NAME))), None)
-        if damage is None:
-            raise
-    if damage is not None:
-        raise ValueError(f"The cache of datasets is damaged: {damage}. Delete its folder; it is made anew.")
-    return loaded
-
-
-def _cache_files(rows: Dataset | IterableDataset) -> list[dict]:
-    return rows.cache_files if isinstance(rows, Dataset) else []
+    except (ValueError, pa.ArrowException) as error:
+        raise ValueError(f"The dataset '{name}' cannot be read: {error}") from error
 
 
 def _load_from_disk(folder: Path) -> Dataset | DatasetDict:
@@ -182,23 +159,31 @@ def _load_from_disk(folder: Path) -> Dataset | DatasetDict:
         files = [path for name in SAVED_FILES for path in folder.rglob(name)]
         if (damage := damage_in(files)) is not None:
             raise ValueError(damage)
-        return datasets.load_from_disk(str(folder))
+        _check_own_files(folder)
+        loaded = datasets.load_from_disk(str(folder))
+        for rows in loaded.values() if isinstance(loaded, DatasetDict) else [loaded]:
+            rows.data.validate(full=True)  # Arrow files are used as they lie in memory
+        return loaded
     except WRONG_CONTENT as error:
         problem = error or type(error).__name__
         raise ValueError(f"'{folder}' is not whole, copy or save_to_disk it again: {problem}") from error
 
 
-def _check_parquet(path: Path) -> None:
+def _check_own_files(folder: Path) -> None:
     """
-    Refuses a file that is cut off.
+    Refuses what `save_to_disk` does not write: names of files and of splits that lead out of the folder.
 
     Raises:
-        `ValueError`: the file does not end as Parquet does.
+        `ValueError`: with the file that names one.
     """
-    try:
-        pq.read_metadata(path)
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"'{path}' is not whole Parquet, copy or save it again: {error}") from error
+    states = list(folder.rglob("state.json"))
+    named = {path: [file["filename"] for file in json.loads(path.read_text())["_data_files"]] for path in states}
+    if (splits := folder / "dataset_dict.json").is_file():
+        named[splits] = json.loads(splits.read_text())["splits"]
+    for path, names in named.items():
+        for name in names:
+            if not re.fullmatch(r"[\w.-]+", name) or name in (".", ".."):
+                raise ValueError(f"'{path}' names {shown(name)}, which is no name of a file or folder of its own")
 
 
 def _official_name(split: str, name: str) -> str:

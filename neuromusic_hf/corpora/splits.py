@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 SPLIT_NAMES = ("train", "validation", "test")
+SPLIT_ALIASES = {
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "dev": "validation",
+    "eval": "validation",
+    "testing": "test",
+}
 DEFAULT_SPLIT_SHARES = (0.8, 0.1, 0.1)
+
+SPLIT_VERSION = "notes-hash-1"
+"""How pieces without official splits are split; another version puts pieces elsewhere."""
 
 
 def check_shares(shares: Sequence[float]) -> tuple[float, float, float]:

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from huggingface_hub import CommitInfo
 from transformers import GenerationConfig, Pipeline, PreTrainedConfig, PreTrainedModel
 from transformers.pipelines import PIPELINE_REGISTRY
 
 from ..bundles.bundle import save_bundle
 from ..bundles.pipeline_file import CustomPipelines
+from ..bundles.push import push_bundle
+from ..bundles.push_routes import PUSHING
 from ..disk import user_path
 from ..models.adapters import AutoMusicModel, find_processor
 from ..models.fit import check_match, longest_context
@@ -53,7 +56,7 @@ class MidiContinuationPipeline(Pipeline):
     ```py
     >>> import neuromusic_hf
     >>> from transformers import pipeline
-    >>> continue_midi = pipeline("midi-continuation", model="runs/quickstart")
+    >>> continue_midi = pipeline("midi-continuation", model="runs/quickstart/bundle")
     >>> result = continue_midi("song.mid", prompt_bars=4, max_new_bars=8, seed=1)
     >>> neuromusic_hf.write_midi(result["midi"], "longer.mid")
     ```
@@ -189,8 +192,16 @@ class MidiContinuationPipeline(Pipeline):
         return read_sampling(settings_in_force(self.model, self._prepare_generate_kwargs(arguments)))
 
     def save_pretrained(self, save_directory, **kwargs):
-        """Saves a whole bundle, as [`save_bundle`]."""
+        """Saves a whole bundle, as [`save_bundle`]; `push_to_hub` pushes it to `repo_id`, as `push_to_hub()` does."""
+        pushing = {name: kwargs.pop(name) for name in (*PUSHING, "repo_id") if name in kwargs}
+        pushes = kwargs.pop("push_to_hub", False)
         save_bundle(self.model, self.processor, save_directory, **kwargs)
+        if pushes:
+            self.push_to_hub(**{"repo_id": user_path(save_directory).name} | pushing)
+
+    def push_to_hub(self, repo_id: str, **kwargs) -> CommitInfo:
+        """Pushes a whole bundle, as [`push_bundle`]."""
+        return push_bundle(self.model, repo_id, self.processor, **kwargs)
 
     def _sanitize_parameters(self, **parameters):
         assistants = {"assistant_model": self.assistant_model, "assistant_tokenizer": self.assistant_tokenizer}

@@ -1,6 +1,26 @@
 """The Hugging Face Hub, as every room meets it: what is pushed, and what is pulled."""
 
+from .card import CARD_NAME, Card, Section
+from .markdown import code_block, escape, link_to, table
 from .pull import NotOnHubError, PullError, find_file, resolve_commit, telling_faults
-from .upload import push_folder
+from .shipped_code import shipped_code
+from .upload import is_hub_id, make_repository, push_folder
 
-__all__ = ["NotOnHubError", "PullError", "find_file", "push_folder", "resolve_commit", "telling_faults"]
+__all__ = [
+    "CARD_NAME",
+    "Card",
+    "NotOnHubError",
+    "PullError",
+    "Section",
+    "code_block",
+    "escape",
+    "find_file",
+    "is_hub_id",
+    "link_to",
+    "make_repository",
+    "push_folder",
+    "resolve_commit",
+    "shipped_code",
+    "table",
+    "telling_faults",
+]

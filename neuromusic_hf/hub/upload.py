@@ -1,10 +1,15 @@
 """Pushing a folder: the files that are asked for, in one commit, and never a pickle."""
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from huggingface_hub import CommitInfo, HfApi
-from huggingface_hub.utils import filter_repo_objects
+from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub.errors import EntryNotFoundError, HFValidationError
+from huggingface_hub.utils import filter_repo_objects, validate_repo_id
+
+from .card import CARD_NAME, Card
+from .shareable import check_shareable
 
 PICKLES = ("*.pkl", "*.pickle", "*.joblib", "*.pt", "*.pth", "*.ckpt", "*.bin")
 """Names of files that run code when they are read."""
@@ -16,12 +21,15 @@ def push_folder(
     files: Sequence[str],
     *,
     commit_message: str,
+    commit_description: str | None = None,
     replaces: Sequence[str] = (),
+    card: Callable[[str], Card] | None = None,
     repo_type: str = "model",
     private: bool | None = None,
     revision: str | None = None,
     token: str | bool | None = None,
     create_pr: bool = False,
+    tag: str | None = None,
 ) -> CommitInfo:
     """
     Pushes files of a folder to a repository of the Hub, in one commit.
@@ -33,38 +41,119 @@ def push_folder(
         repo_id (`str`): repository; made if missing.
         files (sequence of `str`): patterns of the files to push, relative to `folder`; others stay here.
         commit_message (`str`): of the commit.
-        replaces (sequence of `str`): patterns of files that are deleted there if they are not in `folder`.
+        commit_description (`str`, *optional*): what the commit says beside that.
+        replaces (sequence of `str`): patterns of files that are deleted there if they are not pushed.
+        card (`Callable[[str], Card]`, *optional*):
+            Makes the card of a repository of that id. What its owner wrote into README.md stays, there or, of a new
+            repository, in `folder`.
         repo_type (`str`, *optional*, defaults to `"model"`): or `"dataset"`.
         private (`bool`, *optional*): whether a new repository is; one that exists stays as it is.
         revision (`str`, *optional*): branch to push to; made from main if missing.
         token (`str` or `bool`, *optional*): that of `hf auth login` or `HF_TOKEN` if not given.
         create_pr (`bool`, *optional*, defaults to `False`): open a pull request in place of committing.
+        tag (`str`, *optional*): a new one, for the commit.
 
     Returns:
         [`~huggingface_hub.CommitInfo`]: with the commit and its address.
 
     Raises:
-        `ValueError`: a file to push is a pickle, or there is none to push.
+        `ValueError`: a file to push is a pickle or holds a token or a path of this machine, or there is none to push;
+            or the tag exists.
         [`~huggingface_hub.errors.HfHubHTTPError`]: the Hub refuses, or cannot be reached.
     """
     folder = Path(folder)
-    paths = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
-    chosen = list(filter_repo_objects(paths, allow_patterns=list(files)))
-    if pickles := list(filter_repo_objects(chosen, allow_patterns=list(PICKLES))):
-        raise ValueError(f"{folder / pickles[0]} is a pickle, which runs code where it is read: it is not pushed.")
+    chosen = chosen_files(folder, files)
     if not chosen:
         raise ValueError(f"{folder} holds nothing to push: no {', '.join(files)}.")
+    for path in chosen:
+        check_shareable(folder / path, token)
     api = HfApi(token=token)
-    repo_id = api.create_repo(repo_id, repo_type=repo_type, private=private, exist_ok=True).repo_id
-    if revision is not None and not create_pr:
-        api.create_branch(repo_id, branch=revision, repo_type=repo_type, exist_ok=True)
-    return api.upload_folder(
-        repo_id=repo_id,
-        folder_path=folder,
-        allow_patterns=chosen,
-        delete_patterns=list(replaces) or None,
+    repo_id = make_repository(repo_id, repo_type, private, None if create_pr else revision, token)
+    if tag is not None and tag in (ref.name for ref in api.list_repo_refs(repo_id, repo_type=repo_type).tags):
+        raise ValueError(f"{repo_id} has a tag {tag!r} already: take another, or delete that one.")
+    adding: dict[str, Path | bytes] = {path: folder / path for path in chosen}
+    if card is not None:
+        existing = _card_there(api, repo_id, repo_type, revision) or _card_here(folder)
+        adding[CARD_NAME] = card(repo_id).render(existing).encode()
+    there = api.list_repo_files(repo_id, revision=revision, repo_type=repo_type)
+    stale = [path for path in filter_repo_objects(there, allow_patterns=list(replaces)) if path not in adding]
+    commit = api.create_commit(
+        repo_id,
+        [
+            *(CommitOperationAdd(path, content) for path, content in adding.items()),
+            *(CommitOperationDelete(path) for path in (stale if replaces else [])),
+        ],
+        commit_message=commit_message,
+        commit_description=commit_description,
         repo_type=repo_type,
         revision=revision,
-        commit_message=commit_message,
         create_pr=create_pr,
     )
+    if tag is not None:
+        api.create_tag(repo_id, tag=tag, revision=commit.oid, repo_type=repo_type)
+    return commit
+
+
+def chosen_files(folder: str | Path, patterns: Sequence[str]) -> list[str]:
+    """
+    The files of a folder that patterns choose, relative to it, as they would be pushed.
+
+    Raises:
+        `ValueError`: one of them is a pickle.
+    """
+    folder = Path(folder)
+    paths = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    chosen = list(filter_repo_objects(paths, allow_patterns=list(patterns)))
+    if pickles := list(filter_repo_objects(chosen, allow_patterns=list(PICKLES))):
+        raise ValueError(f"{folder / pickles[0]} is a pickle, which runs code where it is read: it is not pushed.")
+    return chosen
+
+
+def make_repository(
+    repo_id: str,
+    repo_type: str = "model",
+    private: bool | None = None,
+    revision: str | None = None,
+    token: str | bool | None = None,
+) -> str:
+    """
+    Makes a repository, and a branch of it from main, where they are missing.
+
+    Args:
+        repo_id (`str`): its name, with or without that of its owner.
+        repo_type (`str`, *optional*, defaults to `"model"`): or `"dataset"`.
+        private (`bool`, *optional*): whether a new repository is; one that exists stays as it is.
+        revision (`str`, *optional*): a branch.
+        token (`str` or `bool`, *optional*): that of `hf auth login` or `HF_TOKEN` if not given.
+
+    Returns:
+        `str`: its whole id.
+    """
+    api = HfApi(token=token)
+    repo_id = api.create_repo(repo_id, repo_type=repo_type, private=private, exist_ok=True).repo_id
+    if revision is not None and not revision.startswith("refs/pr/"):
+        api.create_branch(repo_id, branch=revision, repo_type=repo_type, exist_ok=True)
+    return repo_id
+
+
+def _card_there(api: HfApi, repo_id: str, repo_type: str, revision: str | None) -> str | None:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = api.hf_hub_download(repo_id, CARD_NAME, repo_type=repo_type, revision=revision, local_dir=folder)
+        except EntryNotFoundError:
+            return None
+        return Path(path).read_text(encoding="utf-8")
+
+
+def _card_here(folder: Path) -> str | None:
+    path = folder / CARD_NAME
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a name can be that of a repository with its owner, and is no folder or file here."""
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return name.count("/") == 1 and not Path(name).exists()

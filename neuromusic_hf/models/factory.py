@@ -44,8 +44,8 @@ def build_model(
         name (`str`):
             `"gpt2"`, `"llama"`, `"music_transformer"` or another model type (a new model); the import path of a
             `PreTrainedModel` class (`"my_package.my_module.MyForCausalLM"`, a new model); or a folder or Hub id with
-            weights (`"user/model"`, `"runs/quickstart"`; they are loaded, and `sizes` override their config). A LoRA
-            adapter is merged into the base that it names: what is trained and saved is a whole model.
+            weights (`"user/model"`, `"runs/quickstart/bundle"`; they are loaded, and `sizes` override their config).
+            A LoRA adapter is merged into the base that it names: what is trained and saved is a whole model.
         processor ([`MidiProcessor`]):
             Gives the vocabulary size and the ids of PAD, BOS and EOS.
         context_length (`int`, *optional*):

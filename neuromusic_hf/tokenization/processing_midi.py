@@ -11,8 +11,8 @@ from symusic import Tempo
 from symusic.core import ScoreTick
 from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
 
-from ..disk import user_path
-from ..hub import resolve_commit
+from ..disk import user_path, write_whole
+from ..hub import resolve_commit, shipped_code, telling_faults
 from ..music import AnyScore, load_score
 from .base_words import expand_ids
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
@@ -25,7 +25,15 @@ from .tally import Tally, take_tally
 from .token_limits import TokenLimits
 from .vocabulary_training import train_music_tokenizer
 
+LOCAL_FACTS = ("is_local", "local_files_only", "name_or_path", "token", "cache_dir")
+"""What a fast tokenizer remembers of where it was loaded: nobody else's business."""
 MidiInput = str | Path | bytes | dict | AnyScore
+
+PROCESSOR_FILE = "processing_midi.py"
+PROCESSOR_CODE = shipped_code("neuromusic_hf.tokenization", "MidiProcessor")
+AUTO_MAP = {"AutoProcessor": "processing_midi.MidiProcessor"}
+"""Which file beside `processor_config.json` holds the class. Without it, `AutoProcessor` gives in silence a tokenizer
+where this package is not imported."""
 
 
 class MidiProcessor(ProcessorMixin):
@@ -108,8 +116,9 @@ class MidiProcessor(ProcessorMixin):
             where["revision"] = commit
         if path := find_miditok_file(source, **where):
             return cls.from_music_tokenizer(load_miditok_file(path))
-        saved = read_saved_processor(source, bool(trust_remote_code), **where)
-        return cls(load_text_tokenizer(source, **where), **saved)
+        saved = read_saved_processor(str(source), bool(trust_remote_code), **where)
+        with telling_faults(source, **where):
+            return cls(load_text_tokenizer(str(source), **where), **saved)
 
     @classmethod
     def from_tokenization(cls, name: str = "REMI", **settings) -> "MidiProcessor":
@@ -332,7 +341,13 @@ class MidiProcessor(ProcessorMixin):
             )
         check_plain(self.tokenizer, len(self.music_tokenizer), self.vocabulary_hash)
         save_directory = user_path(save_directory)
-        return super().save_pretrained(str(save_directory), **kwargs)
+        for name in LOCAL_FACTS:
+            self.tokenizer.init_kwargs.pop(name, None)
+        saved = super().save_pretrained(str(save_directory))
+        write_whole(save_directory / PROCESSOR_FILE, PROCESSOR_CODE)
+        if kwargs.pop("push_to_hub", False):
+            self.push_to_hub(kwargs.pop("repo_id", save_directory.name), **kwargs)
+        return saved
 
     @property
     def vocab_size(self) -> int:
@@ -363,6 +378,7 @@ class MidiProcessor(ProcessorMixin):
         """What `processor_config.json` holds."""
         return {
             "processor_class": type(self).__name__,
+            "auto_map": AUTO_MAP,
             "vocabulary_hash": self.vocabulary_hash,
             "miditok": self.miditok,
         }

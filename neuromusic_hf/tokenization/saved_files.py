@@ -1,12 +1,11 @@
 """The files of a saved `MidiProcessor`, in a folder or a Hub repository: read within bounds, and refused by name."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 from transformers.utils import PROCESSOR_NAME
 
-from ..hub import find_file, telling_faults
+from ..hub import find_file
 from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_object, shown
 from .bounds import check_bounds
 from .music_tokenizer import saved_tokenizer_class
@@ -17,12 +16,12 @@ NAMES_A_FILE = re.compile(r".*_files?|.*_object|slow_tokenizer|init_inputs")
 """Of what in `tokenizer_config.json` would have transformers open what is named, whatever it is."""
 
 
-def read_saved_processor(source: str | Path, trust_remote_code: bool, **hub_arguments: Any) -> dict[str, Any]:
+def read_saved_processor(source: str, trust_remote_code: bool, **hub_arguments: Any) -> dict[str, Any]:
     """
     Reads what a processor is made of, and imports the class of its tokenizer where that is allowed.
 
     Args:
-        source (`str` or `Path`): folder or Hub id.
+        source (`str`): folder or Hub id.
         trust_remote_code (`bool`): whether it is.
         hub_arguments: of [`find_file`].
 
@@ -37,8 +36,8 @@ def read_saved_processor(source: str | Path, trust_remote_code: bool, **hub_argu
     saved = {} if path is None else read_object(path, MOST_BYTES_OF_VOCABULARIES)
     if "miditok" not in saved:
         raise ValueError(
-            f"{str(source)!r} is no MidiProcessor: it has neither the {PROCESSOR_NAME} of one, nor a tokenizer.json "
-            "of miditok's own."
+            f"{source!r} is no MidiProcessor: it has neither the {PROCESSOR_NAME} of one, nor a tokenizer.json of "
+            "miditok's own."
         )
     miditok, vocabulary_hash = saved["miditok"], saved.get("vocabulary_hash")
     if not (isinstance(miditok, dict) and isinstance(miditok.get("class"), str)):
@@ -48,7 +47,7 @@ def read_saved_processor(source: str | Path, trust_remote_code: bool, **hub_argu
     return {"miditok": miditok, "vocabulary_hash": vocabulary_hash}
 
 
-def load_text_tokenizer(source: str | Path, **hub_arguments: Any) -> MusicTextTokenizer:
+def load_text_tokenizer(source: str, **hub_arguments: Any) -> MusicTextTokenizer:
     """
     Loads the plain tokenizer of a processor.
 
@@ -64,8 +63,7 @@ def load_text_tokenizer(source: str | Path, **hub_arguments: Any) -> MusicTextTo
         if names := [key for key in content if NAMES_A_FILE.fullmatch(key)]:
             raise ValueError(f"{path} names a file of its own choice ({names[0]}={shown(content[names[0]])}).")
     try:
-        with telling_faults(source, **hub_arguments):
-            return MusicTextTokenizer.from_pretrained(source, **hub_arguments)
+        return MusicTextTokenizer.from_pretrained(source, **hub_arguments)
     except OSError:
         raise
     except Exception as error:  # whatever transformers and tokenizers make of a file they do not expect

@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 from transformers import TrainingArguments
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from ..bundles import find_bundle
 from ..corpora.splits import check_shares
 from ..launch import asked_precision, check_engine, check_processes, launched_for_cpu
 from ..models.sampling import SAMPLING_RANGES
@@ -56,7 +58,8 @@ class ModelArguments:
 
     def __post_init__(self):
         check_options(vars(self))
-        self.model, self.tokenization = at_home(self.model), at_home(self.tokenization)
+        self.model = self.model if self.model in CONFIG_MAPPING else find_bundle(self.model)
+        self.tokenization = find_bundle(self.tokenization)
         self.model_config = json_object(self.model_config, "model_config")
         self.tokenization_config = json_object(self.tokenization_config, "tokenization_config")
 

@@ -20,8 +20,9 @@ from .recipe_file import read_recipe
 
 GROUPS = (ModelArguments, DataArguments, RunArguments)
 COMMAND_LINE = "the command line"
-LEFT_OUT_FIELDS = ("hub_token", "use_cpu", "resume_from_checkpoint", "greater_is_better")
-"""Of a resolved recipe: a secret, a fact of the machine, one of a launch, and one that follows from the metric."""
+LEFT_OUT_FIELDS = ("use_cpu", "resume_from_checkpoint", "greater_is_better", "trust_remote_code", "push_to_hub")
+"""Of a resolved recipe, as all that begins with `hub_`: facts of the machine or of a launch, one that follows from the
+metric, and what is said by whoever runs it."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def resolved_recipe(model_args: ModelArguments, data_args: DataArguments, args: 
     It holds every value of model and data, and every one of the training that is not a default. Secrets and facts of
     the machine are left out.
     """
-    recipe = {name: value for group in (model_args, data_args) for name, value in vars(group).items()}
+    recipe = vars(model_args) | vars(data_args)
     unchanged = vars(ModelArguments()) | vars(DataArguments())
     void = void_options(recipe | vars(args))
     recipe |= {name: unchanged[name] for name in void if name in unchanged}
@@ -177,9 +178,10 @@ def resolved_recipe(model_args: ModelArguments, data_args: DataArguments, args: 
     for item in fields(args):
         value = getattr(args, item.name)
         changed = item.init and item.name not in void and value != getattr(defaults, item.name)
-        if item.name in always or (changed and item.name not in LEFT_OUT_FIELDS):
+        if item.name in always or changed:
             recipe[item.name] = _plain(value)
-    return {key: value for key, value in recipe.items() if value not in (None, {}, []) and _is_plain(value)}
+    told = {key: value for key, value in recipe.items() if key not in LEFT_OUT_FIELDS and key[:4] != "hub_"}
+    return {key: value for key, value in told.items() if value not in (None, {}, []) and _is_plain(value)}
 
 
 def _plain(value: Any) -> Any:

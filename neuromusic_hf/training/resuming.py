@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from transformers import TrainerState
 
-from ..bundles.bundle import RECIPE_NAME, RUN_NAME
+from ..bundles.bundle import BUNDLE_NAME, RECIPE_NAME, RUN_NAME
 from ..corpora.names import split_names
 from ..disk import by_main_process, lock_folder
 from ..models.sampling import SAMPLING_RANGES
@@ -24,6 +24,7 @@ from .checkpoints import (
     read_progress,
 )
 from .saving import set_aside_later, tidy
+from .shared_recipe import PLACES
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +36,6 @@ ORDER_FIELDS = ("seed", "data_seed", "train_sampling_strategy", "dataloader_drop
 
 OPTIMIZER_FIELDS = ("optim", "optim_args", "learning_rate", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon")
 """Arguments that the saved states of optimizer and schedule override."""
-
-PLACES = ("corpus", "model", "tokenization")
-"""Arguments that may be paths."""
 
 
 @contextlib.contextmanager
@@ -69,8 +67,15 @@ def _starting_point(args: RunArguments, recipe: dict) -> str | None:
     if checkpoint is not None:
         refuse_differences(checkpoint, recipe, args)
         _tell_about(checkpoint)
-    elif (output_dir / RUN_NAME).exists():
+    elif (output_dir / BUNDLE_NAME / RUN_NAME).exists():
         logger.warning("%s holds the model of an earlier run, which this one replaces at its end.", output_dir)
+    if (output_dir / RUN_NAME).exists():
+        logger.warning(
+            "The files of a model lie in %s itself, as earlier versions saved it. They stay; the model of this run "
+            "will be in %s.",
+            output_dir,
+            output_dir / BUNDLE_NAME,
+        )
     set_aside_later(output_dir, checkpoint, in_use=[str(recipe.get(name)) for name in ("model", "tokenization")])
     return None if checkpoint is None else str(checkpoint)
 

@@ -5,14 +5,11 @@ import os
 import platform
 from collections.abc import Iterator
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
 from datasets import DatasetDict
 from transformers import PreTrainedModel, Trainer
 
-from ..bundles.bundle import RUN_NAME
-from ..disk import write_json
 from ..tokenization import BlockCollator, MidiProcessor
 from .arguments import DataArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics
@@ -67,21 +64,15 @@ def evaluate_test_split(trainer: Trainer, blocks: TrainingBlocks) -> dict[str, f
 
 def save_run(trainer: MusicTrainer, facts: dict, metrics: dict):
     """
-    Saves model, processor, recipe and run record in the output folder of a run, as one Hugging Face repository.
+    Saves model, processor, recipe and run record as the bundle of a run, one Hugging Face repository.
 
     Args:
         trainer ([`MusicTrainer`]): When its training is over.
         facts (`dict`): What the splits hold, from [`TrainingBlocks`].
         metrics (`dict`): What training and evaluations measured.
     """
-    record = Path(trainer.args.output_dir, RUN_NAME)
-    if trainer.is_world_process_zero():
-        record.unlink(missing_ok=True)
-    trainer.save_model(_internal_call=True)
-    if trainer.is_world_process_zero():
-        write_json(record, run_record(trainer, facts, metrics))
-    if trainer.args.push_to_hub:
-        trainer.push_to_hub(commit_message="Model save", revision=trainer.args.hub_revision)
+    trainer.record = run_record(trainer, facts, metrics)
+    trainer.save_model()
 
 
 def run_record(trainer: MusicTrainer, facts: dict, metrics: dict) -> dict:

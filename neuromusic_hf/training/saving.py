@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..bundles.bundle import RUN_NAME, WEIGHTS_PATTERNS
+from ..bundles.bundle import BESIDE_WEIGHTS, REPORT_NAMES, RUN_NAME, WEIGHTS_PATTERNS
 from ..disk import remove_folder, sync, sync_tree
 from .checkpoints import checkpoint_step, find_checkpoints
 
@@ -58,16 +58,21 @@ def rotate(run_dir: Path, output_dir: Path, limit: int | None, best: str | None)
 
 
 def replace_bundle(staged: Path, folder: Path):
-    """Moves the files of a bundle over those of an older one, whose weights and record of the run are deleted."""
+    """
+    Moves the files of a bundle over those of an older one, of which nothing stays but what its user added.
+
+    The record of the run goes first and comes last: where it stands, the bundle is whole.
+    """
     sync_tree(staged)
+    folder.mkdir(parents=True, exist_ok=True)
     new = {path.name for path in staged.iterdir()}
     (folder / RUN_NAME).unlink(missing_ok=True)
-    for name in sorted(new):
+    for name in sorted(new, key=lambda name: (name == RUN_NAME, name)):
         os.replace(staged / name, folder / name)
-    for pattern in WEIGHTS_PATTERNS:
+    for pattern in (*WEIGHTS_PATTERNS, *BESIDE_WEIGHTS, *REPORT_NAMES):
         for path in folder.glob(pattern):
             if path.name not in new:
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
     sync(folder)
 
 

@@ -9,12 +9,13 @@ from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
 from ..borders.trainer import last_logged_step, unlogged_loss
-from ..bundles.bundle import RECIPE_NAME
+from ..bundles.bundle import BUNDLE_NAME, RECIPE_NAME, RUN_NAME
 from ..bundles.pipeline_file import add_pipeline_file
 from ..disk import size_in_mib, staged_folder, write_json, write_whole
 from .checkpoints import PROGRESS_NAME, TRAINER_STATE_NAME, newest_whole
 from .finite_trainer import FiniteTrainer
 from .saving import PARTIAL_NAME, publish_checkpoint, replace_bundle, rotate
+from .shared_recipe import shareable_recipe
 
 
 class SavingTrainer(FiniteTrainer):
@@ -22,15 +23,21 @@ class SavingTrainer(FiniteTrainer):
     [`~transformers.Trainer`] that writes a model to a folder beside its place, and moves it there in one step.
 
     Args:
-        recipe (`dict`, *optional*): from [`resolved_recipe`], saved with every model.
+        recipe (`dict`, *optional*): from [`resolved_recipe`], saved with every checkpoint, and with the bundle what
+            others may see of it.
         train_facts (`dict`, *optional*): about the blocks of the train split, saved with every checkpoint.
         kwargs: of [`~transformers.Trainer`].
+
+    Attributes:
+        record (`dict`, *optional*): of the finished run, saved with the bundle.
     """
 
     def __init__(self, *args, recipe: dict | None = None, train_facts: dict | None = None, **kwargs):
         super().__init__(*args, **kwargs)
         self.recipe = recipe
+        self.shared_recipe = shareable_recipe(recipe) if recipe is not None else None
         self.train_facts = train_facts
+        self.record: dict | None = None
         self._staging: Path | None = None
 
     def progress(self) -> dict:
@@ -47,25 +54,34 @@ class SavingTrainer(FiniteTrainer):
         return str(self._staging) if self._staging else super()._get_output_dir(trial)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False):
-        """As [`~transformers.Trainer.save_model`], with the recipe, without a pickle, and in one step."""
+        """
+        As [`~transformers.Trainer.save_model`], but a whole bundle, without a pickle, and in one step.
+
+        Args:
+            output_dir (`str`, *optional*): The folder of the bundle; `bundle` in that of the run if not given.
+        """
         if self._staging is not None:
             super().save_model(output_dir, _internal_call=True)
-            self._complete(Path(output_dir))
+            self._complete(Path(output_dir), self.recipe)
             return
         self.refuse_lost_weights()
-        folder = Path(output_dir or self.args.output_dir)
+        run_dir = Path(self.args.output_dir)
+        folder = Path(output_dir) if output_dir else run_dir / BUNDLE_NAME
         remedy = "The checkpoints of the run are untouched: make room and go on with --resume_from_checkpoint last."
-        with staged_folder(folder / PARTIAL_NAME / "bundle", folder, remedy) as staging:
+        beside = folder if output_dir else run_dir
+        with staged_folder(beside / PARTIAL_NAME / "bundle", folder, remedy) as staging:
             super().save_model(str(staging), _internal_call=True)
-            self._complete(staging)
+            self._complete(staging, self.shared_recipe)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
+                if self.record is not None:
+                    write_json(staging / RUN_NAME, self.record)
                 replace_bundle(staging, folder)
             self.accelerator.wait_for_everyone()
         if self.args.push_to_hub and not _internal_call:
             self.push_to_hub(commit_message="Model save", revision=self.args.hub_revision)
 
-    def _complete(self, folder: Path):
+    def _complete(self, folder: Path, recipe: dict | None):
         if not self.args.should_save:
             return
         if not (folder / CONFIG_NAME).exists() and not (folder / ADAPTER_CONFIG_NAME).exists():
@@ -76,8 +92,8 @@ class SavingTrainer(FiniteTrainer):
         add_pipeline_file(folder)
         # A pickle of the arguments, which recipe.yaml holds in the open.
         (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)
-        if self.recipe is not None:
-            write_whole(folder / RECIPE_NAME, yaml.safe_dump(self.recipe, sort_keys=False))
+        if recipe is not None:
+            write_whole(folder / RECIPE_NAME, yaml.safe_dump(recipe, sort_keys=False))
 
     def _save_checkpoint(self, model, trial):
         self.refuse_lost_weights()

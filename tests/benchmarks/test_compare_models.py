@@ -49,7 +49,7 @@ def test_compare_models(compare, tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
     picture.unlink()
-    records = [tmp_path / "runs/tiny" / run / "run.json" for run in ("gpt2-3", "shared-3")]
+    records = [tmp_path / "runs/tiny" / run / "bundle/run.json" for run in ("gpt2-3", "shared-3")]
     written = [record.stat().st_mtime_ns for record in records]
     assert compare()["models"] == result["models"]
     assert [record.stat().st_mtime_ns for record in records] == written

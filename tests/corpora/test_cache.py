@@ -117,18 +117,15 @@ def test_a_damaged_file_of_a_saved_corpus_is_named(midi_folder, tmp_path, cache_
 
 
 @pytest.mark.parametrize("name", [name for name in DAMAGES if name != "gone"])
-def test_a_damaged_cache_that_is_not_ours_is_named_with_what_to_do(midi_folder, tmp_path, cache_dir, name):
+def test_a_damaged_cache_of_a_saved_corpus_is_made_anew(midi_folder, tmp_path, cache_dir, name):
     rows = load_corpus(midi_folder, cache_dir=cache_dir, split_shares=SHARES)["train"]
     path, own_cache = tmp_path / "songs.parquet", tmp_path / "own cache"
     rows.to_parquet(path)
-    load_corpus(path, cache_dir=own_cache, split_shares=(0.1, 0.45, 0.45))
+    corpus = load_corpus(path, cache_dir=own_cache, split_shares=(0.1, 0.45, 0.45))
     for damaged in cache_files(own_cache):
-        whole = damaged.read_bytes()
         damage(damaged, name)
-        with pytest.raises(ValueError, match="Delete its folder") as caught:
-            load_corpus(path, cache_dir=own_cache, split_shares=(0.1, 0.45, 0.45))
-        assert str(damaged.parent) in str(caught.value)
-        damaged.write_bytes(whole)
+        again = load_corpus(path, cache_dir=own_cache, split_shares=(0.1, 0.45, 0.45))
+        assert again["train"]["content_hash"] == corpus["train"]["content_hash"]
 
 
 @pytest.fixture

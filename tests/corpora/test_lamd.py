@@ -45,8 +45,8 @@ def test_without_data_dir_it_comes_from_the_hub(make_zip, members, cache_dir, mo
         return str(make_zip(members))
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fake_download)
-    check(load_corpus("lamd", cache_dir=cache_dir, num_proc=2))
+    check(load_corpus("lamd", cache_dir=cache_dir, num_proc=2, token="hf_mine"))
     check(load_corpus("lamd", cache_dir=cache_dir))
     repository = "projectlosangeles/Los-Angeles-MIDI-Dataset"
     file = "Los-Angeles-MIDI-Dataset-Ver-3-1-CC-BY-NC-SA.zip"
-    assert asked == [((repository, file), {"repo_type": "dataset"})]
+    assert asked == [((repository, file), {"repo_type": "dataset", "token": "hf_mine"})]

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import symusic
@@ -329,3 +330,20 @@ def test_file_names_that_are_no_utf8_are_kept_readable(tmp_path, make_midi, cach
             pytest.skip("this file system takes only UTF-8 names")
     corpus = load(tmp_path, cache_dir)
     assert corpus.cast_column("midi", Midi(decode=False))["train"][0]["midi"]["path"].startswith("caf\ufffd ")
+
+
+def test_a_piece_that_an_earlier_corpus_has_is_left_out_and_named(midi_folder, tmp_path, cache_dir, make_midi, caplog):
+    more = tmp_path / "more"
+    more.mkdir()
+    for seed in range(50, 70):  # the first ten are in the other folder, under other names
+        (more / f"other {seed}.mid").write_bytes(make_midi(seed, velocity=99))
+    options = {"cache_dir": cache_dir, "split_shares": (0.6, 0.2, 0.2)}
+    corpus = load_corpus([midi_folder, more], **options)
+    hashes = [content_hash for rows in corpus.values() for content_hash in rows["content_hash"]]
+    assert len(hashes) == len(set(hashes)) == corpus.quarantine.accepted == 70
+    assert corpus.quarantine.refused == {"in_earlier_corpus": 10}
+    named = [Path(file["path"]).name for file in corpus.quarantine.files]
+    assert named == [f"other {seed}.mid" for seed in range(50, 60)]
+    assert load_corpus([more, midi_folder], **options).quarantine.refused == {"in_earlier_corpus": 10}
+    load_corpus([more, midi_folder], streaming=True, **options)
+    assert "come more than once" in caplog.text

@@ -181,39 +181,11 @@ def test_a_saved_corpus_that_was_replaced_by_one_of_the_same_dates_is_read_anew(
     assert not found[0][0] & found[1][0] and found[0][1] != found[1][1]
 
 
-def test_what_save_to_disk_wrote_takes_no_options_of_load_dataset(tmp_path, make_midi):
+def test_what_save_to_disk_wrote_takes_no_options_of_the_hub(tmp_path, make_midi):
     Dataset.from_dict({"midi": [make_midi(1)]}).save_to_disk(tmp_path / "saved")
-    with pytest.raises(ValueError, match="leave out revision"):
-        load_corpus(tmp_path / "saved", revision="v2")
-
-
-def test_a_stream_that_does_not_know_its_columns_says_so(cache_dir, monkeypatch):
-    stream = datasets.IterableDataset.from_generator(lambda: iter([{"midi": 1}]))
-    monkeypatch.setattr(datasets, "load_dataset", lambda path, **kwargs: {"train": stream})
-    with pytest.raises(ValueError, match="found none"):
-        load_corpus("someone/songs", cache_dir=cache_dir, streaming=True)
-
-
-def test_a_hub_dataset_is_asked_for_by_its_id(plain_rows, cache_dir, monkeypatch):
-    asked = {}
-
-    def fake_load_dataset(path, **kwargs):
-        asked.update(kwargs, path=path)
-        return DatasetDict(train=Dataset.from_dict(plain_rows))
-
-    monkeypatch.setattr(datasets, "load_dataset", fake_load_dataset)
-    corpus = load_corpus("someone/songs", cache_dir=cache_dir, split_shares=SHARES, revision="v2")
-    assert asked["path"] == "someone/songs" and asked["revision"] == "v2"
-    assert sum(corpus.num_rows.values()) == 40
-
-
-def test_a_hub_dataset_that_does_not_exist_says_so(cache_dir, monkeypatch):
-    def not_found(path, **kwargs):
-        raise datasets.exceptions.DatasetNotFoundError(f"Dataset '{path}' doesn't exist on the Hub.")
-
-    monkeypatch.setattr(datasets, "load_dataset", not_found)
-    with pytest.raises(ValueError, match="no local path.*Check the spelling"):
-        load_corpus("someone/sogns", cache_dir=cache_dir)
+    for option in ("revision", "token", "name"):
+        with pytest.raises(ValueError, match="leave (it )?out"):
+            load_corpus(tmp_path / "saved", **{option: "v2"})
 
 
 def test_mapped_corpora_keep_the_feature_with_a_cast(midi_folder, cache_dir):

@@ -37,7 +37,7 @@ class Status(Fault):
 
 @dataclass
 class Cut(Fault):
-    """The connection ends after so many bytes of the content."""
+    """The connection ends after so many bytes of the content; that of an upload, before it is taken."""
 
     after: int = 100
 

@@ -350,7 +350,12 @@ class _Handler(BaseHTTPRequestHandler):
             mode = "lfs" if _is_lfs(file["path"], sample, file["size"]) else "regular"
             known = there.get(file["path"])
             answers.append(
-                {"path": file["path"], "uploadMode": mode, "shouldIgnore": False, "oid": known and known.oid}
+                {
+                    "path": file["path"],
+                    "uploadMode": mode,
+                    "shouldIgnore": False,
+                    "oid": known and (known.sha256 or known.oid),
+                }
             )
         self._send_json({"files": answers})
 
@@ -409,6 +414,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _lfs_object(self, oid: str):
         if self.command == "PUT":
+            if isinstance(self.fault, Cut):
+                self.close_connection = True
+                return None
             if hashlib.sha256(self.body).hexdigest() != oid:
                 raise HubError(400, "the content has another hash")
             self.server.store.put(self.body, lfs=True)

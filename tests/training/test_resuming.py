@@ -65,16 +65,16 @@ def test_a_finished_run_is_told_to_be_so_and_stays_as_it_is(resume, run, finishe
     with caplog.at_level(logging.WARNING):
         resume()
     assert "All 4 steps are done already" in caplog.text
-    ours, theirs = load_file(run / "model.safetensors"), load_file(finished / "model.safetensors")
+    ours, theirs = (load_file(folder / "bundle" / "model.safetensors") for folder in (run, finished))
     assert all(torch.equal(ours[name], weight) for name, weight in theirs.items())
     assert names(run) == names(finished)
 
 
 def test_more_steps_can_be_asked_for(resume, run):
     resume(max_steps=6, eval_steps=3, save_steps=3, logging_steps=2)
-    record = json.loads((run / "run.json").read_text())
+    record = json.loads((run / "bundle" / "run.json").read_text())
     assert record["optimizer_steps"] == 6
-    assert yaml.safe_load((run / "recipe.yaml").read_text())["max_steps"] == 6
+    assert yaml.safe_load((run / "bundle" / "recipe.yaml").read_text())["max_steps"] == 6
 
 
 CHANGES = {
@@ -153,7 +153,7 @@ def test_last_begins_anew_where_there_is_no_checkpoint(train, options, tmp_path,
     with caplog.at_level(logging.WARNING):
         train([*options(), *LAST])
     assert "no whole checkpoint" in caplog.text and "begins at its first step" in caplog.text
-    assert (tmp_path / "run" / "run.json").exists()
+    assert (tmp_path / "run" / "bundle" / "run.json").exists()
 
 
 def test_what_is_incomplete_is_passed_over_by_name_and_replaced(resume, run, caplog):
@@ -223,7 +223,7 @@ def test_a_vocabulary_that_another_process_learned_meanwhile_is_taken(train, opt
 
     monkeypatch.setattr(MidiProcessor, "train_new_from_corpus", learn_twice)
     train(options(vocab_size=1050))
-    ours, theirs = (MidiProcessor.from_pretrained(tmp_path / name) for name in ("run", "other"))
+    ours, theirs = (MidiProcessor.from_pretrained(tmp_path / name / "bundle") for name in ("run", "other"))
     assert ours.tokenizer.get_vocab() == theirs.tokenizer.get_vocab()
 
 
@@ -236,7 +236,7 @@ def test_a_run_record_is_json_whatever_the_metrics_are(train, options, tmp_path,
 
     for path in (tmp_path / "run").rglob("*.json"):
         json.loads(path.read_text(), parse_constant=refuse)
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["metrics"]["eval_perplexity"] is None
+    assert json.loads((tmp_path / "run" / "bundle" / "run.json").read_text())["metrics"]["eval_perplexity"] is None
 
 
 # One process at a time
@@ -294,10 +294,10 @@ def test_two_processes_stop_together_and_go_on(options, tmp_path):
     [checkpoint] = (tmp_path / "run").glob("checkpoint-*")
     assert {"rng_state_0.pth", "rng_state_1.pth", "progress.json"} <= names(checkpoint), log.read_text()
     step = int(checkpoint.name.partition("-")[2])
-    assert 0 < step < 400 and not (tmp_path / "run" / "model.safetensors").exists()
+    assert 0 < step < 400 and not (tmp_path / "run" / "bundle").exists()
     end = str(step + 3)
     arguments[arguments.index("--max_steps") + 1] = end
     done = subprocess.run([*launch, *arguments, *LAST], capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert f"The run goes on from step {step}" in done.stderr
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["optimizer_steps"] == step + 3
+    assert json.loads((tmp_path / "run" / "bundle" / "run.json").read_text())["optimizer_steps"] == step + 3

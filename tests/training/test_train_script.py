@@ -21,7 +21,11 @@ SCRIPT = str(REPOSITORY / "scripts" / "train.py")
 
 
 def run_record(folder: Path) -> dict:
-    return json.loads((folder / "run.json").read_text())
+    return json.loads((folder / "bundle" / "run.json").read_text())
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "bundle" / "model.safetensors")
 
 
 def test_a_run_leaves_a_bundle_and_every_checkpoint_is_one(train, options, tmp_path):
@@ -30,7 +34,7 @@ def test_a_run_leaves_a_bundle_and_every_checkpoint_is_one(train, options, tmp_p
         "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
         "processor_config.json", "recipe.yaml", "midi_continuation.py",
     }  # fmt: skip
-    for folder in (tmp_path / "run", tmp_path / "run" / "checkpoint-2"):
+    for folder in (tmp_path / "run" / "bundle", tmp_path / "run" / "checkpoint-2"):
         assert expected <= {path.name for path in folder.iterdir()}
         assert "midi-continuation" in json.loads((folder / "config.json").read_text())["custom_pipelines"]
         model = AutoModelForCausalLM.from_pretrained(folder)
@@ -38,8 +42,8 @@ def test_a_run_leaves_a_bundle_and_every_checkpoint_is_one(train, options, tmp_p
         assert model.config.trained_programs == [0, 32]
         sampling = model.generation_config
         assert (sampling.do_sample, sampling.temperature, sampling.top_k, sampling.top_p) == (True, 1.0, 0, 0.95)
-    assert not list((tmp_path / "run").glob("*.bin")), "the bundle holds no pickle"
-    assert yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["top_p"] == 0.95
+    assert not list((tmp_path / "run" / "bundle").glob("*.bin")), "the bundle holds no pickle"
+    assert yaml.safe_load((tmp_path / "run" / "bundle" / "recipe.yaml").read_text())["top_p"] == 0.95
 
 
 def test_the_run_record_counts_the_corpus(train, options, tmp_path):
@@ -81,16 +85,16 @@ def test_resume_equals_an_unbroken_run(train, options, tmp_path, model):
     broken = options("broken", model=model, max_steps=4)
     train(broken)
     shutil.rmtree(tmp_path / "broken" / "checkpoint-4")
-    (tmp_path / "broken" / "model.safetensors").unlink()
+    (tmp_path / "broken" / "bundle" / "model.safetensors").unlink()
     train([*broken, "--resume_from_checkpoint", "last"])
-    unbroken, resumed = (load_file(tmp_path / name / "model.safetensors") for name in ("unbroken", "broken"))
+    unbroken, resumed = (weights(tmp_path / name) for name in ("unbroken", "broken"))
     for name, weight in unbroken.items():
         torch.testing.assert_close(resumed[name], weight, rtol=0, atol=0, msg=name)
 
 
 def test_a_learned_vocabulary_is_in_the_bundle_and_learned_once(train, options, tmp_path, monkeypatch):
     train(options(vocab_size=1100))
-    processor = MidiProcessor.from_pretrained(tmp_path / "run")
+    processor = MidiProcessor.from_pretrained(tmp_path / "run" / "bundle")
     assert processor.vocab_size == 1100 and processor.music_tokenizer.is_trained
     vocabulary = run_record(tmp_path / "run")["vocabulary"]
     assert vocabulary == {"tokenization": "REMI", "ids": 1100, "ids_asked_for": 1100}
@@ -111,7 +115,7 @@ def test_a_trained_bundle_is_trained_further(train, options, tmp_path):
         place = arguments.index(f"--{size}")
         del arguments[place : place + 2]
     train(arguments)
-    before, after = (load_file(tmp_path / name / "model.safetensors") for name in ("run", "further"))
+    before, after = (weights(tmp_path / name) for name in ("run", "further"))
     assert all(torch.equal(after[name], weight) for name, weight in before.items())
 
 

@@ -414,7 +414,7 @@ def test_a_model_that_is_not_finite_is_not_saved_as_a_bundle(make_trainer, tmp_p
     trainer.model.get_input_embeddings().weight.data[0] = float("inf")
     with pytest.raises(FloatingPointError, match="weights are not finite"):
         trainer.save_model()
-    assert not (tmp_path / "run" / "model.safetensors").exists()
+    assert not (tmp_path / "run" / "bundle").exists()
 
 
 # The bundle
@@ -423,7 +423,8 @@ def test_a_model_that_is_not_finite_is_not_saved_as_a_bundle(make_trainer, tmp_p
 def test_a_bundle_that_cannot_be_written_leaves_the_old_one(make_trainer, tmp_path, monkeypatch):
     trainer = make_trainer(max_steps=1)
     trainer.save_model()
-    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    bundle = tmp_path / "run" / "bundle"
+    before = {path.name: path.read_bytes() for path in bundle.iterdir()}
     trainer.train()
 
     def full(*args, **kwargs):
@@ -432,20 +433,20 @@ def test_a_bundle_that_cannot_be_written_leaves_the_old_one(make_trainer, tmp_pa
     monkeypatch.setattr(type(trainer.processing_class), "save_pretrained", full)
     with pytest.raises(OSError, match="The checkpoints of the run are untouched"):
         trainer.save_model()
-    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()} == before
+    assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
     monkeypatch.undo()
     trainer.save_model()
-    assert names(tmp_path / "run") == {*before, "checkpoint-1"}
+    assert names(bundle) == set(before) and names(tmp_path / "run") == {"bundle", "checkpoint-1"}
 
 
-def test_old_weights_of_another_form_do_not_stay_beside_new_ones(make_trainer, tmp_path):
-    trainer = make_trainer()
-    (tmp_path / "run").mkdir(exist_ok=True)
-    for name in ("model-00001-of-00001.safetensors", "model.safetensors.index.json", "notes.txt"):
-        (tmp_path / "run" / name).write_text("{}")
-    trainer.save_model()
-    assert "notes.txt" in names(tmp_path / "run")
-    assert not list((tmp_path / "run").glob("model*index*")) + list((tmp_path / "run").glob("model-*"))
+def test_of_an_old_bundle_nothing_stays_but_what_its_user_added(make_trainer, tmp_path):
+    bundle = tmp_path / "run" / "bundle"
+    (bundle / "examples").mkdir(parents=True)
+    old = ("model-00001-of-00001.safetensors", "model.safetensors.index.json", "modeling_old.py", "scores.json")
+    for name in (*old, "run.json", "examples/1.mid", "notes.txt"):
+        (bundle / name).write_text("{}")
+    make_trainer().save_model()
+    assert "notes.txt" in names(bundle) and not {*old, "examples", "run.json"} & names(bundle)
     assert not (tmp_path / "run" / saving.PARTIAL_NAME).exists()
 
 

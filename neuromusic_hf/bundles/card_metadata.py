@@ -1,0 +1,79 @@
+"""What the Hub reads of a bundle's card: its filters, and its lists of results."""
+
+from collections.abc import Iterable
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from .facts import BundleFacts, told
+from .licences import strictest
+
+TAGS = ("music", "midi", "symbolic-music", "midi-continuation", "neuromusic_hf")
+TASK = "text-generation"
+LANGUAGE_METRICS = {"loss": "Nats a token", "nats_per_note": "Nats a note", "token_accuracy": "Token accuracy"}
+
+
+def card_metadata(facts: BundleFacts, name: str, tags: Iterable[str]) -> dict:
+    """The metadata of a bundle's card, for a repository of a name (its owner's left out); `tags` beside its own."""
+    found = [*TAGS, facts.tokenization and facts.tokenization.rpartition(".")[2], *_kinds(facts), *tags]
+    licences = [told(corpus, str, "licence") for corpus in facts.corpora]
+    licence = strictest([*licences, *([None] if facts.base_model else [])])
+    is_model = bool(facts.config or facts.adapter)
+    datasets = [told(corpus, str, "dataset") for corpus in facts.corpora]
+    results = _results(facts)
+    data = ModelCardData(
+        license=licence,
+        library_name="transformers" if is_model else "neuromusic_hf",
+        pipeline_tag=TASK if is_model else None,
+        tags=list(dict.fromkeys(tag for tag in found if tag)),
+        datasets=[dataset for dataset in datasets if dataset] or None,
+        base_model=facts.base_model,
+        base_model_relation=facts.base_model and ("adapter" if facts.adapter else "finetune"),
+        eval_results=results or None,
+        model_name=name if results else None,
+    )
+    return data.to_dict()
+
+
+def _kinds(facts: BundleFacts) -> list[str]:
+    kind = told(facts.adapter, str, "peft_type")
+    return [kind.lower()] if kind else []
+
+
+def _results(facts: BundleFacts) -> list[EvalResult]:
+    """Scores and losses as the Hub lists them."""
+    found = []
+    for name, score, title in facts.scored:
+        arguments = {
+            key: score[key] for key in ("interval", "noise_floor_95", "p_value", "num_pieces") if key in score
+        }
+        names, dataset, revision, split = facts.tested_on
+        found.append(
+            EvalResult(
+                task_type=TASK,
+                task_name="Continuation of music",
+                dataset_type=dataset or names,
+                dataset_name=names,
+                dataset_split=split,
+                dataset_revision=revision,
+                metric_type=name,
+                metric_name=f"{title}, KL in nats",
+                metric_value=score["score"],
+                metric_args=arguments,
+            )
+        )
+    names, dataset, revision = facts.trained_on
+    for metric, split, value in facts.measured(LANGUAGE_METRICS) if names else []:
+        found.append(
+            EvalResult(
+                task_type=TASK,
+                task_name="Modelling of music",
+                dataset_type=dataset or names,
+                dataset_name=names,
+                dataset_split=split,
+                dataset_revision=revision,
+                metric_type=metric,
+                metric_name=LANGUAGE_METRICS[metric],
+                metric_value=value,
+            )
+        )
+    return found

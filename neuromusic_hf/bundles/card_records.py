@@ -1,0 +1,210 @@
+"""What a bundle's card says of how it was made, and of how it does."""
+
+from urllib.parse import quote
+
+import yaml
+
+from ..hub import code_block, escape, link_to, table
+from .card_metadata import LANGUAGE_METRICS
+from .citations import citations
+from .facts import BundleFacts, told
+from .licences import is_non_commercial
+
+
+def data(facts: BundleFacts) -> str:
+    """What it was trained on, and under which licences."""
+    if not facts.corpora:
+        return ""
+    rows = [
+        [
+            escape(told(corpus, str, "name") or "?"),
+            escape(told(corpus, str, "licence") or "not known"),
+            _splits(told(corpus, str, "splits")),
+            ", ".join(filter(None, [_dataset(corpus), _source(corpus)])),
+        ]
+        for corpus in facts.corpora
+    ]
+    parts = ["## Training data", table(["corpus", "licence", "splits", "where"], rows), _pieces(facts)]
+    licences = [told(corpus, str, "licence") for corpus in facts.corpora]
+    if binding := next(filter(is_non_commercial, licences), None):
+        parts.append(
+            f"The licence of the music ({escape(binding)}) binds the model that was made of it: no use for money."
+        )
+    return "\n\n".join(part for part in parts if part)
+
+
+def _splits(splits: str | None) -> str:
+    return "those of the corpus" if splits == "official" else escape(splits or "not known")
+
+
+def _dataset(corpus: dict) -> str:
+    dataset, revision = told(corpus, str, "dataset"), told(corpus, str, "revision")
+    if not dataset:
+        return ""
+    return link_to(dataset, "dataset") + (f" at `{escape(revision)[:12]}`" if revision else "")
+
+
+def _source(corpus: dict) -> str:
+    source = told(corpus, str, "source") or ""
+    return f"<{quote(source, safe=':/?&=%#~+,;@')}>" if source.startswith(("https://", "http://")) else ""
+
+
+def _pieces(facts: BundleFacts) -> str:
+    splits = told(facts.run, dict, "splits") or {}
+    rows = []
+    for split, said in splits.items():
+        counts = [told(said, int, name) for name in ("pieces", "notes", "tokens")]
+        if all(count is not None for count in counts):
+            rows.append([escape(str(split)), *(f"{count:,}" for count in counts)])
+    return table(["split", "pieces", "notes", "tokens"], rows) if rows else ""
+
+
+def training(facts: BundleFacts) -> str:
+    """How it was trained, and what was measured."""
+    steps, processes = told(facts.run, int, "optimizer_steps"), told(facts.run, int, "processes")
+    said = []
+    if steps:
+        said.append(f"{steps:,} optimizer steps" + (f" by {processes} processes" if (processes or 1) > 1 else ""))
+    if hardware := _hardware(facts):
+        said.append(f"on {hardware}")
+    parts = [" ".join(said).capitalize() + "." if said else ""]
+    if facts.base_model and not facts.adapter:
+        parts.append(f"It went on from {link_to(facts.base_model)}.")
+    measured = facts.measured(LANGUAGE_METRICS)
+    rows = [[LANGUAGE_METRICS[name], split, f"{value:.3f}"] for name, split, value in measured]
+    parts.append(table(["measured", "on", ""], rows) if rows else "")
+    if facts.recipe:
+        recipe = yaml.safe_dump(facts.recipe, sort_keys=False, allow_unicode=True)
+        block = code_block(recipe, "yaml")
+        parts.append(f"<details><summary>Recipe (<code>recipe.yaml</code>)</summary>\n\n{block}\n\n</details>")
+    text = "\n\n".join(part for part in parts if part)
+    return f"## Training\n\n{text}" if text else ""
+
+
+def _hardware(facts: BundleFacts) -> str:
+    gpus = [str(gpu) for gpu in told(facts.run, list, "hardware", "gpus") or []]
+    cores = told(facts.run, int, "hardware", "cpu_cores")
+    if gpus:
+        return ", ".join(f"{gpus.count(gpu)} × {escape(gpu)}" for gpu in dict.fromkeys(gpus))
+    return f"{cores} CPU cores" if cores else ""
+
+
+def scores(facts: BundleFacts) -> str:
+    """How its continuations compare with how the pieces really go on."""
+    rows = []
+    for _, score, title in facts.scored:
+        interval = told(score, list, "interval") or []
+        interval = " to ".join(_figure(bound) for bound in interval) if len(interval) == 2 else "–"
+        others = [_figure(score.get(key)) for key in ("noise_floor_95", "p_value", "mean_original", "mean_generated")]
+        rows.append([escape(title), f"**{_figure(score['score'])}**", interval, *others, str(score.get("num_pieces"))])
+    parts = ["## Scores", _protocol(facts)] if rows else []
+    if rows:
+        heads = ["", "score", "95% interval", "noise floor", "p", "originals", "continuations", "pieces"]
+        parts += [
+            table(heads, rows),
+            "Each score is the divergence (KL, in nats; lower is better) between how far continuations and how far "
+            "the originals are from their prompts, whose means stand beside it. A score under the noise floor, which "
+            "95% of random halves of the originals do not exceed, shows no difference.",
+        ]
+    errors = told(facts.scores, dict, "token_errors") or {}
+    if (share := told(errors, float, "token_error_rate")) is not None:
+        parts.append(f"{share:.2%} of {_figure(errors.get('tokens'))} generated tokens break the tokenizer's rules.")
+    if novelty := _novelty(facts):
+        parts.append(novelty)
+    return "\n\n".join(part for part in parts if part)
+
+
+def _protocol(facts: BundleFacts) -> str:
+    names, _, _, split = facts.tested_on
+    continuation = told(facts.scores, dict, "settings", "run", "continuation") or {}
+    pieces = told(facts.scores, int, "pieces", "continued")
+    said = f"{pieces} pieces of {escape(names)}" if pieces else f"Pieces of {escape(names)}"
+    said += f" ({escape(split)} split)" if split else ""
+    lengths = [told(continuation, int, name) for name in ("prompt_length", "continue_length")]
+    if all(lengths):
+        said += f", continued after {lengths[0]:,} tokens by at most {lengths[1]:,}"
+    return f"{said}, with neuromusic_hf's `continue_midi.py` and `score_continuations.py`."
+
+
+def _novelty(facts: BundleFacts) -> str:
+    novelty = told(facts.scores, dict, "novelty") or {}
+    share = told(novelty, float, "share_beyond_originals")
+    if share is None:
+        return ""
+    lengths = [told(novelty, float, f"longest_{name}") for name in ("generated", "original")]
+    longest = (
+        f" The longest run of a continuation that stands in the training pieces has {lengths[0]:.0f} notes, that of "
+        f"an original {lengths[1]:.0f}."
+        if None not in lengths
+        else ""
+    )
+    return (
+        f"**Novelty.** {share:.1%} of the continuations share a longer run of notes with the training pieces than 95% "
+        f"of the originals do (5% is what music shares by chance).{longest}"
+    )
+
+
+def examples(facts: BundleFacts) -> str:
+    """Pieces that it continued, to see and to hear."""
+    shown = []
+    for stem, names in facts.examples.items():
+        by_kind = {name.rpartition(".")[2].lower(): quote(name) for name in names}
+        parts = [f"**{escape(stem.rpartition('/')[2])}**"]
+        if "png" in by_kind:
+            parts.append(f"![Piano roll of the prompt and what the model wrote]({by_kind['png']})")
+        if "wav" in by_kind:
+            parts.append(f'<audio controls src="{by_kind["wav"]}"></audio>')
+        links = {"MIDI": "mid", "sound": "wav"}
+        files = [f"[{title}]({by_kind[kind]})" for title, kind in links.items() if kind in by_kind]
+        shown.append("\n\n".join([*parts, ", ".join(files)] if files else parts))
+    return "\n\n".join(["## Examples", "Prompts, and how the model goes on.", *shown]) if shown else ""
+
+
+def limits(facts: BundleFacts) -> str:
+    """What it cannot do, and what it should not be used for."""
+    if not (facts.config or facts.adapter):
+        return ""
+    said = []
+    if facts.corpora:
+        names = escape(facts.trained_on[0])
+        said.append(f"It has learned from {names}, and writes in its ways: other music is beyond it.")
+    if facts.context_length:
+        said.append(
+            f"It reads {facts.context_length:,} tokens at most, prompt and continuation together, and knows nothing "
+            "of what was before."
+        )
+    if facts.tokenization:
+        said.append("What its tokens cannot say is lost: times and velocities are rounded, and lyrics are left out.")
+    if told(facts.scores, float, "novelty", "share_beyond_originals") is None:
+        memorised = "How much of the training pieces it repeats was not measured."
+    else:
+        memorised = "How much of the training pieces it repeats was measured (novelty, above) for these pieces only."
+    said.append(
+        f"**Memorisation.** {memorised} Language models repeat passages of what they were trained on: compare what "
+        "you publish with the training pieces."
+    )
+    return "## Limits\n\n" + "\n".join(f"- {each}" for each in said)
+
+
+def versions(facts: BundleFacts) -> str:
+    """Of the libraries that made it."""
+    found = {
+        **(told(facts.run, dict, "versions") or {}),
+        "transformers": told(facts.run, str, "versions", "transformers")
+        or told(facts.config, str, "transformers_version"),
+    }
+    said = [f"{escape(str(name))} {escape(version)}" for name, version in found.items() if isinstance(version, str)]
+    return f"## Versions\n\n{', '.join(said)}" if said else ""
+
+
+def citation(facts: BundleFacts) -> str:
+    """In BibTeX."""
+    of_corpora = [told(corpus, str, "citation") for corpus in facts.corpora]
+    entries = citations(facts.model_type, filter(None, of_corpora))
+    return "## Citation\n\n" + code_block("\n\n".join(entries), "bibtex")
+
+
+def _figure(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"

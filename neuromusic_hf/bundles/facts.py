@@ -1,0 +1,210 @@
+"""
+What the files of a bundle tell of it.
+
+They may be a stranger's: what is of another kind than it should be is not told.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from safetensors import SafetensorError, safe_open
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
+
+from ..hub import is_hub_id
+from ..models import MusicTransformerConfig
+from .bundle import RECIPE_NAME, RUN_NAME
+from .files import code_files
+
+Kind = TypeVar("Kind")
+
+SCORES_NAME = "scores.json"
+PROCESSOR_NAME = "processor_config.json"
+NAMES = {
+    "layers": ("num_hidden_layers", "n_layer", "num_layers"),
+    "hidden size": ("hidden_size", "n_embd", "d_model"),
+    "attention heads": ("num_attention_heads", "n_head", "num_heads"),
+    "context": ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx"),
+}
+"""How configs call the sizes of a model."""
+
+
+@dataclass(frozen=True)
+class BundleFacts:
+    """
+    What a bundle's files tell: plain values, and nothing where a file is missing.
+
+    Args:
+        folder (`Path`): of the bundle.
+        config, adapter, processor, run, scores, recipe (`dict`): what the files of these hold.
+
+    Raises (by `read`):
+        `ValueError`: a file is damaged.
+    """
+
+    folder: Path
+    config: dict = field(default_factory=dict)
+    adapter: dict = field(default_factory=dict)
+    processor: dict = field(default_factory=dict)
+    run: dict = field(default_factory=dict)
+    scores: dict = field(default_factory=dict)
+    recipe: dict = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: str | Path) -> BundleFacts:
+        """Reads them."""
+        names = {"config": CONFIG_NAME, "adapter": ADAPTER_CONFIG_NAME, "processor": PROCESSOR_NAME, "run": RUN_NAME}
+        names |= {"scores": SCORES_NAME, "recipe": RECIPE_NAME}
+        return cls(Path(folder), **{key: _read(Path(folder, name)) for key, name in names.items()})
+
+    @property
+    def model_type(self) -> str | None:
+        """As transformers names it."""
+        return told(self.config, str, "model_type")
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Of the model, by their names here."""
+        found = {size: [told(self.config, int, name) for name in names] for size, names in NAMES.items()}
+        return {size: next(filter(None, values)) for size, values in found.items() if any(values)}
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens that the model reads."""
+        return self.sizes.get("context")
+
+    @cached_property
+    def parameters(self) -> int | None:
+        """Numbers in the files of weights."""
+        count = 0
+        for path in sorted(self.folder.glob("*.safetensors")):
+            try:
+                with safe_open(path, framework="pt") as file:
+                    count += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())
+            except (OSError, SafetensorError) as error:
+                raise ValueError(f"{path} is damaged: {error}") from error
+        return count or None
+
+    @property
+    def tokenization(self) -> str | None:
+        """Class of the miditok tokenizer: its name in miditok, or an import path."""
+        return told(self.processor, str, "miditok", "class")
+
+    @property
+    def vocabulary_hash(self) -> str | None:
+        """SHA-256 of the vocabulary."""
+        return told(self.processor, str, "vocabulary_hash")
+
+    @cached_property
+    def vocab_size(self) -> int | None:
+        """Ids of the tokenizer, or of the model where there is none."""
+        path = self.folder / "tokenizer.json"
+        vocabulary = told(_read(path), dict, "model", "vocab")
+        added = told(_read(path), list, "added_tokens") or []
+        ids = {*(vocabulary or {}).values(), *(token.get("id") for token in added if isinstance(token, dict))}
+        return len(ids) or told(self.config, int, "vocab_size")
+
+    @property
+    def base_model(self) -> str | None:
+        """Hub id of the model that this one was trained from, or changes."""
+        found = told(self.adapter, str, "base_model_name_or_path") or told(self.run, str, "base_model", "name")
+        return found if found and is_hub_id(found) else None
+
+    @property
+    def corpora(self) -> list[dict]:
+        """What it was trained on: dictionaries of the fields of `Provenance`."""
+        return [each for each in told(self.run, list, "corpora") or [] if isinstance(each, dict)]
+
+    @property
+    def trained_on(self) -> tuple[str, str | None, str | None]:
+        """Names of its corpora; of one alone, its id on the Hub and the commit."""
+        names = [told(corpus, str, "name") or "?" for corpus in self.corpora]
+        one = self.corpora[0] if len(names) == 1 else {}
+        return " + ".join(names), told(one, str, "dataset"), told(one, str, "revision")
+
+    @property
+    def tested_on(self) -> tuple[str, str | None, str | None, str | None]:
+        """Names of what was continued to be scored, id on the Hub and commit where they are known, and the split."""
+        sources = told(self.scores, list, "settings", "run", "pieces", "sources") or []
+        names = " + ".join(str(source) for source in sources) or "unknown"
+        trained, dataset, revision = self.trained_on
+        split = told(self.scores, str, "settings", "run", "pieces", "split")
+        return names, *((dataset, revision) if names == trained else (None, None)), split
+
+    @property
+    def scored(self) -> list[tuple[str, dict, str]]:
+        """Name, score and title of what was compared, where there is a score."""
+        scores = told(self.scores, dict, "scores") or {}
+        return [
+            (name, score, told(self.scores, str, "settings", "comparisons", name, "title") or name)
+            for name, score in scores.items()
+            if told(score, float, "score") is not None
+        ]
+
+    def measured(self, names: Iterable[str]) -> list[tuple[str, str, float]]:
+        """What was measured of the model in training: name and split of each figure."""
+        splits = {"validation": "eval", "test": "test"}
+        keys = [(name, split, f"{prefix}_{name}") for split, prefix in splits.items() for name in names]
+        found = [(name, split, told(self.run, float, "metrics", key)) for name, split, key in keys]
+        return [(name, split, value) for name, split, value in found if value is not None]
+
+    @property
+    def examples(self) -> dict[str, list[str]]:
+        """Its examples: names of their files, by what the names share."""
+        folder, found = self.folder / "examples", {}
+        for name in sorted(path.name for path in folder.glob("*") if path.is_file()):
+            found.setdefault(name.rpartition(".")[0], []).append(f"examples/{name}")
+        return found
+
+    @property
+    def code(self) -> list[str]:
+        """Files of the model's own code."""
+        named = told(self.config, dict, "auto_map") or {}
+        return [name for name in code_files(self.folder) if named and name not in _OURS]
+
+    @property
+    def needs_trust(self) -> bool:
+        """Whether it loads nowhere, not even where this package is, without its own code."""
+        known = {*CONFIG_MAPPING_NAMES, MusicTransformerConfig.model_type}
+        return bool(self.code) and self.model_type not in known
+
+
+_OURS = ("midi_continuation.py", "processing_midi.py")
+"""They say where the code of this package is."""
+
+
+def told(said: Any, kind: type[Kind], *path: str) -> Kind | None:
+    """
+    What stands in plain values under a path, if it is of a kind.
+
+    Args:
+        said: `dict` of plain values.
+        kind (`type`): `str`, `int`, `float` (which whole numbers are too), `list` or `dict`.
+        path (`str`): keys, one in another.
+    """
+    for key in path:
+        said = said.get(key) if isinstance(said, dict) else None
+    if kind is float and isinstance(said, int) and not isinstance(said, bool):
+        return float(said)  # type: ignore[return-value]
+    return said if isinstance(said, kind) and not isinstance(said, bool) else None
+
+
+def _read(path: Path) -> dict:
+    if not path.is_file():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        said = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if not isinstance(said, dict):
+        raise ValueError(f"{path} is damaged: it holds no names with values.")
+    return said

@@ -1,0 +1,102 @@
+"""The files of a bundle: what is pushed of a folder, and what of an earlier push makes place for it."""
+
+import json
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+from transformers.dynamic_module_utils import get_relative_imports
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
+
+BUNDLE_FILES = (
+    "config.json",
+    "generation_config.json",
+    "model*.safetensors",
+    "model*.safetensors.index.json",
+    "adapter_config.json",
+    "adapter_model*.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "processor_config.json",
+    "recipe.yaml",
+    "run.json",
+    "scores.json",
+    "examples/*",
+    "README.md",
+)
+"""Names of a bundle's files, beside the code that its configs name."""
+
+OF_EARLIER_PUSHES = (
+    *BUNDLE_FILES,
+    "pytorch_model*.bin",
+    "adapter_model*.bin",
+    "*.bin.index.json",
+    "training_args.bin",
+)
+"""What a bundle stands in place of: other weights would be loaded in its place, and `training_args.bin` can hold a
+token. README.md is merged."""
+
+CONFIGS = (CONFIG_NAME, "processor_config.json", "tokenizer_config.json")
+"""They name code."""
+
+
+def bundle_files(folder: str | Path) -> list[str]:
+    """
+    The files of a folder that are a bundle's, relative to it, in order.
+
+    Args:
+        folder (`str` or `Path`): of a bundle, or of an adapter.
+
+    Raises:
+        `ValueError`: it holds neither model nor adapter nor processor, or a config is damaged.
+    """
+    folder = Path(folder)
+    paths = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    chosen = sorted({*choose(paths, BUNDLE_FILES), *code_files(folder)})
+    if not {CONFIG_NAME, ADAPTER_CONFIG_NAME, "processor_config.json"} & {*chosen}:
+        raise ValueError(
+            f"{folder} holds no bundle: no {CONFIG_NAME}, {ADAPTER_CONFIG_NAME} or processor_config.json."
+        )
+    return chosen
+
+
+def choose(paths: Iterable[str], patterns: Iterable[str]) -> list[str]:
+    """Those of paths that fit a pattern, in which `*` stands for part of one name."""
+    patterns = [PurePosixPath(pattern).parts for pattern in patterns]
+    return [path for path in paths if any(_fits(PurePosixPath(path).parts, pattern) for pattern in patterns)]
+
+
+def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    return len(parts) == len(pattern) and all(map(fnmatchcase, parts, pattern))
+
+
+def code_files(folder: str | Path) -> list[str]:
+    """
+    The Python files of a folder that its configs name, and those which these import from beside them.
+
+    Raises:
+        `ValueError`: a config is damaged.
+    """
+    folder, found = Path(folder), set()
+    waiting = [module for name in CONFIGS for module in _named_modules(folder / name)]
+    while waiting:
+        path = folder / f"{waiting.pop()}.py"
+        if path.name not in found and path.is_file():
+            found.add(path.name)
+            waiting += [module for module in get_relative_imports(path) if module.isidentifier()]
+    return sorted(found)
+
+
+def _named_modules(config: Path) -> list[str]:
+    if not config.is_file():
+        return []
+    try:
+        said = json.loads(config.read_text(encoding="utf-8"))
+        classes = [*said.get("auto_map", {}).values()]
+        classes += [task.get("impl") for task in said.get("custom_pipelines", {}).values()]
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{config} is damaged: {error}") from error
+    flat = [each for entry in classes for each in (entry if isinstance(entry, list) else [entry])]
+    modules = [each.rpartition(".")[0] for each in flat if isinstance(each, str)]  # of another repository: "a/b--c.D"
+    return [module for module in modules if module.isidentifier()]

@@ -1,0 +1,185 @@
+"""Cards: README.md of a repository, written by us in sections, and by its owner wherever he likes."""
+
+import hashlib
+import logging
+import re
+from dataclasses import dataclass, field
+
+import yaml
+from huggingface_hub import ModelCard, ModelCardData
+from huggingface_hub.utils import yaml_dump
+
+logger = logging.getLogger(__name__)
+
+CARD_NAME = "README.md"
+OURS = "neuromusic_hf"
+METADATA = "metadata"
+HASH_DIGITS = 12
+
+_FRONT = re.compile(r"\A\ufeff?---[ \t]*\n(.*?\n)?---[ \t]*(?:\n|\Z)", re.DOTALL)
+_SECTION = re.compile(
+    rf"^<!-- {OURS}: (?P<name>[\w-]+) (?P<hash>[0-9a-f]{{{HASH_DIGITS}}}) -->\n(?P<text>.*?)^<!-- /(?P=name) -->$",
+    re.DOTALL | re.MULTILINE,
+)
+_WRITTEN = re.compile(rf"^<!-- {OURS}: {METADATA}(?P<keys>(?: [\w-]+=[0-9a-f]+)*) -->$", re.MULTILINE)
+_MARK = re.compile(rf"^<!-- (?:{OURS}: |/[\w-]+ -->)", re.MULTILINE)
+_FILLED_IN = re.compile(r"# Model Card for |This is the model card of a |### Framework versions|- PEFT ")
+"""How lines begin that other libraries write into the blank template of a card."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """
+    A part of a card that is written anew with each push, as long as nobody else has changed it.
+
+    Args:
+        name (`str`): by which a later push knows it: letters, digits, `-` and `_`.
+        text (`str`): Markdown, with its heading.
+
+    Raises:
+        `ValueError`: the text holds a line that looks like the end of a section.
+    """
+
+    name: str
+    text: str
+
+    def __post_init__(self):
+        if _MARK.search(self.text):
+            raise ValueError(f"The section {self.name!r} of a card holds a mark of sections: {self.text!r}.")
+
+    def __str__(self) -> str:
+        text = _tidy(self.text)
+        return f"<!-- {OURS}: {self.name} {_hash(text)} -->\n{text}\n<!-- /{self.name} -->"
+
+
+@dataclass(frozen=True)
+class Card:
+    """
+    What a card says of a repository.
+
+    In the file, sections stand between comments that hold a hash of what was written. On a later push a section that
+    still has it is written anew, and one that was changed stays as it is: to be rid of one for good, leave its
+    comments and nothing between them. The same holds for keys of the metadata. What else stands in the file stays.
+
+    Args:
+        title (`str`): heading of a new card, in Markdown.
+        metadata (`dict`): what the Hub reads (`license`, `tags`, ...), as plain values; `None` is left out.
+        sections (list of [`Section`]): in their order.
+
+    Example:
+    ```py
+    >>> from neuromusic_hf.hub import Card, Section
+    >>> card = Card("My corpus", {"license": "mit"}, [Section("about", "40 pieces for flute.")])
+    >>> first = card.render()
+    >>> mended = first.replace("40 pieces", "40 *short* pieces")
+    >>> card.render(mended) == mended
+    True
+    ```
+    """
+
+    title: str
+    metadata: dict
+    sections: list[Section] = field(default_factory=list)
+
+    def render(self, existing: str | None = None) -> str:
+        """
+        Writes the file.
+
+        Args:
+            existing (`str`, *optional*): the file that is there already, which is gone on with.
+
+        Raises:
+            `ValueError`: its metadata are no YAML.
+        """
+        existing = (existing or "").replace("\r\n", "\n")
+        there, body = _split(existing)
+        if _is_blank_template(body):
+            there, body = {}, ""
+        written = _WRITTEN.search(body)
+        hashes = dict(pair.split("=") for pair in written["keys"].split()) if written else {}
+        metadata, hashes = self._merge_metadata(there, hashes)
+        body = self._merge_body(_WRITTEN.sub("", body)).strip()
+        record = " ".join([METADATA, *(f"{key}={value}" for key, value in hashes.items())])
+        front = f"---\n{yaml_dump(metadata, sort_keys=False).strip()}\n---\n\n" if metadata else ""
+        return f"{front}<!-- {OURS}: {record} -->\n\n{body}\n"
+
+    def _merge_metadata(self, there: dict, hashes: dict[str, str]) -> tuple[dict, dict[str, str]]:
+        """The metadata, and hashes of what of it is ours."""
+        ours = {key: value for key, value in self.metadata.items() if value not in (None, [], {})}
+        merged = {**there}
+        for key in [*ours, *(key for key in hashes if key not in ours)]:
+            is_theirs = _value_hash(there[key]) != hashes.get(key) if key in there else key in hashes
+            if is_theirs:
+                logger.info("%s: %s is left as it was changed.", CARD_NAME, key)
+            elif key in ours:
+                merged[key], hashes[key] = ours[key], _value_hash(ours[key])
+            else:
+                del merged[key], hashes[key]
+        return merged, hashes
+
+    def _merge_body(self, body: str) -> str:
+        title = Section("title", f"# {self.title}")
+        if not body.strip():
+            return "\n\n".join(map(str, [title, *self.sections]))
+        ours = {section.name: section for section in [title, *self.sections]}
+        found: set[str] = set()
+
+        def renew(match: re.Match) -> str:
+            found.add(match["name"])
+            if _hash(_tidy(match["text"])) != match["hash"]:
+                logger.info("%s: the section %s is left as it was changed.", CARD_NAME, match["name"])
+                return match[0]
+            return str(ours[match["name"]]) if match["name"] in ours else ""
+
+        body = _SECTION.sub(renew, body)
+        for before, section in zip([None, *self.sections], self.sections, strict=False):
+            if section.name not in found:
+                body = _insert(body, str(section), before and before.name)
+                found.add(section.name)
+        return body
+
+
+def _insert(body: str, section: str, before: str | None) -> str:
+    """Puts a section behind that of a name, or in front of all sections, or at the end."""
+    found = list(_SECTION.finditer(body))
+    for match in found:
+        if match["name"] == before:
+            return f"{body[: match.end()]}\n\n{section}{body[match.end() :]}"
+    if before is None and found:
+        return f"{body[: found[0].start()]}{section}\n\n{body[found[0].start() :]}"
+    return f"{body.rstrip()}\n\n{section}\n"
+
+
+def _split(text: str) -> tuple[dict, str]:
+    """Metadata and the rest."""
+    front = _FRONT.match(text)
+    if front is None:
+        return {}, text
+    try:
+        metadata = yaml.safe_load(front[1] or "") or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"The metadata of {CARD_NAME} are no YAML: {error}. Mend them, and push again.") from error
+    if not isinstance(metadata, dict):
+        raise ValueError(f"The metadata of {CARD_NAME} are no list of 'key: value' lines. Mend them, and push again.")
+    return metadata, text[front.end() :]
+
+
+def _is_blank_template(body: str) -> bool:
+    """Whether it is a template of other libraries in which nobody has written a word."""
+    if "[More Information Needed]" not in body:
+        return False
+    template = {line.strip() for line in ModelCard.from_template(ModelCardData()).text.splitlines()}
+    lines = {line.strip() for line in body.splitlines()} - template
+    return all(_FILLED_IN.match(line) for line in lines)
+
+
+def _tidy(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
+
+
+def _value_hash(value: object) -> str:
+    return _hash(yaml_dump(value, sort_keys=True))

@@ -1,0 +1,62 @@
+"""What never leaves this machine, whatever file it stands in: tokens of the Hub, and paths, which tell whose it is."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub import get_token
+
+TEXTS = (".json", ".yaml", ".yml", ".md", ".txt", ".csv", ".py", ".jinja")
+SETTINGS = (".json", ".yaml", ".yml")
+
+_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{30,}")
+_LOCAL = re.compile(r"/[^/]|~|[A-Za-z]:[\\/]|\\\\|file:")
+
+
+def check_shareable(path: str | Path, token: str | bool | None = None):
+    """
+    Refuses a file of text or settings that holds a token of the Hub, or a path of this machine.
+
+    Args:
+        path (`str` or `Path`): a file about to be pushed. Of other kinds of files nothing is read.
+        token (`str` or `bool`, *optional*): another token than that of `hf auth login` or `HF_TOKEN`.
+
+    Raises:
+        `ValueError`: naming the file, and what is wrong with it.
+    """
+    path = Path(path)
+    if path.suffix not in TEXTS:
+        return
+    text = path.read_text(encoding="utf-8", errors="replace")
+    secrets = {each for each in (token, get_token()) if isinstance(each, str) and each}
+    if _TOKEN.search(text) or any(secret in text for secret in secrets):
+        raise ValueError(f"{path} holds a token of the Hub: nothing is pushed. Take it out there, and revoke it.")
+    if path.suffix in SETTINGS:
+        for place, value in _strings(_read(path, text)):
+            if _LOCAL.match(value) and ("/" in value or "\\" in value):
+                raise ValueError(
+                    f"{path} names a path of this machine ({place}: {value}): nothing is pushed. Take it out there, "
+                    "or write a Hub id in its place."
+                )
+
+
+def _read(path: Path, text: str) -> Any:
+    try:
+        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged, so that nothing is pushed: {error}") from error
+
+
+def _strings(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Texts among plain values, each with where it stands. Keys, such as those of a vocabulary, are none of them."""
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _strings(item, f"{place}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _strings(item, f"{place}[{index}]")

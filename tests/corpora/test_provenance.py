@@ -1,0 +1,47 @@
+"""Where music comes from: told with what is made of it, and never a path of this machine."""
+
+import pytest
+from datasets import Dataset
+
+from neuromusic_hf.corpora import SPLIT_VERSION, MidiCorpusBuilder, load_corpus, provenance_of
+
+
+class Fugues(MidiCorpusBuilder):
+    LICENCE = "cc0-1.0"
+    OFFICIAL_SPLITS = True
+
+
+@pytest.mark.parametrize(
+    ("name", "licence", "splits"),
+    [
+        ("bach", "other", SPLIT_VERSION),
+        ("folk", "other", SPLIT_VERSION),
+        ("maestro", "cc-by-nc-sa-4.0", "official"),
+        ("lamd", "cc-by-nc-sa-4.0", SPLIT_VERSION),
+        (Fugues, "cc0-1.0", "official"),
+    ],
+)
+def test_builders_say_where_their_music_comes_from(name, licence, splits):
+    (found,) = provenance_of(name)
+    assert (found.name, found.licence, found.splits) == (getattr(name, "__name__", name), licence, splits)
+    assert name is Fugues or (found.source.startswith("https://") and found.citation.startswith("@"))
+    assert found.dataset is None or "/" in found.dataset
+
+
+def test_of_a_path_only_its_name_is_told(midi_folder, tmp_path, cache_dir):
+    corpus = load_corpus(midi_folder, cache_dir=cache_dir, split_shares=(0.6, 0.2, 0.2))
+    corpus.save_to_disk(tmp_path / "saved")
+    (tmp_path / "shards").mkdir()
+    for split, rows in corpus.items():
+        rows.to_parquet(tmp_path / "shards" / f"{split}.parquet")
+    Dataset.from_dict({"midi": [b""]}).to_parquet(tmp_path / "one.parquet")
+    told = provenance_of([midi_folder, tmp_path / "saved", tmp_path / "shards", tmp_path / "one.parquet", "bach"])
+    splits = {each.name: each.splits for each in told}
+    assert splits == {
+        "midi folder": SPLIT_VERSION,
+        "saved": "official",
+        "shards": "official",
+        "one.parquet": SPLIT_VERSION,
+        "bach": SPLIT_VERSION,
+    }
+    assert str(tmp_path) not in repr(told) and corpus.provenance == told[:1]
