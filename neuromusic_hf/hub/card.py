@@ -134,7 +134,7 @@ class Card:
         body = _SECTION.sub(renew, body)
         for before, section in zip([None, *self.sections], self.sections, strict=False):
             if section.name not in found:
-                body = _insert(body, str(section), before and before.name)
+                body = _insert(body, str(section), before.name if before else None)
                 found.add(section.name)
         return body
 
