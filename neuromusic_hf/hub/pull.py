@@ -22,6 +22,8 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.file_download import repo_folder_name
 
+from .bounds import check_inside
+
 KINDS = {"model": "model", "dataset": "data set", "space": "space"}
 """Of repositories, and how errors call them."""
 
@@ -108,10 +110,14 @@ def find_file(
 
     Raises:
         [`PullError`]: there is no such folder or repository, it may not be read, or the Hub cannot be reached.
+        `ValueError`: it is a link that leads out of the folder.
     """
     if os.path.isdir(source):
         path = Path(source, subfolder or "", name)
-        return path if path.is_file() else None
+        if not path.is_file():
+            return None
+        check_inside(path, source)
+        return path
     where = {"token": token, "cache_dir": cache_dir, "local_files_only": local_files_only}
     with telling_faults(source, revision=revision, token=token):
         commit = resolve_commit(source, revision, **where)
