@@ -94,6 +94,40 @@ def push_folder(
     return commit
 
 
+def push_card(
+    repo_id: str,
+    card: Callable[[str], Card],
+    *,
+    repo_type: str = "model",
+    revision: str | None = None,
+    token: str | bool | None = None,
+) -> CommitInfo:
+    """
+    Pushes the card of a repository alone, in a commit of its own.
+
+    Args:
+        repo_id (`str`): the repository.
+        card (`Callable[[str], Card]`): makes it of the one that is there; what its owner wrote into that stays.
+        repo_type (`str`, *optional*, defaults to `"model"`): or `"dataset"`.
+        revision (`str`, *optional*): branch to push to.
+        token (`str` or `bool`, *optional*): that of `hf auth login` or `HF_TOKEN` if not given.
+
+    Raises:
+        `ValueError`: the card that is there is damaged.
+        [`~huggingface_hub.errors.HfHubHTTPError`]: the Hub refuses, or cannot be reached.
+    """
+    api = HfApi(token=token)
+    existing = _card_there(api, repo_id, repo_type, revision) or ""
+    return api.upload_file(
+        path_or_fileobj=card(existing).render(existing).encode(),
+        path_in_repo=CARD_NAME,
+        repo_id=repo_id,
+        repo_type=repo_type,
+        revision=revision,
+        commit_message="Write the card",
+    )
+
+
 def chosen_files(folder: str | Path, patterns: Sequence[str]) -> list[str]:
     """
     The files of a folder that patterns choose, relative to it, as they would be pushed.

@@ -1,5 +1,6 @@
 """Reports on test runs: scores, a table, pictures, a page; and several runs side by side."""
 
+from .continuations import push_continuations
 from .page import write_report
 from .publishing import add_report
 from .push_run import push_run
@@ -14,6 +15,7 @@ __all__ = [
     "add_report",
     "compare_runs",
     "push_run",
+    "push_continuations",
     "score_run",
     "write_report",
 ]

@@ -1,13 +1,17 @@
 """Records of runs without the paths of the machine they were made on, for others to read."""
 
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..bundles import ModelIdentity
+from markupsafe import escape
+
+from ..bundles import BUNDLE_NAME
 from ..corpora.names import CORPORA, split_names
+from ..hub import is_hub_id
 from ..runs import RunSettings
 
 PATH_IN_TEXT = re.compile(r"(?<![\w/\\:.])(?:~|[A-Za-z]:)?[/\\][^\s/\\'\"<>]+[/\\][^\s'\"<>:,;()]+")
@@ -45,6 +49,21 @@ class PublicNames:
                 text = text.replace(path, self._names[path])
         return PATH_IN_TEXT.sub(lambda match: _last_part(match[0]), text)
 
+    def replace_in_page(self, page: str, record: dict[str, Any]) -> str:
+        """
+        The page of a report in which no path stands.
+
+        Args:
+            page (`str`): HTML.
+            record (`dict`): what the page was made of.
+        """
+        texts = [*self._names, *_texts(record)]
+        for text in sorted({text for text in texts if os.sep in text and self.replace(text) != text}, key=len)[::-1]:
+            shared = self.replace(text)
+            page = page.replace(str(escape(text)), str(escape(shared)))
+            page = page.replace(str(escape(_as_json(text))), str(escape(_as_json(shared))))
+        return page
+
     def replace_in(self, value: Any) -> Any:
         """Plain values in whose texts no path stands."""
         if isinstance(value, dict):
@@ -54,9 +73,17 @@ class PublicNames:
         return self.replace(value) if isinstance(value, str) else value
 
 
-def public_identity(model: ModelIdentity) -> str:
-    """What a model is called where others read it."""
-    return _last_part(model.name) if model.is_of_folder else model.name
+def _as_json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Texts among plain values."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+    elif isinstance(value, str):
+        yield value
 
 
 def _names_in(text: str) -> dict[str, str]:
@@ -69,10 +96,9 @@ def _names_in(text: str) -> dict[str, str]:
 
 def _is_local(name: str) -> bool:
     path = os.path.expanduser(name)
-    is_hub_id = re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) is not None
-    return os.path.exists(path) or (("/" in name or os.sep in name) and not is_hub_id)
+    return os.path.exists(path) or (("/" in name or os.sep in name) and not is_hub_id(name))
 
 
 def _last_part(path: str) -> str:
     found = Path(os.path.abspath(os.path.expanduser(path)))
-    return found.parent.name if found.name == "bundle" else found.name
+    return found.parent.name if found.name == BUNDLE_NAME else found.name

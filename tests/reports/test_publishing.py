@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,16 @@ from types import SimpleNamespace
 
 import matplotlib.image
 import pytest
+from jinja2 import Environment
 from music import make_score
 
+from neuromusic_hf.bundles import ModelIdentity
 from neuromusic_hf.music import load_score
 from neuromusic_hf.rendering import read_audio
-from neuromusic_hf.reports import ScoringOptions, add_report, compare_runs, score_run, write_report
+from neuromusic_hf.reports import ScoringOptions, add_report, compare_runs, push_continuations, score_run, write_report
 from neuromusic_hf.reports import showcase as showcase_module
 from neuromusic_hf.reports.publishing import EXAMPLE_SECONDS
+from neuromusic_hf.reports.shareable import PublicNames
 from neuromusic_hf.runs import OutputSettings, read_run
 
 PLACES = ["best", "median", "worst"]
@@ -113,3 +117,80 @@ def scored_as(published, run) -> dict:
     record = json.loads(json.dumps(published.scores.record))
     record["settings"]["run"]["model"] = {"name": run.model.name, "revision": run.model.revision}
     return record
+
+
+def python_of(card: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+
+
+@pytest.mark.parametrize("home", ["/home/al", '/home/al\'s "music" & more', "/home/Über"])
+def test_no_path_stays_in_a_page(published, home):
+    settings = replace(published.run.settings, model=ModelIdentity(f"{home}/runs/x/bundle", "0" * 64))
+    names = PublicNames(settings, [f"{home}/songs", "maestro+alice/songs"])
+    record = {
+        "model": {"name": settings.model.name},
+        "why": f"no folder {home}/runs/x/bundle here",
+        "of": f"{home}/songs",
+    }
+    text = "<p>{{ r.model.name }}: {{ r.why }}</p><pre>{{ as_json }}</pre>maestro+alice/songs"
+    template = Environment(autoescape=True).from_string(text)
+    page = names.replace_in_page(template.render(r=record, as_json=json.dumps(record, ensure_ascii=False)), record)
+    public = {"model": {"name": "x"}, "why": "no folder x here", "of": "songs"}
+    assert names.replace_in(record) == public
+    assert page == template.render(r=public, as_json=json.dumps(public, ensure_ascii=False))
+    assert names.replace("Permission denied: '/home/al/secret/a.mid' (at https://a.b/c/d), AC/DC") == (
+        "Permission denied: 'a.mid' (at https://a.b/c/d), AC/DC"
+    )
+
+
+def test_continuations_are_pushed_and_pulled_again(hub, offline, published, midi_folder, call_script):
+    run, report = published.run, published.report
+    call_script("push_continuations", run.folder, "alice/x-test", "--report", report, "--private", "--tag", "v1")
+    assert hub.is_private("alice/x-test", "dataset")
+    files = hub.files("alice/x-test", "v1", "dataset")
+    pieces = {name for record in run.records for name in vars(record.files).values() if name}
+    kept = {"report.html", "scores.json", "pieces.parquet", "distances.png"}
+    assert files.keys() == {
+        "README.md",
+        "manifest.json",
+        *pieces,
+        *(f"report/{name}" for name in kept),
+    }
+    for name, content in files.items():
+        for secret in (b"secret_home", str(midi_folder).encode(), b"/tmp/", b"hf_alice"):
+            assert secret not in content, name
+    card = files["README.md"].decode()
+    pulled, table = python_of(card)
+    names: dict = {}
+    exec(pulled, names)
+    assert names["run"].labels == run.labels
+    for name, score in names["scores"].items():
+        assert score == published.scores.record["scores"][name]
+    exec(table, names)
+    offline()
+    exec(f"{pulled}\n{table}", names)
+    assert len(names["pieces"]) == len(run.records) + len(run.left_out)
+
+
+def test_a_later_push_takes_its_place_and_keeps_words(hub, published, make_run, tmp_path):
+    push_continuations(published.run.folder, "alice/x-test", published.report)
+    card = hub.files("alice/x-test", kind="dataset")["README.md"].decode()
+    hub.put("alice/x-test", {"README.md": f"{card}\nMy words.\n".encode(), "notes.txt": b"mine"}, kind="dataset")
+    again = make_run(tmp_path / "run", [make_score(400)], output=OutputSettings(audio=1))
+    push_continuations(again, "alice/x-test", revision="trial")
+    files = hub.files("alice/x-test", "trial", "dataset")
+    names = [name for name in files if name.endswith(".mid")]
+    assert len(names) == 4 and "notes.txt" in files and not [name for name in files if name.startswith("report/")]
+    card = files["README.md"].decode()
+    assert "My words." in card and "## Scores" not in card
+    for name in (name for name in files if name.endswith((".png", ".wav"))):
+        assert f"]({name})" in card or f'src="{name}"' in card
+    assert len(hub.files("alice/x-test", kind="dataset")) > len(files)
+
+
+def test_a_push_of_continuations_without_their_report_says_so(published, make_run, tmp_path):
+    other = make_run(tmp_path / "run", [make_score(500)])
+    with pytest.raises(ValueError, match="scores of another run"):
+        push_continuations(other, "alice/x", published.report)
+    with pytest.raises(FileNotFoundError, match="finished run"):
+        push_continuations(tmp_path, "alice/x")
