@@ -31,6 +31,7 @@ def parse_arguments() -> argparse.Namespace:
 def main():
     args = parse_arguments()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line for each request
     commit = push_run(
         args.bundle,
         args.repository,

@@ -10,6 +10,9 @@ from .citations import citations
 from .facts import BundleFacts, told
 from .licences import is_non_commercial
 
+MANY_PIECES = 100
+"""Fewer leave the noise floor high."""
+
 SCORE_HEADS = (
     "", "score", "95% interval", "noise floor", "p", "originals' distance", "continuations' distance", "pieces",
     "difference",
@@ -111,6 +114,8 @@ def scores(facts: BundleFacts) -> str:
             "95% of random halves of the originals do not exceed, shows no difference; one whose whole interval lies "
             "above it shows a clear one.",
         ]
+        if max(told(score, int, "num_pieces") or 0 for _, score, _ in facts.scored) < MANY_PIECES:
+            parts.append(f"With fewer than {MANY_PIECES} pieces only a large difference can be told from chance.")
     errors = told(facts.scores, dict, "token_errors") or {}
     if (share := told(errors, float, "token_error_rate")) is not None:
         parts.append(f"{share:.2%} of {_figure(errors.get('tokens'))} generated tokens break the tokenizer's rules.")

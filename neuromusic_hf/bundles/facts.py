@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import yaml
 from safetensors import SafetensorError, safe_open
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, GENERATION_CONFIG_NAME
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, GENERATION_CONFIG_NAME, PROCESSOR_NAME
 
 from ..hub import is_hub_id
 from ..models import MusicTransformerConfig
@@ -27,7 +27,6 @@ from .files import code_files
 Kind = TypeVar("Kind")
 
 SCORES_NAME = "scores.json"
-PROCESSOR_NAME = "processor_config.json"
 NAMES = {
     "layers": ("num_hidden_layers", "n_layer", "num_layers"),
     "hidden size": ("hidden_size", "n_embd", "d_model"),

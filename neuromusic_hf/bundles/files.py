@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from transformers.dynamic_module_utils import get_relative_imports
-from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, PROCESSOR_NAME
 
 WEIGHTS = ("model*.safetensors", "adapter_model*.safetensors")
 RECORDS = ("recipe.yaml", "run.json", "scores.json", "examples/*")
@@ -37,7 +37,7 @@ OF_EARLIER_PUSHES = (
 """What a bundle stands in place of: other weights would be loaded in its place, and `training_args.bin` can hold a
 token. README.md is merged."""
 
-CONFIGS = (CONFIG_NAME, "processor_config.json", "tokenizer_config.json")
+CONFIGS = (CONFIG_NAME, PROCESSOR_NAME, "tokenizer_config.json")
 """They name code."""
 
 
@@ -54,10 +54,8 @@ def bundle_files(folder: str | Path) -> list[str]:
     folder = Path(folder)
     paths = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     chosen = sorted({*choose(paths, BUNDLE_FILES), *code_files(folder)})
-    if not {CONFIG_NAME, ADAPTER_CONFIG_NAME, "processor_config.json"} & {*chosen}:
-        raise ValueError(
-            f"{folder} holds no bundle: no {CONFIG_NAME}, {ADAPTER_CONFIG_NAME} or processor_config.json."
-        )
+    if not {CONFIG_NAME, ADAPTER_CONFIG_NAME, PROCESSOR_NAME} & {*chosen}:
+        raise ValueError(f"{folder} holds no bundle: no {CONFIG_NAME}, {ADAPTER_CONFIG_NAME} or {PROCESSOR_NAME}.")
     return chosen
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from huggingface_hub import CommitInfo, HfApi, snapshot_download
 from transformers import PreTrainedModel
-from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, PROCESSOR_NAME
 
 from ..disk import hash_files, write_json
 from ..hub import CARD_NAME, is_hub_id, make_repository, push_folder
@@ -21,7 +21,7 @@ from ..models.fit import check_vocabulary
 from ..tokenization import MidiProcessor
 from .bundle import find_bundle, save_bundle
 from .card import bundle_card
-from .facts import PROCESSOR_NAME, BundleFacts
+from .facts import BundleFacts
 from .files import CONFIGS, OF_EARLIER_PUSHES, RECORDS, WEIGHTS, bundle_files, choose, code_files
 from .pipeline_file import PIPELINE_FILE, add_pipeline_file
 

@@ -7,14 +7,13 @@ from typing import Any
 
 from huggingface_hub import CommitInfo
 from transformers import PreTrainedModel
-from transformers.utils import PushToHubMixin
+from transformers.utils import PROCESSOR_NAME, PushToHubMixin
 
 from ..hub import NotOnHubError, find_file
 from ..models.adapters import find_processor
 from ..models.music_transformer import MusicTransformerPreTrainedModel
 from ..models.origin import pulled_with
 from ..tokenization import MidiProcessor
-from .facts import PROCESSOR_NAME
 from .push import LARGEST_SHARD, push_bundle, push_processor
 
 PUSHING = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")

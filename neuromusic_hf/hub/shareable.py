@@ -15,7 +15,7 @@ VOCABULARIES = ("tokenizer.json", "vocab.json")
 """Tokens can look like paths."""
 
 _TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{30,}")
-_LOCAL = re.compile(r"/[\w.-]{2}|\.\.?[\\/]|~/|[A-Za-z]:[\\/]\w|\\\\\w|file:")
+_LOCAL = re.compile(r"/[\w.-]{2}|\.\.[\\/]|~/|[A-Za-z]:[\\/]\w|\\\\\w|file:")
 
 
 def check_shareable(path: str | Path, token: str | bool | None = None):

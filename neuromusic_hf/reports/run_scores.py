@@ -14,6 +14,7 @@ import pandas as pd
 from datasets import Dataset
 from tqdm import tqdm
 
+from ..bundles.facts import SCORES_NAME
 from ..corpora import load_corpus
 from ..corpora.splits import check_shares
 from ..disk import to_json, user_path, write_json
@@ -36,7 +37,6 @@ from .compared_pieces import compared_pieces
 from .piece_table import make_piece_table
 from .run_model import NotAvailable, RunModel, count_run_token_errors, load_run_model, model_facts
 
-SCORES_NAME = "scores.json"
 TABLE_STEM = "pieces"
 RECORDED_PACKAGES = ("neuromusic_hf", "numpy", "symusic", "miditok", "music21", "transformers", "datasets")
 

@@ -1,9 +1,7 @@
 """What the figures of a run say, in plain words."""
 
+from ..bundles.card_records import MANY_PIECES
 from ..metrics import Comparison
-
-MANY_PIECES = 100
-"""Fewer leave the noise floor high."""
 
 AWAY = "move further away from their prompts than the originals do"
 CLOSE = "stay closer to their prompts than the originals do"

@@ -129,7 +129,7 @@ def test_what_belongs_to_this_machine_is_refused(hub, folder, name, content, rea
 
 
 def test_what_only_looks_like_a_path_is_pushed(hub, folder):
-    harmless = ["https://example.com/a", "alice/model", "runs", "4/4", "TimeSig_4/4", "/", "//", "~", "C:", "a /b"]
+    harmless = ["./my_midi", "https://example.com/a", "alice/model", "runs", "4/4", "/", "//", "~", "C:", "a /b"]
     (folder / "run.json").write_text(json.dumps({"/some/key": harmless}))
     (folder / "tokenizer.json").write_text(json.dumps({"vocab": ["/usr/bin"]}))
     push(folder)
