@@ -12,10 +12,11 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError
 from transformers.trainer_utils import HubStrategy, SaveStrategy
 
 from ..bundles import bundle_files, push_bundle, write_card
-from ..bundles.bundle import RECIPE_NAME
-from ..disk import by_main_process, write_whole
+from ..bundles.bundle import RECIPE_NAME, RUN_NAME
+from ..disk import by_main_process, write_json, write_whole
 from ..hub import make_repository
 from .arguments import RunArguments
+from .run_record import run_record
 from .saving import PUSHING_NAME, link_or_copy
 from .saving_trainer import SavingTrainer
 
@@ -179,7 +180,7 @@ class PushingTrainer(SavingTrainer):
             self._pushes.append(self._pusher.submit(self._push_staged, staged, step, message))
 
     def _staged_for_push(self, checkpoint: Path) -> Path:
-        """The bundle in a checkpoint, with the recipe that others may see; it stays when the checkpoint goes."""
+        """The bundle in a checkpoint, with the record so far; it stays when the checkpoint goes."""
         files = [name for name in bundle_files(checkpoint) if name != RECIPE_NAME]
         if not any(name.endswith(".safetensors") for name in files):
             raise ValueError(f"{checkpoint} holds its weights in parts of processes, which load nowhere else.")
@@ -190,6 +191,7 @@ class PushingTrainer(SavingTrainer):
             link_or_copy(checkpoint / name, staged / name)
         if self.shared_recipe is not None:
             write_whole(staged / RECIPE_NAME, yaml.safe_dump(self.shared_recipe, sort_keys=False))
+        write_json(staged / RUN_NAME, run_record(self))
         return staged
 
     def _push_staged(self, staged: Path, step: int, message: str):

@@ -13,7 +13,7 @@ from tiny import ONE_LAYER
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
 import neuromusic_hf
-from neuromusic_hf import MidiProcessor
+from neuromusic_hf import MidiProcessor, load_corpus
 from neuromusic_hf.bundles import bundle_files, push_bundle
 from neuromusic_hf.training import pushing_trainer
 
@@ -68,7 +68,7 @@ def test_a_run_pushes_each_checkpoint_as_a_bundle_and_its_own_at_the_end(hub, pu
     tests = {"eval_continuations_steps": 2, "eval_continuations": 2, "eval_shown_continuations": 0}
     push(model="music_transformer", max_steps=4, save_total_limit=1, hub_always_push=True, **tests)
     bundle = tmp_path / "run" / "bundle"
-    assert names(hub) == {*bundle_files(bundle)}
+    assert names(hub) == {*bundle_files(bundle)} == {path.name for path in bundle.iterdir()}, "as hf upload pushes it"
     assert {"run.json", "recipe.yaml", "README.md", "modeling_music_transformer.py"} < names(hub)
     for path, content in hub.files(REPOSITORY).items():
         if path not in ("README.md", ".gitattributes"):
@@ -76,7 +76,8 @@ def test_a_run_pushes_each_checkpoint_as_a_bundle_and_its_own_at_the_end(hub, pu
     made = commits()
     assert {"Training in progress, step 2", "Training in progress, step 4"} < {*made}
     for title in ("Training in progress, step 2", "Training in progress, step 4"):
-        assert names(hub, made[title]) == names(hub) - {"run.json"}
+        assert names(hub, made[title]) == names(hub)
+        assert json.loads(hub.files(REPOSITORY, made[title])["run.json"])["corpora"]
         assert_plays(made[title])
     assert_plays("main")
     assert not (tmp_path / "run" / "_pushing").exists()
@@ -192,6 +193,14 @@ def test_the_trainer_pushes_by_hand_what_scripts_push(hub, trainer_in, tmp_path)
     assert REPOSITORY in (trainer.bundle_dir / "README.md").read_text()
     future = trainer.push_to_hub("Later", blocking=False, revision="later")
     assert future.result().oid and "model.safetensors" in names(hub, "later")
+
+
+def test_a_corpus_of_the_hub_is_read_as_it_was_and_named_by_its_commit(hub, train, options, midi_folder, tmp_path):
+    load_corpus(midi_folder, split_shares=(0.6, 0.2, 0.2)).push_to_hub("alice/corpus", revision="v1")
+    train(options(corpus="alice/corpus", corpus_revision="v1", split_shares=None))
+    record = json.loads((tmp_path / "run" / "bundle" / "run.json").read_text())
+    commit = HfApi().list_repo_commits("alice/corpus", revision="v1", repo_type="dataset")[0].commit_id
+    assert [(each["dataset"], each["revision"]) for each in record["corpora"]] == [("alice/corpus", commit)]
 
 
 def test_words_of_the_user_survive_a_second_run(hub, push, tmp_path):
