@@ -64,14 +64,14 @@ def train(model_args: ModelArguments, data_args: DataArguments, args: RunArgumen
         **model_args.sizes,
     )
     record_trained_programs(model, processor, blocks.splits["train"])
-    trainer = create_trainer(model, processor, blocks, data_args, args, recipe)
+    trainer = create_trainer(model, processor, blocks, data_args, args, recipe, corpus.provenance)
     watch_continuations(trainer, corpus["validation"], tokens["validation"], data_args)
     with ended_run(trainer):
         metrics = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint).metrics
         metrics |= trainer.evaluate()
         if args.do_test:
             metrics |= evaluate_test_split(trainer, blocks)
-        save_run(trainer, blocks.facts, metrics, corpus.provenance)
+        save_run(trainer, blocks.facts, metrics)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ def check_watching(args: RunArguments, data_args: DataArguments):
             f"eval_prompt_length {lengths[0]} + eval_continue_length {lengths[1]} is more than context_length "
             f"{data_args.context_length}: make either shorter."
         )
-    all_comparisons(args.eval_comparisons, args.eval_harmony_embedding)
+    scoring = _scoring(args)
+    all_comparisons(scoring.comparisons, scoring.load_embedding())
 
 
 def watch_continuations(trainer: Trainer, validation: Dataset, tokens: Dataset, data_args: DataArguments):
@@ -70,10 +71,17 @@ def watch_continuations(trainer: Trainer, validation: Dataset, tokens: Dataset, 
             f"longest has {max(lengths, default=0)}: make eval_prompt_length and eval_continue_length shorter."
         )
     pieces = choose_pieces(_pieces(validation, hashes), args.eval_continuations, args.seed)
-    scoring = ScoringOptions(comparisons=args.eval_comparisons, harmony_embedding=args.eval_harmony_embedding)
-    shown = args.eval_shown_continuations
+    shown, scoring = args.eval_shown_continuations, _scoring(args)
     trainer.add_callback(
         ContinuationCallback(trainer, pieces, settings, args.eval_continuations_steps, shown, scoring)
+    )
+
+
+def _scoring(args: RunArguments) -> ScoringOptions:
+    return ScoringOptions(
+        comparisons=args.eval_comparisons,
+        harmony_embedding=args.eval_harmony_embedding,
+        harmony_revision=args.eval_harmony_revision,
     )
 
 

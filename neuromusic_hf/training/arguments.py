@@ -203,6 +203,9 @@ class RunArguments(TrainingArguments):
     eval_harmony_embedding: str | None = field(
         default=None, metadata={"help": "folder or Hub id; the one that comes with the package if not set"}
     )
+    eval_harmony_revision: str | None = field(
+        default=None, metadata={"help": "branch, tag or commit of that embedding on the Hub"}
+    )
 
     def __post_init__(self):
         check_options(vars(self))

@@ -80,6 +80,7 @@ NEEDS = (
         _given,
         "eval_continuations_steps",
     ),
+    Need(("eval_harmony_revision",), "eval_harmony_embedding", _given, "eval_harmony_embedding with the id of one"),
     Need(("warmup_steps",), "lr_scheduler_type", lambda value: value != "constant", "constant_with_warmup"),
     Need(
         ("lr_scheduler_kwargs",),

@@ -25,8 +25,6 @@ def check_run(model_args: ModelArguments, data_args: DataArguments, args: RunArg
         `ImportError`: a package that was asked for is not installed.
     """
     _check_training(args)
-    if args.push_to_hub:
-        by_main_process(lambda: prepare_repository(args))
     processor = load_processor(model_args, args.resume_from_checkpoint)
     vocab_size = None if args.resume_from_checkpoint else model_args.vocab_size
     if vocab_size is not None:
@@ -40,6 +38,8 @@ def check_run(model_args: ModelArguments, data_args: DataArguments, args: RunArg
         trust_remote_code=model_args.trust_remote_code,
         **model_args.sizes,
     )
+    if args.push_to_hub:
+        by_main_process(lambda: prepare_repository(args))
 
 
 def _check_training(args: RunArguments):

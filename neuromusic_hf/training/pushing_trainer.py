@@ -8,21 +8,23 @@ from pathlib import Path
 
 import yaml
 from huggingface_hub import CommitInfo, HfApi
-from huggingface_hub.errors import HTTPError
+from huggingface_hub.errors import HfHubHTTPError, HTTPError
 from transformers.trainer_utils import HubStrategy, SaveStrategy
 
 from ..bundles import bundle_files, push_bundle, write_card
-from ..bundles.bundle import RECIPE_NAME
-from ..disk import by_main_process, write_whole
+from ..bundles.bundle import RECIPE_NAME, RUN_NAME
+from ..disk import by_main_process, write_json, write_whole
 from ..hub import make_repository
 from .arguments import RunArguments
+from .run_record import run_record
 from .saving import PUSHING_NAME, link_or_copy
 from .saving_trainer import SavingTrainer
 
 logger = logging.getLogger(__name__)
 
-PUSH_ERRORS = (OSError, ValueError, HTTPError)
-"""What keeps a push from coming through: the Hub and the way to it, or something in the bundle that is not pushed."""
+PUSH_ERRORS = (OSError, ValueError, HTTPError, RuntimeError)
+"""What keeps a push from coming through: the Hub and the way to it (a large file that cannot be sent is a
+`RuntimeError`), or something in the bundle that is not pushed."""
 
 
 def prepare_repository(args: RunArguments, token: str | None = None, private: bool | None = None) -> str:
@@ -67,7 +69,7 @@ class PushingTrainer(SavingTrainer):
 
     def __init__(self, *args, **kwargs):
         self.failed_pushes: list[dict] = []
-        self._pushing: Future | None = None
+        self._pushes: list[Future] = []
         self._pusher = ThreadPoolExecutor(max_workers=1)
         super().__init__(*args, **kwargs)
 
@@ -120,12 +122,14 @@ class PushingTrainer(SavingTrainer):
 
     def finish_pushes(self):
         """Waits for pushes of checkpoints."""
-        if self._pushing is not None:
-            if not self._pushing.done():
-                logger.info("Waiting for the push of the last checkpoint.")
-            self._pushing.result()
-            self._pushing = None
-            shutil.rmtree(Path(self.args.output_dir, PUSHING_NAME), ignore_errors=True)
+        if self._is_pushing():
+            logger.info("Waiting for the push of the last checkpoint.")
+        while self._pushes:
+            self._pushes.pop(0).result()
+        shutil.rmtree(Path(self.args.output_dir, PUSHING_NAME), ignore_errors=True)
+
+    def _is_pushing(self) -> bool:
+        return not all(push.done() for push in self._pushes)
 
     def _finish_current_push(self):
         self.finish_pushes()
@@ -161,8 +165,8 @@ class PushingTrainer(SavingTrainer):
         ending = self.args.hub_strategy == HubStrategy.END
         if self._staging is not None or ending or not (self.args.push_to_hub and self.is_world_process_zero()):
             return
-        step, is_busy = self.state.global_step, self._pushing is not None and not self._pushing.done()
-        if is_busy and not self.args.hub_always_push:
+        step = self.state.global_step
+        if self._is_pushing() and not self.args.hub_always_push:
             logger.info("checkpoint-%d is not pushed, as the one before is on its way (hub_always_push).", step)
             return
         self.callback_handler.on_push_begin(self.args, self.state, self.control)
@@ -173,10 +177,10 @@ class PushingTrainer(SavingTrainer):
         except PUSH_ERRORS as error:
             self._note_failure(step, error)
         else:
-            self._pushing = self._pusher.submit(self._push_staged, staged, step, message)
+            self._pushes.append(self._pusher.submit(self._push_staged, staged, step, message))
 
     def _staged_for_push(self, checkpoint: Path) -> Path:
-        """The bundle in a checkpoint, with the recipe that others may see; it stays when the checkpoint goes."""
+        """The bundle in a checkpoint, with the record so far; it stays when the checkpoint goes."""
         files = [name for name in bundle_files(checkpoint) if name != RECIPE_NAME]
         if not any(name.endswith(".safetensors") for name in files):
             raise ValueError(f"{checkpoint} holds its weights in parts of processes, which load nowhere else.")
@@ -187,6 +191,7 @@ class PushingTrainer(SavingTrainer):
             link_or_copy(checkpoint / name, staged / name)
         if self.shared_recipe is not None:
             write_whole(staged / RECIPE_NAME, yaml.safe_dump(self.shared_recipe, sort_keys=False))
+        write_json(staged / RUN_NAME, run_record(self))
         return staged
 
     def _push_staged(self, staged: Path, step: int, message: str):
@@ -199,5 +204,6 @@ class PushingTrainer(SavingTrainer):
 
     def _note_failure(self, step: int, error: Exception):
         logger.warning("checkpoint-%d could not be pushed, and training goes on: %s", step, error)
-        status = getattr(getattr(error, "response", None), "status_code", "")
-        self.failed_pushes.append({"step": step, "reason": f"{type(error).__name__} {status}".strip()})
+        cause = error if isinstance(error, HfHubHTTPError) else error.__cause__ or error
+        status = getattr(getattr(cause, "response", None), "status_code", "")
+        self.failed_pushes.append({"step": step, "reason": f"{type(cause).__name__} {status}".strip()})

@@ -1,12 +1,8 @@
-"""The Trainer of a run, its end, and the record it leaves behind."""
+"""The Trainer of a run, and its end."""
 
 import contextlib
-import os
-import platform
 from collections.abc import Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
 
-import torch
 from transformers import PreTrainedModel, Trainer
 
 from ..corpora import Corpus, Provenance
@@ -14,12 +10,9 @@ from ..tokenization import BlockCollator, MidiProcessor
 from .arguments import DataArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics
 from .resuming import refuse_other_blocks
+from .run_record import run_record
 from .split_blocks import TrainingBlocks
 from .trainer import MusicTrainer
-
-RECORDED_PACKAGES = (
-    *("neuromusic_hf", "torch", "transformers", "accelerate", "datasets", "tokenizers", "miditok", "symusic"),
-)
 
 
 def select_splits(corpus: Corpus, args: RunArguments) -> Corpus:
@@ -35,6 +28,7 @@ def create_trainer(
     data_args: DataArguments,
     args: RunArguments,
     recipe: dict,
+    provenance: Sequence[Provenance] = (),
 ) -> MusicTrainer:
     """
     The Trainer of a run: evaluates on validation, and saves processor and recipe in every checkpoint.
@@ -54,6 +48,7 @@ def create_trainer(
         preprocess_logits_for_metrics=row_statistics,
         recipe=recipe,
         train_facts=blocks.facts["train"],
+        provenance=provenance,
     )
 
 
@@ -63,7 +58,7 @@ def evaluate_test_split(trainer: Trainer, blocks: TrainingBlocks) -> dict[str, f
     return trainer.evaluate(blocks.splits["test"], metric_key_prefix="test")
 
 
-def save_run(trainer: MusicTrainer, facts: dict, metrics: dict, provenance: Sequence[Provenance] = ()):
+def save_run(trainer: MusicTrainer, facts: dict, metrics: dict):
     """
     Saves model, processor, recipe and run record as the bundle of a run, one Hugging Face repository, with its card.
 
@@ -73,49 +68,15 @@ def save_run(trainer: MusicTrainer, facts: dict, metrics: dict, provenance: Sequ
         trainer ([`MusicTrainer`]): When its training is over.
         facts (`dict`): What the splits hold, from [`TrainingBlocks`].
         metrics (`dict`): What training and evaluations measured.
-        provenance (sequence of [`Provenance`], *optional*): Where the music of the corpora comes from.
 
     Raises:
         `RuntimeError`: it was not pushed; the message says how to push it later.
         `OSError`: it cannot be saved.
     """
     trainer.finish_pushes()
-    trainer.record = run_record(trainer, facts, metrics, provenance)
+    trainer.record = run_record(trainer) | {"splits": facts, "metrics": metrics}
+    trainer.record |= {"failed_pushes": trainer.failed_pushes}
     trainer.save_model()
-
-
-def run_record(trainer: MusicTrainer, facts: dict, metrics: dict, provenance: Sequence[Provenance] = ()) -> dict:
-    """What `run.json` says about a run: nothing that is of this machine alone."""
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    commit = getattr(model, "hub_commit", None)
-    return {
-        "model": type(model).__name__,
-        "base_model": {"name": model.name_or_path, "revision": commit} if commit else None,
-        "parameters": trainer.model.num_parameters(),
-        "vocabulary": {
-            "tokenization": trainer.processing_class.tokenization,
-            "ids": trainer.processing_class.vocab_size,
-            "hash": trainer.processing_class.vocabulary_hash,
-            "ids_asked_for": (trainer.recipe or {}).get("vocab_size"),
-        },
-        "optimizer_steps": trainer.state.global_step,
-        "processes": trainer.args.world_size,
-        "hardware": hardware(),
-        "versions": versions(),
-        "corpora": list(provenance),
-        "splits": facts,
-        "metrics": metrics,
-        "failed_pushes": trainer.failed_pushes,
-    }
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of the packages that a run is made with, as far as they are installed."""
-    found = {"python": platform.python_version()}
-    for name in RECORDED_PACKAGES:
-        with contextlib.suppress(PackageNotFoundError):  # this package, in a checkout
-            found[name] = version(name)
-    return found
 
 
 @contextlib.contextmanager
@@ -133,10 +94,3 @@ def ended_run(trainer: MusicTrainer) -> Iterator[None]:
         trainer.model_wrapped = trainer.model
         trainer.accelerator.free_memory()
         trainer.accelerator.end_training()
-
-
-def hardware() -> dict:
-    """What a run ran on."""
-    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    cpu = torch.cpu.get_capabilities().get("cpu_name") if hasattr(torch.cpu, "get_capabilities") else None
-    return {"cpu": cpu or platform.processor(), "cpu_cores": os.cpu_count(), "gpus": gpus}

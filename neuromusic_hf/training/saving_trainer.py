@@ -1,6 +1,8 @@
 """A Trainer whose saves are whole or not there."""
 
 import dataclasses
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,11 +14,15 @@ from ..borders.trainer import last_logged_step, unlogged_loss
 from ..bundles import write_card
 from ..bundles.bundle import BUNDLE_NAME, RECIPE_NAME, RUN_NAME
 from ..bundles.pipeline_file import add_pipeline_file
+from ..corpora import Provenance
 from ..disk import size_in_mib, staged_folder, write_json, write_whole
+from ..hub import CARD_NAME
 from .checkpoints import PROGRESS_NAME, TRAINER_STATE_NAME, newest_whole
 from .finite_trainer import FiniteTrainer
 from .saving import PARTIAL_NAME, publish_checkpoint, replace_bundle, rotate
 from .shared_recipe import shareable_recipe
+
+logger = logging.getLogger(__name__)
 
 
 class SavingTrainer(FiniteTrainer):
@@ -27,17 +33,26 @@ class SavingTrainer(FiniteTrainer):
         recipe (`dict`, *optional*): from [`resolved_recipe`], saved with every checkpoint, and with the bundle what
             others may see of it.
         train_facts (`dict`, *optional*): about the blocks of the train split, saved with every checkpoint.
+        provenance (sequence of [`Provenance`], *optional*): where the music comes from that it trains on.
         kwargs: of [`~transformers.Trainer`].
 
     Attributes:
         record (`dict`, *optional*): of the finished run, saved with the bundle.
     """
 
-    def __init__(self, *args, recipe: dict | None = None, train_facts: dict | None = None, **kwargs):
+    def __init__(
+        self,
+        *args,
+        recipe: dict | None = None,
+        train_facts: dict | None = None,
+        provenance: Sequence[Provenance] = (),
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
         self.recipe = recipe
         self.shared_recipe = shareable_recipe(recipe) if recipe is not None else None
         self.train_facts = train_facts
+        self.provenance = list(provenance)
         self.record: dict | None = None
         self._staging: Path | None = None
 
@@ -73,7 +88,8 @@ class SavingTrainer(FiniteTrainer):
         self.refuse_lost_weights()
         folder = Path(output_dir or self.bundle_dir)
         remedy = "The checkpoints of the run are untouched: make room and go on with --resume_from_checkpoint last."
-        with staged_folder(folder.parent / PARTIAL_NAME / folder.name, folder, remedy) as staging:
+        beside = folder if output_dir else folder.parent
+        with staged_folder(beside / PARTIAL_NAME / "bundle", folder, remedy) as staging:
             super().save_model(str(staging), _internal_call=True)
             self._complete(staging, self.shared_recipe)
             self.accelerator.wait_for_everyone()
@@ -81,8 +97,15 @@ class SavingTrainer(FiniteTrainer):
                 if self.record is not None:
                     write_json(staging / RUN_NAME, self.record)
                 replace_bundle(staging, folder)
-                write_card(folder, self.hub_model_id)
             self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            self._write_card(folder)
+
+    def _write_card(self, folder: Path):
+        try:
+            write_card(folder, self.hub_model_id)
+        except ValueError as error:  # what its owner wrote there; the bundle is saved
+            logger.warning("The card in %s was not written anew: %s", folder, error)
 
     def _complete(self, folder: Path, recipe: dict | None):
         if not self.args.should_save:
@@ -93,8 +116,9 @@ class SavingTrainer(FiniteTrainer):
             self.model.generation_config.save_pretrained(folder)
             self.processing_class.save_pretrained(folder)
         add_pipeline_file(folder)
-        # A pickle of the arguments, which recipe.yaml holds in the open.
-        (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)
+        # A pickle of the arguments, which recipe.yaml holds in the open; and peft's card, over that of its owner.
+        for name in (TRAINING_ARGS_NAME, CARD_NAME):
+            (folder / name).unlink(missing_ok=True)
         if recipe is not None:
             write_whole(folder / RECIPE_NAME, yaml.safe_dump(recipe, sort_keys=False))
 

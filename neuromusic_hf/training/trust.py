@@ -14,11 +14,16 @@ PUBLISHED = "what leaves this machine is said by whoever runs a recipe"
 ONLY_TYPED = {
     "trust_remote_code": "whether code is trusted is said by whoever runs a recipe",
     "push_to_hub": PUBLISHED,
+    "hub_model_id": PUBLISHED,
+    "hub_revision": PUBLISHED,
     "trackio_space_id": PUBLISHED,
     "trackio_bucket_id": PUBLISHED,
     "trackio_static_space_id": PUBLISHED,
 }
 """Options that count on the command line alone, and why. A recipe may switch them off."""
+
+FILES = ("accelerator_config", "deepspeed", "fsdp_config")
+"""Options that may be paths of files to read; a recipe may say what they hold."""
 
 IMPORTED = ("model", "tokenization", "corpus", "eval_comparisons")
 """Options that may hold import paths."""
@@ -51,6 +56,12 @@ def refuse_acts(recipe: Mapping[str, Any]):
         if recipe.get(name):
             raise ValueError(
                 f"{name}: {recipe[name]} counts on the command line alone, as {reason}: add --{name} there."
+            )
+    for name in FILES:
+        if isinstance(recipe.get(name), str) and not recipe[name].lstrip().startswith("{"):
+            raise ValueError(
+                f"{name}: {recipe[name]} counts on the command line alone, as it opens a file here: write what it "
+                "holds, or use an accelerate config."
             )
     checkpoint = recipe.get("resume_from_checkpoint")
     if checkpoint not in (None, "last"):

@@ -134,3 +134,14 @@ def test_defaults_need_no_recipe(tmp_path):
 
 def test_precision_can_be_refused(tmp_path):
     assert parse_recipe(["--output_dir", str(tmp_path), "--bf16", "false"])[2].bf16 is False
+
+
+@pytest.mark.parametrize(
+    ("option", "others"), [("revision", ["--model", "gpt2"]), ("corpus_revision", ["--corpus", "bach+folk"])]
+)
+def test_a_revision_is_of_something_on_the_hub(tmp_path, option, others):
+    with pytest.raises(ValueError, match=f"{option}=v1 has no effect"):
+        parse_recipe([f"--{option}", "v1", *others, "--output_dir", str(tmp_path)])
+    hub = ["--model", "alice/model", "--corpus", "bach+alice/corpus"]
+    model_args, data_args, _ = parse_recipe([f"--{option}", "v1", *hub, "--output_dir", str(tmp_path)])
+    assert "v1" in (model_args.revision, data_args.corpus_arguments["revision"])

@@ -105,6 +105,7 @@ VOID = [
     ("eval_continue_length", 3, {}),
     ("eval_comparisons", "my_module.LOUDNESS", {}),
     ("eval_harmony_embedding", "folder", {}),
+    ("eval_harmony_revision", "v1", {}),
     ("warmup_steps", 3, {"lr_scheduler_type": "constant"}),
     ("dataloader_persistent_workers", True, {}),
     ("hub_model_id", "me/model", {}),

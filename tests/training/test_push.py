@@ -1,5 +1,6 @@
 """Runs that push: bundles and nothing else, whatever happens on the way."""
 
+import dataclasses
 import json
 import logging
 import threading
@@ -12,13 +13,11 @@ from tiny import ONE_LAYER
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
 import neuromusic_hf
-from neuromusic_hf import MidiProcessor
-from neuromusic_hf.bundles import BUNDLE_FILES, bundle_files, push_bundle
-from neuromusic_hf.bundles.files import choose
+from neuromusic_hf import MidiProcessor, load_corpus
+from neuromusic_hf.bundles import bundle_files, push_bundle
 from neuromusic_hf.training import pushing_trainer
 
 REPOSITORY = "alice/x"
-CODE = {"midi_continuation.py", "processing_midi.py"}
 
 
 @pytest.fixture
@@ -66,18 +65,19 @@ def everything(hub, folder):
 
 
 def test_a_run_pushes_each_checkpoint_as_a_bundle_and_its_own_at_the_end(hub, push, tmp_path):
-    push(max_steps=4, save_total_limit=1, hub_always_push=True, eval_continuations_steps=2, eval_continuations=2)
+    tests = {"eval_continuations_steps": 2, "eval_continuations": 2, "eval_shown_continuations": 0}
+    push(model="music_transformer", max_steps=4, save_total_limit=1, hub_always_push=True, **tests)
     bundle = tmp_path / "run" / "bundle"
-    assert names(hub) == {*bundle_files(bundle)}
-    assert {"run.json", "recipe.yaml", "README.md", "model.safetensors"} < names(hub)
+    assert names(hub) == {*bundle_files(bundle)} == {path.name for path in bundle.iterdir()}, "as hf upload pushes it"
+    assert {"run.json", "recipe.yaml", "README.md", "modeling_music_transformer.py"} < names(hub)
     for path, content in hub.files(REPOSITORY).items():
         if path not in ("README.md", ".gitattributes"):
             assert content == (bundle / path).read_bytes(), path
     made = commits()
     assert {"Training in progress, step 2", "Training in progress, step 4"} < {*made}
     for title in ("Training in progress, step 2", "Training in progress, step 4"):
-        files = names(hub, made[title])
-        assert files == names(hub) - {"run.json"} and {*choose(files, BUNDLE_FILES)} | CODE == files
+        assert names(hub, made[title]) == names(hub)
+        assert json.loads(hub.files(REPOSITORY, made[title])["run.json"])["corpora"]
         assert_plays(made[title])
     assert_plays("main")
     assert not (tmp_path / "run" / "_pushing").exists()
@@ -124,23 +124,44 @@ def test_without_a_network_a_run_that_is_to_push_does_not_begin(hub, push, offli
         push()
 
 
-def test_a_push_of_a_checkpoint_that_fails_is_told_and_counted(hub, push, tmp_path, caplog):
-    hub.faults.append(Status("/commit/", "POST", times=1, status=500))
+FAULTS = {
+    "HfHubHTTPError 500": Status("/commit/", "POST", times=1, status=500),
+    "HfHubHTTPError 403": Status("/lfs/", "PUT", times=1, status=403),
+}
+
+
+@pytest.mark.parametrize("reason", FAULTS)
+def test_a_push_of_a_checkpoint_that_fails_is_told_and_counted(hub, push, tmp_path, caplog, reason):
+    hub.faults.append(dataclasses.replace(FAULTS[reason]))
     with caplog.at_level(logging.WARNING):
         push(max_steps=4, hub_always_push=True)
     assert "checkpoint-2 could not be pushed, and training goes on" in caplog.text
     record = json.loads(hub.files(REPOSITORY)["run.json"])
-    assert record["failed_pushes"] == [{"step": 2, "reason": "HfHubHTTPError 500"}]
+    assert record["failed_pushes"] == [{"step": 2, "reason": reason}]
     assert "Training in progress, step 4" in commits()
 
 
-def test_a_last_push_that_fails_says_how_to_go_on(hub, push, tmp_path):
+def test_a_token_that_expires_on_the_way_stops_no_training(hub, trainer_in, tmp_path):
+    trainer = trainer_in(tmp_path / "run", push_to_hub=True, hub_model_id=REPOSITORY, hub_token="hf_alice")
+    trainer.add_callback(After(2, lambda: hub.expired.add("hf_alice")))
+    trainer.train()
+    assert trainer.state.global_step == 6
+    assert {failure["step"] for failure in trainer.failed_pushes} >= {6}
+    with pytest.raises(RuntimeError, match="The bundle is whole in .*401") as caught:
+        trainer.save_model()
+    assert "hf_alice" not in str(caught.value)
+
+
+def test_a_last_push_that_fails_says_how_to_go_on(hub, push, tmp_path, call_script):
     hub.faults.append(Status("/commit/", "POST", times=1, status=500))
     with pytest.raises(RuntimeError, match="The bundle is whole in .*bundle, but was not pushed") as caught:
         push(hub_strategy="end")
     bundle = tmp_path / "run" / "bundle"
     assert (bundle / "run.json").exists()
-    assert str(caught.value).endswith(f"python scripts/push_bundle.py {bundle} {REPOSITORY}")
+    python, script, *arguments = str(caught.value).splitlines()[-1].removeprefix("Push it later: ").split()
+    assert (python, script) == ("python", "scripts/push_bundle.py")
+    call_script("push_bundle", *arguments)
+    assert names(hub) == {*bundle_files(bundle)}
 
 
 def test_a_checkpoint_may_be_deleted_while_its_push_is_on_the_way(hub, trainer_in, tmp_path, monkeypatch):
@@ -172,6 +193,14 @@ def test_the_trainer_pushes_by_hand_what_scripts_push(hub, trainer_in, tmp_path)
     assert REPOSITORY in (trainer.bundle_dir / "README.md").read_text()
     future = trainer.push_to_hub("Later", blocking=False, revision="later")
     assert future.result().oid and "model.safetensors" in names(hub, "later")
+
+
+def test_a_corpus_of_the_hub_is_read_as_it_was_and_named_by_its_commit(hub, train, options, midi_folder, tmp_path):
+    load_corpus(midi_folder, split_shares=(0.6, 0.2, 0.2)).push_to_hub("alice/corpus", revision="v1")
+    train(options(corpus="alice/corpus", corpus_revision="v1", split_shares=None))
+    record = json.loads((tmp_path / "run" / "bundle" / "run.json").read_text())
+    commit = HfApi().list_repo_commits("alice/corpus", revision="v1", repo_type="dataset")[0].commit_id
+    assert [(each["dataset"], each["revision"]) for each in record["corpora"]] == [("alice/corpus", commit)]
 
 
 def test_words_of_the_user_survive_a_second_run(hub, push, tmp_path):

@@ -15,6 +15,7 @@ import torch
 import yaml
 from datasets import Dataset
 from safetensors.torch import load_file
+from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiProcessor
 from neuromusic_hf.disk import lock_folder
@@ -237,6 +238,21 @@ def test_a_run_record_is_json_whatever_the_metrics_are(train, options, tmp_path,
     for path in (tmp_path / "run").rglob("*.json"):
         json.loads(path.read_text(), parse_constant=refuse)
     assert json.loads((tmp_path / "run" / "bundle" / "run.json").read_text())["metrics"]["eval_perplexity"] is None
+
+
+def test_a_run_of_an_earlier_version_is_gone_on_with(resume, train, options, run, caplog):
+    """Its bundle lay in its folder itself, and its recipes said what recipes may no longer say."""
+    for path in (run / "bundle").iterdir():
+        path.rename(run / path.name)
+    (run / "bundle").rmdir()
+    recipe = yaml.safe_load((run / "checkpoint-4" / "recipe.yaml").read_text())
+    recipe |= {"push_to_hub": True, "hub_model_id": "alice/x", "trust_remote_code": False}
+    (run / "checkpoint-4" / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    train(options("further", model=run, tokenization=run, max_steps=1, **dict.fromkeys(ONE_LAYER)))
+    with caplog.at_level(logging.WARNING):
+        resume(max_steps=6)
+    assert "as earlier versions saved it" in caplog.text
+    assert json.loads((run / "bundle" / "run.json").read_text())["optimizer_steps"] == 6
 
 
 # One process at a time

@@ -118,6 +118,27 @@ def test_a_trained_bundle_is_trained_further(train, options, tmp_path):
     assert all(torch.equal(after[name], weight) for name, weight in before.items())
 
 
+def test_the_recipe_of_a_bundle_gives_the_same_run(train, options, tmp_path, midi_folder, monkeypatch):
+    train(options())
+    monkeypatch.chdir(midi_folder.parent)
+    train([str(tmp_path / "run" / "bundle" / "recipe.yaml"), "--output_dir", str(tmp_path / "again")])
+    run, again = (weights(tmp_path / name) for name in ("run", "again"))
+    assert all(torch.equal(again[name], weight) for name, weight in run.items())
+    recipes = [(tmp_path / name / "bundle" / "recipe.yaml").read_text() for name in ("run", "again")]
+    assert recipes[0] == recipes[1]
+
+
+def test_a_record_tells_where_the_music_comes_from_and_nothing_of_this_machine(
+    train, options, tmp_path, midi_folder, tmp_path_factory
+):
+    train(options())
+    record = run_record(tmp_path / "run")
+    assert [corpus["name"] for corpus in record["corpora"]] == [midi_folder.name]
+    assert record["base_model"] is None and "neuromusic_hf" in record["versions"]
+    text = (tmp_path / "run" / "bundle" / "run.json").read_text()
+    assert str(tmp_path_factory.getbasetemp()) not in text
+
+
 def test_wandb_offline_records_the_metrics(train, options, tmp_path, offline_wandb):
     train(options(report_to="wandb", run_name="a_test"))
     offline_wandb.finish()

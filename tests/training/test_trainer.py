@@ -464,6 +464,11 @@ def test_an_adapter_is_saved_and_goes_on_as_a_whole_model_does(trainer_in, proce
 
     whole = make("whole")
     whole.train()
+    whole.save_model()
+    card = whole.bundle_dir / "README.md"
+    card.write_text(card.read_text() + "\nMy own words.\n")
+    whole.save_model()
+    assert "My own words." in card.read_text()
     checkpoint = tmp_path / "whole" / "checkpoint-4"
     assert missing_parts(checkpoint) == [] and (checkpoint / "adapter_model.safetensors").exists()
     resumed = make("resumed")

@@ -59,6 +59,8 @@ def test_a_folder_with_a_dot_in_its_name_is_no_code(parse, tmp_path):
 ACTS = {
     "trust_remote_code": True,
     "push_to_hub": True,
+    "hub_model_id": "victims/model",
+    "fsdp_config": "/etc/passwd",
     "trackio_space_id": "mallory/space",
     "resume_from_checkpoint": "downloaded/checkpoint-2",
 }

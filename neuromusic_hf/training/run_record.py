@@ -1,0 +1,52 @@
+"""The record of a run."""
+
+import contextlib
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from .saving_trainer import SavingTrainer
+
+RECORDED_PACKAGES = (
+    *("neuromusic_hf", "torch", "transformers", "accelerate", "datasets", "tokenizers", "miditok", "symusic"),
+)
+
+
+def run_record(trainer: SavingTrainer) -> dict:
+    """What `run.json` says about a run as it stands: nothing that is of this machine alone."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    commit = getattr(model, "hub_commit", None)
+    return {
+        "model": type(model).__name__,
+        "base_model": {"name": model.name_or_path, "revision": commit} if commit else None,
+        "parameters": trainer.model.num_parameters(),
+        "vocabulary": {
+            "tokenization": trainer.processing_class.tokenization,
+            "ids": trainer.processing_class.vocab_size,
+            "hash": trainer.processing_class.vocabulary_hash,
+            "ids_asked_for": (trainer.recipe or {}).get("vocab_size"),
+        },
+        "optimizer_steps": trainer.state.global_step,
+        "processes": trainer.args.world_size,
+        "hardware": hardware(),
+        "versions": versions(),
+        "corpora": trainer.provenance,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that a run is made with, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for name in RECORDED_PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):  # this package, in a checkout
+            found[name] = version(name)
+    return found
+
+
+def hardware() -> dict:
+    """What a run ran on."""
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    cpu = torch.cpu.get_capabilities().get("cpu_name") if hasattr(torch.cpu, "get_capabilities") else None
+    return {"cpu": cpu or platform.processor(), "cpu_cores": os.cpu_count(), "gpus": gpus}
