@@ -92,9 +92,11 @@ class Repository:
         return chosen
 
     def places(self, files: Iterable[str]) -> list[str]:
-        """Where to open these files without downloading them."""
+        """Where to open these files without downloading them; where the Hub is switched off, those in its cache."""
         if self.commit is None:
             return [os.path.join(self.name, file) for file in files]
+        if huggingface_hub.constants.is_offline_mode():
+            return self.fetch(files)
         return [f"hf://datasets/{self.name}@{self.commit}/{file}" for file in files]
 
     def fetch(self, files: Iterable[str]) -> list[str]:
