@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,12 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.file_download import repo_folder_name
 
+from .bounds import check_inside
+
 KINDS = {"model": "model", "dataset": "data set", "space": "space"}
 """Of repositories, and how errors call them."""
+
+COMMIT = re.compile("[0-9a-f]{40}")
 
 INVALID_TOKEN, FORBIDDEN, SERVER_ERRORS = 401, 403, 500
 """Answers of the Hub."""
@@ -58,6 +63,24 @@ def resolve_commit(name: str | Path, revision: str | None = None, **where: Any) 
         return None
 
 
+def pulled_from(folder: str | Path) -> tuple[str, str] | None:
+    """Hub id and commit of a folder in the cache of `huggingface_hub`; `None` of another."""
+    *_, repository, snapshots, commit = ("", "", "", *Path(os.path.abspath(folder)).parts)
+    kind, *name = repository.split("--")
+    if kind != "models" or not name or snapshots != "snapshots" or not COMMIT.fullmatch(commit):
+        return None
+    return "/".join(name), commit
+
+
+def check_revision(name: str | Path, revision: str | None):
+    """Raises `ValueError` where a revision is asked for of what is on this machine."""
+    if revision is not None and os.path.exists(name):
+        raise ValueError(
+            f"Revision {revision!r} of '{name}': that is on this machine, and only what is on the Hub has revisions. "
+            "Leave it out."
+        )
+
+
 def find_file(
     source: str | Path,
     name: str,
@@ -87,10 +110,14 @@ def find_file(
 
     Raises:
         [`PullError`]: there is no such folder or repository, it may not be read, or the Hub cannot be reached.
+        `ValueError`: it is a link that leads out of the folder.
     """
     if os.path.isdir(source):
         path = Path(source, subfolder or "", name)
-        return path if path.is_file() else None
+        if not path.is_file():
+            return None
+        check_inside(path, source)
+        return path
     where = {"token": token, "cache_dir": cache_dir, "local_files_only": local_files_only}
     with telling_faults(source, revision=revision, token=token):
         commit = resolve_commit(source, revision, **where)

@@ -66,7 +66,7 @@ def push_folder(
     if not chosen:
         raise ValueError(f"{folder} holds nothing to push: no {', '.join(files)}.")
     for path in chosen:
-        check_shareable(folder / path, token)
+        check_shareable((folder / path).resolve(), token)
     api = HfApi(token=token)
     repo_id = make_repository(repo_id, repo_type, private, None if create_pr else revision, token)
     if tag is not None and tag in (ref.name for ref in api.list_repo_refs(repo_id, repo_type=repo_type).tags):

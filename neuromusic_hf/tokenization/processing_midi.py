@@ -27,8 +27,6 @@ from .vocabulary_training import train_music_tokenizer
 
 LOCAL_FACTS = ("is_local", "local_files_only", "name_or_path", "token", "cache_dir")
 """What a fast tokenizer remembers of where it was loaded: nobody else's business."""
-FILES = ("processor_config.json", "tokenizer_config.json")
-"""Of a saved processor, beside its `tokenizer.json`."""
 
 MidiInput = str | Path | bytes | dict | AnyScore
 

@@ -18,8 +18,8 @@ LFS_NAMES = (
 ).split()
 LFS_SIZE = 10 * 2**20
 PAGE = 1000
+READING = ("revision", "tree", "paths-info", "refs", "commits", "auth-check")
 CARD_LETTERS = 20_000
-READING = ("revision", "tree", "paths-info", "refs", "commits")
 """What of a repository anyone may ask for who may read it."""
 
 
@@ -279,6 +279,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _api_settings(self, repository: Repository):
         repository.private = _wants_privacy(json.loads(self.body), repository.private)
         self._send_json({"private": repository.private})
+
+    def _api_auth_check(self, repository: Repository, *what: str):
+        if what == ("write",):
+            self.user.check_writes(repository.name)
+        self._send_json({})
 
     def _api_revision(self, repository: Repository, revision: str = "main"):
         self._send_json(self._info(repository, revision))
