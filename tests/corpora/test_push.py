@@ -284,3 +284,35 @@ def test_what_was_pulled_is_streamed_without_the_hub(hub, corpus, offline):
     assert rows_of(load_corpus("alice/songs", streaming=True)) == rows_of(corpus)
     with pytest.raises(PullError, match="not pulled before.*switched off"):
         load_corpus("alice/others")
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (["data/train-00000-of-00002-1a2b.parquet", "data/train-00001-of-00002-3c4d.parquet"], 1),
+        (["default/train/0000.parquet", "default/test/0000.parquet"], 2),
+        (["train.parquet", "Dev.parquet"], 2),
+        (["songs.parquet", "more/songs.parquet"], 1),
+        (["train/a.parquet", "training_test.parquet"], 2),
+    ],
+)
+def test_files_of_others_are_understood_by_their_names(hub, make_midi, names, splits, tmp_path):
+    files = {}
+    for number, name in enumerate(names):
+        rows = Dataset.from_dict({"midi": [make_midi(30 * number + seed) for seed in range(30)]})
+        rows.to_parquet(tmp_path / "rows.parquet")
+        files[name] = (tmp_path / "rows.parquet").read_bytes()
+    hub.put("bob/songs", files, kind="dataset")
+    corpus = load_corpus("bob/songs")
+    assert sum(corpus.num_rows.values()) == 60
+    assert corpus.provenance[0].splits == ("official" if splits == 2 else "notes-hash-1")
+
+
+@pytest.mark.parametrize(
+    ("said", "licence"),
+    [("mit", "mit"), (["mit"], "mit"), (["mit", "cc-by-nc-4.0"], "cc-by-nc-4.0"), (["mit", "other"], None), (3, None)],
+)
+def test_the_licence_is_that_of_the_card(hub, said, licence):
+    readme = f"---\n{json.dumps({'license': said})}\n---\n".encode()
+    hub.put("bob/songs", {"train.parquet": b"", "README.md": readme}, kind="dataset")
+    assert provenance_of("bob/songs")[0].licence == licence
