@@ -23,6 +23,13 @@ USE = "use"
 CORPUS = "corpus-"
 """How the names of sections begin that tell of a configuration."""
 
+ABOUT_IT = """\
+Pieces of music as MIDI files, each with what was found in it, for models of symbolic music. Made with neuromusic_hf:
+files were read as players read them, what was damaged was refused or mended, and all of that is counted below.
+
+A row holds its whole file, and no path of it is opened. To load it runs no code of this repository, so that
+`trust_remote_code` is not needed."""
+
 NAMED = 20
 """Refused files that are named; the others are counted."""
 
@@ -31,6 +38,7 @@ SPLITS = {
     SPLIT_VERSION: f"by the hash of a piece's notes (`{SPLIT_VERSION}`): copies of a piece are on one side, whatever "
     "their names",
 }
+LICENCES = {None: "not known", "other": "of its own, see there"}
 COLUMNS = {
     "midi": "a standard MIDI file (`bytes`) and its name in the corpus (`path`)",
     "duration": "seconds to the end of the last note",
@@ -84,7 +92,7 @@ def corpus_card(
     name = CORPUS + re.sub(r"[^\w-]", "-", config)
     others = {section.name: section for section in written if section.name.startswith(CORPUS) and section.name != name}
     told = _corpus(config, splits, quarantine, provenance, tally)
-    sections = [Section(ABOUT, _about(splits)), Section(USE, _use(repo_id, configs)), *others.values()]
+    sections = [Section(ABOUT, ABOUT_IT), Section(USE, _use(repo_id, configs)), *others.values()]
     licence = _licences(provenance, metadata.get("license") if others else None)
     return Card(
         escape(repo_id.rpartition("/")[2]), {"license": licence, "tags": TAGS}, [*sections, Section(name, told)]
@@ -98,30 +106,13 @@ def _licences(provenance: list[Provenance], others: Any) -> str | list[str] | No
     return found[0] if len(found) == 1 else found or None
 
 
-def _about(splits: Mapping[str, Dataset]) -> str:
-    columns = next(iter(splits.values())).column_names
-    return "\n\n".join(
-        [
-            "Pieces of music as MIDI files, each with what was found in it, for models of symbolic music. Made with "
-            "neuromusic_hf: files were read as players read them, what was damaged was refused or mended, and all of "
-            "that is counted below.",
-            table(
-                ["column", "what it holds"],
-                [[f"`{name}`", COLUMNS.get(name, "as the corpus has it")] for name in map(escape, columns)],
-            ),
-            "A row holds its whole file, and no path of it is opened: to load it runs no code of this repository, and "
-            "`trust_remote_code` is not needed.",
-        ]
-    )
-
-
 def _use(repo_id: str, configs: list[str]) -> str:
     named = configs[0] if len(configs) > 1 and DEFAULT_CONFIG not in configs else None
     ours, theirs = (f', name="{named}"' if named else ""), (f', "{named}"' if named else "")
     return "\n\n".join(
         [
             "## How to load it",
-            *([f"Its configurations are {', '.join(f'`{escape(each)}`' for each in configs)}."] if named else []),
+            *([f"Its configurations are {', '.join(f'`{_plain(each)}`' for each in configs)}."] if named else []),
             code_block(
                 "from neuromusic_hf import load_corpus\n\n"
                 f'corpus = load_corpus("{repo_id}"{ours})\n'
@@ -152,9 +143,10 @@ def _corpus(
         [
             f"## {title}",
             table(["split", "pieces", "notes", "hours"], [[split, *_sizes(rows)] for split, rows in splits.items()]),
+            table(["column", "what it holds"], map(_column, next(iter(splits.values())).column_names)),
             "### Where it comes from",
-            *map(_origin, provenance),
-            "Who shares or uses it is bound by the licences of its sources.",
+            "\n".join(map(_origin, provenance)),
+            "Whoever shares or uses it is bound by the licences of its sources.",
             *_quarantine(quarantine),
             *([] if tally is None else _tally(tally)),
             *_citations(provenance),
@@ -163,19 +155,25 @@ def _corpus(
 
 
 def _sizes(rows: Dataset) -> list[str]:
-    columns = rows.select_columns(["num_notes", "duration"]).with_format("arrow")[:]
-    notes, seconds = (pc.sum(columns[name]).as_py() or 0 for name in ("num_notes", "duration"))
-    return [f"{len(rows):,}", f"{notes:,}", f"{seconds / 3600:,.1f}"]
+    names = [name for name in ("num_notes", "duration") if name in rows.column_names]
+    columns = rows.select_columns(names).with_format("arrow")[:] if names else {}
+    notes, seconds = (pc.sum(columns[name]).as_py() if name in names else None for name in ("num_notes", "duration"))
+    counts = ["?" if notes is None else f"{notes:,}", "?" if seconds is None else f"{seconds / 3600:,.1f}"]
+    return [f"{len(rows):,}", *counts]
+
+
+def _column(name: str) -> list[str]:
+    return [f"`{_plain(name)}`", COLUMNS.get(name, "as the corpus has it")]
 
 
 def _origin(corpus: Provenance) -> str:
     name = f"[{escape(corpus.name)}]({corpus.source})" if corpus.source else f"**{escape(corpus.name)}**"
-    told = [name, f"licence {f'`{corpus.licence}`' if corpus.licence else 'not known'}"]
+    told = [name, f"licence {LICENCES.get(corpus.licence) or f'`{corpus.licence}`'}"]
     if corpus.dataset and corpus.dataset != corpus.name:
         told.append(f"on the Hub {link_to(corpus.dataset, 'dataset')}")
     if corpus.revision:
         told.append(f"commit `{corpus.revision}`")
-    return f"{', '.join(told)}. Splits: {SPLITS.get(corpus.splits, escape(corpus.splits))}."
+    return f"- {', '.join(told)}. Splits: {SPLITS.get(corpus.splits, escape(corpus.splits))}."
 
 
 def _quarantine(report: QuarantineReport) -> list[str]:
@@ -215,5 +213,5 @@ def _counted(counts: Mapping[str, int]) -> list[list[str]]:
 
 
 def _plain(name: str) -> str:
-    """A name within backticks."""
-    return name.replace("`", "'").replace("\n", " ")
+    """A name within backticks, in a cell of a table."""
+    return re.sub(r"[\s|]+", " ", name.replace("`", "'"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Any
 
 from .names import CorpusNames, FoundCorpus, find_corpora
 from .repository import Repository, open_hub
@@ -83,12 +84,17 @@ def provenance_of_found(
     splits = OFFICIAL if has_splits(corpus.place or corpus.name, repository, config) else SPLIT_VERSION
     if repository is None:
         return Provenance(name, splits=splits)
-    licence = repository.metadata.get("license")
     return Provenance(
         corpus.name,
-        licence=licence if isinstance(licence, str) else None,
+        licence=_binding(repository.metadata.get("license")),
         dataset=corpus.name,
         source=f"https://huggingface.co/datasets/{corpus.name}",
         splits=splits,
         revision=repository.commit,
     )
+
+
+def _binding(said: Any) -> str | None:
+    """The licence that a card names; of several, one that allows no use for money."""
+    licences = [licence for licence in (said if isinstance(said, list) else [said]) if isinstance(licence, str)]
+    return next((licence for licence in licences if len(licences) == 1 or "-nc" in licence), None)

@@ -13,6 +13,7 @@ import itertools
 import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -41,11 +42,13 @@ SHOWN_LETTERS = 200
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Of plain values alone; ten times as fast where libyaml is there."""
 
-ONLY_PARQUET = "of a dataset only Parquet files are read."
+ONLY_PARQUET = (
+    "of a dataset only Parquet files are read. The Hub has a Parquet copy of many: revision='refs/convert/parquet'."
+)
 
 FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 SPLIT = re.compile(r"\w+(\.\w+)*")
-SHARD = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<more>.*)")
+SHARD = re.compile(r"(?P<stem>.*)-\d{5}-of-(?P<count>\d{5})")
 SPLIT_OF_SHARD = re.compile(r"(?:.*/)?(?P<split>\w+(?:\.\w+)*)-\d{5}-of-\d{5}.*")
 SPLIT_WORD = re.compile(
     rf"(?:^|[-._ 0-9/])({'|'.join((*SPLIT_NAMES, *SPLIT_ALIASES))})(?=[-._ 0-9/]|$)", re.IGNORECASE
@@ -92,9 +95,11 @@ class Repository:
         return chosen
 
     def places(self, files: Iterable[str]) -> list[str]:
-        """Where to open these files without downloading them."""
+        """Where to open these files without downloading them; where the Hub is switched off, those in its cache."""
         if self.commit is None:
             return [os.path.join(self.name, file) for file in files]
+        if huggingface_hub.constants.is_offline_mode():
+            return self.fetch(files)
         return [f"hf://datasets/{self.name}@{self.commit}/{file}" for file in files]
 
     def fetch(self, files: Iterable[str]) -> list[str]:
@@ -197,13 +202,10 @@ class Repository:
         Raises:
             `ValueError`: some are missing.
         """
-        found: dict[tuple[str, str, str], int] = {}
-        for shard in filter(None, map(SHARD.fullmatch, files)):
-            key = shard["stem"], shard["count"], shard["more"]
-            found[key] = found.get(key, 0) + 1
-        for (stem, count, more), number in found.items():
+        shards = Counter((shard["stem"], shard["count"]) for shard in map(SHARD.match, files) if shard)
+        for (stem, count), number in shards.items():
             if number != int(count):
-                raise self._refusal(f"is not whole: it holds {number} of the files {stem}-*-of-{count}{more}.")
+                raise self._refusal(f"is not whole: it holds {number} of the files {stem}-*-of-{count}*.")
 
 
 def open_folder(path: str | Path) -> Repository:

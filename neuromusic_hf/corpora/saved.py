@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 SAVED_FILES = ("dataset_dict.json", "dataset_info.json", "state.json", "data*.arrow")
 """What save_to_disk writes; caches may lie beside it."""
+MOST_FILE_BYTES = SanityLimits().max_file_bytes
 OUR_FEATURES = {"midi": PLAIN_MIDI, **FACT_FEATURES}
 
 
@@ -223,10 +224,17 @@ def _is_inspected(rows: Dataset | IterableDataset) -> bool:
 
 
 def _as_we_write(rows: pa.Table) -> bool:
-    """Whether all rows hold MIDI, and facts about it."""
-    held = [pc.struct_field(rows["midi"], "bytes"), *(rows[name] for name in FACT_FEATURES)]
-    hashed = pc.match_substring_regex(rows["content_hash"], "^[0-9a-f]{32}$")
-    return not any(column.null_count for column in held) and pc.all(hashed).as_py() is not False
+    """Whether all rows hold files that may be MIDI, and facts that may be so."""
+    data = pc.struct_field(rows["midi"], "bytes")
+    if any(column.null_count for column in (data, *(rows[name] for name in FACT_FEATURES))):
+        return False
+    possible = [
+        pc.match_substring_regex(rows["content_hash"], "^[0-9a-f]{32}$"),
+        pc.greater(rows["num_notes"], 0),
+        pc.and_(pc.is_finite(rows["duration"]), pc.greater_equal(rows["duration"], 0)),
+        pc.less_equal(pc.binary_length(data), MOST_FILE_BYTES),
+    ]
+    return all(pc.all(each).as_py() is not False for each in possible)
 
 
 def _with_helpers(

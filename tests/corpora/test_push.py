@@ -13,7 +13,7 @@ import yaml
 from datasets import Dataset, Features
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
-from loopback_hub import Status
+from loopback_hub import Cut, Slow, Status, WrongEtag
 
 from neuromusic_hf.corpora import Corpus, MidiCorpusBuilder, Piece, load_corpus, provenance_of
 from neuromusic_hf.hub import PullError
@@ -252,3 +252,67 @@ def test_the_script_pushes(hub, midi_folder, call_script):
     again = load_corpus("alice/songs", name="songs")
     assert sum(again.num_rows.values()) == 60 and "REMI changes" in card_of(hub, "alice/songs")[1]
     assert sum(load_corpus("alice/songs", name="default", revision="trial").num_rows.values()) == 60
+
+
+def test_a_corpus_comes_whole_or_not_at_all(hub, corpus):
+    corpus.push_to_hub("alice/songs")
+    hub.faults.append(Status("/api/datasets/alice/songs", times=50, status=503))
+    with pytest.raises(PullError, match=r"503|cannot be reached"):
+        load_corpus("alice/songs")
+    hub.faults[:] = [Cut("/lfs/", "GET", after=1000), Slow("/lfs/", "GET")]
+    assert rows_of(load_corpus("alice/songs")) == rows_of(corpus)
+
+
+def test_content_of_another_hash_is_no_corpus(hub, corpus):
+    corpus.push_to_hub("alice/songs")
+    hub.faults.append(WrongEtag("/lfs/", "GET", times=50))
+    with pytest.raises((PullError, ValueError), match="alice/songs|not whole Parquet"):
+        load_corpus("alice/songs")
+
+
+def test_a_token_that_has_expired_is_told(hub, corpus):
+    corpus.push_to_hub("alice/songs")
+    hub.expired.add("hf_alice")
+    with pytest.raises(PullError, match="refuses the token"):
+        load_corpus("alice/songs")
+
+
+def test_what_was_pulled_is_streamed_without_the_hub(hub, corpus, offline):
+    corpus.push_to_hub("alice/songs")
+    load_corpus("alice/songs")
+    offline()
+    assert rows_of(load_corpus("alice/songs", streaming=True)) == rows_of(corpus)
+    with pytest.raises(PullError, match="not pulled before.*switched off"):
+        load_corpus("alice/others")
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (["data/train-00000-of-00002-1a2b.parquet", "data/train-00001-of-00002-3c4d.parquet"], 1),
+        (["default/train/0000.parquet", "default/test/0000.parquet"], 2),
+        (["train.parquet", "Dev.parquet"], 2),
+        (["songs.parquet", "more/songs.parquet"], 1),
+        (["train/a.parquet", "training_test.parquet"], 2),
+    ],
+)
+def test_files_of_others_are_understood_by_their_names(hub, make_midi, names, splits, tmp_path):
+    files = {}
+    for number, name in enumerate(names):
+        rows = Dataset.from_dict({"midi": [make_midi(30 * number + seed) for seed in range(30)]})
+        rows.to_parquet(tmp_path / "rows.parquet")
+        files[name] = (tmp_path / "rows.parquet").read_bytes()
+    hub.put("bob/songs", files, kind="dataset")
+    corpus = load_corpus("bob/songs")
+    assert sum(corpus.num_rows.values()) == 60
+    assert corpus.provenance[0].splits == ("official" if splits == 2 else "notes-hash-1")
+
+
+@pytest.mark.parametrize(
+    ("said", "licence"),
+    [("mit", "mit"), (["mit"], "mit"), (["mit", "cc-by-nc-4.0"], "cc-by-nc-4.0"), (["mit", "other"], None), (3, None)],
+)
+def test_the_licence_is_that_of_the_card(hub, said, licence):
+    readme = f"---\n{json.dumps({'license': said})}\n---\n".encode()
+    hub.put("bob/songs", {"train.parquet": b"", "README.md": readme}, kind="dataset")
+    assert provenance_of("bob/songs")[0].licence == licence
