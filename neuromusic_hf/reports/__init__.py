@@ -3,6 +3,7 @@
 from .continuations import push_continuations
 from .page import write_report
 from .publishing import add_report
+from .push_run import push_run
 from .run_model import RunModel
 from .run_scores import RunScores, ScoringOptions, score_run
 from .side_by_side import compare_runs
@@ -13,6 +14,7 @@ __all__ = [
     "ScoringOptions",
     "add_report",
     "compare_runs",
+    "push_run",
     "push_continuations",
     "score_run",
     "write_report",

@@ -25,9 +25,6 @@ from .tally import Tally, take_tally
 from .token_limits import TokenLimits
 from .vocabulary_training import train_music_tokenizer
 
-FILES = ("processor_config.json", "tokenizer_config.json")
-"""Of a saved processor, beside its `tokenizer.json`."""
-
 LOCAL_FACTS = ("is_local", "local_files_only", "name_or_path", "token", "cache_dir")
 """What a fast tokenizer remembers of where it was loaded: nobody else's business."""
 
