@@ -83,13 +83,13 @@ def main():
     )
     output = OutputSettings(pictures=args.save_pictures, audio=args.save_audio, soundfont=args.soundfont)
     output.check()
-    args.model = find_bundle(args.model)
-    check_base(args.model, args.revision)
     state = join_processes()
     logging.basicConfig(level=logging.INFO if state.is_main_process else logging.ERROR, format="%(message)s")
     transformers_logging.set_verbosity_error()
 
     with lock_folder(args.output):
+        args.model = find_bundle(args.model)
+        check_base(args.model, args.revision)
         continuer = MidiContinuationPipeline.from_pretrained(
             args.model, revision=args.revision, device=state.device, trust_remote_code=args.trust_remote_code
         )

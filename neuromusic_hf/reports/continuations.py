@@ -21,11 +21,11 @@ from ..runs import FinishedRun, PieceRecord, read_run
 from ..runs.run_folder import MANIFEST_NAME
 from .page import DISTANCES_NAME, PAGE_NAME
 from .publishing import FinishedReport, read_report
+from .push_run import REPORT_NAME
 from .run_scores import SCORES_NAME, TABLE_STEM
 from .shareable import PublicNames
 from .showcase import choose_exhibits
 
-REPORT_NAME = "report"
 TABLE_NAME = f"{TABLE_STEM}.parquet"
 
 PIECE_FILES = tuple(f"[0-9][0-9][0-9]*_*.{kind}" for kind in ("mid", "tokens.txt", "png", "wav"))

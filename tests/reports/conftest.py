@@ -9,7 +9,7 @@ from music import make_score
 from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiProcessor, build_model
-from neuromusic_hf.bundles import ModelIdentity, weights_hash
+from neuromusic_hf.bundles import ModelIdentity, files_hash, weights_hash
 from neuromusic_hf.music.excerpts import excerpt
 from neuromusic_hf.reports import ScoringOptions, score_run, write_report
 from neuromusic_hf.runs import (
@@ -53,7 +53,7 @@ def make_run(bundle, processor):
         run = RunFolder(folder)
         run.open(
             RunSettings(
-                ModelIdentity(str(bundle), weights_hash(bundle)),
+                ModelIdentity(str(bundle), weights_hash(bundle), files_hash(bundle)),
                 PiecesRecord(["made up"], number=len(generated), sha256="0" * 64),
                 ContinuationSettings(prompt_length=64, continue_length=32).as_record(),
                 output.as_record(),

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import matplotlib.image
 import pytest
+from huggingface_hub import snapshot_download
 from jinja2 import Environment
 from music import make_score
 
@@ -98,10 +99,13 @@ def test_scores_of_another_model_or_run_are_refused(published, make_run, tmp_pat
         add_report(bundle, report, other)
     with pytest.raises(FileNotFoundError, match="report"):
         add_report(bundle, tmp_path / "nowhere", run.folder)
-    (bundle / "model.safetensors").write_bytes(b"others")
     before = {path.name for path in bundle.rglob("*")}
-    with pytest.raises(ValueError, match="another model"):
-        add_report(bundle, report, run.folder)
+    for name in ("config.json", "model.safetensors"):
+        content = (bundle / name).read_bytes()
+        (bundle / name).write_bytes(b"others")
+        with pytest.raises(ValueError, match="another model"):
+            add_report(bundle, report, run.folder)
+        (bundle / name).write_bytes(content)
     shutil.copytree(run.folder, tmp_path / "of_hub")
     manifest = json.loads((run.folder / "manifest.json").read_text())
     manifest["settings"]["model"] = {"name": "alice/x", "revision": "a" * 40}
@@ -186,6 +190,21 @@ def test_a_later_push_takes_its_place_and_keeps_words(hub, published, make_run, 
     for name in (name for name in files if name.endswith((".png", ".wav"))):
         assert f"]({name})" in card or f'src="{name}"' in card
     assert len(hub.files("alice/x-test", kind="dataset")) > len(files)
+
+
+def test_a_model_of_the_hub_is_linked_and_asked_for_its_tokens(hub, bundle, make_run, tmp_path):
+    commit = hub.put("alice/x", {path.name: path.read_bytes() for path in bundle.iterdir()})
+    folder = make_run(tmp_path / "run", [make_score(600), make_score(601)])
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["settings"]["model"] = {"name": "alice/x", "revision": commit}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    push_continuations(folder, "alice/x-test")
+    assert f"[alice/x](https://huggingface.co/alice/x) at `{commit[:12]}`" in (
+        hub.files("alice/x-test", kind="dataset")["README.md"].decode()
+    )
+    pulled = read_run(snapshot_download("alice/x-test", repo_type="dataset"))
+    record = score_run(pulled, ScoringOptions(num_proc=1)).record
+    assert record["token_errors"]["tokens"] > 0 and record["model"]["tokenization"] == "TSD"
 
 
 def test_a_push_of_continuations_without_their_report_says_so(published, make_run, tmp_path):
