@@ -3,8 +3,11 @@
 import builtins
 import errno
 import io
+import json
 import os
+import time
 
+import huggingface_hub
 import pytest
 import torch
 from music import make_score
@@ -19,6 +22,7 @@ from neuromusic_hf.models.adapters import AutoMusicModel, find_processor
 
 SETTINGS = {"prompt_length": 16, "max_new_tokens": 8, "seed": 1}
 NAME = "alice/music"
+NOBODY = "http://127.0.0.1:9"
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +88,8 @@ def test_each_fault_has_its_own_words(two_versions, hub, bundle_files, offline, 
 
     assert "no model 'alice/musik'" in fault("alice/musik")
     assert "no revision 'v9' (it has main, v1)" in fault(revision="v9")
+    hub.put("alice/studio", {"app.py": b""}, kind="space")
+    assert "'alice/studio' is a space of the Hub, and no model" in fault("alice/studio")
     hub.put("alice/corpus", {"README.md": b""}, kind="dataset")
     assert "'alice/corpus' is a data set of the Hub, and no model" in fault("alice/corpus")
     assert "no Hub id" in fault("alice/music/model")
@@ -92,6 +98,12 @@ def test_each_fault_has_its_own_words(two_versions, hub, bundle_files, offline, 
     hub.put("alice/empty", {"README.md": b""})
     with pytest.raises(FileNotFoundError, match="alice/empty holds no tokenizer.json"):
         MidiProcessor.from_pretrained("alice/empty")
+    with monkeypatch.context() as changed:
+        template = huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(hub.url, NOBODY)
+        changed.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        changed.setattr(huggingface_hub.constants, "ENDPOINT", NOBODY)
+        changed.setattr(time, "sleep", lambda seconds: None)
+        assert f"The Hub ({NOBODY}) cannot be reached" in fault()
     offline()
     assert "switched off (HF_HUB_OFFLINE=1)" in fault()
 
@@ -167,3 +179,20 @@ def test_a_bundle_is_pulled_once_and_comes_from_a_cache_that_cannot_be_written(
     hub.requests.clear()
     assert {name: route() for name, route in routes.items()} == first and not hub.requests
     assert {path: path.lstat().st_mtime_ns for path in cache.rglob("*")} == before
+
+
+@pytest.mark.parametrize("file", ["config.json", "generation_config.json"])
+def test_what_training_leaves_about_the_cache_makes_nothing_slow(bundle_files, tmp_path, file):
+    for name, content in bundle_files("REMI").items():
+        (tmp_path / name).write_bytes(content)
+    said = json.loads((tmp_path / file).read_text())
+    (tmp_path / file).write_text(json.dumps(said | {"use_cache": False}))
+    made = MidiContinuationPipeline.from_pretrained(tmp_path)
+    widths = []
+    made.model.register_forward_pre_hook(
+        lambda model, args, kwargs: widths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    found = made(make_score(1), **SETTINGS)["token_ids"]
+    assert widths == [16, 1, 1, 1, 1, 1, 1, 1]
+    (tmp_path / file).write_text(json.dumps(said))
+    assert MidiContinuationPipeline.from_pretrained(tmp_path)(make_score(1), **SETTINGS)["token_ids"] == found
