@@ -10,7 +10,7 @@ import os
 
 from neuromusic_hf import load_corpus
 from neuromusic_hf.corpora import SPLIT_NAMES
-from neuromusic_hf.disk import lock_folder
+from neuromusic_hf.disk import lock_folder, to_json
 from neuromusic_hf.metrics.embedding_training import EmbeddingSettings, reduce_corpus, train_harmony_embedding
 
 
@@ -32,6 +32,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=defaults.epochs, help="passes over the pieces")
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--push_to_hub", metavar="REPOSITORY", help="upload to this repository of the Hub")
+    parser.add_argument("--private", action="store_true", default=None, help="make a new repository there private")
     return parser.parse_args()
 
 
@@ -46,12 +47,11 @@ def main():
         corpus = load_corpus(args.corpus, args.data_dir, num_proc=args.num_proc, revision=args.revision)
         pieces = corpus[args.split]
         reductions, dropped = reduce_corpus(pieces, args.num_proc)
-        source = {"corpus": args.corpus, "split": args.split, "dropped": dropped}
+        source = {"corpora": to_json(corpus.provenance), "split": args.split, "dropped": dropped}
         embedding = train_harmony_embedding(reductions, settings, source)
+        embedding.save_pretrained(args.output)
         if args.push_to_hub:
-            embedding.push_to_hub(args.push_to_hub, args.output)
-        else:
-            embedding.save_pretrained(args.output)
+            embedding.push_to_hub(args.push_to_hub, private=args.private)
     logging.info(
         "%d words from %d bars of %d pieces are in %s; %d pieces without harmony: %s.",
         len(embedding.words),

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 MEBIBYTE = 2**20
 MOST_BYTES = MEBIBYTE
 """Of a JSON file; those that hold vocabularies have a bound of their own."""
@@ -62,3 +64,36 @@ def _is_flat(content: Any) -> bool:
 
 def _items(value: Any) -> list:
     return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+
+
+def check_inside(path: Path, folder: str | Path):
+    """
+    Checks that a file of a folder is in it, and no link to a file elsewhere.
+
+    In the cache of `huggingface_hub` files are links into a folder beside.
+
+    Raises:
+        `ValueError`: it is one.
+    """
+    home = Path(folder).resolve()
+    home = home.parent.parent if home.parent.name == "snapshots" else home
+    if not path.resolve().is_relative_to(home):
+        raise ValueError(f"{path} is a link to a file outside of {folder}: it is not read; put the file itself there.")
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """
+    The shape of each tensor of a safetensors file, from its header alone.
+
+    Raises:
+        `ValueError`: the header is too large, or it and the file do not agree.
+    """
+    with open(path, "rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+    if size > (most := MOST_BYTES_OF_VOCABULARIES):
+        raise ValueError(f"{path} has a header of {size:,} bytes, and may have {most:,} at most: it is not read.")
+    try:
+        with safe_open(path, framework="np") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{path} is no safetensors file: {shown(error)}. Get it again.") from error

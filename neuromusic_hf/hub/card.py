@@ -134,9 +134,20 @@ class Card:
         body = _SECTION.sub(renew, body)
         for before, section in zip([None, *self.sections], self.sections, strict=False):
             if section.name not in found:
-                body = _insert(body, str(section), before and before.name)
+                body = _insert(body, str(section), before.name if before else None)
                 found.add(section.name)
         return body
+
+
+def read_card(text: str) -> tuple[dict, list[Section]]:
+    """
+    Reads what stands in a card: its metadata, and the sections that are ours, as they stand there.
+
+    Raises:
+        `ValueError`: its metadata are no YAML.
+    """
+    metadata, body = _split(text.replace("\r\n", "\n"))
+    return metadata, [Section(match["name"], match["text"]) for match in _SECTION.finditer(body)]
 
 
 def _insert(body: str, section: str, before: str | None) -> str:

@@ -18,8 +18,11 @@ from huggingface_hub.errors import (
     RemoteEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
+    RevisionResolutionError,
 )
 from huggingface_hub.file_download import repo_folder_name
+
+from .bounds import check_inside
 
 KINDS = {"model": "model", "dataset": "data set", "space": "space"}
 """Of repositories, and how errors call them."""
@@ -107,10 +110,14 @@ def find_file(
 
     Raises:
         [`PullError`]: there is no such folder or repository, it may not be read, or the Hub cannot be reached.
+        `ValueError`: it is a link that leads out of the folder.
     """
     if os.path.isdir(source):
         path = Path(source, subfolder or "", name)
-        return path if path.is_file() else None
+        if not path.is_file():
+            return None
+        check_inside(path, source)
+        return path
     where = {"token": token, "cache_dir": cache_dir, "local_files_only": local_files_only}
     with telling_faults(source, revision=revision, token=token):
         commit = resolve_commit(source, revision, **where)
@@ -157,7 +164,7 @@ def telling_faults(name: str | Path, *, repo_type: str = "model", **hub_argument
         yield
     except PullError:
         raise
-    except (OSError, ValueError, HTTPError) as error:
+    except (OSError, ValueError, HTTPError, RevisionResolutionError) as error:
         told = _told(error, str(name), repo_type, hub_arguments.get("revision"), hub_arguments.get("token"))
         if told is None:
             raise
@@ -199,14 +206,15 @@ def _told(
         return NotOnHubError(
             f"There is no {kind} {name!r}: it is no folder here, and no Hub id, which reads owner/name."
         )
-    if constants.is_offline_mode() and _first(causes, (OfflineModeIsEnabled, LocalEntryNotFoundError)):
+    unreached = _first(causes, (LocalEntryNotFoundError, RevisionResolutionError))
+    if constants.is_offline_mode() and (unreached or _first(causes, OfflineModeIsEnabled)):
         return NotOnHubError(
             f"{at} was not pulled before, as far as it is needed here, and the Hub is switched off "
             "(HF_HUB_OFFLINE=1): pull it once without that."
         )
     if status is not None and status >= SERVER_ERRORS:
         return PullError(f"The Hub answers {status} when asked for {at}: it is out of order. Try again later.")
-    if _first(causes, LocalEntryNotFoundError):
+    if unreached:
         return PullError(
             f"The Hub ({constants.ENDPOINT}) cannot be reached, or gives no answer, and {at} was not pulled before, "
             "as far as it is needed here: look at the network, and try again."

@@ -1,20 +1,22 @@
 """Word vectors of harmony: what makes two harmonic reductions comparable. Saved as safetensors and JSON."""
 
 import hashlib
+import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from huggingface_hub import HfApi
+from huggingface_hub import CommitInfo
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from ..disk import read_json, user_path, write_json
-from ..hub import PullError, check_revision, find_file, resolve_commit
+from ..hub import PullError, check_revision, find_file, push_folder, resolve_commit
 from .divergences import cosine_similarity
+from .embedding_card import embedding_card, public_training
 
 VECTORS_FILE_NAME = "harmony_embedding.safetensors"
 WORDS_FILE_NAME = "harmony_embedding.json"
@@ -124,23 +126,48 @@ class HarmonyEmbedding:
         except (ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ValueError(f"{folder} holds no harmony embedding that can be read: {error}. {remedy}") from error
 
-    def push_to_hub(self, repo_id: str, folder: str | Path, private: bool | None = None):
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        create_pr: bool = False,
+        tag: str | None = None,
+    ) -> CommitInfo:
         """
-        Saves to `folder`, and uploads that to the Hub.
+        Pushes the embedding and a card of it to the Hub, in one commit. Words of your own in the card there stay.
 
         Args:
             repo_id (`str`): repository; made if missing.
-            folder (`str` or `Path`): where the files are written.
-            private (`bool`, *optional*): whether a new repository is.
+            private (`bool`, *optional*): whether a new repository is; one that exists stays as it is.
+            revision (`str`, *optional*): branch to push to; made from main if missing.
+            token (`str` or `bool`, *optional*): that of `hf auth login` or `HF_TOKEN` if not given.
+            create_pr (`bool`, *optional*, defaults to `False`): open a pull request in place of committing.
+            tag (`str`, *optional*): a new one, for the commit.
+
+        Returns:
+            [`~huggingface_hub.CommitInfo`]: with the commit and its address.
+
+        Raises:
+            [`~huggingface_hub.errors.HfHubHTTPError`]: the Hub refuses, or cannot be reached.
         """
-        folder = user_path(folder)
-        self.save_pretrained(folder)
-        api = HfApi()
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        files = [VECTORS_FILE_NAME, WORDS_FILE_NAME]
-        api.upload_folder(
-            repo_id=repo_id, folder_path=folder, allow_patterns=files, commit_message="Harmony embedding"
-        )
+        shared = replace(self, training=public_training(self.training))
+        with tempfile.TemporaryDirectory() as staging:
+            shared.save_pretrained(staging)
+            return push_folder(
+                staging,
+                repo_id,
+                [VECTORS_FILE_NAME, WORDS_FILE_NAME],
+                commit_message="Upload harmony embedding",
+                card=lambda name: embedding_card(shared, name),
+                private=private,
+                revision=revision,
+                token=token,
+                create_pr=create_pr,
+                tag=tag,
+            )
 
 
 def _find_files(source: str, revision: str | None, token: str | bool | None) -> list[Path]:

@@ -1,24 +1,17 @@
 """Adapters (LoRA and its relatives) as people share them: a folder or Hub repository that names its base model."""
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
-from transformers.utils import (
-    ADAPTER_CONFIG_NAME,
-    ADAPTER_SAFE_WEIGHTS_NAME,
-    CONFIG_NAME,
-    GENERATION_CONFIG_NAME,
-    SAFE_WEIGHTS_INDEX_NAME,
-    SAFE_WEIGHTS_NAME,
-    is_peft_available,
-)
+from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, CONFIG_NAME, is_peft_available
 
 from ..hub import NotOnHubError, PullError, find_file, resolve_commit, telling_faults
+from ..hub.bounds import read_object, read_shapes
 from ..tokenization import MidiProcessor
+from .checked import check_adapter_config, check_adapter_weights, check_configs, check_keys, load_checked
 from .origin import WHERE, pulled_with, remember_origin, remember_processor
 
 
@@ -67,16 +60,14 @@ class Adapter:
             return None
         if not is_peft_available():
             raise ImportError(f"{name} is an adapter, which peft loads: pip install peft.")
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-            base, kind = config["base_model_name_or_path"], config["peft_type"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is no adapter's config ({error!r}): save the adapter again.") from error
-        if not base:
-            raise ValueError(f"{path} names no base model: write its folder or Hub id as base_model_name_or_path.")
+        config = read_object(path)
+        if not isinstance(config.get("peft_type"), str):
+            raise ValueError(f"{path} is no adapter's config: it says no peft_type. Save the adapter again.")
+        check_adapter_config(config, path, from_hub=commit is not None)
         if os.path.isfile(os.path.join(name, CONFIG_NAME)):
             raise ValueError(f"{name} holds a whole model and an adapter: move the adapter's files to another folder.")
         of_base = where | ({"revision": config["revision"]} if config.get("revision") else {})
+        base, kind = config["base_model_name_or_path"], config["peft_type"]
         return cls(str(name), base, kind, path.parent, commit and commit.resolved, pinned, of_base)
 
     def explain(self, error: Exception) -> ValueError:
@@ -99,8 +90,8 @@ class Adapter:
         """
         try:
             self._pull_weights()
-            model = AutoModelForCausalLM.from_pretrained(self.base, **kwargs | self.base_arguments)
-            model.load_adapter(str(self.folder))
+            model = load_checked(self.base, **kwargs | self.base_arguments)
+            check_keys(vars(model.load_adapter(str(self.folder))), self.name)
         except (OSError, RuntimeError, ValueError) as error:
             raise self.explain(error) from error
         return self._name(model)
@@ -124,8 +115,11 @@ class Adapter:
         return self._name(merged.requires_grad_(True))  # peft froze the base
 
     def _pull_weights(self):
-        if find_file(self.name, ADAPTER_SAFE_WEIGHTS_NAME, **self.where) is None:
+        weights = find_file(self.name, ADAPTER_SAFE_WEIGHTS_NAME, **self.where)
+        if weights is None:
             raise ValueError(f"it has no {ADAPTER_SAFE_WEIGHTS_NAME} (a pickle is not read)")
+        config = self.folder / ADAPTER_CONFIG_NAME
+        check_adapter_weights(read_shapes(weights), read_object(config), config)
 
     def _name(self, model: PreTrainedModel) -> PreTrainedModel:
         """Makes a model with this adapter tell where it comes from."""
@@ -153,31 +147,12 @@ class AutoMusicModel(AutoModelForCausalLM):
             [`PullError`]: there is no such repository, or it cannot be pulled, whole.
             `ValueError`: there are no weights as safetensors, or an adapter cannot be loaded on its base.
         """
-        kwargs |= {"use_safetensors": True}
         where = {key: kwargs[key] for key in WHERE if kwargs.get(key)}
         pinned = {"revision": resolve_commit(name, revision, **where) or revision or "main"}
         if adapter := Adapter.find(name, **pinned, **where):
             return adapter.load(**kwargs)
         with telling_faults(name, **pinned, **where):
-            pull_model_files(name, subfolder=kwargs.get("subfolder"), **pinned, **where)
-            return AutoModelForCausalLM.from_pretrained(name, **kwargs, **pinned)
-
-
-def pull_model_files(name: str, **hub_arguments):
-    """
-    Pulls the files that a model is loaded from, each or none.
-
-    transformers takes defaults, in silence, for what the Hub does not answer for, and pickles where there is no other
-    file of weights.
-
-    Raises:
-        [`PullError`]: a file cannot be pulled.
-        `ValueError`: there are no weights as safetensors.
-    """
-    for file in (CONFIG_NAME, GENERATION_CONFIG_NAME):
-        find_file(name, file, **hub_arguments)
-    if not any(find_file(name, file, **hub_arguments) for file in (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME)):
-        raise ValueError(f"{name!r} has no {SAFE_WEIGHTS_NAME}: save it with save_pretrained. No pickle is read.")
+            return load_checked(name, **kwargs, **pinned)
 
 
 def check_base(name: str, revision: str | None = None):
@@ -191,7 +166,7 @@ def check_base(name: str, revision: str | None = None):
     if adapter := Adapter.find(name, revision):
         try:
             with telling_faults(adapter.base, **adapter.base_arguments):
-                PreTrainedConfig.get_config_dict(adapter.base, **adapter.base_arguments)
+                check_configs(adapter.base, **adapter.base_arguments)
         except (OSError, ValueError) as error:
             raise adapter.explain(error) from error
 

@@ -8,9 +8,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, Pre
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..hub import NotOnHubError, PullError, telling_faults
-from ..imports import import_class
+from ..imports import import_class, is_import_path
 from ..tokenization import MidiProcessor
 from .adapters import Adapter, AutoMusicModel
+from .checked import load_config
 from .fit import check_vocabulary, check_vocabulary_size, longest_context
 from .origin import remember_processor
 from .sampling import write_sampling
@@ -165,7 +166,7 @@ def _check_known(config_class, sizes: dict):
 
 def _imported_class(name: str) -> type[PreTrainedModel] | None:
     """The class, where the name is an import path, and not a model type, a folder or a repository."""
-    is_path = "." in name and all(part.isidentifier() for part in name.split(".")) and not os.path.isdir(name)
+    is_path = is_import_path(name) and not os.path.isdir(name)
     return import_class(name, PreTrainedModel, "model") if is_path else None
 
 
@@ -196,7 +197,7 @@ def _pretrained_config(
         adapter = Adapter.find(name, where["revision"], token=where["token"])
         source, of_source = _source(name, adapter, where)
         with telling_faults(source, **of_source):
-            config = AutoConfig.from_pretrained(source, **of_source)
+            config = load_config(source, **{key: value for key, value in of_source.items() if value is not None})
     except OSError as error:
         raise (adapter.explain(error) if adapter else _no_model(name, error)) from error
     name = f"{name} on its base {adapter.base}" if adapter else name

@@ -156,7 +156,7 @@ def test_a_base_that_is_missing_is_named_with_the_adapter_and_the_remedy(folders
     with pytest.raises(ValueError, match="names no base model"):
         build_model(adapter, processor)
     Path(adapter, "adapter_config.json").write_text("{")
-    with pytest.raises(ValueError, match=f"{adapter}/adapter_config.json is no adapter's config"):
+    with pytest.raises(ValueError, match=f"{adapter}/adapter_config.json is no JSON"):
         build_model(adapter, processor)
 
 
