@@ -1,12 +1,17 @@
 """Scripts take the id and the revision of a bundle on the Hub, and runs name it by id and commit."""
 
+import io
 import json
 
 import pytest
+import torch
+from datasets import Dataset
+from safetensors.torch import load_file
 
+from neuromusic_hf import MidiProcessor
 from neuromusic_hf.bundles import ModelIdentity, save_bundle
 from neuromusic_hf.reports.run_model import load_run_model
-from neuromusic_hf.runs import read_run
+from neuromusic_hf.runs import find_pieces, read_run
 
 NAME = "alice/music"
 LENGTHS = ("--prompt_length", 16, "--continue_length", 8, "--max_items", 2, "--no-save_pictures")
@@ -55,3 +60,45 @@ def test_a_revision_goes_with_what_is_on_the_hub(commits, tmp_path, midi_folder,
     ):
         with pytest.raises(ValueError, match=f"(?s)evision 'v1'.*{named}"):
             call_script("continue_midi", *arguments, *LENGTHS, "--output", tmp_path / "out")
+
+
+def test_training_goes_on_from_a_bundle_of_the_hub_and_again_offline(
+    hub, commits, offline, midi_folder, tmp_path, call_script
+):
+    def train(name):
+        options = {
+            "model": NAME, "tokenization": NAME, "revision": "v1", "corpus": midi_folder, "context_length": 64,
+            "max_steps": 1, "per_device_train_batch_size": 2, "max_eval_blocks": 2, "learning_rate": 0.0001,
+            "output_dir": tmp_path / name, "disable_tqdm": True,
+        }  # fmt: skip
+        call_script("train", *(part for option, value in options.items() for part in (f"--{option}", value)))
+        bundle = tmp_path / name / "bundle"
+        assert MidiProcessor.from_pretrained(bundle).tokenization == "REMI"
+        record = (bundle / "run.json").read_text()
+        assert json.loads(record)["base_model"] == {"name": NAME, "revision": commits["v1"]}
+        assert "hub_cache" not in record + (bundle / "recipe.yaml").read_text()
+        return load_file(bundle / "model.safetensors")
+
+    first = train("first")
+    offline()
+    hub.requests.clear()
+    second = train("second")
+    assert not hub.requests and all(torch.equal(second[name], weight) for name, weight in first.items())
+
+
+def test_pieces_of_the_hub_are_continued_by_revision(hub, midi_folder):
+    def rows(files):
+        midi = [{"bytes": file.read_bytes(), "path": file.name} for file in files]
+        buffer = io.BytesIO()
+        Dataset.from_dict({"midi": midi}).to_parquet(buffer)
+        return {"data/test-00000-of-00001.parquet": buffer.getvalue()} | {
+            f"data/{split}-00000-of-00001.parquet": buffer.getvalue() for split in ("train", "validation")
+        }
+
+    files = sorted(midi_folder.glob("*.mid"))
+    hub.put("alice/corpus", rows(files[:1]), kind="dataset")
+    hub.store.repositories["dataset", "alice/corpus"].tags["v1"] = hub.put("alice/corpus", {}, kind="dataset")
+    hub.put("alice/corpus", rows(files[1:4]), kind="dataset")
+    assert [len(find_pieces(["alice/corpus"], revision=revision)) for revision in ("v1", None)] == [1, 3]
+    (piece,) = find_pieces(["alice/corpus"], revision="v1")
+    assert piece.read()[:4] == b"MThd"
