@@ -196,3 +196,15 @@ def test_what_training_leaves_about_the_cache_makes_nothing_slow(bundle_files, t
     assert widths == [16, 1, 1, 1, 1, 1, 1, 1]
     (tmp_path / file).write_text(json.dumps(said))
     assert MidiContinuationPipeline.from_pretrained(tmp_path)(make_score(1), **SETTINGS)["token_ids"] == found
+
+
+def test_a_bundle_may_lie_in_a_folder_of_a_repository(hub, bundle_files):
+    hub.put(NAME, {f"bundle/{name}": content for name, content in bundle_files("REMI").items()})
+    made = MidiContinuationPipeline.from_pretrained(NAME, model_kwargs={"subfolder": "bundle"})
+    assert made(make_score(1), **SETTINGS)["token_ids"]
+
+
+def test_a_token_that_is_not_to_be_used_is_not(two_versions, hub):
+    hub.requests.clear()
+    MidiContinuationPipeline.from_pretrained(NAME, token=False)
+    assert not [path for _, path, user in hub.requests if user and "/resolve/" in path]
