@@ -10,6 +10,9 @@ from safetensors.torch import load_file
 
 from neuromusic_hf import MidiProcessor
 from neuromusic_hf.bundles import ModelIdentity, save_bundle
+from neuromusic_hf.metrics import load_harmony_embedding
+from neuromusic_hf.metrics.embedding import SHIPPED_EMBEDDING
+from neuromusic_hf.reports import ScoringOptions
 from neuromusic_hf.reports.run_model import load_run_model
 from neuromusic_hf.runs import find_pieces, read_run
 
@@ -86,19 +89,48 @@ def test_training_goes_on_from_a_bundle_of_the_hub_and_again_offline(
     assert not hub.requests and all(torch.equal(second[name], weight) for name, weight in first.items())
 
 
-def test_pieces_of_the_hub_are_continued_by_revision(hub, midi_folder):
+@pytest.fixture
+def corpus(hub, midi_folder) -> str:
+    """A data set whose revision v1 has one piece in each split, and main three."""
+
     def rows(files):
-        midi = [{"bytes": file.read_bytes(), "path": file.name} for file in files]
         buffer = io.BytesIO()
+        midi = [{"bytes": file.read_bytes(), "path": file.name} for file in files]
         Dataset.from_dict({"midi": midi}).to_parquet(buffer)
-        return {"data/test-00000-of-00001.parquet": buffer.getvalue()} | {
-            f"data/{split}-00000-of-00001.parquet": buffer.getvalue() for split in ("train", "validation")
-        }
+        return buffer.getvalue()
 
     files = sorted(midi_folder.glob("*.mid"))
-    hub.put("alice/corpus", rows(files[:1]), kind="dataset")
-    hub.store.repositories["dataset", "alice/corpus"].tags["v1"] = hub.put("alice/corpus", {}, kind="dataset")
-    hub.put("alice/corpus", rows(files[1:4]), kind="dataset")
-    assert [len(find_pieces(["alice/corpus"], revision=revision)) for revision in ("v1", None)] == [1, 3]
-    (piece,) = find_pieces(["alice/corpus"], revision="v1")
+    for revision, size in (("v1", 1), ("main", 3)):
+        parts = {split: files[3 * part :][:size] for part, split in enumerate(("train", "validation", "test"))}
+        shards = {f"data/{split}-00000-of-00001.parquet": rows(part) for split, part in parts.items()}
+        commit = hub.put("alice/corpus", shards, kind="dataset")
+        hub.store.repositories["dataset", "alice/corpus"].tags[revision] = commit
+    return "alice/corpus"
+
+
+def test_pieces_of_the_hub_are_continued_by_revision(corpus):
+    assert [len(find_pieces([corpus], revision=revision)) for revision in ("v1", None)] == [1, 3]
+    (piece,) = find_pieces([corpus], revision="v1")
     assert piece.read()[:4] == b"MThd"
+
+
+def test_corpora_and_embeddings_of_scores_have_revisions(hub, commits, corpus, midi_folder, tmp_path, call_script):
+    call_script(
+        "train_harmony_embedding", corpus, "--revision", "main", "--vector_size", 8, "--output", tmp_path / "harmony"
+    )
+    embedding = load_harmony_embedding(tmp_path / "harmony")
+    assert embedding.training["pieces"] == 3
+    first = hub.put("alice/harmony", {path.name: path.read_bytes() for path in (tmp_path / "harmony").iterdir()})
+    hub.store.repositories["model", "alice/harmony"].tags["v1"] = first
+    hub.put("alice/harmony", {path.name: path.read_bytes() for path in SHIPPED_EMBEDDING.iterdir()})
+    call_script("continue_midi", NAME, corpus, "--corpus_revision", "v1", *LENGTHS, "--output", tmp_path / "run")
+    call_script(
+        "score_continuations", tmp_path / "run", "--output", tmp_path / "report", "--num_proc", 1, "--train_corpus",
+        corpus, "--revision", "v1", "--harmony_embedding", "alice/harmony", "--harmony_revision", "v1",
+    )  # fmt: skip
+    scores = json.loads((tmp_path / "report" / "scores.json").read_text())
+    assert scores["settings"]["harmony_embedding"]["sha256"] == embedding.sha256
+    assert scores["pieces"]["continued"] == 1 and scores["settings"]["train_corpus"] == corpus
+    for options in ({"revision": "v1"}, {"harmony_revision": "v1"}):
+        with pytest.raises(ValueError, match="name that too"):
+            ScoringOptions(**options)
