@@ -5,11 +5,13 @@ import errno
 import io
 import json
 import os
+import sys
 import time
 
 import huggingface_hub
 import pytest
 import torch
+from loopback_hub import Status
 from music import make_score
 from transformers import AutoModelForCausalLM, AutoProcessor, GPT2LMHeadModel, pipeline
 
@@ -98,6 +100,9 @@ def test_each_fault_has_its_own_words(two_versions, hub, bundle_files, offline, 
     hub.put("alice/empty", {"README.md": b""})
     with pytest.raises(FileNotFoundError, match="alice/empty holds no tokenizer.json"):
         MidiProcessor.from_pretrained("alice/empty")
+    hub.faults.append(Status("/resolve/", "HEAD", 9, status=403))
+    assert "The token may not read 'alice/music'" in fault()
+    hub.faults.clear()
     with monkeypatch.context() as changed:
         template = huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(hub.url, NOBODY)
         changed.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
@@ -208,3 +213,25 @@ def test_a_token_that_is_not_to_be_used_is_not(two_versions, hub):
     hub.requests.clear()
     MidiContinuationPipeline.from_pretrained(NAME, token=False)
     assert not [path for _, path, user in hub.requests if user and "/resolve/" in path]
+
+
+def test_trust_goes_with_a_model_to_its_processor(hub, tmp_path, tiny_model, monkeypatch):
+    (tmp_path / "strange_words.py").write_text("from miditok import REMI\n\n\nclass Strange(REMI):\n    pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    processor = MidiProcessor.from_tokenization("strange_words.Strange")
+    save_bundle(tiny_model("REMI"), processor, tmp_path / "bundle")
+    hub.put(NAME, {path.name: path.read_bytes() for path in (tmp_path / "bundle").iterdir()})
+    routes = (
+        lambda **trust: MidiContinuationPipeline.from_pretrained(NAME, **trust),
+        lambda **trust: pipeline("midi-continuation", model=NAME, **trust),
+        lambda **trust: MidiContinuationPipeline(AutoModelForCausalLM.from_pretrained(NAME, **trust)),
+        lambda **trust: MidiContinuationPipeline(
+            model := AutoModelForCausalLM.from_pretrained(NAME), find_processor(model, **trust)
+        ),
+    )
+    for route in routes:
+        monkeypatch.delitem(sys.modules, "strange_words", raising=False)
+        with pytest.raises(ValueError, match="strange_words.Strange"):
+            route()
+        assert "strange_words" not in sys.modules
+        assert route(trust_remote_code=True).processor.tokenization == "strange_words.Strange"
