@@ -57,10 +57,12 @@ def names_set(tree: ast.AST) -> set[str]:
 
 
 def has(home: Any, name: str) -> bool:
-    """Whether a class or its instances, a module, or a function has such an attribute or parameter."""
+    """Whether a class or its instances, a module, or a function has such an attribute or parameter, or names it."""
     if inspect.isclass(home) and any(name in names_set_in(kind) for kind in home.__mro__):
         return True
-    return hasattr(home, name) or (callable(home) and name in inspect.signature(home).parameters)
+    if hasattr(home, name) or (callable(home) and name in inspect.signature(home).parameters):
+        return True
+    return name in getattr(getattr(inspect.unwrap(home), "__code__", None), "co_consts", ())
 
 
 def uses_of_others(path: Path, own: set[str]) -> Iterator[Use]:

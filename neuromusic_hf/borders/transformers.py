@@ -12,6 +12,17 @@ def refuse_unknown_arguments(model: PreTrainedModel, arguments: dict[str, Any]) 
     model._validate_model_kwargs(arguments)
 
 
+def is_second_try(arguments: dict[str, Any], task: str) -> bool:
+    """
+    Whether a model is loaded by the class that its config names, after the Auto class of a pipeline has refused it.
+
+    Args:
+        arguments (`dict`): of `PreTrainedModel.from_pretrained`.
+        task (`str`): of the pipeline.
+    """
+    return arguments.get("_from_pipeline") == task and not arguments.get("_from_auto")
+
+
 def sample(
     model: PreTrainedModel,
     input_ids: torch.LongTensor,

@@ -10,7 +10,7 @@ from huggingface_hub import CommitInfo
 from transformers import GenerationConfig, Pipeline, PreTrainedConfig, PreTrainedModel
 from transformers.pipelines import PIPELINE_REGISTRY
 
-from ..bundles.bundle import save_bundle
+from ..bundles.bundle import find_bundle, save_bundle
 from ..bundles.pipeline_file import CustomPipelines
 from ..bundles.push import push_bundle
 from ..bundles.push_routes import PUSHING
@@ -97,7 +97,7 @@ class MidiContinuationPipeline(Pipeline):
         It says more of what is wrong where one cannot be pulled, and `revision` may be an adapter's.
 
         Args:
-            name (`str` or `Path`): folder or Hub id of a bundle, or of an adapter.
+            name (`str` or `Path`): folder or Hub id of a bundle or an adapter, or the folder of a training run.
             revision (`str`, *optional*): its branch, tag or commit on the Hub; main if not given.
             token (`str` or `bool`, *optional*): for the Hub; that of `HF_TOKEN` or `hf auth login` if not given.
             trust_remote_code (`bool`, *optional*, defaults to `False`): run code that the repository ships.
@@ -110,7 +110,7 @@ class MidiContinuationPipeline(Pipeline):
             `OSError`: there is no such folder, or a file is missing.
         """
         given = {"revision": revision, "token": token, "trust_remote_code": trust_remote_code, **(model_kwargs or {})}
-        name = str(user_path(name))
+        name = find_bundle(name)
         check_revision(name, revision)
         model = AutoMusicModel.from_pretrained(name, **given)
         return cls(model, task=PIPELINE_TASK, **kwargs)

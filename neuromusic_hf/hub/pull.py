@@ -186,8 +186,8 @@ def _told(
         if other := _other_kind(name, repo_type, token):
             return NotOnHubError(f"{name!r} is a {other} of the Hub, and no {kind}: give the id of a {kind}.")
         return NotOnHubError(
-            f"There is no {kind} {name!r}: it is no folder here, and the Hub has none of that name that may be read "
-            "with this token. Check the spelling. If it is private, `hf auth login` as one who may read it, set "
+            f"There is no {kind} {name!r}: it is no folder here, and the Hub has none of that name that you may "
+            "read. Check the spelling. If it is private, `hf auth login` as one who may read it, set "
             "HF_TOKEN, or give token=."
         )
     if _first(causes, RevisionNotFoundError):

@@ -94,7 +94,7 @@ class Adapter:
             check_keys(vars(model.load_adapter(str(self.folder))), self.name)
         except (OSError, RuntimeError, ValueError) as error:
             raise self.explain(error) from error
-        return self._name(model)
+        return self._name(model, kwargs.get("trust_remote_code"))
 
     def merge_into(self, base: PreTrainedModel) -> PreTrainedModel:
         """
@@ -112,7 +112,7 @@ class Adapter:
             merged = PeftModel.from_pretrained(base, str(self.folder)).merge_and_unload()
         except (OSError, RuntimeError, ValueError) as error:
             raise self.explain(error) from error
-        return self._name(merged.requires_grad_(True))  # peft froze the base
+        return self._name(merged.requires_grad_(True))  # which peft froze
 
     def _pull_weights(self):
         weights = find_file(self.name, ADAPTER_SAFE_WEIGHTS_NAME, **self.where)
@@ -121,11 +121,11 @@ class Adapter:
         config = self.folder / ADAPTER_CONFIG_NAME
         check_adapter_weights(read_shapes(weights), read_object(config), config)
 
-    def _name(self, model: PreTrainedModel) -> PreTrainedModel:
+    def _name(self, model: PreTrainedModel, trust_remote_code: bool | None = None) -> PreTrainedModel:
         """Makes a model with this adapter tell where it comes from."""
         model.hub_base = f"{self.base}@{model.hub_commit}" if model.hub_commit else None
         model.name_or_path = model.config.name_or_path = self.name
-        remember_origin(model, self.commit, **self.where)
+        remember_origin(model, self.commit, **self.where, trust_remote_code=trust_remote_code)
         return model
 
 
@@ -147,7 +147,7 @@ class AutoMusicModel(AutoModelForCausalLM):
             [`PullError`]: there is no such repository, or it cannot be pulled, whole.
             `ValueError`: there are no weights as safetensors, or an adapter cannot be loaded on its base.
         """
-        where = {key: kwargs[key] for key in WHERE if kwargs.get(key)}
+        where = {key: kwargs[key] for key in WHERE if kwargs.get(key) is not None}
         pinned = {"revision": resolve_commit(name, revision, **where) or revision or "main"}
         if adapter := Adapter.find(name, **pinned, **where):
             return adapter.load(**kwargs)

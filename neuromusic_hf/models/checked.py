@@ -166,7 +166,7 @@ def load_checked(name: str, **kwargs: Any) -> PreTrainedModel:
         `ValueError`: as of [`check_configs`], [`read_weights`] and [`check_sizes`]; or weights are missing, or left.
         [`PullError`]: a file cannot be pulled.
     """
-    where = {key: kwargs[key] for key in WHERE if kwargs.get(key)}
+    where = {key: kwargs[key] for key in WHERE if kwargs.get(key) is not None}
     kwargs |= {"trust_remote_code": bool(kwargs.get("trust_remote_code")), "use_safetensors": True}
     path, shapes = check_configs(name, **where), read_weights(name, **where)
     if path is not None:

@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 
 from transformers import PreTrainedModel
 
+from ..borders.transformers import is_second_try
 from ..hub import resolve_commit
 from ..tokenization import MidiProcessor
 
@@ -39,7 +40,7 @@ def remember_origin(model: PreTrainedModel, commit: str | None, **arguments: Any
         arguments: of `from_pretrained`; those are kept with which to pull what lies beside the model.
     """
     model.hub_commit = commit
-    _PULLED_WITH[model] = {name: arguments[name] for name in BESIDE if arguments.get(name)}
+    _PULLED_WITH[model] = {name: arguments[name] for name in BESIDE if arguments.get(name) is not None}
 
 
 def pulled_with(model: PreTrainedModel) -> dict[str, Any]:
@@ -59,10 +60,9 @@ def trace_loaded_models():
 
 @functools.wraps(_load)
 def _from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
-    if kwargs.get("_from_pipeline") == PIPELINE_TASK and not kwargs.get("_from_auto"):
-        # Where AutoMusicModel refuses a bundle, pipeline() tries the class that its config names.
+    if is_second_try(kwargs, PIPELINE_TASK):
         raise ValueError(f"{cls.__name__} is not tried in place of AutoMusicModel, which says what is wrong.")
-    name, where = pretrained_model_name_or_path, {key: kwargs[key] for key in WHERE if kwargs.get(key)}
+    name, where = pretrained_model_name_or_path, {key: kwargs[key] for key in WHERE if kwargs.get(key) is not None}
     revision = None if name is None else resolve_commit(name, kwargs.get("revision"), **where)
     loaded = _load(cls, name, *args, **kwargs | ({"revision": revision} if revision else {}))
     model = loaded[0] if isinstance(loaded, tuple) else loaded

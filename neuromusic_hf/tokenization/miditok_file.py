@@ -8,6 +8,7 @@ import logging
 from importlib.metadata import version
 from pathlib import Path
 
+from huggingface_hub.constants import is_offline_mode
 from miditok import MusicTokenizer
 
 from ..hub import find_file
@@ -49,9 +50,8 @@ def find_miditok_file(source: str | Path, **hub_arguments) -> Path | None:
         raise FileNotFoundError(f"There is no file {path}.")
     found = find_file(source, FILE_NAME, **hub_arguments)
     if found is None:
-        raise FileNotFoundError(
-            f"{source} holds no {FILE_NAME}, neither of a MidiProcessor nor of miditok (offline: none in the cache)."
-        )
+        where = " in the cache, and the Hub is switched off" if is_offline_mode() else ""
+        raise FileNotFoundError(f"{source} holds no {FILE_NAME}, neither of a MidiProcessor nor of miditok{where}.")
     return found if _is_miditok(found) else None
 
 

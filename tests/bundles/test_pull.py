@@ -3,10 +3,15 @@
 import builtins
 import errno
 import io
+import json
 import os
+import sys
+import time
 
+import huggingface_hub
 import pytest
 import torch
+from loopback_hub import Status
 from music import make_score
 from transformers import AutoModelForCausalLM, AutoProcessor, GPT2LMHeadModel, pipeline
 
@@ -19,6 +24,7 @@ from neuromusic_hf.models.adapters import AutoMusicModel, find_processor
 
 SETTINGS = {"prompt_length": 16, "max_new_tokens": 8, "seed": 1}
 NAME = "alice/music"
+NOBODY = "http://127.0.0.1:9"
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +90,8 @@ def test_each_fault_has_its_own_words(two_versions, hub, bundle_files, offline, 
 
     assert "no model 'alice/musik'" in fault("alice/musik")
     assert "no revision 'v9' (it has main, v1)" in fault(revision="v9")
+    hub.put("alice/studio", {"app.py": b""}, kind="space")
+    assert "'alice/studio' is a space of the Hub, and no model" in fault("alice/studio")
     hub.put("alice/corpus", {"README.md": b""}, kind="dataset")
     assert "'alice/corpus' is a data set of the Hub, and no model" in fault("alice/corpus")
     assert "no Hub id" in fault("alice/music/model")
@@ -92,6 +100,15 @@ def test_each_fault_has_its_own_words(two_versions, hub, bundle_files, offline, 
     hub.put("alice/empty", {"README.md": b""})
     with pytest.raises(FileNotFoundError, match="alice/empty holds no tokenizer.json"):
         MidiProcessor.from_pretrained("alice/empty")
+    hub.faults.append(Status("/resolve/", "HEAD", 9, status=403))
+    assert "The token may not read 'alice/music'" in fault()
+    hub.faults.clear()
+    with monkeypatch.context() as changed:
+        template = huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(hub.url, NOBODY)
+        changed.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        changed.setattr(huggingface_hub.constants, "ENDPOINT", NOBODY)
+        changed.setattr(time, "sleep", lambda seconds: None)
+        assert f"The Hub ({NOBODY}) cannot be reached" in fault()
     offline()
     assert "switched off (HF_HUB_OFFLINE=1)" in fault()
 
@@ -167,3 +184,54 @@ def test_a_bundle_is_pulled_once_and_comes_from_a_cache_that_cannot_be_written(
     hub.requests.clear()
     assert {name: route() for name, route in routes.items()} == first and not hub.requests
     assert {path: path.lstat().st_mtime_ns for path in cache.rglob("*")} == before
+
+
+@pytest.mark.parametrize("file", ["config.json", "generation_config.json"])
+def test_what_training_leaves_about_the_cache_makes_nothing_slow(bundle_files, tmp_path, file):
+    for name, content in bundle_files("REMI").items():
+        (tmp_path / name).write_bytes(content)
+    said = json.loads((tmp_path / file).read_text())
+    (tmp_path / file).write_text(json.dumps(said | {"use_cache": False}))
+    made = MidiContinuationPipeline.from_pretrained(tmp_path)
+    widths = []
+    made.model.register_forward_pre_hook(
+        lambda model, args, kwargs: widths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    found = made(make_score(1), **SETTINGS)["token_ids"]
+    assert widths == [16, 1, 1, 1, 1, 1, 1, 1]
+    (tmp_path / file).write_text(json.dumps(said))
+    assert MidiContinuationPipeline.from_pretrained(tmp_path)(make_score(1), **SETTINGS)["token_ids"] == found
+
+
+def test_a_bundle_may_lie_in_a_folder_of_a_repository(hub, bundle_files):
+    hub.put(NAME, {f"bundle/{name}": content for name, content in bundle_files("REMI").items()})
+    made = MidiContinuationPipeline.from_pretrained(NAME, model_kwargs={"subfolder": "bundle"})
+    assert made(make_score(1), **SETTINGS)["token_ids"]
+
+
+def test_a_token_that_is_not_to_be_used_is_not(two_versions, hub):
+    hub.requests.clear()
+    MidiContinuationPipeline.from_pretrained(NAME, token=False)
+    assert not [path for _, path, user in hub.requests if user and "/resolve/" in path]
+
+
+def test_trust_goes_with_a_model_to_its_processor(hub, tmp_path, tiny_model, monkeypatch):
+    (tmp_path / "strange_words.py").write_text("from miditok import REMI\n\n\nclass Strange(REMI):\n    pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    processor = MidiProcessor.from_tokenization("strange_words.Strange")
+    save_bundle(tiny_model("REMI"), processor, tmp_path / "bundle")
+    hub.put(NAME, {path.name: path.read_bytes() for path in (tmp_path / "bundle").iterdir()})
+    routes = (
+        lambda **trust: MidiContinuationPipeline.from_pretrained(NAME, **trust),
+        lambda **trust: pipeline("midi-continuation", model=NAME, **trust),
+        lambda **trust: MidiContinuationPipeline(AutoModelForCausalLM.from_pretrained(NAME, **trust)),
+        lambda **trust: MidiContinuationPipeline(
+            model := AutoModelForCausalLM.from_pretrained(NAME), find_processor(model, **trust)
+        ),
+    )
+    for route in routes:
+        monkeypatch.delitem(sys.modules, "strange_words", raising=False)
+        with pytest.raises(ValueError, match="strange_words.Strange"):
+            route()
+        assert "strange_words" not in sys.modules
+        assert route(trust_remote_code=True).processor.tokenization == "strange_words.Strange"

@@ -1,12 +1,20 @@
 """Scripts take the id and the revision of a bundle on the Hub, and runs name it by id and commit."""
 
+import io
 import json
 
 import pytest
+import torch
+from datasets import Dataset
+from safetensors.torch import load_file
 
-from neuromusic_hf.bundles import ModelIdentity, save_bundle
+from neuromusic_hf import MidiProcessor
+from neuromusic_hf.bundles import save_bundle
+from neuromusic_hf.metrics import load_harmony_embedding
+from neuromusic_hf.metrics.embedding import SHIPPED_EMBEDDING
+from neuromusic_hf.reports import ScoringOptions
 from neuromusic_hf.reports.run_model import load_run_model
-from neuromusic_hf.runs import read_run
+from neuromusic_hf.runs import find_pieces, read_run
 
 NAME = "alice/music"
 LENGTHS = ("--prompt_length", 16, "--continue_length", 8, "--max_items", 2, "--no-save_pictures")
@@ -24,28 +32,67 @@ def commits(hub, tmp_path, tiny_model, processor_of) -> dict[str, str]:
     return made
 
 
-def test_a_run_with_a_model_of_the_hub_is_made_and_scored_and_all_again_offline(
-    hub, commits, offline, midi_folder, tmp_path, call_script
+@pytest.fixture
+def corpus(hub, midi_folder) -> str:
+    """A data set whose revision v1 has one piece in each split, and main three."""
+
+    def rows(files):
+        buffer = io.BytesIO()
+        midi = [{"bytes": file.read_bytes(), "path": file.name} for file in files]
+        Dataset.from_dict({"midi": midi}).to_parquet(buffer)
+        return buffer.getvalue()
+
+    files = sorted(midi_folder.glob("*.mid"))
+    for revision, size in (("v1", 1), ("main", 3)):
+        parts = {split: files[3 * part :][:size] for part, split in enumerate(("train", "validation", "test"))}
+        shards = {f"data/{split}-00000-of-00001.parquet": rows(part) for split, part in parts.items()}
+        commit = hub.put("alice/corpus", shards, kind="dataset")
+        hub.store.repositories["dataset", "alice/corpus"].tags[revision] = commit
+    return "alice/corpus"
+
+
+def test_a_run_with_what_is_on_the_hub_is_made_scored_and_made_again_offline(
+    hub, commits, corpus, offline, tmp_path, call_script
 ):
-    def continue_and_score(name, *more):
-        call_script("continue_midi", NAME, midi_folder, "--revision", "v1", *LENGTHS, "--output", tmp_path / name)
-        call_script("score_continuations", tmp_path / name, "--output", tmp_path / f"{name}_report", "--num_proc", 1)
+    def run(name):
+        arguments = ("--revision", "v1", "--corpus_revision", "v1", *LENGTHS, "--output", tmp_path / name)
+        call_script("continue_midi", NAME, corpus, *arguments)
         settings = json.loads((tmp_path / name / "settings.json").read_text())
         assert settings["model"] == {"name": NAME, "revision": commits["v1"], "files": None}
-        scores = json.loads((tmp_path / f"{name}_report" / "scores.json").read_text())
-        assert scores["model"]["tokenization"] == "REMI" and scores["token_errors"]
-        tokens = sorted((tmp_path / name).glob("*.tokens.txt"))
-        return [path.read_text() for path in tokens or sorted((tmp_path / name).glob("*.mid"))]
+        return [path.read_bytes() for path in sorted((tmp_path / name).glob("*.mid"))]
 
-    first = continue_and_score("first")
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "hub_cache").rglob("*")}
+    call_script(
+        "train_harmony_embedding", corpus, "--revision", "main", "--vector_size", 8, "--output", tmp_path / "harmony"
+    )
+    embedding = load_harmony_embedding(tmp_path / "harmony")
+    assert embedding.training["pieces"] == 3
+    first = hub.put("alice/harmony", {path.name: path.read_bytes() for path in (tmp_path / "harmony").iterdir()})
+    hub.store.repositories["model", "alice/harmony"].tags["v1"] = first
+    hub.put("alice/harmony", {path.name: path.read_bytes() for path in SHIPPED_EMBEDDING.iterdir()})
+
+    written = run("run")
+    call_script(
+        "score_continuations", tmp_path / "run", "--output", tmp_path / "report", "--num_proc", 1, "--train_corpus",
+        corpus, "--revision", "v1", "--harmony_embedding", "alice/harmony", "--harmony_revision", "v1",
+    )  # fmt: skip
+    scores = json.loads((tmp_path / "report" / "scores.json").read_text())
+    assert scores["settings"]["harmony_embedding"]["sha256"] == embedding.sha256
+    assert scores["pieces"]["continued"] == 1 and scores["settings"]["train_corpus"] == corpus
+    assert scores["model"]["tokenization"] == "REMI" and scores["token_errors"]
+
+    before = {path: path.lstat().st_mtime_ns for path in (tmp_path / "hub_cache").rglob("*")}
     offline()
     hub.requests.clear()
-    assert continue_and_score("second") == first and not hub.requests
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "hub_cache").rglob("*")} == before
-    identity = read_run(tmp_path / "second").model
-    assert identity == ModelIdentity(NAME, commits["v1"]) and not identity.is_of_folder
-    assert load_run_model(read_run(tmp_path / "second")).processor.tokenization == "REMI"
+    assert len(written) == 4 and run("again") == written
+    assert load_run_model(read_run(tmp_path / "again")).processor.tokenization == "REMI"
+    assert not hub.requests
+    assert {path: path.lstat().st_mtime_ns for path in (tmp_path / "hub_cache").rglob("*")} == before
+
+
+def test_revisions_of_scores_belong_to_something():
+    for options in ({"revision": "v1"}, {"harmony_revision": "v1"}):
+        with pytest.raises(ValueError, match="name that too"):
+            ScoringOptions(**options)
 
 
 def test_a_revision_goes_with_what_is_on_the_hub(commits, tmp_path, midi_folder, call_script):
@@ -55,3 +102,33 @@ def test_a_revision_goes_with_what_is_on_the_hub(commits, tmp_path, midi_folder,
     ):
         with pytest.raises(ValueError, match=f"(?s)evision 'v1'.*{named}"):
             call_script("continue_midi", *arguments, *LENGTHS, "--output", tmp_path / "out")
+
+
+def test_training_goes_on_from_a_bundle_of_the_hub_and_again_offline(
+    hub, commits, offline, midi_folder, tmp_path, call_script
+):
+    def train(name):
+        options = {
+            "model": NAME, "tokenization": NAME, "revision": "v1", "corpus": midi_folder, "context_length": 64,
+            "max_steps": 1, "per_device_train_batch_size": 2, "max_eval_blocks": 2, "learning_rate": 0.0001,
+            "output_dir": tmp_path / name, "disable_tqdm": True,
+        }  # fmt: skip
+        call_script("train", *(part for option, value in options.items() for part in (f"--{option}", value)))
+        bundle = tmp_path / name / "bundle"
+        assert MidiProcessor.from_pretrained(bundle).tokenization == "REMI"
+        record = (bundle / "run.json").read_text()
+        assert json.loads(record)["base_model"] == {"name": NAME, "revision": commits["v1"]}
+        assert "hub_cache" not in record + (bundle / "recipe.yaml").read_text()
+        return load_file(bundle / "model.safetensors")
+
+    first = train("first")
+    offline()
+    hub.requests.clear()
+    second = train("second")
+    assert not hub.requests and all(torch.equal(second[name], weight) for name, weight in first.items())
+
+
+def test_pieces_of_the_hub_are_continued_by_revision(corpus):
+    assert [len(find_pieces([corpus], revision=revision)) for revision in ("v1", None)] == [1, 3]
+    (piece,) = find_pieces([corpus], revision="v1")
+    assert piece.read()[:4] == b"MThd"
