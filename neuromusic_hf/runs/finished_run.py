@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..bundles import ModelIdentity
 from ..disk import read_json, to_json, user_path
+from ..hub.bounds import check_inside
 from .records import LeftOutRecord, Manifest, PieceRecord, RunSettings
 from .run_folder import MANIFEST_NAME, RUN_OF
 
@@ -50,7 +51,7 @@ def read_run(manifest: str | Path) -> FinishedRun:
 
     Raises:
         `FileNotFoundError`: there is none, or a file that it names is missing.
-        `ValueError`: it is not the manifest of a test run.
+        `ValueError`: it is not the manifest of a test run, or names a link to a file elsewhere.
     """
     path = user_path(manifest)
     path = path / MANIFEST_NAME if path.is_dir() else path
@@ -68,4 +69,6 @@ def read_run(manifest: str | Path) -> FinishedRun:
             f"{path.parent} lacks {len(missing)} files of its manifest, such as {missing[0]}: copy the whole folder, "
             "or continue again with --overwrite."
         )
+    for name in names:
+        check_inside(path.parent / name, path.parent)
     return FinishedRun(path.parent, content.settings, content.pieces, content.pieces_left_out)
