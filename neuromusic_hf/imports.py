@@ -61,9 +61,14 @@ def import_by_path(path: str, kind: type | tuple[type, ...], what: str) -> Any:
     return _import(path, what, f"an instance of {kinds}", lambda found: isinstance(found, kind))
 
 
+def is_import_path(text: str) -> bool:
+    """Whether it has the form of one, and not of a file, a folder, or an id of the Hub."""
+    return "." in text and all(part.isidentifier() for part in text.split("."))
+
+
 def _import(path: str, what: str, needed: str, fits: Callable[[Any], bool]) -> Any:
     module_name, _, name = path.rpartition(".")
-    if not module_name or not all(part.isidentifier() for part in path.split(".")):
+    if not is_import_path(path):
         raise ValueError(f"No {what} {path!r}: it is no import path, such as my_package.my_module.my_name.")
     try:
         module = importlib.import_module(module_name)

@@ -12,10 +12,9 @@ import argparse
 import logging
 import os
 
-from transformers import pipeline
 from transformers.utils import logging as transformers_logging
 
-import neuromusic_hf  # noqa: F401
+from neuromusic_hf import MidiContinuationPipeline
 from neuromusic_hf.bundles import find_bundle
 from neuromusic_hf.corpora import SPLIT_NAMES
 from neuromusic_hf.disk import lock_folder
@@ -38,6 +37,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=os.path.expanduser, help="folder of a run or of a bundle, or Hub id")
     parser.add_argument("prompts", nargs="+", help="MIDI files, folders of them, or a corpus (its test split)")
+    parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub; main if not given")
     parser.add_argument("--output", type=os.path.expanduser, required=True, help="folder to write to")
     parser.add_argument("--overwrite", action="store_true", help="begin anew, whatever the folder holds of a run")
     parser.add_argument("--max_items", type=int, help="choose so many of the pieces, by --seed; all if not given")
@@ -64,6 +64,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--split", default="test", choices=SPLIT_NAMES, help="which split of a corpus")
     parser.add_argument("--data_dir", help="where a corpus lies, if it is here already")
+    parser.add_argument("--corpus_revision", help="branch, tag or commit of a corpus on the Hub; main if not given")
     parser.add_argument("--num_proc", type=int, help="processes that read a corpus")
     parser.add_argument("--trust_remote_code", action="store_true", help="run code that a Hub repository ships")
     return parser.parse_args()
@@ -83,18 +84,24 @@ def main():
     output = OutputSettings(pictures=args.save_pictures, audio=args.save_audio, soundfont=args.soundfont)
     output.check()
     args.model = find_bundle(args.model)
-    check_base(args.model)
+    check_base(args.model, args.revision)
     state = join_processes()
     logging.basicConfig(level=logging.INFO if state.is_main_process else logging.ERROR, format="%(message)s")
     transformers_logging.set_verbosity_error()
 
     with lock_folder(args.output):
-        continuer = pipeline(
-            "midi-continuation", model=args.model, device=state.device, trust_remote_code=args.trust_remote_code
+        continuer = MidiContinuationPipeline.from_pretrained(
+            args.model, revision=args.revision, device=state.device, trust_remote_code=args.trust_remote_code
         )
         settings.check(continuer.model)
         with state.main_process_first():
-            pieces = find_pieces(args.prompts, split=args.split, data_dir=args.data_dir, num_proc=args.num_proc)
+            pieces = find_pieces(
+                args.prompts,
+                split=args.split,
+                data_dir=args.data_dir,
+                revision=args.corpus_revision,
+                num_proc=args.num_proc,
+            )
             pieces = choose_pieces(pieces, args.max_items, args.seed)
 
         run = RunWriter(continuer, pieces, RunFolder(args.output), settings, output)

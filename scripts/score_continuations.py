@@ -20,6 +20,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("manifest", help="manifest.json of a run, or the folder that holds it")
     parser.add_argument("--output", type=os.path.expanduser, required=True, help="folder to write to")
     parser.add_argument("--train_corpus", help="corpus that the model was trained on; needed for novelty")
+    parser.add_argument("--revision", help="branch, tag or commit of that corpus on the Hub; main if not given")
     parser.add_argument("--data_dir", help="where that corpus lies, if it is here already")
     parser.add_argument(
         "--split_shares",
@@ -30,6 +31,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--harmony_embedding", help="folder or Hub id; the one that comes with the package if not given"
     )
+    parser.add_argument("--harmony_revision", help="its branch, tag or commit on the Hub; main if not given")
     parser.add_argument(
         "--comparison",
         action="append",
@@ -38,6 +40,9 @@ def parse_arguments() -> argparse.Namespace:
         "may be given several times",
     )
     parser.add_argument("--num_proc", type=int, help="processes; as many as there are cores if not given")
+    parser.add_argument(
+        "--trust_remote_code", action="store_true", help="run code that the model's repository ships or names"
+    )
     return parser.parse_args()
 
 
@@ -47,10 +52,13 @@ def main():
     options = ScoringOptions(
         comparisons=args.comparison,
         harmony_embedding=args.harmony_embedding,
+        harmony_revision=args.harmony_revision,
         train_corpus=args.train_corpus,
+        revision=args.revision,
         data_dir=args.data_dir,
         split_shares=args.split_shares,
         num_proc=args.num_proc,
+        trust_remote_code=args.trust_remote_code,
     )
     with lock_folder(args.output):
         run = read_run(args.manifest)

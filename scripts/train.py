@@ -59,6 +59,7 @@ def train(model_args: ModelArguments, data_args: DataArguments, args: RunArgumen
         processor,
         context_length=data_args.context_length,
         sampling=model_args.sampling,
+        revision=model_args.revision,
         trust_remote_code=model_args.trust_remote_code,
         **model_args.sizes,
     )
@@ -70,7 +71,7 @@ def train(model_args: ModelArguments, data_args: DataArguments, args: RunArgumen
         metrics |= trainer.evaluate()
         if args.do_test:
             metrics |= evaluate_test_split(trainer, blocks)
-        save_run(trainer, blocks.facts, metrics)
+        save_run(trainer, blocks.facts, metrics, corpus.provenance)
 
 
 if __name__ == "__main__":

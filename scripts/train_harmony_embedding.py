@@ -10,7 +10,7 @@ import os
 
 from neuromusic_hf import load_corpus
 from neuromusic_hf.corpora import SPLIT_NAMES
-from neuromusic_hf.disk import lock_folder
+from neuromusic_hf.disk import lock_folder, to_json
 from neuromusic_hf.metrics.embedding_training import EmbeddingSettings, reduce_corpus, train_harmony_embedding
 
 
@@ -18,6 +18,7 @@ def parse_arguments() -> argparse.Namespace:
     defaults = EmbeddingSettings()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", help="name, folder or archive of a corpus, or several joined with +")
+    parser.add_argument("--revision", help="branch, tag or commit of a corpus on the Hub; main if not given")
     parser.add_argument("--output", type=os.path.expanduser, required=True, help="folder to write to")
     parser.add_argument("--split", default="train", choices=SPLIT_NAMES, help="which split of the corpus")
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
@@ -31,6 +32,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=defaults.epochs, help="passes over the pieces")
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--push_to_hub", metavar="REPOSITORY", help="upload to this repository of the Hub")
+    parser.add_argument("--private", action="store_true", default=None, help="make a new repository there private")
     return parser.parse_args()
 
 
@@ -42,14 +44,14 @@ def main():
         args.vector_size, args.window, args.min_count, args.sample, epochs=args.epochs, seed=args.seed
     )
     with lock_folder(args.output):
-        pieces = load_corpus(args.corpus, args.data_dir, num_proc=args.num_proc)[args.split]
+        corpus = load_corpus(args.corpus, args.data_dir, num_proc=args.num_proc, revision=args.revision)
+        pieces = corpus[args.split]
         reductions, dropped = reduce_corpus(pieces, args.num_proc)
-        source = {"corpus": args.corpus, "split": args.split, "dropped": dropped}
+        source = {"corpora": to_json(corpus.provenance), "split": args.split, "dropped": dropped}
         embedding = train_harmony_embedding(reductions, settings, source)
+        embedding.save_pretrained(args.output)
         if args.push_to_hub:
-            embedding.push_to_hub(args.push_to_hub, args.output)
-        else:
-            embedding.save_pretrained(args.output)
+            embedding.push_to_hub(args.push_to_hub, private=args.private)
     logging.info(
         "%d words from %d bars of %d pieces are in %s; %d pieces without harmony: %s.",
         len(embedding.words),

@@ -81,6 +81,7 @@ EXTENDED = {
     ),
     "transformers.PreTrainedTokenizerFast": ("_encode_plus",),
     "transformers.Trainer": (
+        "_finish_current_push",
         "_get_grad_norm",
         "_get_output_dir",
         "_load_rng_state",

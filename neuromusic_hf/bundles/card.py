@@ -1,5 +1,6 @@
 """The card of a bundle: written from its files and the id of its repository, and from nothing else."""
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from ..hub import CARD_NAME, Card, Section, escape
 from . import card_records, card_use
 from .card_metadata import card_metadata
 from .facts import BundleFacts
+
+logger = logging.getLogger(__name__)
 
 PLACEHOLDER = "user/model"
 """The id in the card of a bundle that has no repository yet."""
@@ -49,7 +52,7 @@ def write_card(folder: str | Path, repo_id: str | None = None):
     Args:
         folder (`str` or `Path`): of the bundle.
         repo_id (`str`, *optional*):
-            The repository that it is for. Without it a place is held in it, which [`push_bundle`] fills in.
+            The repository that it is for. Without it the card names another, which the log tells; a push mends that.
 
     Raises:
         `ValueError`: a file of the bundle is damaged.
@@ -58,3 +61,5 @@ def write_card(folder: str | Path, repo_id: str | None = None):
     path = Path(folder, CARD_NAME)
     existing = path.read_text(encoding="utf-8") if path.is_file() else None
     write_whole(path, bundle_card(folder, repo_id or PLACEHOLDER).render(existing))
+    if repo_id is None:
+        logger.info("%s is the card of a repository %s: scripts/push_bundle.py writes its name.", path, PLACEHOLDER)

@@ -9,7 +9,8 @@ from .licences import strictest
 
 TAGS = ("music", "midi", "symbolic-music", "midi-continuation", "neuromusic_hf")
 TASK = "text-generation"
-LANGUAGE_METRICS = {"loss": "Nats a token", "nats_per_note": "Nats a note", "token_accuracy": "Token accuracy"}
+TASK_NAME = "Music generation"
+LANGUAGE_METRICS = {"loss": "nats a token", "nats_per_note": "nats a note", "token_accuracy": "token accuracy"}
 
 
 def card_metadata(facts: BundleFacts, name: str, tags: Iterable[str]) -> dict:
@@ -50,7 +51,7 @@ def _results(facts: BundleFacts) -> list[EvalResult]:
         found.append(
             EvalResult(
                 task_type=TASK,
-                task_name="Continuation of music",
+                task_name=TASK_NAME,
                 dataset_type=dataset or names,
                 dataset_name=names,
                 dataset_split=split,
@@ -66,7 +67,7 @@ def _results(facts: BundleFacts) -> list[EvalResult]:
         found.append(
             EvalResult(
                 task_type=TASK,
-                task_name="Modelling of music",
+                task_name=TASK_NAME,
                 dataset_type=dataset or names,
                 dataset_name=names,
                 dataset_split=split,

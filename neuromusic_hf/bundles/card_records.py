@@ -10,6 +10,11 @@ from .citations import citations
 from .facts import BundleFacts, told
 from .licences import is_non_commercial
 
+SCORE_HEADS = (
+    "", "score", "95% interval", "noise floor", "p", "originals' distance", "continuations' distance", "pieces",
+    "difference",
+)  # fmt: skip
+
 
 def data(facts: BundleFacts) -> str:
     """What it was trained on, and under which licences."""
@@ -65,14 +70,13 @@ def training(facts: BundleFacts) -> str:
     said = []
     if steps:
         said.append(f"{steps:,} optimizer steps" + (f" by {processes} processes" if (processes or 1) > 1 else ""))
-    if hardware := _hardware(facts):
-        said.append(f"on {hardware}")
-    parts = [" ".join(said).capitalize() + "." if said else ""]
+        said += [f"on {hardware}"] if (hardware := _hardware(facts)) else []
+    parts = [f"Trained in {' '.join(said)}." if said else ""]
     if facts.base_model and not facts.adapter:
         parts.append(f"It went on from {link_to(facts.base_model)}.")
     measured = facts.measured(LANGUAGE_METRICS)
     rows = [[LANGUAGE_METRICS[name], split, f"{value:.3f}"] for name, split, value in measured]
-    parts.append(table(["measured", "on", ""], rows) if rows else "")
+    parts.append(table(["measured", "on", "value"], rows) if rows else "")
     if facts.recipe:
         recipe = yaml.safe_dump(facts.recipe, sort_keys=False, allow_unicode=True)
         block = code_block(recipe, "yaml")
@@ -96,15 +100,16 @@ def scores(facts: BundleFacts) -> str:
         interval = told(score, list, "interval") or []
         interval = " to ".join(_figure(bound) for bound in interval) if len(interval) == 2 else "–"
         others = [_figure(score.get(key)) for key in ("noise_floor_95", "p_value", "mean_original", "mean_generated")]
-        rows.append([escape(title), f"**{_figure(score['score'])}**", interval, *others, str(score.get("num_pieces"))])
+        figure, pieces = f"**{_figure(score['score'])}**", _figure(score.get("num_pieces"))
+        rows.append([escape(title), figure, interval, *others, pieces, _difference(score)])
     parts = ["## Scores", _protocol(facts)] if rows else []
     if rows:
-        heads = ["", "score", "95% interval", "noise floor", "p", "originals", "continuations", "pieces"]
         parts += [
-            table(heads, rows),
+            table(SCORE_HEADS, rows),
             "Each score is the divergence (KL, in nats; lower is better) between how far continuations and how far "
             "the originals are from their prompts, whose means stand beside it. A score under the noise floor, which "
-            "95% of random halves of the originals do not exceed, shows no difference.",
+            "95% of random halves of the originals do not exceed, shows no difference; one whose whole interval lies "
+            "above it shows a clear one.",
         ]
     errors = told(facts.scores, dict, "token_errors") or {}
     if (share := told(errors, float, "token_error_rate")) is not None:
@@ -112,6 +117,16 @@ def scores(facts: BundleFacts) -> str:
     if novelty := _novelty(facts):
         parts.append(novelty)
     return "\n\n".join(part for part in parts if part)
+
+
+def _difference(score: dict) -> str:
+    """What the score shows."""
+    least, floor = (told(score, list, "interval") or [None])[0], told(score, float, "noise_floor_95")
+    if floor is None:
+        return "–"
+    if score["score"] <= floor:
+        return "none shown"
+    return "clear" if isinstance(least, float) and least > floor else "perhaps"
 
 
 def _protocol(facts: BundleFacts) -> str:
@@ -149,7 +164,7 @@ def examples(facts: BundleFacts) -> str:
     shown = []
     for stem, names in facts.examples.items():
         by_kind = {name.rpartition(".")[2].lower(): quote(name) for name in names}
-        parts = [f"**{escape(stem.rpartition('/')[2])}**"]
+        parts = [_caption(facts, stem)]
         if "png" in by_kind:
             parts.append(f"![Piano roll of the prompt and what the model wrote]({by_kind['png']})")
         if "wav" in by_kind:
@@ -158,6 +173,15 @@ def examples(facts: BundleFacts) -> str:
         files = [f"[{title}]({by_kind[kind]})" for title, kind in links.items() if kind in by_kind]
         shown.append("\n\n".join([*parts, ", ".join(files)] if files else parts))
     return "\n\n".join(["## Examples", "Prompts, and how the model goes on.", *shown]) if shown else ""
+
+
+def _caption(facts: BundleFacts, stem: str) -> str:
+    said = told(facts.scores, dict, "examples", stem) or {}
+    text = f"**{escape(told(said, str, 'place') or stem)}**"
+    if piece := told(said, str, "piece"):
+        text += f": {escape(piece)}"
+    start = told(said, float, "continuation_at_seconds")
+    return text if start is None else f"{text}; the continuation begins at {start:.1f} s"
 
 
 def limits(facts: BundleFacts) -> str:

@@ -10,14 +10,16 @@ MODEL_NAMES = {"gpt2": "GPT-2", "llama": "Llama", "music_transformer": "Music Tr
 
 def about(facts: BundleFacts) -> str:
     """What it is."""
+    names, _, _ = facts.trained_on
+    trained = f", trained on {escape(names)}," if names else ""
     tokenization = f"{escape(facts.tokenization)} tokens" if facts.tokenization else "tokens"
     if facts.adapter:
         kind = escape(told(facts.adapter, str, "peft_type") or "peft")
         base = f" of {link_to(facts.base_model)}" if facts.base_model else ""
-        text = f"An adapter ({kind}){base} that continues music: it reads and writes MIDI as {tokenization}."
+        text = f"An adapter ({kind}){base}{trained} that continues music: it reads and writes MIDI as {tokenization}."
     elif facts.config:
         kind = MODEL_NAMES.get(facts.model_type or "") or escape(facts.model_type or "language model")
-        text = f"A model of music ({kind}) that continues pieces: it reads and writes MIDI as {tokenization}."
+        text = f"A model of music ({kind}){trained} that continues pieces: it reads and writes MIDI as {tokenization}."
     else:
         text = f"A processor that turns MIDI into {tokenization}, and back."
     rows = [[escape(name), value] for name, value in _said(facts)]
@@ -34,9 +36,17 @@ def _said(facts: BundleFacts) -> list[tuple[str, str]]:
         ("context", sizes.get("context") and f"{sizes['context']:,} tokens"),
         ("tokenization", facts.tokenization and escape(facts.tokenization)),
         ("vocabulary", facts.vocab_size and f"{facts.vocab_size:,} ids"),
+        ("samples by", _sampling(facts)),
         ("vocabulary hash", facts.vocabulary_hash and f"`{facts.vocabulary_hash[:64]}`"),
     ]
     return [(name, str(value)) for name, value in rows if value]
+
+
+def _sampling(facts: BundleFacts) -> str:
+    if not facts.generation.get("do_sample"):
+        return "the likeliest token" if facts.generation.get("do_sample") is False else ""
+    said = {name: told(facts.generation, float, name) for name in ("temperature", "top_k", "top_p")}
+    return ", ".join(f"`{name}` {value:g}" for name, value in said.items() if value is not None)
 
 
 def use(facts: BundleFacts, repo_id: str) -> str:
@@ -85,7 +95,7 @@ def _trust(facts: BundleFacts) -> str:
             if facts.config
             else ""
         )
-    files = ", ".join(f"[{escape(name)}]({quote(name)})" for name in facts.code)
+    files = ", ".join(f"[`{name}`]({quote(name)})" for name in facts.code)
     where = "" if facts.needs_trust else " where neuromusic_hf is not imported; where it is, the package's own is run"
     return (
         f"**Trust.** `trust_remote_code=True` runs code of this repository ({files}){where}. Read it first, and name "

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import yaml
 from safetensors import SafetensorError, safe_open
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, GENERATION_CONFIG_NAME
 
 from ..hub import is_hub_id
 from ..models import MusicTransformerConfig
@@ -44,7 +44,7 @@ class BundleFacts:
 
     Args:
         folder (`Path`): of the bundle.
-        config, adapter, processor, run, scores, recipe (`dict`): what the files of these hold.
+        config, generation, adapter, processor, run, scores, recipe (`dict`): what the files of these hold.
 
     Raises (by `read`):
         `ValueError`: a file is damaged.
@@ -52,6 +52,7 @@ class BundleFacts:
 
     folder: Path
     config: dict = field(default_factory=dict)
+    generation: dict = field(default_factory=dict)
     adapter: dict = field(default_factory=dict)
     processor: dict = field(default_factory=dict)
     run: dict = field(default_factory=dict)
@@ -61,7 +62,13 @@ class BundleFacts:
     @classmethod
     def read(cls, folder: str | Path) -> BundleFacts:
         """Reads them."""
-        names = {"config": CONFIG_NAME, "adapter": ADAPTER_CONFIG_NAME, "processor": PROCESSOR_NAME, "run": RUN_NAME}
+        names = {
+            "config": CONFIG_NAME,
+            "generation": GENERATION_CONFIG_NAME,
+            "adapter": ADAPTER_CONFIG_NAME,
+            "processor": PROCESSOR_NAME,
+            "run": RUN_NAME,
+        }
         names |= {"scores": SCORES_NAME, "recipe": RECIPE_NAME}
         return cls(Path(folder), **{key: _read(Path(folder, name)) for key, name in names.items()})
 

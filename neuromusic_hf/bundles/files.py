@@ -8,21 +8,21 @@ from pathlib import Path, PurePosixPath
 from transformers.dynamic_module_utils import get_relative_imports
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
+WEIGHTS = ("model*.safetensors", "adapter_model*.safetensors")
+RECORDS = ("recipe.yaml", "run.json", "scores.json", "examples/*")
+"""They tell of the very weights that they stand beside."""
+
 BUNDLE_FILES = (
+    *WEIGHTS,
     "config.json",
     "generation_config.json",
-    "model*.safetensors",
     "model*.safetensors.index.json",
     "adapter_config.json",
-    "adapter_model*.safetensors",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "processor_config.json",
-    "recipe.yaml",
-    "run.json",
-    "scores.json",
-    "examples/*",
+    *RECORDS,
     "README.md",
 )
 """Names of a bundle's files, beside the code that its configs name."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from ..disk import hash_files
+from ..disk import hash_files, left_out_if_none
+from ..hub import pulled_from
 from ..models.adapters import Adapter
 from .bundle import BESIDE_WEIGHTS
 
@@ -22,16 +23,18 @@ class ModelIdentity:
     Which model it is, and as of when.
 
     Attributes:
-        name (`str`): the folder or repository it was loaded from.
+        name (`str`): the folder it was loaded from, or its id on the Hub.
         revision (`str`): its commit on the Hub, or the SHA-256 over its weights in a folder.
         files (`str`, *optional*):
             SHA-256 over the files beside the weights that decide. `None` of a model from the Hub, whose commit tells
             them, and in records that were made before there was this.
+        base (`str`, *optional*): of an adapter, where its base is on the Hub: id and commit of that, as `id@commit`.
     """
 
     name: str
     revision: str
     files: str | None = None
+    base: str | None = left_out_if_none()
 
     @classmethod
     def of(cls, model: PreTrainedModel) -> ModelIdentity:
@@ -41,8 +44,9 @@ class ModelIdentity:
         Raises:
             `FileNotFoundError`: it came from a folder that holds no weights.
         """
-        name, commit = model.name_or_path, getattr(model, "hub_commit", None)
-        return cls(name, commit or weights_hash(name), files_hash(name))
+        name, commit, base = model.name_or_path, getattr(model, "hub_commit", None), getattr(model, "hub_base", None)
+        name, commit = pulled_from(name) or (name, commit)
+        return cls(name, commit or weights_hash(name), None if commit else files_hash(name), base)
 
     @property
     def is_of_folder(self) -> bool:

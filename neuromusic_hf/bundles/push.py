@@ -3,24 +3,26 @@
 import contextlib
 import glob
 import json
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import CommitInfo, HfApi, snapshot_download
-from huggingface_hub.errors import RevisionNotFoundError
 from transformers import PreTrainedModel
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
-from ..disk import user_path, write_json
+from ..disk import hash_files, write_json
 from ..hub import CARD_NAME, is_hub_id, make_repository, push_folder
-from ..models.adapters import find_processor
+from ..models.adapters import find_processor, load_processor
 from ..tokenization import MidiProcessor
-from .bundle import save_bundle
+from .bundle import find_bundle, save_bundle
 from .card import bundle_card
-from .facts import BundleFacts
-from .files import CONFIGS, OF_EARLIER_PUSHES, bundle_files, code_files
+from .facts import PROCESSOR_NAME, BundleFacts
+from .files import CONFIGS, OF_EARLIER_PUSHES, RECORDS, WEIGHTS, bundle_files, choose, code_files
+from .pipeline_file import PIPELINE_FILE, add_pipeline_file
 
 LARGEST_SHARD = "50GB"
 """As transformers has it."""
@@ -71,10 +73,11 @@ def push_bundle(
     with tempfile.TemporaryDirectory() as staging:
         staged = Path(staging)
         if isinstance(model, str | Path):
-            _link_bundle(user_path(model), staged)
+            _link_bundle(Path(find_bundle(model)), staged, processor)
         else:
             save_bundle(model, processor or find_processor(model), staged, max_shard_size=max_shard_size)
-            (staged / CARD_NAME).unlink(missing_ok=True)  # peft's
+            _lift_adapter(staged)
+            _keep_records(staged, repo_id, **pushing)
         if (staged / ADAPTER_CONFIG_NAME).exists():
             _name_base(staged, base_model, pushing.get("token"))
         return _push(staged, repo_id, tags, **{"commit_message": "Upload bundle"} | _given(pushing))
@@ -98,7 +101,7 @@ def push_processor(processor: MidiProcessor, repo_id: str, *, tags: Iterable[str
     with tempfile.TemporaryDirectory() as staging:
         staged = Path(staging)
         processor.save_pretrained(staged)
-        with _small_files(repo_id, **pushing) as there:
+        with _Place.of(repo_id, **pushing).files() as there:
             if not {CONFIG_NAME, ADAPTER_CONFIG_NAME} & {path.name for path in there.iterdir()}:
                 return _push(staged, repo_id, tags, **pushing)
             found = BundleFacts.read(there).vocabulary_hash
@@ -111,7 +114,8 @@ def push_processor(processor: MidiProcessor, repo_id: str, *, tags: Iterable[str
 
 
 def _push(staged: Path, repo_id: str, tags: Iterable[str], **pushing: Any) -> CommitInfo:
-    with _small_files(repo_id, **pushing) as there:
+    code: list[str] = []
+    with _Place.of(repo_id, **pushing).files() as there, contextlib.suppress(ValueError):  # its configs are damaged
         code = code_files(there)
     return push_folder(
         staged,
@@ -127,11 +131,28 @@ def _given(pushing: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in pushing.items() if value is not None}
 
 
-def _link_bundle(folder: Path, staged: Path):
-    """Puts a folder's bundle into another one, without copying its weights."""
-    for name in bundle_files(folder):
+def _link_bundle(folder: Path, staged: Path, processor: MidiProcessor | None):
+    """Puts a folder's bundle into another one, without copying its weights; with a processor, if it has none."""
+    names = {*bundle_files(folder)}
+    if PROCESSOR_NAME not in names or processor is not None:
+        processor = processor or load_processor(str(folder))
+        processor.save_pretrained(staged)
+        names -= {path.name for path in staged.iterdir()}
+    for name in sorted(names):
         (staged / name).parent.mkdir(exist_ok=True)
         (staged / name).symlink_to((folder / name).resolve())
+    if PIPELINE_FILE not in names:
+        add_pipeline_file(staged)
+
+
+def _lift_adapter(staged: Path):
+    """Puts an adapter where it is looked for: peft saves one that is not named `default` in a folder of its own."""
+    (staged / CARD_NAME).unlink(missing_ok=True)  # peft's
+    folders = [path.parent for path in staged.glob(f"*/{ADAPTER_CONFIG_NAME}")]
+    if len(folders) + (staged / ADAPTER_CONFIG_NAME).exists() > 1:
+        raise ValueError("The model has several adapters: keep one of them (delete_adapter), and push that.")
+    for path in (path for folder in folders for path in folder.iterdir()):
+        path.rename(staged / path.name)
 
 
 def _name_base(staged: Path, base_model: str | None, token: str | bool | None):
@@ -150,21 +171,54 @@ def _name_base(staged: Path, base_model: str | None, token: str | bool | None):
         write_json(path, said)
 
 
-@contextlib.contextmanager
-def _small_files(
-    repo_id: str,
-    private: bool | None = None,
-    revision: str | None = None,
-    token: str | bool | None = None,
-    **_: Any,
-) -> Iterator[Path]:
-    """The configs and the code that a repository holds where a push would come to lie; the repository is made."""
-    repo_id = make_repository(repo_id, private=private, token=token)
-    patterns = [*CONFIGS, ADAPTER_CONFIG_NAME, "*.py"]
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = {"allow_patterns": patterns, "local_dir": folder, "token": token}
-        try:
-            snapshot_download(repo_id, revision=revision, **arguments)
-        except RevisionNotFoundError:  # a branch that will begin at main
-            snapshot_download(repo_id, **arguments)
-        yield Path(folder)
+def _keep_records(staged: Path, repo_id: str, **pushing: Any):
+    """Takes over what the repository tells of the model, if it has the very weights already."""
+    place = _Place.of(repo_id, **pushing)
+    weights = choose(bundle_files(staged), WEIGHTS)
+    if place.hashes(WEIGHTS) != {name: hash_files([staged / name]) for name in weights}:
+        return
+    with place.files(RECORDS) as there:
+        for path in (path for path in there.rglob("*") if path.is_file()):
+            name = path.relative_to(there)
+            if choose([name.as_posix()], RECORDS):
+                (staged / name).parent.mkdir(exist_ok=True)
+                shutil.move(path, staged / name)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A repository and the revision of it on which a push would come to lie."""
+
+    repo_id: str
+    revision: str | None
+    token: str | bool | None
+
+    @classmethod
+    def of(
+        cls,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        **_: Any,
+    ) -> "_Place":
+        """The repository is made if missing; a branch that is missing will begin at main."""
+        repo_id = make_repository(repo_id, private=private, token=token)
+        refs = HfApi(token=token).list_repo_refs(repo_id, include_pull_requests=True)
+        names = {name for ref in [*refs.branches, *(refs.pull_requests or [])] for name in (ref.name, ref.ref)}
+        return cls(repo_id, revision if revision in names else None, token)
+
+    @contextlib.contextmanager
+    def files(self, patterns: Iterable[str] = (*CONFIGS, ADAPTER_CONFIG_NAME, "*.py")) -> Iterator[Path]:
+        """A folder of the files there that fit."""
+        with tempfile.TemporaryDirectory() as folder:
+            where = {"revision": self.revision, "token": self.token, "local_dir": folder}
+            snapshot_download(self.repo_id, allow_patterns=[*patterns], **where)
+            yield Path(folder)
+
+    def hashes(self, patterns: Iterable[str]) -> dict[str, str]:
+        """SHA-256 of large files there, by name."""
+        files = HfApi(token=self.token).list_repo_tree(self.repo_id, revision=self.revision)
+        found = {file.path: file.lfs.sha256 for file in files if getattr(file, "lfs", None)}
+        return {name: found[name] for name in choose(found, patterns)}

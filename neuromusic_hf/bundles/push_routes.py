@@ -9,6 +9,7 @@ from huggingface_hub import CommitInfo
 from transformers import PreTrainedModel
 from transformers.utils import PushToHubMixin
 
+from ..hub import NotOnHubError
 from ..models.adapters import find_processor
 from ..models.music_transformer import MusicTransformerPreTrainedModel
 from ..tokenization import MidiProcessor
@@ -65,7 +66,7 @@ def _processor_of(model: PreTrainedModel) -> MidiProcessor | None:
     """The processor of a model of music; none of another model."""
     try:
         return find_processor(model)
-    except ValueError as error:
+    except (ValueError, NotOnHubError) as error:
         if not _is_ours(model):
             return None
         raise ValueError(f"{error} Or push the two together: push_bundle(model, repo_id, processor).") from error

@@ -1,13 +1,22 @@
-"""`Corpus`: what `load_corpus` gives, and what is pushed."""
+"""`Corpus`: what `load_corpus` gives, and how it is pushed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
+from huggingface_hub import CommitInfo
 
+from ..hub import push_card
+from ..music.midi_feature import LOCAL_PATH, own_name
+from .card import TallyOfCorpus, corpus_card
 from .provenance import Provenance
 from .quarantine import QuarantineReport
+from .repository import DEFAULT_CONFIG
 
 
 class Corpus(DatasetDict):
@@ -15,7 +24,7 @@ class Corpus(DatasetDict):
     Train, validation and test of a corpus.
 
     A `DatasetDict` that knows what became of its files and where its music comes from. What `datasets` makes of it
-    (`map`, `filter`, `cast_column`) is a `DatasetDict` again.
+    (`map`, `filter`, `cast_column`) is a `DatasetDict` again: make a `Corpus` of that to push it with a card.
 
     Args:
         splits (mapping of `str` to [`~datasets.Dataset`]): the rows, by split.
@@ -27,3 +36,66 @@ class Corpus(DatasetDict):
         super().__init__(splits)
         self.quarantine = quarantine
         self.provenance = provenance
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        config_name: str = DEFAULT_CONFIG,
+        *,
+        tally: TallyOfCorpus | None = None,
+        token: str | bool | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+        **kwargs: Any,
+    ) -> CommitInfo:
+        """
+        Pushes the corpus as Parquet, and a card that tells what it is.
+
+        Names of files are pushed as they are in the corpus, and no path of this machine. A push that broke off is gone
+        on with by the same call. What somebody else wrote into the card stays there.
+
+        Args:
+            repo_id (`str`):
+                Repository; made if missing.
+            config_name (`str`, *optional*, defaults to `"default"`):
+                Configuration of the repository that this corpus is to be; others there stay.
+            tally (`CorpusTally`, *optional*):
+                What a tokenizer changes in it, for the card: attribute `tally` of [`tokenize_corpus`]'s result.
+            token (`str` or `bool`, *optional*):
+                That of `hf auth login` or `HF_TOKEN` if not given.
+            revision (`str`, *optional*):
+                Branch to push to; made from main if missing.
+            create_pr (`bool`, *optional*, defaults to `False`):
+                Open a pull request in place of committing.
+            kwargs:
+                Of `DatasetDict.push_to_hub`: `private`, `max_shard_size`, `num_proc`, `commit_message`.
+
+        Returns:
+            [`~huggingface_hub.CommitInfo`]: of the commit with the card, which follows that with the rows.
+
+        Raises:
+            `ValueError`: the repository's card is damaged.
+            [`~huggingface_hub.errors.HfHubHTTPError`]: the Hub refuses, or cannot be reached.
+        """
+        shared = DatasetDict({split: _with_own_names(rows) for split, rows in self.items()})
+        pushed = shared.push_to_hub(
+            repo_id, config_name, token=token, revision=revision, create_pr=create_pr, **kwargs
+        )
+        repo_id = pushed.repo_url.repo_id
+        card = partial(corpus_card, repo_id, config_name, self, self.quarantine, self.provenance, tally)
+        return push_card(repo_id, card, repo_type="dataset", revision=pushed.pr_revision or revision, token=token)
+
+
+def _with_own_names(rows: Dataset) -> Dataset:
+    """The rows, with the names of files in place of paths that lead through this machine."""
+    paths = pc.struct_field(rows.data.table["midi"], "path")
+    if not pc.any(pc.match_substring_regex(paths, LOCAL_PATH.pattern)).as_py():
+        return rows
+    return rows.with_format("arrow").map(_name_files, batched=True, features=rows.features).with_format(None)
+
+
+def _name_files(rows: pa.Table) -> pa.Table:
+    midi = rows["midi"].combine_chunks()
+    names = pa.array((path and own_name(path) for path in midi.field("path").to_pylist()), pa.string(), size=len(midi))
+    named = pa.StructArray.from_arrays([midi.field("bytes"), names], ["bytes", "path"], mask=midi.is_null())
+    return rows.set_column(rows.schema.get_field_index("midi"), "midi", named)

@@ -120,6 +120,7 @@ def load_corpus(
     Raises:
         `ValueError`: there is no such corpus, no MIDI file in it, shares that do not add up to 1, shares for a corpus
             with official splits, `num_proc` below 1, or a split that would be empty.
+        [`PullError`]: a dataset cannot be pulled from the Hub.
 
     Example:
     ```py

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..imports import import_class
+from ..imports import import_class, is_import_path
 from .builder import MidiCorpusBuilder
 from .embedded import BachCorpus, FolkCorpus
 from .folder import FolderCorpus
@@ -114,7 +114,7 @@ def _find(name: CorpusName, data_dir: str | None) -> FoundCorpus:
         return FoundCorpus(name, data_dir, CORPORA[name])
     if not isinstance(name, str | Path):
         raise ValueError(f"{name!r} is no corpus. {_choices()}")
-    if isinstance(name, str) and _is_import_path(name) and not _exists(name):
+    if isinstance(name, str) and is_import_path(name) and not _exists(name):
         return FoundCorpus(name, data_dir, _imported(name))
     if data_dir is not None:
         raise ValueError(f"data_dir goes with a named corpus or a builder class; '{name}' is read from its own path.")
@@ -144,10 +144,6 @@ def _choices() -> str:
         f"Choose one of {', '.join(CORPORA)}, the path of a folder, zip, tar or Parquet file, a Hub dataset id "
         "(owner/name), or a subclass of MidiCorpusBuilder or its import path (my_package.my_module.MyCorpus)."
     )
-
-
-def _is_import_path(name: str) -> bool:
-    return "." in name and all(part.isidentifier() for part in name.split("."))
 
 
 def _is_hub_id(name: str) -> bool:

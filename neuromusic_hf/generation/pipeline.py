@@ -15,6 +15,7 @@ from ..bundles.pipeline_file import CustomPipelines
 from ..bundles.push import push_bundle
 from ..bundles.push_routes import PUSHING
 from ..disk import user_path
+from ..hub import check_revision
 from ..models.adapters import AutoMusicModel, find_processor
 from ..models.fit import check_match, longest_context
 from ..models.origin import PIPELINE_TASK, remember_processor, trace_loaded_models
@@ -105,11 +106,13 @@ class MidiContinuationPipeline(Pipeline):
 
         Raises:
             [`PullError`]: it cannot be pulled from the Hub.
-            `ValueError`: it is no bundle, or its parts do not fit.
+            `ValueError`: it is no bundle, or its parts do not fit, or a folder is asked for a revision.
             `OSError`: there is no such folder, or a file is missing.
         """
         given = {"revision": revision, "token": token, "trust_remote_code": trust_remote_code, **(model_kwargs or {})}
-        model = AutoMusicModel.from_pretrained(str(user_path(name)), **given)
+        name = str(user_path(name))
+        check_revision(name, revision)
+        model = AutoMusicModel.from_pretrained(name, **given)
         return cls(model, task=PIPELINE_TASK, **kwargs)
 
     @property

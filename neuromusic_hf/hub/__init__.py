@@ -1,10 +1,10 @@
 """The Hugging Face Hub, as every room meets it: what is pushed, and what is pulled."""
 
-from .card import CARD_NAME, Card, Section
+from .card import CARD_NAME, Card, Section, read_card
 from .markdown import code_block, escape, link_to, table
-from .pull import NotOnHubError, PullError, find_file, resolve_commit, telling_faults
+from .pull import NotOnHubError, PullError, check_revision, find_file, pulled_from, resolve_commit, telling_faults
 from .shipped_code import shipped_code
-from .upload import is_hub_id, make_repository, push_folder
+from .upload import is_hub_id, make_repository, push_card, push_folder
 
 __all__ = [
     "CARD_NAME",
@@ -12,13 +12,17 @@ __all__ = [
     "NotOnHubError",
     "PullError",
     "Section",
+    "check_revision",
     "code_block",
     "escape",
     "find_file",
     "is_hub_id",
     "link_to",
     "make_repository",
+    "pulled_from",
+    "push_card",
     "push_folder",
+    "read_card",
     "resolve_commit",
     "shipped_code",
     "table",

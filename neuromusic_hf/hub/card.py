@@ -139,6 +139,17 @@ class Card:
         return body
 
 
+def read_card(text: str) -> tuple[dict, list[Section]]:
+    """
+    Reads what stands in a card: its metadata, and the sections that are ours, as they stand there.
+
+    Raises:
+        `ValueError`: its metadata are no YAML.
+    """
+    metadata, body = _split(text.replace("\r\n", "\n"))
+    return metadata, [Section(match["name"], match["text"]) for match in _SECTION.finditer(body)]
+
+
 def _insert(body: str, section: str, before: str | None) -> str:
     """Puts a section behind that of a name, or in front of all sections, or at the end."""
     found = list(_SECTION.finditer(body))

@@ -20,7 +20,8 @@ def escape(text: str) -> str:
 
 
 def code_block(text: str, language: str = "") -> str:
-    """A block of code, whatever the text holds."""
+    """A block of code, whatever the text holds. Comments at the start of its lines move: they would end a section."""
+    text = re.sub("^<!--", " <!--", text, flags=re.MULTILINE)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text.strip()}\n{fence}"

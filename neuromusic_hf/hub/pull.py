@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from huggingface_hub.errors import (
     RemoteEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
+    RevisionResolutionError,
 )
 from huggingface_hub.file_download import repo_folder_name
 
@@ -24,6 +26,8 @@ from .bounds import check_inside
 
 KINDS = {"model": "model", "dataset": "data set", "space": "space"}
 """Of repositories, and how errors call them."""
+
+COMMIT = re.compile("[0-9a-f]{40}")
 
 INVALID_TOKEN, FORBIDDEN, SERVER_ERRORS = 401, 403, 500
 """Answers of the Hub."""
@@ -57,6 +61,24 @@ def resolve_commit(name: str | Path, revision: str | None = None, **where: Any) 
         return HfApi().resolve_revision(str(name), revision=revision, **where)
     except Exception:  # whatever keeps it from being resolved keeps the files from being pulled, which says it
         return None
+
+
+def pulled_from(folder: str | Path) -> tuple[str, str] | None:
+    """Hub id and commit of a folder in the cache of `huggingface_hub`; `None` of another."""
+    *_, repository, snapshots, commit = ("", "", "", *Path(os.path.abspath(folder)).parts)
+    kind, *name = repository.split("--")
+    if kind != "models" or not name or snapshots != "snapshots" or not COMMIT.fullmatch(commit):
+        return None
+    return "/".join(name), commit
+
+
+def check_revision(name: str | Path, revision: str | None):
+    """Raises `ValueError` where a revision is asked for of what is on this machine."""
+    if revision is not None and os.path.exists(name):
+        raise ValueError(
+            f"Revision {revision!r} of '{name}': that is on this machine, and only what is on the Hub has revisions. "
+            "Leave it out."
+        )
 
 
 def find_file(
@@ -142,7 +164,7 @@ def telling_faults(name: str | Path, *, repo_type: str = "model", **hub_argument
         yield
     except PullError:
         raise
-    except (OSError, ValueError, HTTPError) as error:
+    except (OSError, ValueError, HTTPError, RevisionResolutionError) as error:
         told = _told(error, str(name), repo_type, hub_arguments.get("revision"), hub_arguments.get("token"))
         if told is None:
             raise
@@ -184,14 +206,15 @@ def _told(
         return NotOnHubError(
             f"There is no {kind} {name!r}: it is no folder here, and no Hub id, which reads owner/name."
         )
-    if constants.is_offline_mode() and _first(causes, (OfflineModeIsEnabled, LocalEntryNotFoundError)):
+    unreached = _first(causes, (LocalEntryNotFoundError, RevisionResolutionError))
+    if constants.is_offline_mode() and (unreached or _first(causes, OfflineModeIsEnabled)):
         return NotOnHubError(
             f"{at} was not pulled before, as far as it is needed here, and the Hub is switched off "
             "(HF_HUB_OFFLINE=1): pull it once without that."
         )
     if status is not None and status >= SERVER_ERRORS:
         return PullError(f"The Hub answers {status} when asked for {at}: it is out of order. Try again later.")
-    if _first(causes, LocalEntryNotFoundError):
+    if unreached:
         return PullError(
             f"The Hub ({constants.ENDPOINT}) cannot be reached, or gives no answer, and {at} was not pulled before, "
             "as far as it is needed here: look at the network, and try again."

@@ -11,9 +11,11 @@ from huggingface_hub import get_token
 
 TEXTS = (".json", ".yaml", ".yml", ".md", ".txt", ".csv", ".py", ".jinja")
 SETTINGS = (".json", ".yaml", ".yml")
+VOCABULARIES = ("tokenizer.json", "vocab.json")
+"""Tokens can look like paths."""
 
 _TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{30,}")
-_LOCAL = re.compile(r"/[^/]|~|[A-Za-z]:[\\/]|\\\\|file:")
+_LOCAL = re.compile(r"/[\w.-]{2}|~/|[A-Za-z]:[\\/]\w|\\\\\w|file:")
 
 
 def check_shareable(path: str | Path, token: str | bool | None = None):
@@ -34,9 +36,9 @@ def check_shareable(path: str | Path, token: str | bool | None = None):
     secrets = {each for each in (token, get_token()) if isinstance(each, str) and each}
     if _TOKEN.search(text) or any(secret in text for secret in secrets):
         raise ValueError(f"{path} holds a token of the Hub: nothing is pushed. Take it out there, and revoke it.")
-    if path.suffix in SETTINGS:
+    if path.suffix in SETTINGS and path.name not in VOCABULARIES:
         for place, value in _strings(_read(path, text)):
-            if _LOCAL.match(value) and ("/" in value or "\\" in value):
+            if _LOCAL.match(value):
                 raise ValueError(
                     f"{path} names a path of this machine ({place}: {value}): nothing is pushed. Take it out there, "
                     "or write a Hub id in its place."

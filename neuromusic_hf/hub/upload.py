@@ -66,7 +66,7 @@ def push_folder(
     if not chosen:
         raise ValueError(f"{folder} holds nothing to push: no {', '.join(files)}.")
     for path in chosen:
-        check_shareable(folder / path, token)
+        check_shareable((folder / path).resolve(), token)
     api = HfApi(token=token)
     repo_id = make_repository(repo_id, repo_type, private, None if create_pr else revision, token)
     if tag is not None and tag in (ref.name for ref in api.list_repo_refs(repo_id, repo_type=repo_type).tags):
@@ -92,6 +92,40 @@ def push_folder(
     if tag is not None:
         api.create_tag(repo_id, tag=tag, revision=commit.oid, repo_type=repo_type)
     return commit
+
+
+def push_card(
+    repo_id: str,
+    card: Callable[[str], Card],
+    *,
+    repo_type: str = "model",
+    revision: str | None = None,
+    token: str | bool | None = None,
+) -> CommitInfo:
+    """
+    Pushes the card of a repository alone, in a commit of its own.
+
+    Args:
+        repo_id (`str`): the repository.
+        card (`Callable[[str], Card]`): makes it of the one that is there; what its owner wrote into that stays.
+        repo_type (`str`, *optional*, defaults to `"model"`): or `"dataset"`.
+        revision (`str`, *optional*): branch to push to.
+        token (`str` or `bool`, *optional*): that of `hf auth login` or `HF_TOKEN` if not given.
+
+    Raises:
+        `ValueError`: the card that is there is damaged.
+        [`~huggingface_hub.errors.HfHubHTTPError`]: the Hub refuses, or cannot be reached.
+    """
+    api = HfApi(token=token)
+    existing = _card_there(api, repo_id, repo_type, revision) or ""
+    return api.upload_file(
+        path_or_fileobj=card(existing).render(existing).encode(),
+        path_in_repo=CARD_NAME,
+        repo_id=repo_id,
+        repo_type=repo_type,
+        revision=revision,
+        commit_message="Write the card",
+    )
 
 
 def chosen_files(folder: str | Path, patterns: Sequence[str]) -> list[str]:

@@ -1,21 +1,22 @@
 """Word vectors of harmony: what makes two harmonic reductions comparable. Saved as safetensors and JSON."""
 
 import hashlib
-import os
+import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub import CommitInfo
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from ..disk import read_json, user_path, write_json
+from ..hub import PullError, check_revision, find_file, push_folder, resolve_commit
 from .divergences import cosine_similarity
+from .embedding_card import embedding_card, public_training
 
 VECTORS_FILE_NAME = "harmony_embedding.safetensors"
 WORDS_FILE_NAME = "harmony_embedding.json"
@@ -100,61 +101,99 @@ class HarmonyEmbedding:
         write_json(folder / WORDS_FILE_NAME, _StoredWords(list(self.words), self.training), ascii_only=False)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, revision: str | None = None) -> "HarmonyEmbedding":
+    def from_pretrained(
+        cls, folder: str | Path, revision: str | None = None, token: str | bool | None = None
+    ) -> "HarmonyEmbedding":
         """
         Reads what `save_pretrained` or `push_to_hub` wrote.
 
         Args:
             folder (`str` or `Path`): folder, or the name of a repository on the Hub.
-            revision (`str`, *optional*): branch, tag or commit on the Hub.
+            revision (`str`, *optional*): branch, tag or commit on the Hub; main if not given.
+            token (`str` or `bool`, *optional*): for the Hub; that of `HF_TOKEN` or `hf auth login` if not given.
 
         Raises:
-            `OSError`: a file is missing, or the repository cannot be reached.
-            `ValueError`: the files do not fit together.
+            `OSError`: there is no such folder or repository, it cannot be reached, or it holds no embedding.
+            `ValueError`: the files do not fit together, or a folder is asked for a revision.
         """
-        folder = os.path.expanduser(folder)
-        if not Path(folder).is_dir():
-            folder = _download(str(folder), revision)
+        folder = str(user_path(folder))
+        path, vectors_path = _find_files(folder, revision, token)
         remedy = "Copy or download it again, or train one with scripts/train_harmony_embedding.py."
-        path = Path(folder) / WORDS_FILE_NAME
         stored = read_json(path, _StoredWords, "does not hold the words of a harmony embedding", remedy)
         try:
-            vectors = load_file(Path(folder) / VECTORS_FILE_NAME)["vectors"]
+            vectors = load_file(vectors_path)["vectors"]
             return cls(tuple(stored.words), vectors, stored.training)
         except (ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ValueError(f"{folder} holds no harmony embedding that can be read: {error}. {remedy}") from error
 
-    def push_to_hub(self, repo_id: str, folder: str | Path, private: bool | None = None):
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        create_pr: bool = False,
+        tag: str | None = None,
+    ) -> CommitInfo:
         """
-        Saves to `folder`, and uploads that to the Hub.
+        Pushes the embedding and a card of it to the Hub, in one commit. Words of your own in the card there stay.
 
         Args:
             repo_id (`str`): repository; made if missing.
-            folder (`str` or `Path`): where the files are written.
-            private (`bool`, *optional*): whether a new repository is.
+            private (`bool`, *optional*): whether a new repository is; one that exists stays as it is.
+            revision (`str`, *optional*): branch to push to; made from main if missing.
+            token (`str` or `bool`, *optional*): that of `hf auth login` or `HF_TOKEN` if not given.
+            create_pr (`bool`, *optional*, defaults to `False`): open a pull request in place of committing.
+            tag (`str`, *optional*): a new one, for the commit.
+
+        Returns:
+            [`~huggingface_hub.CommitInfo`]: with the commit and its address.
+
+        Raises:
+            [`~huggingface_hub.errors.HfHubHTTPError`]: the Hub refuses, or cannot be reached.
         """
-        folder = user_path(folder)
-        self.save_pretrained(folder)
-        api = HfApi()
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        files = [VECTORS_FILE_NAME, WORDS_FILE_NAME]
-        api.upload_folder(
-            repo_id=repo_id, folder_path=folder, allow_patterns=files, commit_message="Harmony embedding"
-        )
+        shared = replace(self, training=public_training(self.training))
+        with tempfile.TemporaryDirectory() as staging:
+            shared.save_pretrained(staging)
+            return push_folder(
+                staging,
+                repo_id,
+                [VECTORS_FILE_NAME, WORDS_FILE_NAME],
+                commit_message="Upload harmony embedding",
+                card=lambda name: embedding_card(shared, name),
+                private=private,
+                revision=revision,
+                token=token,
+                create_pr=create_pr,
+                tag=tag,
+            )
 
 
-def _download(repo_id: str, revision: str | None) -> str:
-    files = [VECTORS_FILE_NAME, WORDS_FILE_NAME]
-    try:
-        return snapshot_download(repo_id, revision=revision, allow_patterns=files)
-    except (OSError, HFValidationError) as error:
-        raise OSError(
-            f"There is no harmony embedding {repo_id!r}: it is no folder here, and no repository of the Hub that can "
-            f"be read: {error}"
-        ) from error
+def _find_files(source: str, revision: str | None, token: str | bool | None) -> list[Path]:
+    """Its words and its vectors, of one commit. Raises `OSError` where they cannot be had."""
+    check_revision(source, revision)
+    revision = resolve_commit(source, revision, token=token) or revision
+    files = []
+    for name in (WORDS_FILE_NAME, VECTORS_FILE_NAME):
+        try:
+            path = find_file(source, name, revision=revision, token=token)
+        except PullError as error:
+            raise OSError(f"There is no harmony embedding {source!r} that can be read: {error}") from error
+        if path is None:
+            raise FileNotFoundError(
+                f"{source!r} holds no harmony embedding, as it has no {name}: give the folder or repository of one, "
+                "or train one with scripts/train_harmony_embedding.py."
+            )
+        files.append(path)
+    return files
 
 
-def load_harmony_embedding(source: HarmonyEmbedding | str | Path | None = None) -> HarmonyEmbedding:
+def load_harmony_embedding(
+    source: HarmonyEmbedding | str | Path | None = None,
+    revision: str | None = None,
+    token: str | bool | None = None,
+) -> HarmonyEmbedding:
     """
     The embedding to score harmony with.
 
@@ -162,6 +201,8 @@ def load_harmony_embedding(source: HarmonyEmbedding | str | Path | None = None) 
         source ([`HarmonyEmbedding`], `str` or `Path`, *optional*):
             An embedding, its folder, or the name of its repository on the Hub; the one that comes with the package if
             not given.
+        revision (`str`, *optional*): branch, tag or commit of a repository; main if not given.
+        token (`str` or `bool`, *optional*): for the Hub; that of `HF_TOKEN` or `hf auth login` if not given.
 
     Raises:
         `FileNotFoundError`: the package holds none.
@@ -174,4 +215,4 @@ def load_harmony_embedding(source: HarmonyEmbedding | str | Path | None = None) 
             f"There is no harmony embedding in {SHIPPED_EMBEDDING}: train one with scripts/train_harmony_embedding.py "
             "and give its folder."
         )
-    return HarmonyEmbedding.from_pretrained(SHIPPED_EMBEDDING if source is None else source)
+    return HarmonyEmbedding.from_pretrained(SHIPPED_EMBEDDING if source is None else source, revision, token)

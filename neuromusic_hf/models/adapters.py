@@ -8,7 +8,7 @@ from typing import Any
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, CONFIG_NAME, is_peft_available
 
-from ..hub import PullError, find_file, resolve_commit, telling_faults
+from ..hub import NotOnHubError, PullError, find_file, resolve_commit, telling_faults
 from ..hub.bounds import read_object, read_shapes
 from ..tokenization import MidiProcessor
 from .checked import check_adapter_config, check_adapter_weights, check_configs, check_keys, load_checked
@@ -123,6 +123,7 @@ class Adapter:
 
     def _name(self, model: PreTrainedModel) -> PreTrainedModel:
         """Makes a model with this adapter tell where it comes from."""
+        model.hub_base = f"{self.base}@{model.hub_commit}" if model.hub_commit else None
         model.name_or_path = model.config.name_or_path = self.name
         remember_origin(model, self.commit, **self.where)
         return model
@@ -147,9 +148,9 @@ class AutoMusicModel(AutoModelForCausalLM):
             `ValueError`: there are no weights as safetensors, or an adapter cannot be loaded on its base.
         """
         where = {key: kwargs[key] for key in WHERE if kwargs.get(key)}
-        if adapter := Adapter.find(name, revision, **where):
-            return adapter.load(**kwargs)
         pinned = {"revision": resolve_commit(name, revision, **where) or revision or "main"}
+        if adapter := Adapter.find(name, **pinned, **where):
+            return adapter.load(**kwargs)
         with telling_faults(name, **pinned, **where):
             return load_checked(name, **kwargs, **pinned)
 
@@ -182,14 +183,14 @@ def load_processor(name: str, *, trust_remote_code: bool = False, **hub_argument
     Raises:
         as `MidiProcessor.from_pretrained`.
     """
-    trust = {"trust_remote_code": True} if trust_remote_code else {}
     try:
-        return MidiProcessor.from_pretrained(name, **trust, **hub_arguments)
+        return MidiProcessor.from_pretrained(name, trust_remote_code=trust_remote_code, **hub_arguments)
     except FileNotFoundError:
         hub_arguments.pop("subfolder", None)
         if (adapter := Adapter.find(name, **hub_arguments)) is None:
             raise
-        return MidiProcessor.from_pretrained(adapter.base, **trust, **adapter.base_arguments)
+        of_base = adapter.base_arguments | {"trust_remote_code": trust_remote_code}
+        return MidiProcessor.from_pretrained(adapter.base, **of_base)
 
 
 def find_processor(model: PreTrainedModel, **hub_arguments) -> MidiProcessor:
@@ -207,12 +208,14 @@ def find_processor(model: PreTrainedModel, **hub_arguments) -> MidiProcessor:
     """
     if (known := getattr(model, "midi_processor", None)) is not None and hub_arguments.get("revision") is None:
         return known
-    name, given = model.name_or_path, {key: value for key, value in hub_arguments.items() if value is not None}
+    if not (name := model.name_or_path):
+        raise ValueError("This model was not loaded from anywhere, so that it has no MidiProcessor: give processor=.")
+    given = {key: value for key, value in hub_arguments.items() if value is not None}
     try:
         return remember_processor(model, load_processor(name, **pulled_with(model) | given))
-    except PullError:
-        raise
     except (OSError, TypeError, ValueError) as error:
+        if isinstance(error, PullError) and not isinstance(error, NotOnHubError):
+            raise
         raise ValueError(
             f"No MidiProcessor can be loaded from {name!r}: save the one the model was trained with beside the "
             "weights (MidiProcessor.save_pretrained, or miditok's own tokenizer.json), or give processor=. "

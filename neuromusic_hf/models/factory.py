@@ -8,7 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, Pre
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..hub import NotOnHubError, PullError, telling_faults
-from ..imports import import_class
+from ..imports import import_class, is_import_path
 from ..tokenization import MidiProcessor
 from .adapters import Adapter, AutoMusicModel
 from .checked import load_config
@@ -166,7 +166,7 @@ def _check_known(config_class, sizes: dict):
 
 def _imported_class(name: str) -> type[PreTrainedModel] | None:
     """The class, where the name is an import path, and not a model type, a folder or a repository."""
-    is_path = "." in name and all(part.isidentifier() for part in name.split(".")) and not os.path.isdir(name)
+    is_path = is_import_path(name) and not os.path.isdir(name)
     return import_class(name, PreTrainedModel, "model") if is_path else None
 
 

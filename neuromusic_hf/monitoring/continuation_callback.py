@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, Trainer, TrainerCallback
 from ..borders.accelerate import without_autocast
 from ..bundles import ModelIdentity
 from ..generation import MidiContinuationPipeline
-from ..metrics import all_comparisons, load_harmony_embedding
+from ..metrics import all_comparisons
 from ..reports import RunModel, RunScores, ScoringOptions, score_run, write_report
 from ..runs import ContinuationSettings, OutputSettings, PieceSource, RunFolder, RunWriter, read_run
 from ..training.stopping import StopRequest
@@ -85,10 +85,10 @@ class ContinuationCallback(TrainerCallback):
         self.shown = shown
         self.output = _possible_output(shown)
         scoring = scoring or ScoringOptions()
-        embedding = load_harmony_embedding(scoring.harmony_embedding)
+        embedding = scoring.load_embedding()
         all_comparisons(scoring.comparisons, embedding)  # refused now, not at the first test
         # One process: the pieces are few, and forking the process that trains is not safe.
-        self.scoring = dataclasses.replace(scoring, harmony_embedding=embedding, num_proc=1)
+        self.scoring = dataclasses.replace(scoring, harmony_embedding=embedding, harmony_revision=None, num_proc=1)
 
     def on_train_begin(self, args, state, control, **kwargs):
         """Called by the Trainer once it has read the checkpoint that it goes on from, if any."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -173,6 +174,14 @@ NO_BYTES = (
     "the row holds no bytes, and its path is not opened: rows are read from their own bytes alone. Store the files "
     "themselves, from their paths: Dataset.from_dict({'midi': paths}, features=Features({'midi': Midi()}))"
 )
+
+
+LOCAL_PATH = re.compile(r"^([/~\\]|[A-Za-z]:[/\\])|//|/~|(^|/)\.\.(/|$)")
+
+
+def own_name(path: str) -> str:
+    """A path within a corpus as it is; of one that leads through a machine, or out of the corpus, the last part."""
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1] if LOCAL_PATH.search(path) else path
 
 
 def name_of(row: dict) -> str:

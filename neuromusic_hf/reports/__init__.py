@@ -1,6 +1,9 @@
 """Reports on test runs: scores, a table, pictures, a page; and several runs side by side."""
 
+from .continuations import push_continuations
 from .page import write_report
+from .publishing import add_report
+from .push_run import push_run
 from .run_model import RunModel
 from .run_scores import RunScores, ScoringOptions, score_run
 from .side_by_side import compare_runs
@@ -9,7 +12,10 @@ __all__ = [
     "RunModel",
     "RunScores",
     "ScoringOptions",
+    "add_report",
     "compare_runs",
+    "push_run",
+    "push_continuations",
     "score_run",
     "write_report",
 ]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from transformers import PreTrainedConfig
 
+from ..hub import telling_faults
 from ..metrics import count_token_errors
 from ..models.adapters import Adapter, load_processor
 from ..runs import FinishedRun
@@ -29,9 +30,13 @@ class RunModel:
     processor: MidiProcessor
 
 
-def load_run_model(run: FinishedRun) -> RunModel:
+def load_run_model(run: FinishedRun, trust_remote_code: bool = False) -> RunModel:
     """
     Reads config and processor of the model that continued.
+
+    Args:
+        run ([`FinishedRun`]): its record names the folder, or the Hub id and commit.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): import the class that its processor names.
 
     Raises:
         [`NotAvailable`]: they cannot be read, or there are other weights or files under that name by now.
@@ -42,8 +47,10 @@ def load_run_model(run: FinishedRun) -> RunModel:
     where = {} if in_folder else {"revision": run.model.revision}
     try:
         adapter = Adapter.find(name, **where)
-        config, _ = PreTrainedConfig.get_config_dict(adapter.base if adapter else name, **{} if adapter else where)
-        processor = load_processor(name, **where)
+        source, of_source = (adapter.base, adapter.base_arguments) if adapter else (name, where)
+        with telling_faults(source, **of_source):
+            config, _ = PreTrainedConfig.get_config_dict(source, **of_source)
+        processor = load_processor(name, trust_remote_code=trust_remote_code, **where)
         changed = in_folder and run.model.is_changed()
     except (OSError, ValueError) as error:
         raise NotAvailable(f"the processor of {name} cannot be loaded: {str(error).splitlines()[0]}") from error

@@ -54,33 +54,45 @@ class ScoringOptions:
             (`"my_package.my_module.LOUDNESS"`).
         harmony_embedding ([`HarmonyEmbedding`], `str` or `Path`, *optional*):
             The embedding, its folder or Hub repository; the one that comes with the package if not given.
+        harmony_revision (`str`, *optional*): branch, tag or commit of that repository.
         train_corpus (`str`, *optional*): corpus whose training split novelty is measured against.
+        revision (`str`, *optional*): branch, tag or commit of that corpus, where it is a data set of the Hub.
         data_dir (`str`, *optional*): where that corpus lies, if it is here already.
         split_shares (sequence of `float`, *optional*):
             Of train, validation and test, as the model was trained with; those of [`load_corpus`] if not given.
         num_proc (`int`, *optional*): processes that compare pieces; as many as there are cores if not given.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): import the class that the model's processor names.
         settings ([`ScoreSettings`], *optional*): of bins, intervals and floors.
 
     Raises:
-        `ValueError`: `data_dir` or `split_shares` without a `train_corpus`, shares that do not add up to 1, or
-            `num_proc` below 1.
+        `ValueError`: `data_dir`, `revision` or `split_shares` without a `train_corpus`, `harmony_revision` without an
+            embedding, shares that do not add up to 1, or `num_proc` below 1.
     """
 
     comparisons: Sequence[Comparison | str] = ()
     harmony_embedding: HarmonyEmbedding | str | Path | None = None
+    harmony_revision: str | None = None
     train_corpus: str | None = None
+    revision: str | None = None
     data_dir: str | None = None
     split_shares: Sequence[float] | None = None
     num_proc: int | None = None
+    trust_remote_code: bool = False
     settings: ScoreSettings = field(default_factory=ScoreSettings)
 
     def __post_init__(self):
         check_ranges(self, {"num_proc": PROCESSES})
         if self.split_shares is not None:
             check_shares(self.split_shares)
-        given = [name for name in ("data_dir", "split_shares") if getattr(self, name) is not None]
+        given = [name for name in ("data_dir", "revision", "split_shares") if getattr(self, name) is not None]
         if given and self.train_corpus is None:
             raise ValueError(f"{given[0]} belongs to the training corpus: name that too, with train_corpus.")
+        if self.harmony_revision is not None and self.harmony_embedding is None:
+            raise ValueError("harmony_revision belongs to an embedding on the Hub: name that too.")
+
+    def load_embedding(self) -> HarmonyEmbedding:
+        """The embedding. Raises as [`load_harmony_embedding`]."""
+        return load_harmony_embedding(self.harmony_embedding, self.harmony_revision)
 
 
 @dataclass(frozen=True)
@@ -126,12 +138,12 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
             distance that is no finite number.
     """
     options = options or ScoringOptions()
-    embedding = load_harmony_embedding(options.harmony_embedding)
+    embedding = options.load_embedding()
     comparisons = all_comparisons(options.comparisons, embedding)
     training = _training_split(options)
     found = _compare(run, comparisons, options.num_proc or os.cpu_count() or 1)
     available = _Available()
-    model = model or available.get("model", load_run_model, run)
+    model = model or available.get("model", load_run_model, run, options.trust_remote_code)
     novelty = available.get("novelty", _novelty, run, found, training)
     table = make_piece_table(run, found, comparisons, novelty)
     record = {
@@ -168,8 +180,11 @@ class _Available:
 def _training_split(options: ScoringOptions) -> Dataset | None:
     if options.train_corpus is None:
         return None
-    shares, num_proc = options.split_shares, options.num_proc
-    return load_corpus(options.train_corpus, options.data_dir, split_shares=shares, num_proc=num_proc)["train"]
+    shares, revision = options.split_shares, options.revision
+    corpus = load_corpus(
+        options.train_corpus, options.data_dir, split_shares=shares, num_proc=options.num_proc, revision=revision
+    )
+    return corpus["train"]
 
 
 def _compare(run: FinishedRun, comparisons: tuple[Comparison, ...], num_proc: int) -> Found:

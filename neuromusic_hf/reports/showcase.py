@@ -75,7 +75,9 @@ def choose_exhibits(table: pd.DataFrame) -> list[tuple[str, int]]:
     return [(", ".join(places), number) for number, places in chosen.items()]
 
 
-def make_exhibit(run: FinishedRun, table: pd.DataFrame, place: str, number: int) -> Exhibit:
+def make_exhibit(
+    run: FinishedRun, table: pd.DataFrame, place: str, number: int, most_seconds: float = MOST_SECONDS
+) -> Exhibit:
     """
     Draws and renders a piece, or takes the picture and the sound that the run has. What cannot be done is said there.
 
@@ -84,6 +86,7 @@ def make_exhibit(run: FinishedRun, table: pd.DataFrame, place: str, number: int)
         table ([`pandas.DataFrame`]): from [`make_piece_table`].
         place (`str`): what the piece is shown for.
         number (`int`): its row in the table.
+        most_seconds (`float`, *optional*, defaults to 70): of its sound; longer sound is cut around its continuation.
     """
     record = run.records[number]
     row = table.iloc[number].astype(object).where(table.iloc[number].notna(), None).to_dict()
@@ -92,7 +95,7 @@ def make_exhibit(run: FinishedRun, table: pd.DataFrame, place: str, number: int)
         full, prompt = (load_score(run.path(name)) for name in (record.files.full, record.files.prompt))
         new = new_music(full, prompt, from_zero=False)
         picture = _picture(run, record, prompt, new)
-        sound = _sound(run, record, full, new)
+        sound = _sound(run, record, full, new, most_seconds)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         silence = str(error)
     return Exhibit(place, row, picture, sound, silence)
@@ -106,7 +109,7 @@ def _picture(run: FinishedRun, record: PieceRecord, prompt: ScoreTick, new: Scor
     return file.getvalue()
 
 
-def _sound(run: FinishedRun, record: PieceRecord, full: ScoreTick, new: ScoreTick) -> Sound:
+def _sound(run: FinishedRun, record: PieceRecord, full: ScoreTick, new: ScoreTick, most_seconds: float) -> Sound:
     if (path := run.path(record.files.audio)) is not None:
         audio, rate = _read_wav(path)
     else:
@@ -114,9 +117,9 @@ def _sound(run: FinishedRun, record: PieceRecord, full: ScoreTick, new: ScoreTic
         audio, rate = render_audio(full, soundfont=soundfont, sample_rate=MOST_SAMPLES).mean(axis=0), MOST_SAMPLES
     total = len(audio) / rate
     boundary = float(seconds_at(full, onsets(new)[:1])[0]) if new.note_num() else total
-    start = 0.0 if total <= MOST_SECONDS else max(0.0, min(boundary - LEAD_SECONDS, total - MOST_SECONDS))
+    start = 0.0 if total <= most_seconds else max(0.0, min(boundary - LEAD_SECONDS, total - most_seconds))
     first = round(start * rate)
-    part = audio[first : first + MOST_SECONDS * rate]
+    part = audio[first : first + round(most_seconds * rate)]
     whole = len(part) == len(audio)
     return Sound(_write_wav(part, rate), start, len(part) / rate, whole, boundary - start)
 

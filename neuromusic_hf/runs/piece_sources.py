@@ -12,6 +12,7 @@ from datasets import Dataset
 
 from ..corpora import load_corpus
 from ..corpora.builder import printable
+from ..corpora.names import find_corpora
 from ..corpora.sources import attempt, is_midi_name, list_source, read_file
 from ..generation.pieces import PROMPT_LIMITS
 from ..music import Midi, RefusedFile
@@ -119,7 +120,12 @@ PIECE_RANGES = {"max_items": Range(1, "pieces"), "num_proc": PROCESSES, "seed": 
 
 
 def find_pieces(
-    sources: Sequence[str], *, split: str = "test", data_dir: str | None = None, num_proc: int | None = None
+    sources: Sequence[str],
+    *,
+    split: str = "test",
+    data_dir: str | None = None,
+    revision: str | None = None,
+    num_proc: int | None = None,
 ) -> list[PieceSource]:
     """
     Finds the pieces that `sources` name, in their order, and reads none.
@@ -131,17 +137,21 @@ def find_pieces(
             MIDI files, folders of them (searched deeply), or names of corpora as for [`load_corpus`].
         split (`str`, *optional*, defaults to `"test"`): which split of a corpus.
         data_dir (`str`, *optional*): where a corpus lies, if it is here already.
+        revision (`str`, *optional*): branch, tag or commit of a corpus on the Hub; main if not given.
         num_proc (`int`, *optional*): processes that read a corpus.
 
     Raises:
         `FileNotFoundError`: a MIDI file does not exist.
-        `ValueError`: a folder holds no MIDI file, or there is no such corpus.
+        `ValueError`: a folder holds no MIDI file, there is no such corpus, or none of which there are revisions.
     """
     check_ranges({"num_proc": num_proc}, PIECE_RANGES)
     sources = [os.path.expanduser(source) for source in sources]
     for path in map(Path, sources):
         if is_midi_name(path.name) and not path.exists():
             raise FileNotFoundError(f"There is no MIDI file '{path}'.")
+    on_hub = [source for source in sources if revision is not None and _is_on_hub(source)]
+    if revision is not None and not on_hub:
+        raise ValueError(f"Revision {revision!r} is of a corpus on the Hub, and {', '.join(sources)} is none.")
     pieces: list[PieceSource] = []
     for source in sources:
         path = Path(source)
@@ -150,8 +160,13 @@ def find_pieces(
         elif path.is_file() and is_midi_name(path.name):
             pieces.append(FilePiece(path))
         else:
-            pieces += row_pieces(load_corpus(source, data_dir=data_dir, num_proc=num_proc)[split])
+            at = revision if source in on_hub else None
+            pieces += row_pieces(load_corpus(source, data_dir=data_dir, revision=at, num_proc=num_proc)[split])
     return pieces
+
+
+def _is_on_hub(source: str) -> bool:
+    return not Path(source).exists() and any(corpus.is_on_hub for corpus in find_corpora(source))
 
 
 def _files_in(folder: Path) -> list[FilePiece]:

@@ -27,6 +27,7 @@ from .vocabulary_training import train_music_tokenizer
 
 LOCAL_FACTS = ("is_local", "local_files_only", "name_or_path", "token", "cache_dir")
 """What a fast tokenizer remembers of where it was loaded: nobody else's business."""
+
 MidiInput = str | Path | bytes | dict | AnyScore
 
 PROCESSOR_FILE = "processing_midi.py"

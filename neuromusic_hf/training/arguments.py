@@ -9,7 +9,9 @@ from transformers import TrainingArguments
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..bundles import find_bundle
+from ..corpora.names import split_names
 from ..corpora.splits import check_shares
+from ..hub import is_hub_id
 from ..launch import asked_precision, check_engine, check_processes, launched_for_cpu
 from ..models.sampling import SAMPLING_RANGES
 from ..tokenization import Augmentation
@@ -41,7 +43,12 @@ class ModelArguments:
     )
     top_k: int | None = field(default=None, metadata={"help": "as temperature: the k likeliest tokens; 0 for all"})
     top_p: float | None = field(default=None, metadata={"help": "as temperature: the likeliest of this total share"})
-    trust_remote_code: bool = field(default=False, metadata={"help": "run code that a Hub repository ships"})
+    revision: str | None = field(
+        default=None, metadata={"help": "branch, tag or commit of the model and of the tokenization on the Hub"}
+    )
+    trust_remote_code: bool = field(
+        default=False, metadata={"help": "run code that a Hub repository ships or a recipe names"}
+    )
     tokenization: str = field(
         default="REMI",
         metadata={
@@ -60,6 +67,11 @@ class ModelArguments:
         check_options(vars(self))
         self.model = self.model if self.model in CONFIG_MAPPING else find_bundle(self.model)
         self.tokenization = find_bundle(self.tokenization)
+        if self.revision is not None and not (is_hub_id(self.model) or is_hub_id(self.tokenization)):
+            raise ValueError(
+                f"revision={self.revision} has no effect: neither the model {self.model} nor the tokenization "
+                f"{self.tokenization} is of the Hub. Leave it out."
+            )
         self.model_config = json_object(self.model_config, "model_config")
         self.tokenization_config = json_object(self.tokenization_config, "tokenization_config")
 
@@ -86,6 +98,9 @@ class DataArguments:
             "MidiCorpusBuilder, or several joined by +"
         },
     )
+    corpus_revision: str | None = field(
+        default=None, metadata={"help": "branch, tag or commit of the corpora on the Hub"}
+    )
     data_dir: str | None = field(default=None, metadata={"help": "where the corpus lies, if it is here already"})
     split_shares: list[float] | None = field(
         default=None, metadata={"help": "shares of train, validation and test, if the corpus has no official splits"}
@@ -104,6 +119,11 @@ class DataArguments:
     def __post_init__(self):
         check_options(vars(self))
         self.data_dir = at_home(self.data_dir)
+        if self.corpus_revision is not None and not any(map(is_hub_id, split_names(self.corpus))):
+            raise ValueError(
+                f"corpus_revision={self.corpus_revision} has no effect: no corpus of {self.corpus} is of the Hub. "
+                "Leave it out."
+            )
         if self.split_shares is not None:
             check_shares(self.split_shares)
 
@@ -114,6 +134,7 @@ class DataArguments:
         return {
             "name_or_path": self.corpus,
             "data_dir": self.data_dir,
+            "revision": self.corpus_revision,
             "split_shares": self.split_shares,
             "num_proc": self.num_proc,
             **pieces,
@@ -191,6 +212,8 @@ class RunArguments(TrainingArguments):
         check_trackers(trackers)
         self.run_name = self.run_name or default_run_name(self.output_dir, trackers)
         self.project = self.project or default_project()
+        if self.trackio_static_space_id is None:
+            self.trackio_static_space_id = False  # transformers would make a public Space wherever a model is pushed
         self.fsdp = None if str(self.fsdp).lower() == "false" else self.fsdp
         wants_cpu = self.use_cpu or launched_for_cpu()
         self.use_cpu = wants_cpu or not torch.accelerator.is_available()
@@ -200,6 +223,10 @@ class RunArguments(TrainingArguments):
         settle_best_model(self)
         super().__post_init__()
         settle_scheduler_mode(self)
+
+    def __getstate__(self) -> dict:
+        """What a pickle holds: no token. transformers writes one of these arguments beside each model it saves."""
+        return vars(self) | {"hub_token": None}
 
     def _settle_precision(self):
         precision = asked_precision()

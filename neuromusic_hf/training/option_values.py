@@ -85,6 +85,8 @@ CHOICES = {
     "include_num_input_tokens_seen": ("all", "non_padding", "no", True, False),
 }
 
+PICKLING_STRATEGIES = (HubStrategy.CHECKPOINT, HubStrategy.ALL_CHECKPOINTS)
+
 OBJECTS = ("model_config", "tokenization_config", *DICT_FIELDS)
 
 DEMANDED = {
@@ -116,12 +118,20 @@ def check_options(values: Mapping[str, Any]):
         if value is not None and value not in choices:
             words = ", ".join(getattr(choice, "value", choice) for choice in choices if isinstance(choice, str))
             raise ValueError(f"{name}={value!r} is unknown: choose one of {words}.")
+    if values.get("hub_strategy") in PICKLING_STRATEGIES:
+        raise ValueError(
+            f"hub_strategy={HubStrategy(values['hub_strategy']).value} would push the states of optimizer and random "
+            "numbers, which are pickles: take every_save, whose every commit is a bundle, or end."
+        )
     for name, (demanded, reason) in DEMANDED.items():
         if values.get(name, demanded) not in (demanded, None):
             raise ValueError(f"{name}={values[name]} cannot be: {reason}.")
     for name in OBJECTS:
         if isinstance(value := values.get(name), dict) or (isinstance(value, str) and value.startswith("{")):
             json_object(value, name)
+    for key in json_object(values.get("model_config"), "model_config"):
+        if key.startswith("_") or key == "name_or_path":
+            raise ValueError(f"model_config: {key} is no size of a model, but what transformers notes in a config.")
     for name, value in values.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{name}={value} must be a finite number.")

@@ -4,17 +4,20 @@ import torch
 from transformers import Trainer, get_scheduler
 from transformers.utils import is_liger_kernel_available
 
+from ..disk import by_main_process
 from ..models import check_model
 from ..tokenization.vocabulary_training import check_vocabulary
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .processor import load_processor
+from .pushing_trainer import prepare_repository
 
 
 def check_run(model_args: ModelArguments, data_args: DataArguments, args: RunArguments):
     """
     Refuses a run that would fail later.
 
-    Its tokenization or its model does not exist or cannot be made, or there is no such optimizer or schedule.
+    Its tokenization or its model does not exist or cannot be made, there is no such optimizer or schedule, or it may
+    not push where it is to. The repository of a run that pushes is made.
 
     Raises:
         `ValueError`: a value cannot be, which the message names.
@@ -22,6 +25,8 @@ def check_run(model_args: ModelArguments, data_args: DataArguments, args: RunArg
         `ImportError`: a package that was asked for is not installed.
     """
     _check_training(args)
+    if args.push_to_hub:
+        by_main_process(lambda: prepare_repository(args))
     processor = load_processor(model_args, args.resume_from_checkpoint)
     vocab_size = None if args.resume_from_checkpoint else model_args.vocab_size
     if vocab_size is not None:
@@ -31,6 +36,7 @@ def check_run(model_args: ModelArguments, data_args: DataArguments, args: RunArg
         processor,
         vocab_size=vocab_size,
         context_length=data_args.context_length,
+        revision=model_args.revision,
         trust_remote_code=model_args.trust_remote_code,
         **model_args.sizes,
     )

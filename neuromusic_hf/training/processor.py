@@ -36,7 +36,8 @@ def load_processor(model_args: ModelArguments, resume_from_checkpoint: str | Non
         raise ValueError(
             f"{source!r} is a saved tokenizer: tokenization_config and vocab_size cannot change it; drop them."
         )
-    return MidiProcessor.from_pretrained(source, trust_remote_code=model_args.trust_remote_code)
+    trust = model_args.trust_remote_code
+    return MidiProcessor.from_pretrained(source, revision=model_args.revision, trust_remote_code=trust)
 
 
 def prepare_processor(

@@ -17,6 +17,7 @@ from .best_model import check_metric
 from .option_effects import check_effects, check_rivals, drop_rivals, void_options
 from .option_values import check_options
 from .recipe_file import read_recipe
+from .trust import refuse_acts, refuse_code, refuse_secrets
 
 GROUPS = (ModelArguments, DataArguments, RunArguments)
 COMMAND_LINE = "the command line"
@@ -121,11 +122,12 @@ def parse_recipe(arguments: list[str]) -> tuple[ModelArguments, DataArguments, R
             recipe says. Of options that rule each other out (`max_steps` and `num_train_epochs`), the later one holds.
 
     Raises:
-        `ValueError`: a recipe cannot be read or holds an unknown key, an option is unknown, a value is not one that
-            the option takes, or an option would have no effect.
+        `ValueError`: a recipe cannot be read, holds an unknown key, or names code that was not trusted; an option is
+            unknown, a value is not one that the option takes, or an option would have no effect.
     """
     parser = OptionParser()
     layers = _read_layers(arguments, parser)
+    _refuse_strange_code(layers)
     merged = {}
     for layer in layers:
         merged = drop_rivals(merged, layer.values) | layer.values
@@ -159,7 +161,22 @@ def _recipe_values(path: str, parser: OptionParser) -> dict[str, Any]:
         if key not in parser.options:
             raise ValueError(f"Unknown key {key!r} in the recipe {path}{parser.suggestion(str(key))}")
     with Layer(path, recipe).named():
-        return {key: parser.typed(key, value) for key, value in recipe.items()}
+        refuse_secrets(recipe)
+        values = {key: parser.typed(key, value) for key, value in recipe.items()}
+        refuse_acts(values)
+        return values
+
+
+def _refuse_strange_code(layers: list[Layer]):
+    """Import paths count where they were typed; and where a layer's option does not hold, it does nothing."""
+    *recipes, typed = layers
+    if typed.values.get("trust_remote_code"):
+        return
+    said_later = set(typed.values)
+    for layer in reversed(recipes):
+        with layer.named():
+            refuse_code({name: value for name, value in layer.values.items() if name not in said_later})
+        said_later |= set(layer.values)
 
 
 def resolved_recipe(model_args: ModelArguments, data_args: DataArguments, args: RunArguments) -> dict:

@@ -3,13 +3,13 @@
 import contextlib
 import os
 import platform
-from collections.abc import Iterator
-from importlib.metadata import version
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
 
 import torch
-from datasets import DatasetDict
 from transformers import PreTrainedModel, Trainer
 
+from ..corpora import Corpus, Provenance
 from ..tokenization import BlockCollator, MidiProcessor
 from .arguments import DataArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics
@@ -17,14 +17,15 @@ from .resuming import refuse_other_blocks
 from .split_blocks import TrainingBlocks
 from .trainer import MusicTrainer
 
-RECORDED_PACKAGES = ("torch", "transformers", "accelerate", "datasets", "tokenizers", "miditok", "symusic")
+RECORDED_PACKAGES = (
+    *("neuromusic_hf", "torch", "transformers", "accelerate", "datasets", "tokenizers", "miditok", "symusic"),
+)
 
 
-def select_splits(corpus: DatasetDict, args: RunArguments) -> DatasetDict:
+def select_splits(corpus: Corpus, args: RunArguments) -> Corpus:
     """Leaves the test split alone unless the run is to be tested."""
-    chosen = DatasetDict({split: pieces for split, pieces in corpus.items() if split != "test" or args.do_test})
-    chosen.quarantine = getattr(corpus, "quarantine", None)
-    return chosen
+    chosen = {split: pieces for split, pieces in corpus.items() if split != "test" or args.do_test}
+    return Corpus(chosen, corpus.quarantine, corpus.provenance)
 
 
 def create_trainer(
@@ -62,42 +63,65 @@ def evaluate_test_split(trainer: Trainer, blocks: TrainingBlocks) -> dict[str, f
     return trainer.evaluate(blocks.splits["test"], metric_key_prefix="test")
 
 
-def save_run(trainer: MusicTrainer, facts: dict, metrics: dict):
+def save_run(trainer: MusicTrainer, facts: dict, metrics: dict, provenance: Sequence[Provenance] = ()):
     """
-    Saves model, processor, recipe and run record as the bundle of a run, one Hugging Face repository.
+    Saves model, processor, recipe and run record as the bundle of a run, one Hugging Face repository, with its card.
+
+    A run that pushes pushes it.
 
     Args:
         trainer ([`MusicTrainer`]): When its training is over.
         facts (`dict`): What the splits hold, from [`TrainingBlocks`].
         metrics (`dict`): What training and evaluations measured.
+        provenance (sequence of [`Provenance`], *optional*): Where the music of the corpora comes from.
+
+    Raises:
+        `RuntimeError`: it was not pushed; the message says how to push it later.
+        `OSError`: it cannot be saved.
     """
-    trainer.record = run_record(trainer, facts, metrics)
+    trainer.finish_pushes()
+    trainer.record = run_record(trainer, facts, metrics, provenance)
     trainer.save_model()
 
 
-def run_record(trainer: MusicTrainer, facts: dict, metrics: dict) -> dict:
-    """What `run.json` says about a run."""
+def run_record(trainer: MusicTrainer, facts: dict, metrics: dict, provenance: Sequence[Provenance] = ()) -> dict:
+    """What `run.json` says about a run: nothing that is of this machine alone."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    commit = getattr(model, "hub_commit", None)
     return {
-        "model": type(trainer.accelerator.unwrap_model(trainer.model)).__name__,
+        "model": type(model).__name__,
+        "base_model": {"name": model.name_or_path, "revision": commit} if commit else None,
         "parameters": trainer.model.num_parameters(),
         "vocabulary": {
             "tokenization": trainer.processing_class.tokenization,
             "ids": trainer.processing_class.vocab_size,
+            "hash": trainer.processing_class.vocabulary_hash,
             "ids_asked_for": (trainer.recipe or {}).get("vocab_size"),
         },
         "optimizer_steps": trainer.state.global_step,
         "processes": trainer.args.world_size,
         "hardware": hardware(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_PACKAGES}},
+        "versions": versions(),
+        "corpora": list(provenance),
         "splits": facts,
         "metrics": metrics,
+        "failed_pushes": trainer.failed_pushes,
     }
 
 
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that a run is made with, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for name in RECORDED_PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):  # this package, in a checkout
+            found[name] = version(name)
+    return found
+
+
 @contextlib.contextmanager
-def ended_run(trainer: Trainer) -> Iterator[None]:
+def ended_run(trainer: MusicTrainer) -> Iterator[None]:
     """
-    Ends trackers and, in a distributed run, the process group, however the run ends.
+    Ends pushes, trackers and, in a distributed run, the process group, however the run ends.
 
     The distributed wrapper of the model goes first: where it is the last to hold the group, its destructor waits for a
     communication thread that waits for the interpreter lock the destructor holds (seen as a hang at exit with gloo).
@@ -105,6 +129,7 @@ def ended_run(trainer: Trainer) -> Iterator[None]:
     try:
         yield
     finally:
+        trainer.finish_pushes()
         trainer.model_wrapped = trainer.model
         trainer.accelerator.free_memory()
         trainer.accelerator.end_training()

@@ -18,6 +18,9 @@ PARTIAL_NAME = "_partial"
 REPLACED_NAME = "_replaced"
 """A checkpoint whose successor of the same step is about to take its place."""
 
+PUSHING_NAME = "_pushing"
+"""What of checkpoints is on its way to the Hub."""
+
 EARLIER_NAME = "_earlier"
 """Checkpoints of runs that another run in the same folder took over from."""
 
@@ -76,9 +79,19 @@ def replace_bundle(staged: Path, folder: Path):
     sync(folder)
 
 
+def link_or_copy(path: Path, target: Path):
+    """A file under another name, without copying where the file system can do that; the folder is made."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
+
+
 def tidy(output_dir: Path):
     """Ends what a process that was killed had begun: what was half written goes, what was to be replaced returns."""
-    shutil.rmtree(output_dir / PARTIAL_NAME, ignore_errors=True)
+    for name in (PARTIAL_NAME, PUSHING_NAME):
+        shutil.rmtree(output_dir / name, ignore_errors=True)
     for replaced in find_checkpoints(output_dir / REPLACED_NAME):
         if (output_dir / replaced.name).exists():
             discard(replaced, output_dir)

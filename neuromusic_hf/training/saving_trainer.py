@@ -9,6 +9,7 @@ from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
 from ..borders.trainer import last_logged_step, unlogged_loss
+from ..bundles import write_card
 from ..bundles.bundle import BUNDLE_NAME, RECIPE_NAME, RUN_NAME
 from ..bundles.pipeline_file import add_pipeline_file
 from ..disk import size_in_mib, staged_folder, write_json, write_whole
@@ -53,6 +54,11 @@ class SavingTrainer(FiniteTrainer):
     def _get_output_dir(self, trial) -> str:
         return str(self._staging) if self._staging else super()._get_output_dir(trial)
 
+    @property
+    def bundle_dir(self) -> Path:
+        """The folder of the run's bundle."""
+        return Path(self.args.output_dir, BUNDLE_NAME)
+
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False):
         """
         As [`~transformers.Trainer.save_model`], but a whole bundle, without a pickle, and in one step.
@@ -65,11 +71,9 @@ class SavingTrainer(FiniteTrainer):
             self._complete(Path(output_dir), self.recipe)
             return
         self.refuse_lost_weights()
-        run_dir = Path(self.args.output_dir)
-        folder = Path(output_dir) if output_dir else run_dir / BUNDLE_NAME
+        folder = Path(output_dir or self.bundle_dir)
         remedy = "The checkpoints of the run are untouched: make room and go on with --resume_from_checkpoint last."
-        beside = folder if output_dir else run_dir
-        with staged_folder(beside / PARTIAL_NAME / "bundle", folder, remedy) as staging:
+        with staged_folder(folder.parent / PARTIAL_NAME / folder.name, folder, remedy) as staging:
             super().save_model(str(staging), _internal_call=True)
             self._complete(staging, self.shared_recipe)
             self.accelerator.wait_for_everyone()
@@ -77,9 +81,8 @@ class SavingTrainer(FiniteTrainer):
                 if self.record is not None:
                     write_json(staging / RUN_NAME, self.record)
                 replace_bundle(staging, folder)
+                write_card(folder, self.hub_model_id)
             self.accelerator.wait_for_everyone()
-        if self.args.push_to_hub and not _internal_call:
-            self.push_to_hub(commit_message="Model save", revision=self.args.hub_revision)
 
     def _complete(self, folder: Path, recipe: dict | None):
         if not self.args.should_save:
@@ -110,8 +113,7 @@ class SavingTrainer(FiniteTrainer):
                 publish_checkpoint(staging / checkpoint.name, checkpoint, output_dir)
                 rotate(run_dir, output_dir, self.args.save_total_limit, self.state.best_model_checkpoint)
             self.accelerator.wait_for_everyone()
-        if self.args.push_to_hub:
-            self._push_from_checkpoint(str(checkpoint))
+        self._push_from_checkpoint(str(checkpoint))
 
     def _save_staged(self, staging: Path, model, trial):
         """A checkpoint to which one process could not write its part is none."""
@@ -140,7 +142,3 @@ class SavingTrainer(FiniteTrainer):
         if self.args.should_save:
             write_json(staged / PROGRESS_NAME, progress)
             write_json(staged / TRAINER_STATE_NAME, dataclasses.asdict(self.state))
-
-    def _push_from_checkpoint(self, checkpoint_folder: str):
-        if self._staging is None:
-            super()._push_from_checkpoint(checkpoint_folder)

@@ -10,18 +10,19 @@ import torch
 
 from ..borders.trainer import evaluate_in_training, is_best_so_far, take_up_loss
 from .checkpoints import last_checkpoint, read_progress
-from .saving_trainer import SavingTrainer
+from .pushing_trainer import PushingTrainer
 from .stopping import EvaluationStopped, StopRequest
 
 logger = logging.getLogger(__name__)
 
 
-class MusicTrainer(SavingTrainer):
+class MusicTrainer(PushingTrainer):
     """
     [`~transformers.Trainer`] of a training run.
 
-    - A checkpoint is whole or not there, wherever the process is killed, and so is the model in `output_dir`
+    - A checkpoint is whole or not there, wherever the process is killed, and so is the bundle in `output_dir`
       ([`SavingTrainer`], which has the arguments).
+    - What it pushes are bundles, with their cards ([`PushingTrainer`]).
     - A loss, a gradient or a weight that is not finite ends the run before it is saved ([`FiniteTrainer`]).
     - It searches for the best of a metric whichever way that gets better ([`SearchingTrainer`]).
     - SIGTERM, SIGINT and SIGUSR1 have it finish the step, save a checkpoint and exit with 128 plus their number. What
@@ -42,7 +43,7 @@ class MusicTrainer(SavingTrainer):
         self._stopped_at: int | None = None
 
     def progress(self) -> dict:
-        """As [`SavingTrainer.progress`], and whether an evaluation is left to the run that goes on from here."""
+        """As [`PushingTrainer.progress`], and whether an evaluation is left to the run that goes on from here."""
         return {**super().progress(), "evaluation_due": self._evaluation_due}
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs):

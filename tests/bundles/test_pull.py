@@ -1,15 +1,20 @@
 """Bundles are pulled by id, revision and token; what keeps one from coming is said, each fault in its own words."""
 
+import builtins
+import errno
 import io
+import os
 
 import pytest
 import torch
 from music import make_score
-from transformers import AutoModelForCausalLM, GPT2LMHeadModel, pipeline
+from transformers import AutoModelForCausalLM, AutoProcessor, GPT2LMHeadModel, pipeline
 
-from neuromusic_hf import MidiContinuationPipeline, MidiProcessor
+from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
 from neuromusic_hf.bundles import save_bundle
 from neuromusic_hf.hub import PullError
+from neuromusic_hf.metrics import load_harmony_embedding
+from neuromusic_hf.metrics.embedding import SHIPPED_EMBEDDING
 from neuromusic_hf.models.adapters import AutoMusicModel, find_processor
 
 SETTINGS = {"prompt_length": 16, "max_new_tokens": 8, "seed": 1}
@@ -110,3 +115,55 @@ def test_no_pickle_is_read(hub, bundle_files, tiny_model):
         with pytest.raises((OSError, ValueError), match="model.safetensors"):
             load(NAME)
     assert not any("pytorch_model.bin" in path for method, path, _ in hub.requests if method == "GET")
+
+
+@pytest.fixture
+def make_read_only(monkeypatch):
+    """Makes a folder one that nothing can be written to, also for root."""
+
+    def make(folder):
+        def refusing(function, writes):
+            def call(path, *args, **kwargs):
+                if str(path).startswith(str(folder)) and writes(*args, **kwargs):
+                    raise PermissionError(errno.EACCES, "read-only", str(path))
+                return function(path, *args, **kwargs)
+
+            return call
+
+        def opens_to_write(mode="r", *_, **kwargs):
+            return bool(set(kwargs.get("mode", mode)) & set("wax+"))
+
+        for module in (builtins, io):
+            monkeypatch.setattr(module, "open", refusing(open, opens_to_write))
+        flags = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+        monkeypatch.setattr(os, "open", refusing(os.open, lambda given=0, *_, **kwargs: given & flags))
+        for name in ("mkdir", "rename", "replace", "remove", "unlink", "symlink", "link", "utime", "chmod"):
+            monkeypatch.setattr(os, name, refusing(getattr(os, name), lambda *_, **__: True))
+
+    return make
+
+
+def test_a_bundle_is_pulled_once_and_comes_from_a_cache_that_cannot_be_written(
+    two_versions, hub, offline, tmp_path, make_read_only, processor_of
+):
+    hub.put("alice/harmony", {path.name: path.read_bytes() for path in SHIPPED_EMBEDDING.iterdir()})
+    routes = {
+        "pipeline": lambda: pipeline("midi-continuation", model=NAME, revision="v1").processor.vocabulary_hash,
+        "ours": lambda: MidiContinuationPipeline.from_pretrained(NAME, revision="v1").processor.vocabulary_hash,
+        "processor": lambda: MidiProcessor.from_pretrained(NAME).vocabulary_hash,
+        "auto processor": lambda: AutoProcessor.from_pretrained(NAME).vocabulary_hash,
+        "model": lambda: build_model(NAME, processor_of("REMI"), revision="v1").hub_commit,
+        "auto model": lambda: find_processor(AutoModelForCausalLM.from_pretrained(NAME)).vocabulary_hash,
+        "embedding": lambda: load_harmony_embedding("alice/harmony").sha256,
+    }
+    first = {name: route() for name, route in routes.items()}
+    cache = tmp_path / "hub_cache"
+    before = {path: path.lstat().st_mtime_ns for path in cache.rglob("*")}
+    make_read_only(cache)
+    with pytest.raises(PermissionError):
+        (cache / "x").write_text("x")
+    assert {name: route() for name, route in routes.items()} == first
+    offline()
+    hub.requests.clear()
+    assert {name: route() for name, route in routes.items()} == first and not hub.requests
+    assert {path: path.lstat().st_mtime_ns for path in cache.rglob("*")} == before

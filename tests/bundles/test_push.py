@@ -8,6 +8,7 @@ from pathlib import Path
 import peft
 import pytest
 import torch
+from full_bundle import add_records
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 from loopback_hub import Status
@@ -19,7 +20,7 @@ from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
 from neuromusic_hf.bundles import bundle_files, push_bundle, save_bundle
 
 MODEL = {"config.json", "generation_config.json", "model.safetensors"}
-PROCESSOR = {"processor_config.json", "tokenizer.json", "tokenizer_config.json"}
+PROCESSOR = {"processor_config.json", "processing_midi.py", "tokenizer.json", "tokenizer_config.json"}
 CODE = {"configuration_music_transformer.py", "modeling_music_transformer.py", "relative_attention.py"}
 BUNDLE = MODEL | PROCESSOR | {"midi_continuation.py", "README.md"}
 REPOSITORY = "alice/bach"
@@ -81,20 +82,6 @@ ROUTES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)
-@pytest.mark.parametrize("family", ["gpt2", "music_transformer"])
-def test_every_route_pushes_a_whole_bundle_and_nothing_else(hub, saved, processor_of, route, family):
-    folder = saved(family)
-    route(folder, processor_of("REMI"), commit_message="A first model", private=True)
-    assert names(hub) >= BUNDLE | (CODE if family == "music_transformer" else set())
-    assert names(hub) == {*bundle_files(snapshot_download(REPOSITORY))}
-    assert continued(REPOSITORY) == continued(str(folder))
-    assert hub.is_private(REPOSITORY)
-    assert HfApi().list_repo_commits(REPOSITORY)[0].title == "A first model"
-    card = hub.files(REPOSITORY)["README.md"].decode()
-    assert REPOSITORY in card and "More Information Needed" not in card
-
-
 def secrets_in(hub, *folders):
     """Places of the Hub that hold what is of this machine alone."""
     words = [b"hf_alice", str(Path.home()).encode() + b"/", os.fsencode(os.getcwd())]
@@ -109,9 +96,16 @@ def secrets_in(hub, *folders):
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)
-def test_nothing_of_this_machine_is_pushed(hub, saved, processor_of, route, tmp_path_factory):
-    route(saved("gpt2"), processor_of("REMI"), token="hf_alice")
-    assert not secrets_in(hub, saved("gpt2"), tmp_path_factory.getbasetemp())
+def test_every_route_pushes_a_whole_bundle_and_nothing_else(hub, saved, processor_of, route, tmp_path_factory):
+    folder = saved("music_transformer")
+    route(folder, processor_of("REMI"), commit_message="A first model", private=True, token="hf_alice")
+    assert names(hub) == BUNDLE | CODE == {*bundle_files(snapshot_download(REPOSITORY))}
+    assert continued(REPOSITORY) == continued(str(folder))
+    assert hub.is_private(REPOSITORY)
+    assert HfApi().list_repo_commits(REPOSITORY)[0].title == "A first model"
+    card = hub.files(REPOSITORY)["README.md"].decode()
+    assert REPOSITORY in card and "More Information Needed" not in card
+    assert not secrets_in(hub, folder, tmp_path_factory.getbasetemp())
     settings = json.loads(hub.files(REPOSITORY)["tokenizer_config.json"])
     assert not {"token", "name_or_path", "local_files_only", "is_local"} & {*settings}
 
@@ -249,3 +243,66 @@ def test_an_adapter_of_a_folder_is_refused_until_its_base_is_on_the_hub(hub, sav
     push_bundle(tmp_path, "alice/lora", base_model="alice/base")
     assert names(hub, "alice/lora") == ADAPTER and not secrets_in(hub, saved("gpt2"))
     assert str(saved("gpt2")) in (tmp_path / "adapter_config.json").read_text()
+
+
+def test_an_adapter_of_another_name_is_pushed_and_two_are_not(hub, adapter):
+    adapter.add_adapter("second", adapter.peft_config["default"])
+    with pytest.raises(ValueError, match="several adapters"):
+        push_bundle(adapter, "alice/lora")
+    adapter.set_adapter("second")
+    adapter.delete_adapter("default")
+    push_bundle(adapter, "alice/lora")
+    assert names(hub, "alice/lora") == ADAPTER
+
+
+def test_a_pipeline_of_an_adapter_pushes_the_adapter(hub, adapter):
+    push_bundle(adapter, "alice/lora")
+    pipeline("midi-continuation", model="alice/lora").push_to_hub("alice/again")
+    assert names(hub, "alice/again") == ADAPTER | {"generation_config.json"}
+    assert continued("alice/again") == continued("alice/lora")
+
+
+def test_a_folder_without_processor_gets_one_and_stays_as_it_is(hub, saved, adapter, processor_of, tmp_path):
+    adapter.save_pretrained(tmp_path / "adapter")
+    AutoModelForCausalLM.from_pretrained(saved("gpt2")).save_pretrained(tmp_path / "model")
+    processor_of("REMI").music_tokenizer.save(tmp_path / "model" / "tokenizer.json")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    push_bundle(tmp_path / "adapter", "alice/lora")
+    push_bundle(tmp_path / "model", REPOSITORY)
+    (tmp_path / "model" / "tokenizer.json").unlink()
+    with pytest.raises(OSError, match="tokenizer.json"):
+        push_bundle(tmp_path / "model", "alice/other")
+    push_bundle(tmp_path / "model", "alice/other", processor_of("REMI"))
+    assert names(hub, "alice/lora") == ADAPTER and names(hub) == names(hub, "alice/other") == BUNDLE
+    assert {path: path.read_bytes() for path in before if path.exists()} == {
+        path: content for path, content in before.items() if path.exists()
+    }
+    assert continued(REPOSITORY) == continued("alice/other") == continued(str(saved("gpt2")))
+
+
+def test_a_new_model_is_pushed_with_the_processor_it_was_built_with(hub, processor_of):
+    build_model("music_transformer", processor_of("TSD"), context_length=64, **ONE_LAYER).push_to_hub(REPOSITORY)
+    assert names(hub) == BUNDLE | CODE
+    assert b"TSD" in hub.files(REPOSITORY)["README.md"]
+
+
+def test_records_stay_with_the_weights_that_they_tell_of(hub, saved, tmp_path):
+    shutil.copytree(saved("gpt2"), tmp_path / "bundle")
+    add_records(tmp_path / "bundle")
+    push_bundle(tmp_path / "bundle", REPOSITORY)
+    before = hub.files(REPOSITORY)
+    assert {"run.json", "examples/1-prompt_and_continuation.mid"} <= before.keys()
+    model = AutoModelForCausalLM.from_pretrained(REPOSITORY)
+    model.push_to_hub(REPOSITORY)
+    assert hub.files(REPOSITORY) == before
+    with torch.no_grad():
+        model.lm_head.weight.add_(1)
+    model.push_to_hub(REPOSITORY, revision="trained")
+    assert names(hub, revision="trained") == BUNDLE
+    assert b"5,659,329" not in hub.files(REPOSITORY, "trained")["README.md"]
+
+
+def test_a_damaged_repository_can_be_pushed_over(hub, saved):
+    hub.put(REPOSITORY, {"config.json": b"{", "theirs.py": b"1"})
+    push_bundle(saved("gpt2"), REPOSITORY)
+    assert names(hub) == BUNDLE | {"theirs.py"}

@@ -54,6 +54,7 @@ def met(name, **trust):
         "tokenizer": seen(lambda: AutoTokenizer.from_pretrained(name, **trust)(prompt).input_ids),
         "processor": seen(lambda: type(AutoProcessor.from_pretrained(name, **trust)).__name__),
         "music": seen(lambda: type(pipeline("midi-continuation", model=name, **trust)).__name__),
+        "no task": seen(lambda: type(pipeline(model=name, **trust)).__name__),
     }
 
 prompt, new_tokens, cases = json.loads(sys.argv[1])
@@ -111,12 +112,15 @@ def test_what_a_process_without_this_package_meets(pushed, tiny_model, processor
             else:
                 assert said["model"] == [model.config.model_type, type(model).__name__]
                 assert said["text"].split() == expected_text(model, processor, ids)
-        assert TRUST in doubted["processor"] and TRUST in doubted["music"]
+        for asked in ("processor", "music", "no task"):
+            assert TRUST in doubted[asked]
+        assert trusted["no task"] == trusted["music"]
         assert re.match(f"ImportError: MidiProcessor is {INSTALL}", trusted["processor"])
         assert re.match(f"ImportError: MidiContinuationPipeline is {INSTALL}", trusted["music"])
     doubted, trusted = at_hand[pushed["llama"]]
     assert TRUST in doubted["processor"] and TRUST in doubted["music"]
     assert (trusted["processor"], trusted["music"]) == ("MidiProcessor", "MidiContinuationPipeline")
+    assert trusted["no task"] == trusted["music"]
 
 
 @pytest.mark.parametrize("trust", [{}, {"trust_remote_code": True}])

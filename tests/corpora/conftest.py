@@ -1,5 +1,8 @@
 """Small corpora built in process; no test here needs the network."""
 
+import builtins
+import errno
+import io
 import os
 import random
 import tarfile
@@ -92,3 +95,28 @@ def shared_data():
         return path
 
     return find
+
+
+@pytest.fixture
+def make_read_only(monkeypatch):
+    """What a folder mounted read-only answers: to locks, to new folders and to files that are written."""
+    opens = {os: os.open, io: io.open, builtins: open}
+
+    def make(folder, number=errno.EROFS):
+        def refuse(path, writes):
+            if writes and isinstance(path, str | os.PathLike) and str(path).startswith(str(folder)):
+                raise OSError(number, os.strerror(number), str(path))
+
+        def os_open(path, flags, *args, **kwargs):
+            refuse(path, flags & (os.O_RDWR | os.O_WRONLY))
+            return opens[os](path, flags, *args, **kwargs)
+
+        def io_open(path, mode="r", *args, **kwargs):
+            refuse(path, set(mode) & set("wax+"))
+            return opens[io](path, mode, *args, **kwargs)
+
+        monkeypatch.setattr(os, "open", os_open)
+        for module in (io, builtins):
+            monkeypatch.setattr(module, "open", io_open)
+
+    return make

@@ -1,8 +1,6 @@
 """Damaged caches are made anew, those that cannot be written say so. Nothing here asserts how datasets names files."""
 
-import builtins
 import errno
-import io
 import logging
 import os
 import shutil
@@ -160,31 +158,6 @@ def test_a_disk_that_is_full_of_tokens_is_told(midi_folder, cache_dir, request, 
         tokenize_corpus(corpus, processor, num_proc=num_proc)
     with pytest.raises(Exception, match="No space left on device.*HF_HOME"):
         make_blocks(Dataset.from_dict({"input_ids": [[1, 2]], "num_notes": [1]}), 16)
-
-
-@pytest.fixture
-def make_read_only(monkeypatch):
-    """What a folder mounted read-only answers: to locks, to new folders and to files that are written."""
-    opens = {os: os.open, io: io.open, builtins: open}
-
-    def make(folder, number=errno.EROFS):
-        def refuse(path, writes):
-            if writes and isinstance(path, str | os.PathLike) and str(path).startswith(str(folder)):
-                raise OSError(number, os.strerror(number), str(path))
-
-        def os_open(path, flags, *args, **kwargs):
-            refuse(path, flags & (os.O_RDWR | os.O_WRONLY))
-            return opens[os](path, flags, *args, **kwargs)
-
-        def io_open(path, mode="r", *args, **kwargs):
-            refuse(path, set(mode) & set("wax+"))
-            return opens[io](path, mode, *args, **kwargs)
-
-        monkeypatch.setattr(os, "open", os_open)
-        for module in (io, builtins):
-            monkeypatch.setattr(module, "open", io_open)
-
-    return make
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])

@@ -51,7 +51,7 @@ def test_a_new_repository_gets_the_words_of_the_folder(hub, folder):
     (folder / "README.md").write_text(card_of("user/name").render() + "\nMy words.\n")
     push(folder, card=card_of)
     text = hub.files("alice/model")["README.md"].decode()
-    assert "My words." in text and "Load alice/model." in text and "user/name" not in text.split("# name")[1]
+    assert "My words." in text and "Load alice/model." in text and "# model" in text and "user/name" not in text
 
 
 def test_files_of_an_earlier_push_go_and_others_stay(hub, folder):
@@ -126,6 +126,14 @@ def test_what_belongs_to_this_machine_is_refused(hub, folder, name, content, rea
     with pytest.raises(ValueError, match=f"{path}.*{reason}"):
         push(folder, files=["*"])
     assert not hub.requests
+
+
+def test_what_only_looks_like_a_path_is_pushed(hub, folder):
+    harmless = ["https://example.com/a", "alice/model", "runs", "4/4", "TimeSig_4/4", "/", "//", "~", "C:", "a /b"]
+    (folder / "run.json").write_text(json.dumps({"/some/key": harmless}))
+    (folder / "tokenizer.json").write_text(json.dumps({"vocab": ["/usr/bin"]}))
+    push(folder)
+    assert {"run.json", "tokenizer.json"} <= hub.files("alice/model").keys()
 
 
 def test_nothing_is_not_pushed(hub, tmp_path):

@@ -18,7 +18,8 @@ LFS_NAMES = (
 ).split()
 LFS_SIZE = 10 * 2**20
 PAGE = 1000
-READING = ("revision", "tree", "paths-info", "refs", "commits")
+READING = ("revision", "tree", "paths-info", "refs", "commits", "auth-check")
+CARD_LETTERS = 20_000
 """What of a repository anyone may ask for who may read it."""
 
 
@@ -268,11 +269,21 @@ class _Handler(BaseHTTPRequestHandler):
         import yaml
 
         text = self.server.store.content(files["README.md"]).decode() if "README.md" in files else ""
-        return yaml.safe_load(text.split("---")[1]) or {} if text.startswith("---") else {}
+        head = text.split("---")[1][:CARD_LETTERS] if text.startswith("---") else ""
+        try:
+            card = yaml.safe_load(head)
+        except (yaml.YAMLError, RecursionError):
+            return {}
+        return card if isinstance(card, dict) else {}
 
     def _api_settings(self, repository: Repository):
         repository.private = _wants_privacy(json.loads(self.body), repository.private)
         self._send_json({"private": repository.private})
+
+    def _api_auth_check(self, repository: Repository, *what: str):
+        if what == ("write",):
+            self.user.check_writes(repository.name)
+        self._send_json({})
 
     def _api_revision(self, repository: Repository, revision: str = "main"):
         self._send_json(self._info(repository, revision))

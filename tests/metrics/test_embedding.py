@@ -1,7 +1,7 @@
 """The harmony embedding: learned the same twice, kept without pickle, and no word is lost."""
 
 import json
-from unittest.mock import MagicMock
+import re
 
 import numpy as np
 import pytest
@@ -122,14 +122,53 @@ def test_an_embedding_that_is_nowhere_is_named(name):
         load_harmony_embedding(name)
 
 
-def test_what_is_pushed_can_be_loaded(embedding, tmp_path, monkeypatch):
-    hub = MagicMock()
-    monkeypatch.setattr("neuromusic_hf.metrics.embedding.HfApi", lambda: hub)
-    embedding.push_to_hub("me/harmony", tmp_path, private=True)
-    hub.create_repo.assert_called_once_with("me/harmony", private=True, exist_ok=True)
-    uploaded = hub.upload_folder.call_args.kwargs
-    assert uploaded["repo_id"] == "me/harmony"
-    assert load_harmony_embedding(uploaded["folder_path"]).words == embedding.words
+def test_what_is_pushed_can_be_loaded(hub, embedding, capsys):
+    embedding.push_to_hub("alice/harmony", private=True, revision="trial", tag="v1")
+    assert hub.is_private("alice/harmony") and not hub.files("alice/harmony")
+    files = {"harmony_embedding.safetensors", "harmony_embedding.json", "README.md"}
+    assert hub.files("alice/harmony", "trial").keys() == files
+    again = load_harmony_embedding("alice/harmony", "v1")
+    assert again.sha256 == embedding.sha256 and again.training == embedding.training
+
+
+def test_its_card_tells_how_it_was_made_and_how_it_is_used(hub, reductions, capsys):
+    corpus = {
+        "name": "maestro",
+        "licence": "cc-by-nc-sa-4.0",
+        "splits": "official",
+        "dataset": None,
+        "citation": "@x{y}",
+    }
+    source = {"corpora": [corpus], "split": "train", "dropped": {"no_notes": 2}}
+    embedding = train_harmony_embedding(reductions, SMALL, source)
+    embedding.push_to_hub("alice/harmony")
+    card = hub.files("alice/harmony")["README.md"].decode()
+    for said in (
+        "license: cc-by-nc-sa-4.0",
+        "library_name: neuromusic_hf",
+        "maestro",
+        "no use for money",
+        "2 no\\_notes",
+    ):
+        assert said in card
+    for said in (embedding.sha256, "6 words, 8 numbers", "620 bars", "vector_size: 8", "gensim 4", "@x{y}"):
+        assert said in card
+    (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    exec(code, {})
+    assert -1 <= float(capsys.readouterr().out) <= 1
+    assert "--harmony_embedding alice/harmony " in card
+    hub.put("alice/harmony", {"README.md": f"{card}\nMy words.".encode()})
+    train_harmony_embedding(reductions, EmbeddingSettings(vector_size=4), source).push_to_hub("alice/harmony")
+    card = hub.files("alice/harmony")["README.md"].decode()
+    assert "6 words, 4 numbers" in card and "My words." in card and embedding.sha256 not in card
+
+
+def test_no_path_is_pushed(hub, reductions):
+    for corpus, name in (("/home/alice/my music+bach", "my music+bach"), ("alice/songs", "alice/songs")):
+        training = train_harmony_embedding(reductions, SMALL, {"corpus": corpus})
+        training.push_to_hub("alice/harmony")
+        assert load_harmony_embedding("alice/harmony").training["source"] == {"corpus": name}
+        assert name in hub.files("alice/harmony")["README.md"].decode()
 
 
 def test_without_a_shipped_embedding_the_error_says_what_to_do(monkeypatch, tmp_path):
@@ -144,11 +183,17 @@ def test_the_shipped_embedding_loads_and_is_small():
     assert sum(path.stat().st_size for path in SHIPPED_EMBEDDING.iterdir()) < 2**20
 
 
-def test_the_script_learns_from_a_folder_of_midi(midi_folder, tmp_path, call_script):
-    call_script("train_harmony_embedding", midi_folder, "--vector_size", 8, "--output", tmp_path)
+def test_the_script_learns_from_a_folder_of_midi(hub, midi_folder, tmp_path, call_script):
+    options = ("--vector_size", 8, "--output", tmp_path, "--push_to_hub", "alice/harmony", "--private")
+    call_script("train_harmony_embedding", midi_folder, *options)
     embedding = load_harmony_embedding(tmp_path)
     assert embedding.vectors.shape[1] == 8 and embedding.training["pieces"] > 20
-    assert embedding.training["source"] == {"corpus": str(midi_folder), "split": "train", "dropped": {}}
+    source = embedding.training["source"]
+    assert (source["split"], source["dropped"]) == ("train", {})
+    assert [corpus["name"] for corpus in source["corpora"]] == [midi_folder.name]
+    assert load_harmony_embedding("alice/harmony").sha256 == embedding.sha256 and hub.is_private("alice/harmony")
+    for content in hub.files("alice/harmony").values():
+        assert str(midi_folder).encode() not in content and b"/tmp/" not in content
 
 
 def test_pieces_without_harmony_are_counted():

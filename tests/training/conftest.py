@@ -76,6 +76,8 @@ def trained(trainer_in, tmp_path_factory):
 
 @pytest.fixture
 def options(midi_folder, tmp_path):
+    """The command line of a small run; `None` leaves an option out."""
+
     def make(name="run", **changed):
         values = {
             "corpus": midi_folder,
@@ -95,7 +97,8 @@ def options(midi_folder, tmp_path):
             "bf16": False,
             **changed,
         }
-        return [part for key, value in values.items() for part in (f"--{key}", *str(value).split(" "))]
+        said = [(key, value) for key, value in values.items() if value is not None]
+        return [part for key, value in said for part in (f"--{key}", *str(value).split(" "))]
 
     return make
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from tiny import ONE_LAYER
 from transformers import AutoModelForCausalLM
 
 from neuromusic_hf import MidiProcessor
@@ -31,6 +32,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def test_a_run_leaves_a_bundle_and_every_checkpoint_is_one(train, options, tmp_path):
     train(options(top_p=0.95))
     expected = {
+        "processing_midi.py",
         "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
         "processor_config.json", "recipe.yaml", "midi_continuation.py",
     }  # fmt: skip
@@ -97,7 +99,8 @@ def test_a_learned_vocabulary_is_in_the_bundle_and_learned_once(train, options, 
     processor = MidiProcessor.from_pretrained(tmp_path / "run" / "bundle")
     assert processor.vocab_size == 1100 and processor.music_tokenizer.is_trained
     vocabulary = run_record(tmp_path / "run")["vocabulary"]
-    assert vocabulary == {"tokenization": "REMI", "ids": 1100, "ids_asked_for": 1100}
+    told = {"tokenization": "REMI", "ids": 1100, "hash": processor.vocabulary_hash, "ids_asked_for": 1100}
+    assert vocabulary == told
 
     def learn_again(*args, **kwargs):
         raise AssertionError("the vocabulary is learned a second time")
@@ -109,12 +112,8 @@ def test_a_learned_vocabulary_is_in_the_bundle_and_learned_once(train, options, 
 def test_a_trained_bundle_is_trained_further(train, options, tmp_path):
     train(options())
     bundle = str(tmp_path / "run")
-    sizes = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-    arguments = options("further", model=bundle, tokenization=bundle, max_steps=1, learning_rate="0.0")
-    for size in sizes:
-        place = arguments.index(f"--{size}")
-        del arguments[place : place + 2]
-    train(arguments)
+    sizes = dict.fromkeys(ONE_LAYER)
+    train(options("further", model=bundle, tokenization=bundle, max_steps=1, learning_rate="0.0", **sizes))
     before, after = (weights(tmp_path / name) for name in ("run", "further"))
     assert all(torch.equal(after[name], weight) for name, weight in before.items())
 
@@ -125,14 +124,14 @@ def test_wandb_offline_records_the_metrics(train, options, tmp_path, offline_wan
     assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
 
 
-def test_two_processes_train_as_one(train, options, tmp_path):
+def test_two_processes_train_and_push_as_one(train, options, tmp_path, hub):
     changed = {"model_config": '{"resid_pdrop":0,"embd_pdrop":0}', "learning_rate": "1e-3"}
     changed |= {"eval_continuations_steps": 2, "eval_continuations": 5, "eval_shown_continuations": 0}
-    changed |= {"eval_continuations_steps": 2, "eval_continuations": 5, "eval_shown_continuations": 0}
-    train(options("one", **changed))
+    train(options("one", **changed, push_to_hub=True, hub_model_id="alice/one"))
     # `accelerate launch` starts several processes on CPUs through MPI only; torchrun does what it does on GPUs.
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    changed |= {"push_to_hub": True, "hub_model_id": "alice/two"}
     command = [*launch, SCRIPT, *options("two", per_device_train_batch_size=2, ddp_backend="gloo", **changed)]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
     assert finished.returncode == 0, finished.stderr[-3000:]
@@ -141,6 +140,7 @@ def test_two_processes_train_as_one(train, options, tmp_path):
     assert two["splits"] == one["splits"]
     assert two["metrics"]["eval_nats_per_note"] == pytest.approx(one["metrics"]["eval_nats_per_note"], rel=1e-4)
     tested_by_one, tested_by_two = (continued_at_the_end(tmp_path / name) for name in ("one", "two"))
+    assert {*hub.files("alice/two")} == {*hub.files("alice/one")}
     assert len(tested_by_one) == 5 and tested_by_two == tested_by_one
 
 

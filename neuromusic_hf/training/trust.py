@@ -1,0 +1,89 @@
+"""What a recipe may not say: it may be a stranger's, and only whoever types a command line runs code and publishes."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from ..corpora.names import split_names
+from ..imports import is_import_path
+
+PUBLISHED = "what leaves this machine is said by whoever runs a recipe"
+
+ONLY_TYPED = {
+    "trust_remote_code": "whether code is trusted is said by whoever runs a recipe",
+    "push_to_hub": PUBLISHED,
+    "trackio_space_id": PUBLISHED,
+    "trackio_bucket_id": PUBLISHED,
+    "trackio_static_space_id": PUBLISHED,
+}
+"""Options that count on the command line alone, and why. A recipe may switch them off."""
+
+IMPORTED = ("model", "tokenization", "corpus", "eval_comparisons")
+"""Options that may hold import paths."""
+
+
+def refuse_secrets(recipe: Mapping[str, Any]):
+    """
+    Refuses a recipe that holds a token, before anything of it is shown.
+
+    Raises:
+        `ValueError`: saying where a token belongs.
+    """
+    if recipe.get("hub_token") is not None:
+        raise ValueError(
+            "hub_token is a secret, and belongs into no file: set the variable HF_TOKEN, or hf auth login."
+        )
+
+
+def refuse_acts(recipe: Mapping[str, Any]):
+    """
+    Refuses what a recipe cannot decide for whoever runs it.
+
+    Args:
+        recipe (mapping): options by name.
+
+    Raises:
+        `ValueError`: naming the option, and how it can be said.
+    """
+    for name, reason in ONLY_TYPED.items():
+        if recipe.get(name):
+            raise ValueError(
+                f"{name}: {recipe[name]} counts on the command line alone, as {reason}: add --{name} there."
+            )
+    checkpoint = recipe.get("resume_from_checkpoint")
+    if checkpoint not in (None, "last"):
+        raise ValueError(
+            f"resume_from_checkpoint: {checkpoint} counts on the command line alone: a recipe may say last, which is "
+            "a checkpoint of the run itself."
+        )
+
+
+def refuse_code(recipe: Mapping[str, Any]):
+    """
+    Refuses import paths in a recipe that was not trusted. Nothing is imported.
+
+    Args:
+        recipe (mapping): of its options, those that hold.
+
+    Raises:
+        `ValueError`: naming the import path, and how it can be given.
+    """
+    for option in IMPORTED:
+        for path in import_paths(option, recipe.get(option)):
+            raise ValueError(
+                f"{option}: {path} is an import path, and what a recipe names is not imported unless you trust it: "
+                f"give --{option} {path} on the command line, or --trust_remote_code true."
+            )
+
+
+def import_paths(option: str, value: Any) -> Iterable[str]:
+    """The import paths in the value of an option of [`IMPORTED`]; names of folders and of model types are none."""
+    names = value if isinstance(value, list) else split_names(value or "") if option == "corpus" else [value or ""]
+    known = CONFIG_MAPPING if option == "model" else ()
+    return [name for name in names if is_import_path(name) and name not in known and not _is_there(name)]
+
+
+def _is_there(name: str) -> bool:
+    return os.path.exists(os.path.expanduser(name))

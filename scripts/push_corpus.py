@@ -1,0 +1,47 @@
+"""Pushes a corpus to the Hub as a dataset, with a card that tells what it is.
+
+python scripts/push_corpus.py bach me/bach
+python scripts/push_corpus.py my_midi me/songs --config_name songs --private
+python scripts/push_corpus.py maestro me/maestro --data_dir maestro-v2.0.0-midi.zip --tokenization REMI
+
+Pushes as the user of `hf auth login`, or of HF_TOKEN. Stopped and started again, it goes on where it was.
+"""
+
+import argparse
+import logging
+import os
+
+from neuromusic_hf import MidiProcessor, load_corpus
+from neuromusic_hf.tokenization import tokenize_corpus
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", help="name, folder or archive of a corpus, or several joined with +")
+    parser.add_argument("repository", help="dataset on the Hub, owner/name; made if missing")
+    parser.add_argument("--config_name", default="default", help="which configuration of the dataset it is to be")
+    parser.add_argument("--revision", help="branch to push to; made from main if missing")
+    parser.add_argument("--private", action="store_true", default=None, help="make a new dataset a private one")
+    parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
+    parser.add_argument("--split_shares", type=float, nargs=3, help="shares of train, validation and test")
+    parser.add_argument("--tokenization", help="tell in the card what this tokenizer changes, such as REMI")
+    parser.add_argument("--num_proc", type=int, default=os.cpu_count(), help="processes that read the corpus")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_arguments()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    corpus = load_corpus(args.corpus, args.data_dir, split_shares=args.split_shares, num_proc=args.num_proc)
+    tally = None
+    if args.tokenization is not None:
+        processor = MidiProcessor.from_tokenization(args.tokenization)
+        tally = tokenize_corpus(corpus, processor, num_proc=args.num_proc).tally
+    pushed = corpus.push_to_hub(
+        args.repository, args.config_name, tally=tally, revision=args.revision, private=args.private
+    )
+    logging.info("The corpus is at %s.", pushed.repo_url)
+
+
+if __name__ == "__main__":
+    main()

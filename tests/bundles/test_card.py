@@ -1,0 +1,194 @@
+"""The card of a bundle says what its files say, for the Hub and for people, and its snippets run."""
+
+import copy
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+from full_bundle import CITATION, RUN, SCORES, add_records
+from huggingface_hub import ModelCard
+from music import make_score
+from tiny import ONE_LAYER
+
+from neuromusic_hf import build_model, write_midi
+from neuromusic_hf.bundles import bundle_card, push_bundle, save_bundle, write_card
+from neuromusic_hf.bundles.licences import strictest
+from neuromusic_hf.music import load_score
+
+REPOSITORY = "alice/bach"
+NASTY = "<script>alert(1)</script> | `x` *b* [l](javascript:a)\n\n# h\n<!-- /data -->\n```"
+
+
+@pytest.fixture
+def make_bundle(tmp_path, processor_of):
+    """Writes a bundle into `tmp_path / "bundle"`."""
+
+    def make(family="music_transformer", tokenization="REMI", **records):
+        folder = tmp_path / "bundle"
+        model = build_model(
+            family, processor_of(tokenization), context_length=256, sampling={"top_p": 0.9}, **ONE_LAYER
+        )
+        save_bundle(model, processor_of(tokenization), folder)
+        if records.pop("with_records", True):
+            add_records(folder, **records)
+        return folder
+
+    return make
+
+
+def text_of(folder, repo_id=REPOSITORY):
+    return bundle_card(folder, repo_id).render()
+
+
+def snippets(card: str) -> list[str]:
+    return [block.split("```")[0] for block in card.split("```python\n")[1:]]
+
+
+def test_a_card_says_what_the_files_say(make_bundle):
+    text = text_of(make_bundle())
+    said = (
+        "# bach", "Music Transformer", "40,224", "256 tokens", "924 ids", "`top_p` 0.9", "maestro", "cc-by-nc-sa-4.0",
+        "those of the corpus", "962", "5,659,329", "3,000 optimizer steps by 2 processes", "1.234", "seed: 42",
+        "Pitch classes", "**0.123**", "0.100 to 0.150", "0.080", "6.2%", "31 notes", "1.25% of 400",
+        "| clear |", "trained on maestro",
+        "maestro (test split)",
+        "(examples/1-prompt_and_continuation.png)", '<audio controls src="examples/1-prompt_and_continuation.wav">',
+        "(examples/1-prompt_and_continuation.mid)", "Memorisation", "neuromusic\\_hf 0.1.0", CITATION, "1809.04281",
+    )  # fmt: skip
+    assert not [words for words in said if words not in text]
+    assert "More Information Needed" not in text and "None" not in text.replace("BOS_None", "")
+
+
+def test_the_hub_reads_what_its_filters_need(make_bundle):
+    data = ModelCard(text_of(make_bundle())).data
+    assert (data.library_name, data.pipeline_tag) == ("transformers", "text-generation")
+    assert data.license == "cc-by-nc-sa-4.0"
+    assert {"music", "midi", "symbolic-music", "midi-continuation", "neuromusic_hf", "REMI"} == {*data.tags}
+    results = {(each.metric_type, each.dataset_split): each for each in data.eval_results}
+    assert results.keys() == {
+        ("pitch_kl", "test"),
+        ("loss", "test"),
+        ("loss", "validation"),
+        ("nats_per_note", "validation"),
+    }
+    score = results["pitch_kl", "test"]
+    assert score.metric_value == 0.123456 and score.dataset_name == "maestro"
+    assert score.metric_args["interval"] == [0.1, 0.15] and score.metric_args["noise_floor_95"] == 0.08
+
+
+def test_data_sets_and_base_models_of_the_hub_are_named(make_bundle):
+    run = copy.deepcopy(RUN) | {"base_model": {"name": "alice/base", "commit": "a" * 40}}
+    run["corpora"][0] |= {"dataset": "alice/maestro", "revision": "b" * 40, "licence": None, "name": "alice/maestro"}
+    scores = copy.deepcopy(SCORES)
+    scores["settings"]["run"]["pieces"]["sources"] = ["alice/maestro"]
+    text = text_of(make_bundle(run=run, scores=scores))
+    data = ModelCard(text).data
+    assert (data.datasets, data.base_model, data.license) == (["alice/maestro"], "alice/base", None)
+    (score,) = (each for each in data.eval_results if each.metric_type == "pitch_kl")
+    assert (score.dataset_type, score.dataset_revision) == ("alice/maestro", "b" * 40)
+    assert "https://huggingface.co/datasets/alice/maestro" in text and "https://huggingface.co/alice/base" in text
+
+
+def test_what_is_missing_is_left_out(make_bundle):
+    text = text_of(make_bundle("gpt2", with_records=False))
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert headings == ["## Use", "## Limits", "## Versions", "## Citation"]
+    assert "More Information Needed" not in text and "None" not in text.replace("BOS_None", "")
+    data = ModelCard(text).data
+    assert data.license is data.datasets is data.base_model is data.eval_results is None
+    assert "not measured" in text and "1809.04281" not in text and "No code of this repository runs" in text
+
+
+@pytest.mark.parametrize("damage", ["run", "scores", "recipe"])
+@pytest.mark.parametrize(
+    "nothing", [{}, {"corpora": 3, "splits": [], "metrics": None, "scores": {"a": 1}, "settings": "x"}]
+)
+def test_records_of_another_shape_are_not_told(make_bundle, damage, nothing):
+    text = text_of(make_bundle(**{damage: nothing}))
+    assert "## Use" in text and "## Limits" in text
+
+
+def test_damaged_files_are_refused_by_name(make_bundle):
+    folder = make_bundle()
+    for name in ("run.json", "scores.json", "recipe.yaml", "config.json"):
+        whole = (folder / name).read_text()
+        (folder / name).write_text("{ [")
+        with pytest.raises(ValueError, match=f"{name} is damaged"):
+            text_of(folder)
+        (folder / name).write_text(whole)
+
+
+def test_strings_of_strangers_stay_strings(make_bundle):
+    markdown = pytest.importorskip("markdown_it").MarkdownIt("commonmark").enable("table")
+    run = copy.deepcopy(RUN) | {"hardware": {"gpus": [NASTY]}, "versions": {NASTY: NASTY}}
+    run["corpora"][0] |= dict.fromkeys(("name", "licence", "splits", "citation"), NASTY)
+    run["corpora"][0]["source"] = f"https://{NASTY}"
+    scores = copy.deepcopy(SCORES)
+    scores["settings"]["run"]["pieces"] = {"sources": [NASTY], "split": NASTY}
+    scores["settings"]["comparisons"]["pitch_kl"]["title"] = NASTY
+    folder = make_bundle(run=run, recipe={"corpus": NASTY}, scores=scores, examples=["a <b> [c](d)"])
+    text = text_of(folder)
+    shown = markdown.render(text.split("---\n", 2)[2])
+    assert "<script" not in shown and "<b>" not in shown and 'href="javascript' not in shown
+    assert text == bundle_card(folder, REPOSITORY).render(text)
+    assert yaml.safe_load(text.split("---\n")[1])["model-index"]
+
+
+def test_the_card_of_a_folder_is_that_of_its_repository_once_it_is_pushed(hub, make_bundle):
+    folder = make_bundle()
+    write_card(folder)
+    (folder / "README.md").write_text((folder / "README.md").read_text() + "\nMy words.\n")
+    write_card(folder)
+    push_bundle(folder, REPOSITORY)
+    pushed = hub.files(REPOSITORY)
+    card = pushed.pop("README.md").decode()
+    assert "My words." in card and card.replace("\nMy words.\n", "") == text_of(folder)
+    here = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert pushed == {name: content for name, content in here.items() if name != "README.md"}
+
+
+def test_the_snippets_of_cards_run(hub, make_bundle, tmp_path, monkeypatch):
+    write_midi(make_score(1), tmp_path / "song.mid")
+    monkeypatch.chdir(tmp_path)
+    blocked = ("neuromusic_hf", "miditok", "symusic")
+    without_package = [f"import sys\nsys.modules |= dict.fromkeys({blocked})\n"]
+    for family in ("gpt2", "music_transformer"):
+        push_bundle(make_bundle(family), f"alice/{family}")
+        shutil.rmtree(tmp_path / "bundle")
+        with_package, without = snippets(hub.files(f"alice/{family}")["README.md"].decode())
+        exec(with_package, {})
+        assert load_score(tmp_path / "longer.mid").note_num()
+        (tmp_path / "longer.mid").unlink()
+        without_package.append(without)
+    command = [sys.executable, "-c", "".join(without_package)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("BOS_None ") == 2
+
+
+def test_the_snippet_of_a_processor_runs(hub, processor_of, tmp_path, monkeypatch):
+    processor_of("REMI").push_to_hub("alice/remi")
+    write_midi(make_score(1), tmp_path / "song.mid")
+    monkeypatch.chdir(tmp_path)
+    (snippet,) = snippets(hub.files("alice/remi")["README.md"].decode())
+    exec(snippet, {})
+    assert (tmp_path / "back.mid").exists()
+
+
+@pytest.mark.parametrize(
+    ("licences", "binding"),
+    [
+        ([], None),
+        ([None], None),
+        (["cc0-1.0", None], None),
+        (["cc-by-nc-sa-4.0", None], "cc-by-nc-sa-4.0"),
+        (["cc-by-4.0", "cc-by-nc-sa-4.0", "cc0-1.0"], "cc-by-nc-sa-4.0"),
+        (["cc0-1.0", "cc-by-4.0"], "cc-by-4.0"),
+        (["cc0-1.0", "one of their own"], None),
+        (["cc-by-sa-4.0", "mit"], "cc-by-sa-4.0"),
+    ],
+)
+def test_the_strictest_licence_binds(licences, binding):
+    assert strictest(licences) == binding
