@@ -178,9 +178,8 @@ def _check_vectors(path: Path, words: int):
     shapes = read_shapes(path)
     shape = shapes.get("vectors", ())
     if set(shapes) != {"vectors"} or len(shape) != 2 or shape[0] != words or shape[1] > LONGEST_VECTOR:
-        raise ValueError(
-            f"{words} words need as many vectors of {LONGEST_VECTOR} numbers at most, and it has {shapes}"
-        )
+        most = f"of {LONGEST_VECTOR} numbers at most"
+        raise ValueError(f"{words} words need as many vectors {most}, and {path} has {shown(shapes)}")
 
 
 def _find_files(source: str, revision: str | None, token: str | bool | None) -> list[Path]:

@@ -273,7 +273,9 @@ def _check_config(config: dict, path: Path, name: str):
         if key in KINDS_OF_ATTENTION and "/" in str(value):
             raise ValueError(f"{path}: {key}={shown(value)} is code of another repository, which is not run.")
     if "transformers_weights" in config:
-        raise ValueError(f"{path} names weights of its own choice ({shown(config['transformers_weights'])}).")
+        raise ValueError(
+            f"{path}: transformers_weights={shown(config['transformers_weights'])} is not for it to choose."
+        )
     for reference in _texts(config.get("auto_map")):
         repository, dashes, _ = reference.rpartition("--")
         if dashes and repository != name:

@@ -73,6 +73,14 @@ def test_a_manifest_is_bounded(run, refused):
         read_run(run)
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_the_music_of_a_run_is_bounded(part, run, refused):
+    with open(run / f"000_a.{part}.mid", "r+b") as file:
+        file.truncate(2**40)
+    with refused(str(run / f"000_a.{part}.mid"), "bytes"):
+        read_run(run)
+
+
 @pytest.mark.parametrize("name", ["{evil}", "/", "~", "{evil}/../evil"])
 def test_the_model_that_a_run_names_is_not_opened_where_it_is_another(name, run, evil, stranger, refused):
     change(evil / "processor_config.json", "miditok", **{"class": "stranger.Tokenizer"})
