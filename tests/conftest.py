@@ -64,6 +64,12 @@ def call_script(monkeypatch):
     return call
 
 
+@pytest.fixture(scope="session")
+def hub_server() -> LoopbackHub:
+    """The Hub that all libraries in this process know, with what others have left on it."""
+    return _HUB
+
+
 @pytest.fixture
 def hub(tmp_path, monkeypatch) -> LoopbackHub:
     """An empty Hub to push to and to pull from, as alice, with an empty cache."""

@@ -12,6 +12,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import datasets
+import huggingface_hub
+
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["neuromusic_hf.monitoring", "neuromusic_hf.rendering", "transformers.pipelines"])
 
@@ -47,12 +50,20 @@ def run_script(path: Path, *arguments: str, folder: Path, variables: dict[str, s
     return Finished(returncode, *(path.read_text(errors="replace") for path in outputs))
 
 
+def meet_the_hub(variables: dict[str, str]):
+    """What of variables the libraries have read already."""
+    if "HF_HUB_OFFLINE" in variables:
+        for module in (huggingface_hub.constants, datasets.config):
+            module.HF_HUB_OFFLINE = variables["HF_HUB_OFFLINE"] == "1"
+
+
 def _be_script(argv: list[str], folder: Path, variables: dict[str, str], outputs: list[Path]):
     for descriptor, path in enumerate(outputs, 1):
         with path.open("w") as file:
             os.dup2(file.fileno(), descriptor)
     multiprocessing.set_start_method(None, force=True)  # its own, not that by which it was started
     os.environ.update(variables)
+    meet_the_hub(variables)
     os.chdir(folder)
     sys.argv = argv
     searched = [os.path.abspath(path) for path in variables.get("PYTHONPATH", "").split(os.pathsep) if path]

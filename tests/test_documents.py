@@ -30,6 +30,8 @@ SMALL_RUN = (
     "--context_length 512 --split_shares 0.6 0.2 0.2"
 ).split()
 SMALL_TEST = "--eval_continuations_steps 2 --eval_continuations 2 --eval_shown_continuations 0".split()
+HUB_PAGE = "docs/hub.md"
+"""Its commands and its Python meet a Hub; those of other pages need none."""
 TRAINING = ("scripts/train.py", "examples/own_tracker.py")
 ROOMS = "|".join(path.parent.name for path in (REPOSITORY / "neuromusic_hf").glob("*/__init__.py"))
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)")
@@ -41,7 +43,7 @@ def of_each(pages: list[Page]):
 
 
 def test_every_command_is_one_this_test_knows():
-    known = (*NOT_RUN, "python examples/", "python scripts/")
+    known = (*NOT_RUN, "hf ", "python examples/", "python scripts/")
     assert [command for command in COMMANDS if not without_launch(command)[1].startswith(known)] == []
 
 
@@ -97,22 +99,30 @@ def workplace(tmp_path_factory, midi_folder):
 
 
 @pytest.fixture(scope="module")
+def hub_of_pages(hub_server):
+    """An empty Hub, as its user alice meets it: variables of the environment."""
+    hub_server.reset()
+    return {**hub_server.environ("alice"), "HF_HUB_OFFLINE": "0"}
+
+
+@pytest.fixture(scope="module")
 def printed():
     """What commands printed that were run already."""
     return {}
 
 
 @of_each(PAGES)
-def test_a_page_runs_and_prints_what_it_shows(workplace, printed, page: Page):
+def test_a_page_runs_and_prints_what_it_shows(workplace, hub_of_pages, printed, page: Page):
+    variables = hub_of_pages if page.name == HUB_PAGE else {}
     for command in page.commands:
         if command not in printed and not without_launch(command)[1].startswith(NOT_RUN):
-            printed[command] = run(command, workplace)
+            printed[command] = run(command, workplace, variables)
     for block, shown in page.printed("bash"):
         check_output(shown, printed[block.code.strip().splitlines()[-1]])
     if page.script.strip():
         path = workplace / f"{page.path.stem}.py"
         path.write_text(page.script)
-        said = finished(run_script(path, folder=workplace, variables={}), page.name)
+        said = finished(run_script(path, folder=workplace, variables=variables), page.name)
         check_output("...".join(shown for _, shown in page.printed("python")), said)
 
 
@@ -131,10 +141,15 @@ def without_launch(command: str) -> tuple[dict[str, str], str]:
     return variables, LAUNCH.sub("python ", command)
 
 
-def run(command: str, folder: Path) -> str:
+def run(command: str, folder: Path, variables: dict[str, str] | None = None) -> str:
     """What a command of a page prints, made small: a small corpus and model, few steps and tokens, a CPU."""
-    variables, python = without_launch(command)
-    _, script, *arguments = shlex.split(python.replace("bach+folk", "my_midi"))
+    own_variables, python = without_launch(command)
+    variables = {**(variables or {}), **own_variables}
+    program, script, *arguments = shlex.split(python.replace("bach+folk", "my_midi"))
+    if program == "hf":
+        said = [Path(sys.executable).parent / program, script, *arguments]
+        environment = {**os.environ, **variables}
+        return finished(subprocess.run(said, cwd=folder, env=environment, capture_output=True, text=True), command)
     arguments = [path for argument in arguments for path in expanded(argument, folder)]
     arguments += smaller(script, arguments)
     return finished(run_script(Path(script), *arguments, folder=folder, variables=variables), command)
