@@ -12,6 +12,9 @@ from typing import Any, TypeVar, overload
 
 from .whole import write_whole
 
+LARGEST_FILE = 2**28
+"""In bytes."""
+
 MOST_SHOWN = 60
 INTEGERS = range(-(2**63), 2**64)
 """What a table can hold, as a signed number or as one without a sign."""
@@ -44,10 +47,12 @@ def read_json(path, shape, what, remedy):
 
     Raises:
         `OSError`: the file cannot be read.
-        `ValueError`: it is no JSON, of another shape, or a dataclass refuses its fields; file, place, value and remedy
-            are told.
+        `ValueError`: it is too large, no JSON, of another shape, or a dataclass refuses its fields; file, place, value
+            and remedy are told.
     """
     try:
+        if (size := Path(path).stat().st_size) > LARGEST_FILE:
+            raise ValueError(f"it has {size:,} bytes, and may have {LARGEST_FILE:,} at most")
         text = Path(path).read_bytes().decode("utf-8-sig")
         content = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_without_twins)
         return from_json(content, shape, "its content")

@@ -1,6 +1,8 @@
 """What files of a stranger may be: measured before they are read, and refused by name."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,27 @@ def read_content(path: str | Path, most_bytes: int = MOST_BYTES) -> Any:
     if not _is_flat(content):
         raise ValueError(f"{path} is nested more than {DEEPEST} levels deep: it is not read.")
     return content
+
+
+@contextlib.contextmanager
+def telling_damage(what: str) -> Iterator[None]:
+    """
+    Tells what a library makes of values that it does not expect.
+
+    Args:
+        what (`str`): how the error begins, such as `"model.bin cannot be read"`.
+
+    Raises:
+        `ValueError`: in place of any error but those of files; also where Rust gives up.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(f"{what}: {shown(error)}. Get it again, or save it again.") from error
 
 
 def shown(value: Any) -> str:

@@ -15,11 +15,13 @@ from safetensors.numpy import load_file, save_file
 
 from ..disk import read_json, user_path, write_json
 from ..hub import PullError, check_revision, find_file, push_folder, resolve_commit
+from ..hub.bounds import read_shapes, shown
 from .divergences import cosine_similarity
 from .embedding_card import embedding_card, public_training
 
 VECTORS_FILE_NAME = "harmony_embedding.safetensors"
 WORDS_FILE_NAME = "harmony_embedding.json"
+LONGEST_VECTOR = 4096
 UNKNOWN_WORD = "<unknown>"
 """Stands for every word that is not in the vocabulary. It comes first."""
 
@@ -121,6 +123,7 @@ class HarmonyEmbedding:
         remedy = "Copy or download it again, or train one with scripts/train_harmony_embedding.py."
         stored = read_json(path, _StoredWords, "does not hold the words of a harmony embedding", remedy)
         try:
+            _check_vectors(vectors_path, len(stored.words))
             vectors = load_file(vectors_path)["vectors"]
             return cls(tuple(stored.words), vectors, stored.training)
         except (ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -168,6 +171,15 @@ class HarmonyEmbedding:
                 create_pr=create_pr,
                 tag=tag,
             )
+
+
+def _check_vectors(path: Path, words: int):
+    """Raises `ValueError` where a file does not hold a vector a word alone, or longer ones than there are."""
+    shapes = read_shapes(path)
+    shape = shapes.get("vectors", ())
+    if set(shapes) != {"vectors"} or len(shape) != 2 or shape[0] != words or shape[1] > LONGEST_VECTOR:
+        most = f"of {LONGEST_VECTOR} numbers at most"
+        raise ValueError(f"{words} words need as many vectors {most}, and {path} has {shown(shapes)}")
 
 
 def _find_files(source: str, revision: str | None, token: str | bool | None) -> list[Path]:

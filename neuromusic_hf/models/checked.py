@@ -146,6 +146,11 @@ def check_sizes(config: PreTrainedConfig, shapes: dict[str, tuple[int, ...]], pa
     asked = sum(weight.numel() for weight in model.parameters())
     there = sum(math.prod(shape) for shape in shapes.values())
     packed = PACKED if getattr(config, "quantization_config", None) else 1
+    for key, weight in model.state_dict().items() if packed == 1 else ():
+        if math.prod(shapes.get(key, weight.shape)) != weight.numel():
+            raise ValueError(
+                f"{path} asks for {key} of {tuple(weight.shape)}, and the weights there are {shapes[key]}."
+            )
     if asked > there * packed + SPARE:
         raise ValueError(
             f"{path} asks for {asked:,} weights, and the files hold {there:,}: they do not fit each other."
@@ -172,7 +177,10 @@ def load_checked(name: str, **kwargs: Any) -> PreTrainedModel:
     if path is not None:
         config = kwargs.get("config") or load_config(name, trust_remote_code=kwargs["trust_remote_code"], **where)
         check_sizes(copy.deepcopy(config), shapes, path)
-    model, info = AutoModelForCausalLM.from_pretrained(name, **kwargs | {"output_loading_info": True})
+    try:
+        model, info = AutoModelForCausalLM.from_pretrained(name, **kwargs | {"output_loading_info": True})
+    except (AttributeError, KeyError, TypeError) as error:  # of values that transformers does not expect
+        raise ValueError(f"{name!r} cannot be loaded: {shown(error)}. Save the model again.") from error
     check_keys(info, name)
     return model
 
@@ -273,7 +281,7 @@ def _check_config(config: dict, path: Path, name: str):
         if key in KINDS_OF_ATTENTION and "/" in str(value):
             raise ValueError(f"{path}: {key}={shown(value)} is code of another repository, which is not run.")
     if "transformers_weights" in config:
-        raise ValueError(f"{path} names weights of its own choice ({shown(config['transformers_weights'])}).")
+        raise ValueError(f"{path} may not choose transformers_weights={shown(config['transformers_weights'])}.")
     for reference in _texts(config.get("auto_map")):
         repository, dashes, _ = reference.rpartition("--")
         if dashes and repository != name:
@@ -290,11 +298,17 @@ def _check_generation(config: dict, path: Path):
         numbers = GENERATION_RANGES.get(key)
         if numbers and value is not None and not (type(value) in (int, float) and value in numbers):
             raise ValueError(f"{path}: {key}={shown(value)} must be {numbers}.")
+        if key.endswith("_token_id") and not all(type(each) is int for each in _listed(value)):
+            raise ValueError(f"{path}: {key}={shown(value)} must be a token's number, or a list of these.")
     if config.get("compile_config") is not None:
         raise ValueError(f"{path}: compile_config chooses how code is compiled here, which is for you to say.")
-    strings = config.get("stop_strings") or []
+    strings = _listed(config.get("stop_strings"))
     if len(strings) not in MOST_STOP_STRINGS:
         raise ValueError(f"{path}: stop_strings has {len(strings):,} items; {MOST_STOP_STRINGS.most} at most.")
+
+
+def _listed(value: Any) -> list:
+    return [] if value is None else value if isinstance(value, list) else [value]
 
 
 def _numbers(value: Any, key: str = "") -> Iterator[tuple[str, int | float]]:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import PreTrainedConfig
+from transformers.utils import CONFIG_NAME
 
-from ..hub import telling_faults
+from ..hub import find_file
+from ..hub.bounds import read_object
 from ..metrics import count_token_errors
 from ..models.adapters import Adapter, load_processor
 from ..runs import FinishedRun
@@ -46,17 +47,17 @@ def load_run_model(run: FinishedRun, trust_remote_code: bool = False) -> RunMode
         raise NotAvailable(f"there is no folder {name} here: score the run where it was made")
     where = {} if in_folder else {"revision": run.model.revision}
     try:
+        if in_folder and run.model.is_changed():  # nothing else is read of a folder that is not the model's
+            raise NotAvailable(
+                f"{name} holds other weights by now, or other files beside them, than those that continued"
+            )
         adapter = Adapter.find(name, **where)
         source, of_source = (adapter.base, adapter.base_arguments) if adapter else (name, where)
-        with telling_faults(source, **of_source):
-            config, _ = PreTrainedConfig.get_config_dict(source, **of_source)
-        processor = load_processor(name, trust_remote_code=trust_remote_code, **where)
-        changed = in_folder and run.model.is_changed()
+        config = find_file(source, CONFIG_NAME, **of_source)
+        model_type = None if config is None else read_object(config).get("model_type")
+        return RunModel(model_type, load_processor(name, trust_remote_code=trust_remote_code, **where))
     except (OSError, ValueError) as error:
         raise NotAvailable(f"the processor of {name} cannot be loaded: {str(error).splitlines()[0]}") from error
-    if changed:
-        raise NotAvailable(f"{name} holds other weights by now, or other files beside them, than those that continued")
-    return RunModel(config.get("model_type"), processor)
 
 
 def count_run_token_errors(run: FinishedRun, model: RunModel | None) -> dict:

@@ -5,8 +5,13 @@ from pathlib import Path
 
 from ..bundles import ModelIdentity
 from ..disk import read_json, to_json, user_path
+from ..hub.bounds import check_inside
 from .records import LeftOutRecord, Manifest, PieceRecord, RunSettings
 from .run_folder import MANIFEST_NAME, RUN_OF
+
+RENDERED = ("picture", "audio")
+LARGEST_PIECE = 2**24
+"""Bytes of a MIDI file, or of ids as text."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,12 @@ class FinishedRun:
         return None if name is None else self.folder / name
 
 
+def _check_file(path: Path, part: str) -> None:
+    check_inside(path, path.parent)
+    if part not in RENDERED and (size := path.stat().st_size) > LARGEST_PIECE:
+        raise ValueError(f"{path} has {size:,} bytes, and may have {LARGEST_PIECE:,} at most: it is not read.")
+
+
 def read_run(manifest: str | Path) -> FinishedRun:
     """
     Reads the manifest of a test run.
@@ -50,7 +61,7 @@ def read_run(manifest: str | Path) -> FinishedRun:
 
     Raises:
         `FileNotFoundError`: there is none, or a file that it names is missing.
-        `ValueError`: it is not the manifest of a test run.
+        `ValueError`: it is not the manifest of a test run, or names a file too large, or a link out of it.
     """
     path = user_path(manifest)
     path = path / MANIFEST_NAME if path.is_dir() else path
@@ -68,4 +79,7 @@ def read_run(manifest: str | Path) -> FinishedRun:
             f"{path.parent} lacks {len(missing)} files of its manifest, such as {missing[0]}: copy the whole folder, "
             "or continue again with --overwrite."
         )
+    for record in content.pieces:
+        for part, name in to_json(record.files).items():
+            _check_file(path.parent / name, part)
     return FinishedRun(path.parent, content.settings, content.pieces, content.pieces_left_out)

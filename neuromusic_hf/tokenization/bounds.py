@@ -139,6 +139,9 @@ def _check_learned(learned: dict, source: str):
             raise ValueError(f"{source}: {name} is {shown(found)}, and no object.")
         if len(found) > most:
             raise ValueError(f"{source}: {name} has {len(found):,} tokens; {most:,} at most.")
+    ids = learned.get("_vocab_base", {}).values()
+    if not all(type(index) is int and index in Range(most=MOST_LEARNED_TOKENS) for index in ids):
+        raise ValueError(f"{source}: _vocab_base must give each token a number.")
     if "_model" not in learned:
         return
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import miditok
 from miditok import MusicTokenizer, TokenizerConfig
 
-from ..hub.bounds import MOST_SHOWN, shown
+from ..hub.bounds import MOST_SHOWN, shown, telling_damage
 from ..imports import import_class, imported_class
 from .bounds import check_bounds
 from .checks import check_usable
@@ -168,10 +168,6 @@ def rebuild(tokenizer_class: type[MusicTokenizer], path: Path, saved_version: st
     Raises:
         `ValueError`: it cannot.
     """
-    try:
+    installed = version("miditok")
+    with telling_damage(f"miditok {installed} cannot read {source}, which miditok {saved_version} saved"):
         return tokenizer_class(params=path)
-    except Exception as error:  # whatever miditok and tokenizers make of a file they do not expect
-        raise ValueError(
-            f"miditok {version('miditok')} cannot read {source}, which miditok {saved_version} saved "
-            f"({shown(error)}): install that version, or save the tokenizer again."
-        ) from error

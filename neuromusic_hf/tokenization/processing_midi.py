@@ -119,7 +119,11 @@ class MidiProcessor(ProcessorMixin):
             return cls.from_music_tokenizer(load_miditok_file(path))
         saved = read_saved_processor(str(source), bool(trust_remote_code), **where)
         with telling_faults(source, **where):
-            return cls(load_text_tokenizer(str(source), **where), **saved)
+            tokenizer = load_text_tokenizer(str(source), **where)
+        try:
+            return cls(tokenizer, **saved)
+        except ValueError as error:
+            raise ValueError(f"The processor of {source} is none: {error}") from error
 
     @classmethod
     def from_tokenization(cls, name: str = "REMI", **settings) -> "MidiProcessor":

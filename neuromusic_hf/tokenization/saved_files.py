@@ -6,7 +6,7 @@ from typing import Any
 from transformers.utils import PROCESSOR_NAME
 
 from ..hub import find_file
-from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_object, shown
+from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_object, shown, telling_damage
 from .bounds import check_bounds
 from .music_tokenizer import saved_tokenizer_class
 from .text_tokenizer import MusicTextTokenizer
@@ -62,9 +62,5 @@ def load_text_tokenizer(source: str, **hub_arguments: Any) -> MusicTextTokenizer
         content = {} if path is None else read_object(path, MOST_BYTES_OF_VOCABULARIES)
         if names := [key for key in content if NAMES_A_FILE.fullmatch(key)]:
             raise ValueError(f"{path} names a file of its own choice ({names[0]}={shown(content[names[0]])}).")
-    try:
+    with telling_damage(f"The tokenizer.json of {source} cannot be read"):
         return MusicTextTokenizer.from_pretrained(source, **hub_arguments)
-    except OSError:
-        raise
-    except Exception as error:  # whatever transformers and tokenizers make of a file they do not expect
-        raise ValueError(f"The tokenizer.json of {source} cannot be read: {shown(error)}. Get it again.") from error

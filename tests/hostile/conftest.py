@@ -83,8 +83,10 @@ def secret(tmp_path):
 
 
 @pytest.fixture
-def refused(tmp_path, secret):
+def refused(tmp_path, secret, monkeypatch):
     """Expects a refusal that says all of `parts`; nothing is imported, opened, run or fetched on its way."""
+
+    monkeypatch.setattr("builtins.input", lambda *args: pytest.fail("asked"))
 
     @contextmanager
     def refuse(*parts, kind=(ValueError, OSError)):

@@ -91,6 +91,12 @@ def test_a_config_that_makes_no_model_is_refused(values, evil, never_built, refu
         AutoMusicModel.from_pretrained(str(evil))
 
 
+def test_weights_of_another_shape_are_named(evil, never_built, refused):
+    change(evil / "config.json", n_inner=None)
+    with refused(str(evil / "config.json"), "transformer.h.0.mlp.c_fc"):
+        AutoMusicModel.from_pretrained(str(evil))
+
+
 def test_tables_that_are_computed_are_measured(evil, refused, never_built):
     config = AutoConfig.for_model(
         "gptj", n_embd=32, n_layer=1, n_head=2, rotary_dim=16, n_positions=2**28, vocab_size=9
@@ -195,6 +201,8 @@ def test_a_damaged_index_is_refused(content, evil, never_built, refused):
         ("num_beams", 10**6),
         ("top_k", 10**30),
         ("max_length", "many"),
+        ("pad_token_id", "os.system"),
+        ("eos_token_id", [[1]]),
         ("num_return_sequences", [1]),
         ("validate", "x"),
         ("__class__", "x"),

@@ -127,7 +127,7 @@ MANY = list(range(100_000))
         ("control_change_numbers", [10**9]),
         ("control_change_n_bins", 10**9),
         ("chord_maps", {"maj": MANY}),
-        ("chord_maps", {f"c{index}": [0, 4, 7] for index in range(100_000)}),
+        ("chord_maps", {f"c{index}": [0, 4, 7] for index in range(5000)}),
         ("chord_unknown", [3, 10**9]),
         ("pitch_bend_range", [-8192, 8191, 10**9]),
         ("max_pitch_interval", 10**9),
@@ -163,6 +163,8 @@ def test_settings_are_measured_before_anything_is_made_of_them(setting, value, e
         {"_model": '{"model": {"vocab": {}}, "pre_tokenizer": {"pattern": {"Regex": "(a+)+$"}}}'},
         {"_vocab_base": {f"Pitch_{index}": index for index in range(70_000)}},
         {"_vocab_base": [1, 2]},
+        {"_vocab_base": {"Pitch_60": "x"}},
+        {"_vocab_base": {"Pitch_60": 1e300}},
         {"_vocab_base_byte_to_token": 7},
     ],
     ids=lambda learned: str(learned)[:60],
@@ -191,6 +193,13 @@ def test_files_are_bounded(name, content, reason, evil, refused):
     if name == "tokenizer.json" and content == b"[]":
         reason = "cannot be read"
     with refused(name, reason):
+        MidiProcessor.from_pretrained(evil)
+
+
+def test_what_rust_gives_up_on_is_refused(evil, processor_of, refused):
+    processor_of("REMI BPE").save_pretrained(evil)
+    change(evil / "tokenizer.json", "model", continuing_subword_prefix="a" * 5000)
+    with refused("tokenizer.json", "cannot be read"):
         MidiProcessor.from_pretrained(evil)
 
 
