@@ -6,6 +6,9 @@ import numpy as np
 from miditok import MusicTokenizer
 from symusic.core import ScoreTick, TimeSignatureTickList
 
+BASE_TOKENS, CHARACTERS, LEARNED_MODEL = "_vocab_base", "_vocab_base_byte_to_token", "_model"
+"""What the file of a trained tokenizer calls its base tokens and their ids, the character of each, and its model."""
+
 
 def resample(tokenizer: MusicTokenizer, score: ScoreTick, ticks_per_quarter: int) -> ScoreTick:
     """A copy of a score in other ticks, rounded as miditok rounds."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from miditok import MusicTokenizer
 
+from ..borders.miditok import BASE_TOKENS, CHARACTERS, LEARNED_MODEL
 from ..hub.bounds import shown
 from ..ranges import Range
 
@@ -133,22 +134,22 @@ def _check_time(name: str, resolutions: Any, meters: Any, source: str):
 
 
 def _check_learned(learned: dict, source: str):
-    for name, most in (("_vocab_base", MOST_BASE_TOKENS), ("_vocab_base_byte_to_token", MOST_BASE_TOKENS)):
+    for name in (BASE_TOKENS, CHARACTERS):
         found = learned.get(name, {})
         if not isinstance(found, dict):
             raise ValueError(f"{source}: {name} is {shown(found)}, and no object.")
-        if len(found) > most:
-            raise ValueError(f"{source}: {name} has {len(found):,} tokens; {most:,} at most.")
-    ids = learned.get("_vocab_base", {}).values()
+        if len(found) > MOST_BASE_TOKENS:
+            raise ValueError(f"{source}: {name} has {len(found):,} tokens; {MOST_BASE_TOKENS:,} at most.")
+    ids = learned.get(BASE_TOKENS, {}).values()
     if not all(type(index) is int and index in Range(most=MOST_LEARNED_TOKENS) for index in ids):
-        raise ValueError(f"{source}: _vocab_base must give each token a number.")
-    if "_model" not in learned:
+        raise ValueError(f"{source}: {BASE_TOKENS} must give each token a number.")
+    if LEARNED_MODEL not in learned:
         return
     try:
-        model = json.loads(learned["_model"])
+        model = json.loads(learned[LEARNED_MODEL])
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{source}: its learned model is no JSON ({error}).") from error
-    if '"Regex":' in learned["_model"]:
+    if '"Regex":' in learned[LEARNED_MODEL]:
         raise ValueError(f"{source}: its learned model has a regular expression, and miditok makes none.")
     sizes = [len(part) for part in (model.get("model") or {}).values() if isinstance(part, (dict, list))]
     if max(sizes, default=0) > MOST_LEARNED_TOKENS:
