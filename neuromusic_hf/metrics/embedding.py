@@ -1,6 +1,7 @@
 """Word vectors of harmony: what makes two harmonic reductions comparable. Saved as safetensors and JSON."""
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -118,7 +119,7 @@ class HarmonyEmbedding:
             `OSError`: there is no such folder or repository, it cannot be reached, or it holds no embedding.
             `ValueError`: the files do not fit together, or a folder is asked for a revision.
         """
-        folder = str(user_path(folder))
+        folder = os.path.expanduser(folder)  # ./x stays a path, and no id
         path, vectors_path = _find_files(folder, revision, token)
         remedy = "Copy or download it again, or train one with scripts/train_harmony_embedding.py."
         stored = read_json(path, _StoredWords, "does not hold the words of a harmony embedding", remedy)
