@@ -20,8 +20,8 @@ from documents import CONTRIBUTING, PAGES, README, REPOSITORY, Page
 from preloaded import run_script
 
 COMMANDS = list(dict.fromkeys(command for page in PAGES for command in page.commands))
-SERVING = [command for command in COMMANDS if re.match("transformers serve|curl ", command)]
-NOT_RUN = ("make ", "pip ", "transformers serve ", "curl ")
+SERVING = [command for command in COMMANDS if re.match("cp |transformers serve|curl ", command)]
+NOT_RUN = ("make ", "pip ", "cp ", "transformers serve ", "curl ")
 """How commands begin that are proved in other ways."""
 LAUNCH = re.compile(r"accelerate launch --config_file accelerate_configs/\w+\.yaml ")
 SMALL_RUN = (
@@ -194,14 +194,15 @@ def test_the_first_command_for_an_own_corpus_runs_as_it_stands(workplace):
 
 def test_a_served_bundle_answers(workplace):
     """The server is started as the page says, and asked what its curl asks."""
-    serve, curl = SERVING
-    (name,) = re.findall(r"transformers serve (\S+)", serve)
-    assert any(f"--output_dir {name.removesuffix('/bundle')}" in command for command in COMMANDS)
-    make_bundle(workplace / "served" / name)
+    copy, serve, curl = SERVING
+    name = shlex.split(copy)[2]
+    assert any(f"--output_dir {Path(name).parent}" in command for command in COMMANDS)
+    make_bundle(workplace / "server" / name)
+    subprocess.run(copy, shell=True, check=True, cwd=workplace / "server")
     port = free_port()
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     command = shlex.split(serve.replace("8000", str(port)))
-    server = subprocess.Popen(command, cwd=workplace / "served", env=environment, stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen(command, cwd=workplace / "server", env=environment, stderr=subprocess.PIPE, text=True)
     try:
         body = shlex.split(curl)[-1].encode()
         url = f"http://localhost:{port}/v1/completions"
