@@ -6,7 +6,6 @@ They may be a stranger's: what is of another kind than it should be is not told.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,12 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-from safetensors import SafetensorError, safe_open
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, GENERATION_CONFIG_NAME, PROCESSOR_NAME
 
 from ..hub import is_hub_id
+from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_object, read_shapes
 from ..models import MusicTransformerConfig
 from .bundle import RECIPE_NAME, RUN_NAME
 from .files import code_files
@@ -92,11 +90,7 @@ class BundleFacts:
         """Numbers in the files of weights."""
         count = 0
         for path in sorted(self.folder.glob("*.safetensors")):
-            try:
-                with safe_open(path, framework="pt") as file:
-                    count += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())
-            except (OSError, SafetensorError) as error:
-                raise ValueError(f"{path} is damaged: {error}") from error
+            count += sum(map(math.prod, read_shapes(path).values()))
         return count or None
 
     @property
@@ -204,13 +198,4 @@ def told(said: Any, kind: type[Kind], *path: str) -> Kind | None:
 
 
 def _read(path: Path) -> dict:
-    if not path.is_file():
-        return {}
-    try:
-        text = path.read_text(encoding="utf-8")
-        said = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
-    if not isinstance(said, dict):
-        raise ValueError(f"{path} is damaged: it holds no names with values.")
-    return said
+    return read_object(path, MOST_BYTES_OF_VOCABULARIES) if path.is_file() else {}

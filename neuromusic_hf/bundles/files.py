@@ -1,15 +1,15 @@
 """The files of a bundle: what is pushed of a folder, and what of an earlier push makes place for it."""
 
-import json
-from collections.abc import Iterable
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from transformers.dynamic_module_utils import get_relative_imports
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, PROCESSOR_NAME
 
+from ..hub import files_in
+from ..hub.bounds import read_object
+
 WEIGHTS = ("model*.safetensors", "adapter_model*.safetensors")
-RECORDS = ("recipe.yaml", "run.json", "scores.json", "examples/*")
+RECORDS = ("recipe.yaml", "run.json", "scores.json", "examples/*.png", "examples/*.wav", "examples/*.mid")
 """They tell of the very weights that they stand beside."""
 
 BUNDLE_FILES = (
@@ -52,21 +52,10 @@ def bundle_files(folder: str | Path) -> list[str]:
         `ValueError`: it holds neither model nor adapter nor processor, or a config is damaged.
     """
     folder = Path(folder)
-    paths = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    chosen = sorted({*choose(paths, BUNDLE_FILES), *code_files(folder)})
+    chosen = sorted({*files_in(folder, BUNDLE_FILES), *code_files(folder)})
     if not {CONFIG_NAME, ADAPTER_CONFIG_NAME, PROCESSOR_NAME} & {*chosen}:
         raise ValueError(f"{folder} holds no bundle: no {CONFIG_NAME}, {ADAPTER_CONFIG_NAME} or {PROCESSOR_NAME}.")
     return chosen
-
-
-def choose(paths: Iterable[str], patterns: Iterable[str]) -> list[str]:
-    """Those of paths that fit a pattern, in which `*` stands for part of one name."""
-    patterns = [PurePosixPath(pattern).parts for pattern in patterns]
-    return [path for path in paths if any(_fits(PurePosixPath(path).parts, pattern) for pattern in patterns)]
-
-
-def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
-    return len(parts) == len(pattern) and all(map(fnmatchcase, parts, pattern))
 
 
 def code_files(folder: str | Path) -> list[str]:
@@ -90,7 +79,7 @@ def _named_modules(config: Path) -> list[str]:
     if not config.is_file():
         return []
     try:
-        said = json.loads(config.read_text(encoding="utf-8"))
+        said = read_object(config)
         classes = [*said.get("auto_map", {}).values()]
         classes += [task.get("impl") for task in said.get("custom_pipelines", {}).values()]
     except (ValueError, AttributeError) as error:

@@ -2,31 +2,44 @@
 
 import contextlib
 import glob
-import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from huggingface_hub import CommitInfo, HfApi, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from transformers import PreTrainedModel
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, PROCESSOR_NAME
 
-from ..disk import hash_files, write_json
-from ..hub import CARD_NAME, is_hub_id, make_repository, push_folder
+from ..disk import hash_files, write_json, write_whole
+from ..hub import CARD_NAME, choose, files_in, is_hub_id, push_folder
+from ..hub.bounds import check_inside, read_object
 from ..models.adapters import find_processor, load_processor
 from ..models.fit import check_vocabulary
+from ..models.origin import pulled_with
 from ..tokenization import MidiProcessor
-from .bundle import find_bundle, save_bundle
+from .bundle import RECIPE_NAME, find_bundle, save_bundle
 from .card import bundle_card
 from .facts import BundleFacts
-from .files import CONFIGS, OF_EARLIER_PUSHES, RECORDS, WEIGHTS, bundle_files, choose, code_files
+from .files import CONFIGS, OF_EARLIER_PUSHES, RECORDS, WEIGHTS, bundle_files, code_files
 from .pipeline_file import PIPELINE_FILE, add_pipeline_file
+from .shared_recipe import OF_THIS_MACHINE, shareable_recipe
+
+logger = logging.getLogger(__name__)
 
 LARGEST_SHARD = "50GB"
 """As transformers has it."""
+
+PUSHING = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tag")
+"""Arguments of [`push_folder`] that are the user's."""
+
+
+CODE_AND_CONFIGS = (*CONFIGS, ADAPTER_CONFIG_NAME, "*.py")
 
 
 def push_bundle(
@@ -71,19 +84,23 @@ def push_bundle(
     >>> push_bundle("runs/quickstart", "user/quickstart", tag="v1")
     ```
     """
+    pushing = {"commit_message": "Upload bundle"} | _given(pushing)
+    place = _Repository.of(repo_id, pushing)
     with tempfile.TemporaryDirectory() as staging:
-        staged = Path(staging)
+        staged, source = Path(staging), None
         if isinstance(model, str | Path):
-            _link_bundle(Path(find_bundle(model)), staged, processor)
+            source = Path(find_bundle(model))
+            _link_bundle(source, staged, processor)
         else:
             processor = processor or find_processor(model)
             check_vocabulary(model, processor)
             save_bundle(model, processor, staged, max_shard_size=max_shard_size)
             _lift_adapter(staged)
-            _keep_records(staged, repo_id, **pushing)
+            _keep_records(model, staged, place)
+        _share_recipe(staged)
         if (staged / ADAPTER_CONFIG_NAME).exists():
-            _name_base(staged, base_model, pushing.get("token"))
-        return _push(staged, repo_id, tags, **{"commit_message": "Upload bundle"} | _given(pushing))
+            _name_base(staged, base_model, place.token)
+        return _push(staged, place, tags, **{"links_into": source} | pushing)
 
 
 def push_processor(processor: MidiProcessor, repo_id: str, *, tags: Iterable[str] = (), **pushing: Any) -> CommitInfo:
@@ -101,28 +118,29 @@ def push_processor(processor: MidiProcessor, repo_id: str, *, tags: Iterable[str
         [`~huggingface_hub.errors.HfHubHTTPError`]: the Hub refuses, or cannot be reached.
     """
     pushing = {"commit_message": "Upload processor"} | _given(pushing)
+    place = _Repository.of(repo_id, pushing)
     with tempfile.TemporaryDirectory() as staging:
         staged = Path(staging)
         processor.save_pretrained(staged)
-        with _Place.of(repo_id, **pushing).files() as there:
+        with place.files(CODE_AND_CONFIGS) as there:
             if not {CONFIG_NAME, ADAPTER_CONFIG_NAME} & {path.name for path in there.iterdir()}:
-                return _push(staged, repo_id, tags, **pushing)
+                return _push(staged, place, tags, **pushing)
             found = BundleFacts.read(there).vocabulary_hash
         if found is None or found != processor.vocabulary_hash:
             raise ValueError(
-                f"{repo_id} holds a model with {'another vocabulary' if found else 'no processor'}, which this "
+                f"{place.name} holds a model with {'another vocabulary' if found else 'no processor'}, which this "
                 "processor would break: push the two together (push_bundle), or take another repository."
             )
-        return push_folder(staged, repo_id, [glob.escape(name) for name in bundle_files(staged)], **pushing)
+        return push_folder(staged, place.name, [glob.escape(name) for name in bundle_files(staged)], **pushing)
 
 
-def _push(staged: Path, repo_id: str, tags: Iterable[str], **pushing: Any) -> CommitInfo:
+def _push(staged: Path, place: "_Repository", tags: Iterable[str], **pushing: Any) -> CommitInfo:
     code: list[str] = []
-    with _Place.of(repo_id, **pushing).files() as there, contextlib.suppress(ValueError):  # its configs are damaged
+    with place.files(CODE_AND_CONFIGS) as there, contextlib.suppress(ValueError):  # its configs are damaged
         code = code_files(there)
     return push_folder(
         staged,
-        repo_id,
+        place.name,
         [glob.escape(name) for name in bundle_files(staged)],
         replaces=[*OF_EARLIER_PUSHES, *map(glob.escape, code)],
         card=lambda whole_id: bundle_card(staged, whole_id, tags),
@@ -131,6 +149,8 @@ def _push(staged: Path, repo_id: str, tags: Iterable[str], **pushing: Any) -> Co
 
 
 def _given(pushing: dict[str, Any]) -> dict[str, Any]:
+    if unknown := sorted(pushing.keys() - {*PUSHING}):
+        raise TypeError(f"A push takes no {', '.join(unknown)}: it takes {', '.join(PUSHING)}.")
     return {name: value for name, value in pushing.items() if value is not None}
 
 
@@ -142,6 +162,7 @@ def _link_bundle(folder: Path, staged: Path, processor: MidiProcessor | None):
         processor.save_pretrained(staged)
         names -= {path.name for path in staged.iterdir()}
     for name in sorted(names):
+        check_inside(folder / name, folder)
         (staged / name).parent.mkdir(exist_ok=True)
         (staged / name).symlink_to((folder / name).resolve())
     if PIPELINE_FILE not in names:
@@ -161,67 +182,111 @@ def _lift_adapter(staged: Path):
 def _name_base(staged: Path, base_model: str | None, token: str | bool | None):
     """Has an adapter name its base by the id of a repository that is there."""
     path = staged / ADAPTER_CONFIG_NAME
-    said = json.loads(path.read_text(encoding="utf-8"))
+    said = read_object(path)
     base = base_model or said.get("base_model_name_or_path")
     if not base or not is_hub_id(base) or not HfApi(token=token).repo_exists(base):
         raise ValueError(
             f"This is an adapter of {base!r}, which is no model on the Hub, so that nobody could load it: push that "
             'model first (push_bundle), and name it here, as base_model="user/name".'
         )
-    if base != said["base_model_name_or_path"]:
+    if base != said.get("base_model_name_or_path"):
         said["base_model_name_or_path"] = base
         path.unlink()
         write_json(path, said)
 
 
-def _keep_records(staged: Path, repo_id: str, **pushing: Any):
-    """Takes over what the repository tells of the model, if it has the very weights already."""
-    place = _Place.of(repo_id, **pushing)
-    weights = choose(bundle_files(staged), WEIGHTS)
-    if place.hashes(WEIGHTS) != {name: hash_files([staged / name]) for name in weights}:
-        return
-    with place.files(RECORDS) as there:
-        for path in (path for path in there.rglob("*") if path.is_file()):
-            name = path.relative_to(there)
-            if choose([name.as_posix()], RECORDS):
-                (staged / name).parent.mkdir(exist_ok=True)
-                shutil.move(path, staged / name)
+def _share_recipe(staged: Path):
+    """Has the recipe of a checkpoint, which holds all of it, tell what others may see."""
+    path = staged / RECIPE_NAME
+    if path.exists() and {*OF_THIS_MACHINE} & (recipe := read_object(path)).keys():
+        path.unlink()
+        write_whole(path, yaml.safe_dump(shareable_recipe(recipe), sort_keys=False))
+
+
+def _keep_records(model: PreTrainedModel, staged: Path, target: "_Repository"):
+    """Takes over what is told of the very weights where the model came from, or in the repository it goes to."""
+    weights = {name: hash_files([staged / name]) for name in files_in(staged, WEIGHTS)}
+    source = _source(model)
+    places = [target, source] if source and source.name == target.name else [source, target]
+    for place in filter(None, places):
+        try:
+            if place.hashes(WEIGHTS) != weights:
+                continue
+            with place.files(RECORDS) as there:
+                names = files_in(there, RECORDS)
+                for name in names:
+                    check_inside(there / name, there)
+                    (staged / name).parent.mkdir(exist_ok=True)
+                    shutil.copyfile(there / name, staged / name)
+        except HfHubHTTPError as error:
+            logger.warning("What %s tells of the model is not pushed with it: %s", place.name, error)
+            continue
+        if names:
+            return
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A repository and the revision of it on which a push would come to lie."""
+class _Folder:
+    """The folder that a model was loaded from."""
 
-    repo_id: str
-    revision: str | None
-    token: str | bool | None
-
-    @classmethod
-    def of(
-        cls,
-        repo_id: str,
-        *,
-        private: bool | None = None,
-        revision: str | None = None,
-        token: str | bool | None = None,
-        **_: Any,
-    ) -> "_Place":
-        """The repository is made if missing; a branch that is missing will begin at main."""
-        repo_id = make_repository(repo_id, private=private, token=token)
-        refs = HfApi(token=token).list_repo_refs(repo_id, include_pull_requests=True)
-        names = {name for ref in [*refs.branches, *(refs.pull_requests or [])] for name in (ref.name, ref.ref)}
-        return cls(repo_id, revision if revision in names else None, token)
+    name: str
 
     @contextlib.contextmanager
-    def files(self, patterns: Iterable[str] = (*CONFIGS, ADAPTER_CONFIG_NAME, "*.py")) -> Iterator[Path]:
-        """A folder of the files there that fit."""
+    def files(self, patterns: Iterable[str]) -> Iterator[Path]:
+        yield Path(self.name)
+
+    def hashes(self, patterns: Iterable[str]) -> dict[str, str]:
+        """SHA-256 of files there, by name."""
+        return {name: hash_files([Path(self.name, name)]) for name in files_in(self.name, patterns)}
+
+
+@dataclass(frozen=True)
+class _Repository:
+    """A revision of a repository on the Hub, or of a folder in it."""
+
+    name: str
+    revision: str | None
+    token: str | bool | None = field(repr=False)
+    subfolder: str = ""
+    exists: bool = True
+
+    @classmethod
+    def of(cls, repo_id: str, pushing: dict[str, Any]) -> "_Repository":
+        """That on which a push would come to lie: a branch that is missing will begin at main."""
+        revision, token = pushing.get("revision"), pushing.get("token")
+        api = HfApi(token=token)
+        name = repo_id if "/" in repo_id else f"{api.whoami()['name']}/{repo_id}"
+        try:
+            refs = api.list_repo_refs(name, include_pull_requests=True)
+        except RepositoryNotFoundError:
+            return cls(name, None, token, exists=False)
+        names = {name for ref in [*refs.branches, *(refs.pull_requests or [])] for name in (ref.name, ref.ref)}
+        return cls(name, revision if revision in names else None, token)
+
+    @contextlib.contextmanager
+    def files(self, patterns: Iterable[str]) -> Iterator[Path]:
+        """A folder of the files there that fit, and others of their names that lie deeper."""
         with tempfile.TemporaryDirectory() as folder:
-            where = {"revision": self.revision, "token": self.token, "local_dir": folder}
-            snapshot_download(self.repo_id, allow_patterns=[*patterns], **where)
-            yield Path(folder)
+            if self.exists:
+                wanted = [f"{self.subfolder}/{pattern}".lstrip("/") for pattern in patterns]
+                where = {"revision": self.revision, "token": self.token, "local_dir": folder}
+                snapshot_download(self.name, allow_patterns=wanted, **where)
+            yield Path(folder, self.subfolder)
 
     def hashes(self, patterns: Iterable[str]) -> dict[str, str]:
         """SHA-256 of large files there, by name."""
-        files = HfApi(token=self.token).list_repo_tree(self.repo_id, revision=self.revision)
-        found = {file.path: file.lfs.sha256 for file in files if getattr(file, "lfs", None)}
+        if not self.exists:
+            return {}
+        files = HfApi(token=self.token).list_repo_tree(self.name, self.subfolder or None, revision=self.revision)
+        found = {Path(file.path).name: file.lfs.sha256 for file in files if getattr(file, "lfs", None)}
         return {name: found[name] for name in choose(found, patterns)}
+
+
+def _source(model: PreTrainedModel) -> _Folder | _Repository | None:
+    """Where a model was loaded from."""
+    where, name = pulled_with(model), model.name_or_path
+    subfolder = where.get("subfolder") or ""
+    if "revision" in where:
+        return _Repository(name, where["revision"], where.get("token"), subfolder)
+    folder = Path(name, subfolder)
+    return _Folder(str(folder)) if name and folder.is_dir() else None

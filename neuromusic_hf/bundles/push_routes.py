@@ -14,9 +14,9 @@ from ..models.adapters import find_processor
 from ..models.music_transformer import MusicTransformerPreTrainedModel
 from ..models.origin import pulled_with
 from ..tokenization import MidiProcessor
-from .push import LARGEST_SHARD, push_bundle, push_processor
+from .push import LARGEST_SHARD, PUSHING, push_bundle, push_processor
 
-PUSHING = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")
+SAVING_AND_PUSHING = ("repo_id", "tags", *PUSHING)
 """Arguments of `save_pretrained` that are for the push."""
 
 _push = PushToHubMixin.push_to_hub
@@ -46,10 +46,10 @@ def _push_to_hub(self, repo_id: str, **arguments: Any) -> CommitInfo:
 def _save_pretrained(self, save_directory, *args: Any, push_to_hub: bool = False, **arguments: Any):
     if not push_to_hub or _processor_of(self) is None:
         return _save(self, save_directory, *args, **arguments, **{"push_to_hub": True} if push_to_hub else {})
-    pushing = {name: arguments.pop(name) for name in PUSHING if name in arguments}
-    repo_id = arguments.pop("repo_id", Path(save_directory).name)
+    pushing = {name: arguments.pop(name) for name in SAVING_AND_PUSHING if name in arguments}
     saved = _save(self, save_directory, *args, **arguments)
-    self.push_to_hub(repo_id, max_shard_size=arguments.get("max_shard_size", LARGEST_SHARD), **pushing)
+    pushing = {"repo_id": Path(save_directory).name} | pushing
+    self.push_to_hub(max_shard_size=arguments.get("max_shard_size", LARGEST_SHARD), **pushing)
     return saved
 
 

@@ -13,7 +13,7 @@ from transformers.pipelines import PIPELINE_REGISTRY
 from ..bundles.bundle import find_bundle, save_bundle
 from ..bundles.pipeline_file import CustomPipelines
 from ..bundles.push import push_bundle
-from ..bundles.push_routes import PUSHING
+from ..bundles.push_routes import SAVING_AND_PUSHING
 from ..disk import user_path
 from ..hub import check_revision
 from ..models.adapters import AutoMusicModel, find_processor
@@ -196,7 +196,7 @@ class MidiContinuationPipeline(Pipeline):
 
     def save_pretrained(self, save_directory, **kwargs):
         """Saves a whole bundle, as [`save_bundle`]; `push_to_hub` pushes it to `repo_id`, as `push_to_hub()` does."""
-        pushing = {name: kwargs.pop(name) for name in (*PUSHING, "repo_id") if name in kwargs}
+        pushing = {name: kwargs.pop(name) for name in SAVING_AND_PUSHING if name in kwargs}
         pushes = kwargs.pop("push_to_hub", False)
         save_bundle(self.model, self.processor, save_directory, **kwargs)
         if pushes:

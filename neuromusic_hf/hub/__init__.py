@@ -2,6 +2,7 @@
 
 from .card import CARD_NAME, Card, Section, read_card
 from .markdown import code_block, escape, link_to, table
+from .patterns import choose, files_in
 from .pull import NotOnHubError, PullError, check_revision, find_file, pulled_from, resolve_commit, telling_faults
 from .shipped_code import shipped_code
 from .upload import is_hub_id, make_repository, push_card, push_folder
@@ -13,8 +14,10 @@ __all__ = [
     "PullError",
     "Section",
     "check_revision",
+    "choose",
     "code_block",
     "escape",
+    "files_in",
     "find_file",
     "is_hub_id",
     "link_to",

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
 from safetensors import SafetensorError, safe_open
 
 MEBIBYTE = 2**20
 MOST_BYTES = MEBIBYTE
-"""Of a JSON file; those that hold vocabularies have a bound of their own."""
+"""Of a JSON or YAML file; those that hold vocabularies have a bound of their own."""
 
 MOST_BYTES_OF_VOCABULARIES = 32 * MEBIBYTE
 DEEPEST = 64
@@ -19,7 +20,7 @@ MOST_SHOWN = 60
 
 def read_object(path: str | Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     """
-    Reads a JSON file that holds an object.
+    Reads a JSON file, or one that is called `.yaml` or `.yml`, that holds an object.
 
     Args:
         path (`str` or `Path`): the file.
@@ -27,7 +28,7 @@ def read_object(path: str | Path, most_bytes: int = MOST_BYTES) -> dict[str, Any
 
     Raises:
         `OSError`: it cannot be read.
-        `ValueError`: it is too large, no JSON, no object, or nested too deeply.
+        `ValueError`: it is too large, damaged, no object, or nested too deeply.
     """
     content = read_content(path, most_bytes)
     if not isinstance(content, dict):
@@ -36,14 +37,17 @@ def read_object(path: str | Path, most_bytes: int = MOST_BYTES) -> dict[str, Any
 
 
 def read_content(path: str | Path, most_bytes: int = MOST_BYTES) -> Any:
-    """Reads a JSON file, whatever it holds; otherwise as [`read_object`]."""
+    """Reads a JSON or YAML file, whatever it holds; otherwise as [`read_object`]."""
+    kind = "YAML" if Path(path).suffix in (".yaml", ".yml") else "JSON"
     size = Path(path).stat().st_size
     if size > most_bytes:
         raise ValueError(f"{path} has {size:,} bytes, and may have {most_bytes:,} at most: it is not read.")
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no JSON ({error}): it is damaged; get it again.") from error
+        text = Path(path).read_text(encoding="utf-8")
+        content = yaml.safe_load(text) if kind == "YAML" else json.loads(text)
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} is no {kind} ({reason}): it is damaged; get it again.") from error
     if not _is_flat(content):
         raise ValueError(f"{path} is nested more than {DEEPEST} levels deep: it is not read.")
     return content
@@ -79,7 +83,7 @@ def shown(value: Any) -> str:
 def _is_flat(content: Any) -> bool:
     level = [content]
     for _ in range(DEEPEST):
-        level = [item for value in level for item in _items(value)]
+        level = list({id(item): item for value in level for item in _items(value)}.values())  # YAML repeats them
         if not level:
             return True
     return False

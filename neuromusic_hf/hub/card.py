@@ -150,6 +150,19 @@ def read_card(text: str) -> tuple[dict, list[Section]]:
     return metadata, [Section(match["name"], match["text"]) for match in _SECTION.finditer(body)]
 
 
+def own_lines(text: str) -> list[str]:
+    """The lines of a card that its owner wrote: outside of sections that are ours, and in those that were changed."""
+    body = _FRONT.sub("", text.replace("\r\n", "\n"))
+    if _is_blank_template(body):
+        return []
+
+    def changed(section: re.Match) -> str:
+        return "" if _hash(_tidy(section["text"])) == section["hash"] else section["text"]
+
+    body = _WRITTEN.sub("", _SECTION.sub(changed, body))
+    return [line.strip() for line in body.splitlines() if line.strip()]
+
+
 def _insert(body: str, section: str, before: str | None) -> str:
     """Puts a section behind that of a name, or in front of all sections, or at the end."""
     found = list(_SECTION.finditer(body))

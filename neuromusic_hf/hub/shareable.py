@@ -1,13 +1,13 @@
 """What never leaves this machine, whatever file it stands in: tokens of the Hub, and paths, which tell whose it is."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from huggingface_hub import get_token
+
+from .bounds import MOST_BYTES_OF_VOCABULARIES, read_content
 
 TEXTS = (".json", ".yaml", ".yml", ".md", ".txt", ".csv", ".py", ".jinja")
 SETTINGS = (".json", ".yaml", ".yml")
@@ -15,7 +15,7 @@ VOCABULARIES = ("tokenizer.json", "vocab.json")
 """Tokens can look like paths."""
 
 _TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{30,}")
-_LOCAL = re.compile(r"/[\w.-]{2}|\.\.[\\/]|~/|[A-Za-z]:[\\/]\w|\\\\\w|file:")
+_LOCAL = re.compile(r"""(?:^|[\s+:=,;"'(])(?:/[\w.-]{2}|\.\.[\\/]|~/|[A-Za-z]:[\\/]\w|\\\\\w|file:)""")
 
 
 def check_shareable(path: str | Path, token: str | bool | None = None):
@@ -37,27 +37,21 @@ def check_shareable(path: str | Path, token: str | bool | None = None):
     if _TOKEN.search(text) or any(secret in text for secret in secrets):
         raise ValueError(f"{path} holds a token of the Hub: nothing is pushed. Take it out there, and revoke it.")
     if path.suffix in SETTINGS and path.name not in VOCABULARIES:
-        for place, value in _strings(_read(path, text)):
-            if _LOCAL.match(value) or f"{Path.home()}/" in value:
+        for place, value in _strings(read_content(path, MOST_BYTES_OF_VOCABULARIES)):
+            if _LOCAL.search(value) or f"{Path.home()}/" in value:
                 raise ValueError(
                     f"{path} names a path of this machine ({place}: {value}): nothing is pushed. Take it out there, "
                     "or write a Hub id in its place."
                 )
 
 
-def _read(path: Path, text: str) -> Any:
-    try:
-        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged, so that nothing is pushed: {error}") from error
-
-
 def _strings(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Texts among plain values, each with where it stands. Keys, such as those of a vocabulary, are none of them."""
+    """Texts among plain values, keys too, each with where it stands."""
     if isinstance(value, str):
         yield place, value
     elif isinstance(value, dict):
         for key, item in value.items():
+            yield place, str(key)
             yield from _strings(item, f"{place}.{key}".lstrip("."))
     elif isinstance(value, list):
         for index, item in enumerate(value):

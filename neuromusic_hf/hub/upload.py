@@ -1,15 +1,21 @@
 """Pushing a folder: the files that are asked for, in one commit, and never a pickle."""
 
+import logging
 import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError
-from huggingface_hub.utils import filter_repo_objects, validate_repo_id
+from huggingface_hub.utils import validate_repo_id
 
-from .card import CARD_NAME, Card
+from .bounds import check_inside
+from .card import CARD_NAME, Card, own_lines
+from .patterns import choose, files_in
+from .pull import COMMIT
 from .shareable import check_shareable
+
+logger = logging.getLogger(__name__)
 
 PICKLES = ("*.pkl", "*.pickle", "*.joblib", "*.pt", "*.pth", "*.ckpt", "*.bin")
 """Names of files that run code when they are read."""
@@ -22,6 +28,7 @@ def push_folder(
     *,
     commit_message: str,
     commit_description: str | None = None,
+    links_into: str | Path | None = None,
     replaces: Sequence[str] = (),
     card: Callable[[str], Card] | None = None,
     repo_type: str = "model",
@@ -39,13 +46,16 @@ def push_folder(
     Args:
         folder (`str` or `Path`): holds the files.
         repo_id (`str`): repository; made if missing.
-        files (sequence of `str`): patterns of the files to push, relative to `folder`; others stay here.
+        files (sequence of `str`):
+            Patterns of the files to push, relative to `folder`, in which `*` stands for part of one name; others stay
+            here.
         commit_message (`str`): of the commit.
         commit_description (`str`, *optional*): what the commit says beside that.
-        replaces (sequence of `str`): patterns of files that are deleted there if they are not pushed.
+        links_into (`str` or `Path`, *optional*): another folder, files of which those of `folder` may be links to.
+        replaces (sequence of `str`): patterns, as of `files`, of files that are deleted there if they are not pushed.
         card (`Callable[[str], Card]`, *optional*):
             Makes the card of a repository of that id. What its owner wrote into README.md stays, there or, of a new
-            repository, in `folder`.
+            repository, in `folder`; words in `folder` that are not there are told.
         repo_type (`str`, *optional*, defaults to `"model"`): or `"dataset"`.
         private (`bool`, *optional*): whether a new repository is; one that exists stays as it is.
         revision (`str`, *optional*): branch to push to; made from main if missing.
@@ -57,31 +67,33 @@ def push_folder(
         [`~huggingface_hub.CommitInfo`]: with the commit and its address.
 
     Raises:
-        `ValueError`: a file to push is a pickle or holds a token or a path of this machine, or there is none to push;
-            or the tag exists.
+        `ValueError`: a file to push is a pickle, a link to one elsewhere, or holds a token or a path of this machine,
+            or there is none to push; or the tag exists, or the revision is a tag or a commit.
         [`~huggingface_hub.errors.HfHubHTTPError`]: the Hub refuses, or cannot be reached.
     """
     folder = Path(folder)
-    chosen = chosen_files(folder, files)
+    chosen = chosen_files(folder, files, links_into)
     if not chosen:
         raise ValueError(f"{folder} holds nothing to push: no {', '.join(files)}.")
     for path in chosen:
         check_shareable((folder / path).resolve(), token)
+    repo_id = make_repository(repo_id, repo_type, private, None if create_pr else revision, token, tag)
     api = HfApi(token=token)
-    repo_id = make_repository(repo_id, repo_type, private, None if create_pr else revision, token)
-    if tag is not None and tag in (ref.name for ref in api.list_repo_refs(repo_id, repo_type=repo_type).tags):
-        raise ValueError(f"{repo_id} has a tag {tag!r} already: take another, or delete that one.")
     adding: dict[str, Path | bytes] = {path: folder / path for path in chosen}
     if card is not None:
-        existing = _card_there(api, repo_id, repo_type, revision) or _card_here(folder)
-        adding[CARD_NAME] = card(repo_id).render(existing).encode()
-    there = api.list_repo_files(repo_id, revision=revision, repo_type=repo_type)
-    stale = [path for path in filter_repo_objects(there, allow_patterns=list(replaces)) if path not in adding]
+        here, there = _card_here(folder), _card_there(api, repo_id, repo_type, revision)
+        if here and there:
+            _tell_lost_words(here, there)
+        adding[CARD_NAME] = card(repo_id).render(there or here).encode()
+    stale: list[str] = []
+    if replaces:
+        existing = api.list_repo_files(repo_id, revision=revision, repo_type=repo_type)
+        stale = [path for path in choose(existing, replaces) if path not in adding]
     commit = api.create_commit(
         repo_id,
         [
             *(CommitOperationAdd(path, content) for path, content in adding.items()),
-            *(CommitOperationDelete(path) for path in (stale if replaces else [])),
+            *(CommitOperationDelete(path) for path in stale),
         ],
         commit_message=commit_message,
         commit_description=commit_description,
@@ -128,18 +140,19 @@ def push_card(
     )
 
 
-def chosen_files(folder: str | Path, patterns: Sequence[str]) -> list[str]:
+def chosen_files(folder: str | Path, patterns: Sequence[str], links_into: str | Path | None = None) -> list[str]:
     """
     The files of a folder that patterns choose, relative to it, as they would be pushed.
 
     Raises:
-        `ValueError`: one of them is a pickle.
+        `ValueError`: one of them is a pickle, or a link to a file outside of the folder, and of `links_into`.
     """
     folder = Path(folder)
-    paths = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
-    chosen = list(filter_repo_objects(paths, allow_patterns=list(patterns)))
-    if pickles := list(filter_repo_objects(chosen, allow_patterns=list(PICKLES))):
-        raise ValueError(f"{folder / pickles[0]} is a pickle, which runs code where it is read: it is not pushed.")
+    chosen = files_in(folder, patterns)
+    for path in chosen:
+        if choose([PurePosixPath(path).name.lower()], PICKLES):
+            raise ValueError(f"{folder / path} is a pickle, which runs code where it is read: it is not pushed.")
+        check_inside(folder / path, links_into if links_into and (folder / path).is_symlink() else folder)
     return chosen
 
 
@@ -149,6 +162,7 @@ def make_repository(
     private: bool | None = None,
     revision: str | None = None,
     token: str | bool | None = None,
+    tag: str | None = None,
 ) -> str:
     """
     Makes a repository, and a branch of it from main, where they are missing.
@@ -159,15 +173,41 @@ def make_repository(
         private (`bool`, *optional*): whether a new repository is; one that exists stays as it is.
         revision (`str`, *optional*): a branch.
         token (`str` or `bool`, *optional*): that of `hf auth login` or `HF_TOKEN` if not given.
+        tag (`str`, *optional*): one that it must not have.
 
     Returns:
         `str`: its whole id.
+
+    Raises:
+        `ValueError`: the branch is a tag or a commit, or the tag exists.
+        [`~huggingface_hub.errors.HfHubHTTPError`]: the Hub refuses, or cannot be reached.
     """
+    if revision is not None and COMMIT.fullmatch(revision):
+        raise ValueError(f"{revision} is a commit, which nothing is pushed to: give the name of a branch.")
     api = HfApi(token=token)
     repo_id = api.create_repo(repo_id, repo_type=repo_type, private=private, exist_ok=True).repo_id
-    if revision is not None and not revision.startswith("refs/pr/"):
-        api.create_branch(repo_id, branch=revision, repo_type=repo_type, exist_ok=True)
+    branch = None if revision is None or revision.startswith("refs/pr/") else revision
+    if branch is None and tag is None:
+        return repo_id
+    refs = api.list_repo_refs(repo_id, repo_type=repo_type)
+    tags = {ref.name for ref in refs.tags}
+    if branch in tags:
+        raise ValueError(f"{branch!r} is a tag of {repo_id}, which nothing is pushed to: give the name of a branch.")
+    if tag in tags:
+        raise ValueError(f"{repo_id} has a tag {tag!r} already: take another, or delete that one.")
+    if branch is not None and branch not in {ref.name for ref in refs.branches}:
+        api.create_branch(repo_id, branch=branch, repo_type=repo_type, exist_ok=True)
     return repo_id
+
+
+def _tell_lost_words(here: str, there: str):
+    known = {*own_lines(there)}
+    if lost := [line for line in own_lines(here) if line not in known]:
+        logger.warning(
+            "%s on the Hub stays as its owner left it. This of yours here is not in it; write it there: %s",
+            CARD_NAME,
+            " / ".join(lost),
+        )
 
 
 def _card_there(api: HfApi, repo_id: str, repo_type: str, revision: str | None) -> str | None:

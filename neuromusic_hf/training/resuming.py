@@ -11,6 +11,7 @@ import yaml
 from transformers import TrainerState
 
 from ..bundles.bundle import BUNDLE_NAME, RECIPE_NAME, RUN_NAME
+from ..bundles.shared_recipe import PLACES
 from ..corpora.names import split_names
 from ..disk import by_main_process, lock_folder
 from ..models.sampling import SAMPLING_RANGES
@@ -24,7 +25,6 @@ from .checkpoints import (
     read_progress,
 )
 from .saving import set_aside_later, tidy
-from .shared_recipe import PLACES
 
 logger = logging.getLogger(__name__)
 

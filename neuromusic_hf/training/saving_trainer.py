@@ -14,13 +14,13 @@ from ..borders.trainer import last_logged_step, unlogged_loss
 from ..bundles import write_card
 from ..bundles.bundle import BUNDLE_NAME, RECIPE_NAME, RUN_NAME
 from ..bundles.pipeline_file import add_pipeline_file
+from ..bundles.shared_recipe import shareable_recipe
 from ..corpora import Provenance
 from ..disk import size_in_mib, staged_folder, write_json, write_whole
 from ..hub import CARD_NAME
 from .checkpoints import PROGRESS_NAME, TRAINER_STATE_NAME, newest_whole
 from .finite_trainer import FiniteTrainer
 from .saving import PARTIAL_NAME, publish_checkpoint, replace_bundle, rotate
-from .shared_recipe import shareable_recipe
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import peft
 import pytest
 import torch
+import yaml
 from full_bundle import add_records
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
@@ -23,6 +24,8 @@ MODEL = {"config.json", "generation_config.json", "model.safetensors"}
 PROCESSOR = {"processor_config.json", "processing_midi.py", "tokenizer.json", "tokenizer_config.json"}
 CODE = {"configuration_music_transformer.py", "modeling_music_transformer.py", "relative_attention.py"}
 BUNDLE = MODEL | PROCESSOR | {"midi_continuation.py", "README.md"}
+EXAMPLES = {f"examples/1-prompt_and_continuation.{kind}" for kind in ("png", "wav", "mid")}
+RECORDS = {"run.json", "recipe.yaml", "scores.json"} | EXAMPLES
 REPOSITORY = "alice/bach"
 
 
@@ -38,6 +41,15 @@ def saved(tmp_path_factory, tiny_model, processor_of):
         return made[family]
 
     return get
+
+
+@pytest.fixture(scope="module")
+def recorded(saved, tmp_path_factory):
+    """The folder of a bundle with all that a run and its report leave there."""
+    folder = tmp_path_factory.mktemp("recorded") / "bundle"
+    shutil.copytree(saved("music_transformer"), folder)
+    add_records(folder)
+    return folder
 
 
 def names(hub, repo_id=REPOSITORY, revision="main"):
@@ -96,15 +108,16 @@ def secrets_in(hub, *folders):
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)
-def test_every_route_pushes_a_whole_bundle_and_nothing_else(hub, saved, processor_of, route, tmp_path_factory):
-    folder = saved("music_transformer")
+def test_every_route_pushes_a_whole_bundle_and_nothing_else(hub, recorded, processor_of, route, tmp_path_factory):
+    folder = recorded
     route(folder, processor_of("REMI"), commit_message="A first model", private=True, token="hf_alice")
-    assert names(hub) == BUNDLE | CODE == {*bundle_files(snapshot_download(REPOSITORY))}
+    assert names(hub) == BUNDLE | CODE | RECORDS == {*bundle_files(snapshot_download(REPOSITORY))}
     assert continued(REPOSITORY) == continued(str(folder))
     assert hub.is_private(REPOSITORY)
     assert HfApi().list_repo_commits(REPOSITORY)[0].title == "A first model"
     card = hub.files(REPOSITORY)["README.md"].decode()
     assert REPOSITORY in card and "More Information Needed" not in card
+    assert "license: cc-by-nc-sa-4.0" in card and "5,659,329" in card
     assert not secrets_in(hub, folder, tmp_path_factory.getbasetemp())
     settings = json.loads(hub.files(REPOSITORY)["tokenizer_config.json"])
     assert not {"token", "name_or_path", "local_files_only", "is_local"} & {*settings}
@@ -125,8 +138,57 @@ def test_files_of_an_earlier_model_go_and_the_owners_stay(hub, saved, tiny_model
     theirs = {"notes.txt": b"1", "own.py": b"2", "training_args.bin": b"3", "model-00001-of-00002.safetensors": b"4"}
     theirs |= {"scores.json": b"{}", "examples/1.mid": b"5", "adapter_model.safetensors": b"6", "audio/1.wav": b"7"}
     hub.put(REPOSITORY, theirs)
+    kept = dict.fromkeys(["model_old/w.safetensors", "sub/x.bin.index.json", "adapter_model_v0/x.bin"], b"8")
+    kept |= dict.fromkeys(["examples/mine.ipynb", "examples/deep/x.mid"], b"9")
+    hub.put(REPOSITORY, kept)
     push_bundle(saved("gpt2"), REPOSITORY)
-    assert names(hub) == BUNDLE | {"notes.txt", "own.py", "audio/1.wav"}
+    assert names(hub) == BUNDLE | {"notes.txt", "own.py", "audio/1.wav", *kept}
+
+
+def test_links_to_files_elsewhere_are_not_followed(hub, saved, tmp_path):
+    folder = tmp_path / "bundle"
+    shutil.copytree(saved("gpt2"), folder)
+    (folder / "examples").mkdir()
+    (tmp_path / "id_rsa").write_text("secret")
+    (folder / "examples" / "a.mid").symlink_to(tmp_path / "id_rsa")
+    for model in (folder, AutoModelForCausalLM.from_pretrained(folder)):
+        with pytest.raises(ValueError, match="a.mid is a link to a file outside"):
+            push_bundle(model, REPOSITORY)
+    assert not hub.store.repositories
+
+
+def test_the_recipe_of_a_checkpoint_tells_nothing_of_the_machine(hub, saved, tmp_path):
+    checkpoint = tmp_path / "checkpoint-2"
+    shutil.copytree(saved("gpt2"), checkpoint)
+    recipe = "corpus: bach+corpora/secret/my_midi\noutput_dir: runs/client-x\nrun_name: at home\nproject: p\nseed: 3\n"
+    (checkpoint / "recipe.yaml").write_text(recipe)
+    push_bundle(checkpoint, REPOSITORY)
+    expected = {"corpus": "bach+./my_midi", "seed": 3}
+    assert yaml.safe_load(hub.files(REPOSITORY)["recipe.yaml"]) == expected
+    AutoModelForCausalLM.from_pretrained(checkpoint).push_to_hub("alice/again")
+    assert yaml.safe_load(hub.files("alice/again")["recipe.yaml"]) == expected
+    assert (checkpoint / "recipe.yaml").read_text() == recipe
+
+
+def test_what_is_refused_makes_no_repository(hub, saved, tmp_path):
+    shutil.copytree(saved("gpt2"), tmp_path / "bundle")
+    (tmp_path / "bundle" / "recipe.yaml").write_text("corpus: /srv/data/x\n")
+    with pytest.raises(ValueError, match="/srv/data/x"):
+        push_bundle(tmp_path / "bundle", REPOSITORY)
+    with pytest.raises(TypeError, match="visibility.*private"):
+        push_bundle(saved("gpt2"), REPOSITORY, visibility="private")
+    with pytest.raises(TypeError, match="visibility.*private"):
+        AutoModelForCausalLM.from_pretrained(saved("gpt2")).push_to_hub(REPOSITORY, visibility="private")
+    assert not hub.store.repositories
+
+
+def test_a_push_asks_little(hub, recorded):
+    push_bundle(recorded, "bach")
+    hub.requests.clear()
+    push_bundle(recorded, REPOSITORY, revision="trial", tag="v1")
+    asked = [path for _, path, _ in hub.requests]
+    assert sum("/repos/create" in path for path in asked) == 1
+    assert sum("/refs" in path for path in asked) <= 2
 
 
 def test_large_models_come_in_shards(hub, saved):
@@ -240,9 +302,16 @@ def test_an_adapter_of_a_folder_is_refused_until_its_base_is_on_the_hub(hub, sav
             push_bundle(model, "alice/lora")
     with pytest.raises(ValueError, match="alice/nothing.*no model on the Hub"):
         push_bundle(tmp_path, "alice/lora", base_model="alice/nothing")
+    assert [name for _, name in hub.store.repositories] == ["alice/base"]
     push_bundle(tmp_path, "alice/lora", base_model="alice/base")
     assert names(hub, "alice/lora") == ADAPTER and not secrets_in(hub, saved("gpt2"))
     assert str(saved("gpt2")) in (tmp_path / "adapter_config.json").read_text()
+    said = json.loads((tmp_path / "adapter_config.json").read_text())
+    del said["base_model_name_or_path"]
+    (tmp_path / "adapter_config.json").write_text(json.dumps(said))
+    push_bundle(tmp_path, "alice/again", base_model="alice/base")
+    pushed = [json.loads(hub.files(name)["adapter_config.json"]) for name in ("alice/again", "alice/lora")]
+    assert pushed[0] == pushed[1]
 
 
 def test_an_adapter_of_another_name_is_pushed_and_two_are_not(hub, adapter):
@@ -300,6 +369,30 @@ def test_records_stay_with_the_weights_that_they_tell_of(hub, saved, tmp_path):
     model.push_to_hub(REPOSITORY, revision="trained")
     assert names(hub, revision="trained") == BUNDLE
     assert b"5,659,329" not in hub.files(REPOSITORY, "trained")["README.md"]
+
+
+@pytest.mark.parametrize("revision", [None, "trial"])
+def test_records_go_with_a_model_from_repository_to_repository(hub, recorded, revision):
+    push_bundle(recorded, REPOSITORY, private=True, revision=revision, token="hf_alice")
+    model = AutoModelForCausalLM.from_pretrained(REPOSITORY, revision=revision)
+    model.push_to_hub("alice/second")
+    pipeline("midi-continuation", model=REPOSITORY, revision=revision).push_to_hub("third")
+    assert names(hub, "alice/second") == names(hub, "alice/third") == BUNDLE | CODE | RECORDS
+    for name in ("alice/second", "alice/third"):
+        assert b"license: cc-by-nc-sa-4.0" in hub.files(name)["README.md"]
+    with torch.no_grad():
+        model.lm_head.weight.add_(1)
+    model.push_to_hub("alice/trained")
+    assert names(hub, "alice/trained") == BUNDLE | CODE
+
+
+def test_an_adapter_takes_its_records_along(hub, adapter, tmp_path):
+    push_bundle(adapter, "alice/lora")
+    snapshot_download("alice/lora", local_dir=tmp_path / "lora")
+    add_records(tmp_path / "lora")
+    push_bundle(tmp_path / "lora", "alice/lora")
+    pipeline("midi-continuation", model="alice/lora").push_to_hub("alice/again")
+    assert {*RECORDS} <= names(hub, "alice/again")
 
 
 def test_a_damaged_repository_can_be_pushed_over(hub, saved):

@@ -61,6 +61,23 @@ def test_files_of_an_earlier_push_go_and_others_stay(hub, folder):
     assert hub.files("alice/model")["config.json"] == b"{}"
 
 
+def test_a_star_stands_for_part_of_one_name(hub, folder):
+    theirs = {"model_old/w.safetensors": b"1", "sub/other.json": b"2", "x/y/z.safetensors": b"3"}
+    hub.put("alice/model", theirs)
+    (folder / "deep").mkdir()
+    (folder / "deep" / "more.json").write_text("{}")
+    push(folder, replaces=["model*.safetensors", "*.json", "x/*"])
+    assert hub.files("alice/model").keys() == {*theirs, "config.json", "model.safetensors"}
+
+
+def test_a_link_to_a_file_elsewhere_is_not_followed(hub, folder, tmp_path):
+    (tmp_path / "id_rsa").write_text("secret")
+    (folder / "link.json").symlink_to(tmp_path / "id_rsa")
+    with pytest.raises(ValueError, match="link.json is a link to a file outside"):
+        push(folder)
+    assert not hub.requests
+
+
 def test_branches_are_made_and_tags_too(hub, folder):
     hub.put("alice/model", {"theirs.txt": b"1"})
     commit = push(folder, revision="trial", tag="v1", card=card_of)
@@ -72,6 +89,37 @@ def test_branches_are_made_and_tags_too(hub, folder):
     with pytest.raises(ValueError, match="tag 'v1' already"):
         push(folder, tag="v1")
     assert not any("/commit/" in path for _, path, _ in hub.requests)
+
+
+@pytest.mark.parametrize("revision", ["v1", "commit"])
+def test_a_tag_or_a_commit_is_no_branch_to_push_to(hub, folder, revision):
+    commit = push(folder, tag="v1")
+    revision = commit.oid if revision == "commit" else revision
+    with pytest.raises(ValueError, match=f"{revision}.*branch"):
+        push(folder, revision=revision)
+    assert [branch.name for branch in HfApi().list_repo_refs("alice/model").branches] == ["main"]
+
+
+def test_a_refused_branch_makes_no_repository(hub, folder):
+    with pytest.raises(ValueError, match="branch"):
+        push(folder, revision="0" * 40)
+    assert not hub.store.repositories
+
+
+def told(caplog):
+    return [record.getMessage() for record in caplog.records if record.name.startswith("neuromusic_hf.hub.upload")]
+
+
+def test_words_here_that_are_not_there_are_told(hub, folder, caplog):
+    path = folder / "README.md"
+    path.write_text(card_of("user/name").render() + "\nMy words.\n")
+    push(folder, card=card_of)
+    assert not told(caplog)
+    path.write_text(path.read_text().replace("Load user/name.", "Load it well.") + "\nMore words.\n")
+    push(folder, card=card_of)
+    (message,) = told(caplog)
+    assert "README.md" in message and "Load it well." in message and "More words." in message
+    assert "My words." not in message
 
 
 def test_private_stays_private(hub, folder):
@@ -116,6 +164,11 @@ def test_an_upload_that_is_cut_off_is_sent_again(hub, folder):
         ("run.json", '{"corpus": "/data/alice/music"}', r"corpus: /data/alice/music"),
         ("run.json", '{"a": {"b": ["C:\\\\Users\\\\alice"]}}', "path of this machine"),
         ("recipe.yaml", "output_dir: ~/runs", "output_dir"),
+        ("run.json", '{"corpus": "bach+/srv/data/x"}', "corpus: bach"),
+        ("run.json", '{"corpus": "bach+../x"}', "corpus: bach"),
+        ("run.json", '{"error": "see /srv/data/alice/x"}', "error: see"),
+        ("run.json", '{"from": "alice@host:/srv/x"}', "from: alice"),
+        ("run.json", '{"left_out": {"/srv/data/alice/x.mid": 1}}', "/srv/data/alice/x.mid"),
         ("run.json", "{", "damaged"),
     ],
 )
@@ -124,14 +177,23 @@ def test_what_belongs_to_this_machine_is_refused(hub, folder, name, content, rea
     path.parent.mkdir(exist_ok=True)
     path.write_text(content)
     with pytest.raises(ValueError, match=f"{path}.*{reason}"):
-        push(folder, files=["*"])
+        push(folder, files=["*", "*/*"])
     assert not hub.requests
 
 
 def test_what_only_looks_like_a_path_is_pushed(hub, folder):
     harmless = ["./my_midi", "https://example.com/a", "alice/model", "runs", "4/4", "/", "//", "~", "C:", "a /b"]
-    (folder / "run.json").write_text(json.dumps({"/some/key": harmless}))
-    (folder / "tokenizer.json").write_text(json.dumps({"vocab": ["/usr/bin"]}))
+    harmless += [
+        "see s3://bucket/a (https://example.com/a)",
+        "and/or",
+        "bach+./my_midi",
+        "a ... b",
+        "1:/2",
+        "[/INST]",
+        "</div>",
+    ]
+    (folder / "run.json").write_text(json.dumps({"alice/model": harmless}))
+    (folder / "tokenizer.json").write_text(json.dumps({"/usr/lib": ["/usr/bin"]}))
     push(folder)
     assert {"run.json", "tokenizer.json"} <= hub.files("alice/model").keys()
 

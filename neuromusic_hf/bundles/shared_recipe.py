@@ -7,8 +7,9 @@ from typing import Any
 
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from ..bundles import BUNDLE_NAME
 from ..corpora.names import CORPORA, split_names
+from ..hub import is_hub_id
+from .bundle import BUNDLE_NAME
 
 OF_THIS_MACHINE = (
     *("output_dir", "data_dir", "report_to", "run_name", "project"),
@@ -45,7 +46,8 @@ def shareable_recipe(recipe: dict) -> dict:
 
 def _without_folders(name: str) -> str:
     path = os.path.expanduser(name)
-    if not (os.path.isabs(path) or os.path.exists(path) or name.startswith(".")):
+    is_path = os.path.isabs(path) or os.path.exists(path) or name.startswith(".")
+    if not is_path and (os.sep not in name or is_hub_id(name)):
         return name
     found = Path(os.path.abspath(path))
     return f"./{found.parent.name if found.name == BUNDLE_NAME else found.name}"

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
+from neuromusic_hf.bundles.shared_recipe import shareable_recipe
 from neuromusic_hf.training import parse_recipe, resolved_recipe
-from neuromusic_hf.training.shared_recipe import shareable_recipe
 
 
 @pytest.fixture
