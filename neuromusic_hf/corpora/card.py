@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from ..hub import Card, Section, code_block, escape, link_to, read_card, table
+from ..hub import Card, Section, address, code_block, escape, link_to, read_card, table
 from ..music.midi_feature import own_name
 from .provenance import OFFICIAL, Provenance
 from .quarantine import QuarantineReport
@@ -167,12 +167,13 @@ def _column(name: str) -> list[str]:
 
 
 def _origin(corpus: Provenance) -> str:
-    name = f"[{escape(corpus.name)}]({corpus.source})" if corpus.source else f"**{escape(corpus.name)}**"
-    told = [name, f"licence {LICENCES.get(corpus.licence) or f'`{corpus.licence}`'}"]
+    name, source = escape(corpus.name), address(corpus.source)
+    licence = LICENCES.get(corpus.licence) or f"`{_plain(corpus.licence or '')}`"
+    told = [f"[{name}]({source})" if source else f"**{name}**", f"licence {licence}"]
     if corpus.dataset and corpus.dataset != corpus.name:
         told.append(f"on the Hub {link_to(corpus.dataset, 'dataset')}")
     if corpus.revision:
-        told.append(f"commit `{corpus.revision}`")
+        told.append(f"commit `{_plain(corpus.revision)}`")
     return f"- {', '.join(told)}. Splits: {SPLITS.get(corpus.splits, escape(corpus.splits))}."
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
 from huggingface_hub import CommitInfo
 
-from ..hub import push_card
+from ..hub import Card, push_card
 from ..music.midi_feature import LOCAL_PATH, own_name
 from .card import TallyOfCorpus, corpus_card
 from .provenance import Provenance
@@ -77,13 +77,18 @@ class Corpus(DatasetDict):
             `ValueError`: the repository's card is damaged.
             [`~huggingface_hub.errors.HfHubHTTPError`]: the Hub refuses, or cannot be reached.
         """
+
+        def card(repository: str, existing: str = "") -> Card:
+            return corpus_card(repository, config_name, self, self.quarantine, self.provenance, tally, existing)
+
+        card(repo_id)  # what is wrong with it is found out before the rows are pushed
         shared = DatasetDict({split: _with_own_names(rows) for split, rows in self.items()})
         pushed = shared.push_to_hub(
             repo_id, config_name, token=token, revision=revision, create_pr=create_pr, **kwargs
         )
         repo_id = pushed.repo_url.repo_id
-        card = partial(corpus_card, repo_id, config_name, self, self.quarantine, self.provenance, tally)
-        return push_card(repo_id, card, repo_type="dataset", revision=pushed.pr_revision or revision, token=token)
+        branch = pushed.pr_revision or revision
+        return push_card(repo_id, partial(card, repo_id), repo_type="dataset", revision=branch, token=token)
 
 
 def _with_own_names(rows: Dataset) -> Dataset:

@@ -1,7 +1,7 @@
 """The Hugging Face Hub, as every room meets it: what is pushed, and what is pulled."""
 
 from .card import CARD_NAME, Card, Section, read_card
-from .markdown import code_block, escape, link_to, table
+from .markdown import address, code_block, escape, link_to, table
 from .pull import NotOnHubError, PullError, check_revision, find_file, pulled_from, resolve_commit, telling_faults
 from .shipped_code import shipped_code
 from .upload import is_hub_id, make_repository, push_card, push_folder
@@ -12,6 +12,7 @@ __all__ = [
     "NotOnHubError",
     "PullError",
     "Section",
+    "address",
     "check_revision",
     "code_block",
     "escape",
