@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import yaml
+from datasets import Dataset, Features
 from full_bundle import CITATION, RUN, SCORES, add_records
 from huggingface_hub import ModelCard
 from music import make_score
@@ -14,8 +15,9 @@ from tiny import ONE_LAYER
 
 from neuromusic_hf import build_model, write_midi
 from neuromusic_hf.bundles import bundle_card, push_bundle, save_bundle, write_card
+from neuromusic_hf.bundles.facts import BundleFacts
 from neuromusic_hf.bundles.licences import strictest
-from neuromusic_hf.music import load_score
+from neuromusic_hf.music import Midi, load_score
 
 REPOSITORY = "alice/bach"
 NASTY = "<script>alert(1)</script> | `x` *b* [l](javascript:a)\n\n# h\n<!-- /data -->\n```"
@@ -59,6 +61,15 @@ def test_a_card_says_what_the_files_say(make_bundle):
     )  # fmt: skip
     assert not [words for words in said if words not in text]
     assert "More Information Needed" not in text and "None" not in text.replace("BOS_None", "")
+
+
+@pytest.mark.parametrize("model", ["BPE", "Unigram", "WordPiece"])
+def test_ids_are_counted_whatever_learned_them(processor_of, midi_folder, tmp_path, model):
+    rows = {"midi": [path.read_bytes() for path in sorted(midi_folder.iterdir())[:8]]}
+    corpus = Dataset.from_dict(rows, features=Features({"midi": Midi()}))
+    processor = processor_of("REMI").train_new_from_corpus(corpus, 1000, model=model)
+    processor.save_pretrained(tmp_path)
+    assert BundleFacts.read(tmp_path).vocab_size == processor.vocab_size
 
 
 def test_the_hub_reads_what_its_filters_need(make_bundle):
