@@ -9,6 +9,7 @@ from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 from huggingface_hub.utils import filter_repo_objects, validate_repo_id
 
 from .card import CARD_NAME, Card
+from .pull import COMMIT
 from .shareable import check_shareable
 
 PICKLES = ("*.pkl", "*.pickle", "*.joblib", "*.pt", "*.pth", "*.ckpt", "*.bin")
@@ -68,9 +69,7 @@ def push_folder(
     for path in chosen:
         check_shareable((folder / path).resolve(), token)
     api = HfApi(token=token)
-    repo_id = make_repository(repo_id, repo_type, private, None if create_pr else revision, token)
-    if tag is not None and tag in (ref.name for ref in api.list_repo_refs(repo_id, repo_type=repo_type).tags):
-        raise ValueError(f"{repo_id} has a tag {tag!r} already: take another, or delete that one.")
+    repo_id = make_repository(repo_id, repo_type, private, None if create_pr else revision, token, tag)
     adding: dict[str, Path | bytes] = {path: folder / path for path in chosen}
     if card is not None:
         existing = _card_there(api, repo_id, repo_type, revision) or _card_here(folder)
@@ -101,6 +100,7 @@ def push_card(
     repo_type: str = "model",
     revision: str | None = None,
     token: str | bool | None = None,
+    tag: str | None = None,
 ) -> CommitInfo:
     """
     Pushes the card of a repository alone, in a commit of its own.
@@ -111,6 +111,7 @@ def push_card(
         repo_type (`str`, *optional*, defaults to `"model"`): or `"dataset"`.
         revision (`str`, *optional*): branch to push to.
         token (`str` or `bool`, *optional*): that of `hf auth login` or `HF_TOKEN` if not given.
+        tag (`str`, *optional*): a new one, for the commit.
 
     Raises:
         `ValueError`: the card that is there is damaged.
@@ -118,7 +119,7 @@ def push_card(
     """
     api = HfApi(token=token)
     existing = _card_there(api, repo_id, repo_type, revision) or ""
-    return api.upload_file(
+    commit = api.upload_file(
         path_or_fileobj=card(existing).render(existing).encode(),
         path_in_repo=CARD_NAME,
         repo_id=repo_id,
@@ -126,6 +127,9 @@ def push_card(
         revision=revision,
         commit_message="Write the card",
     )
+    if tag is not None:
+        api.create_tag(repo_id, tag=tag, revision=commit.oid, repo_type=repo_type)
+    return commit
 
 
 def chosen_files(folder: str | Path, patterns: Sequence[str]) -> list[str]:
@@ -149,6 +153,7 @@ def make_repository(
     private: bool | None = None,
     revision: str | None = None,
     token: str | bool | None = None,
+    tag: str | None = None,
 ) -> str:
     """
     Makes a repository, and a branch of it from main, where they are missing.
@@ -159,14 +164,30 @@ def make_repository(
         private (`bool`, *optional*): whether a new repository is; one that exists stays as it is.
         revision (`str`, *optional*): a branch.
         token (`str` or `bool`, *optional*): that of `hf auth login` or `HF_TOKEN` if not given.
+        tag (`str`, *optional*): one that it must not have.
 
     Returns:
         `str`: its whole id.
+
+    Raises:
+        `ValueError`: the branch is a tag or a commit, or the tag exists.
+        [`~huggingface_hub.errors.HfHubHTTPError`]: the Hub refuses, or cannot be reached.
     """
+    if revision is not None and COMMIT.fullmatch(revision):
+        raise ValueError(f"{revision} is a commit, which nothing is pushed to: give the name of a branch.")
     api = HfApi(token=token)
     repo_id = api.create_repo(repo_id, repo_type=repo_type, private=private, exist_ok=True).repo_id
-    if revision is not None and not revision.startswith("refs/pr/"):
-        api.create_branch(repo_id, branch=revision, repo_type=repo_type, exist_ok=True)
+    branch = None if revision is None or revision.startswith("refs/pr/") else revision
+    if branch is None and tag is None:
+        return repo_id
+    refs = api.list_repo_refs(repo_id, repo_type=repo_type)
+    tags = {ref.name for ref in refs.tags}
+    if branch in tags:
+        raise ValueError(f"{branch!r} is a tag of {repo_id}, which nothing is pushed to: give the name of a branch.")
+    if tag in tags:
+        raise ValueError(f"{repo_id} has a tag {tag!r} already: take another, or delete that one.")
+    if branch is not None and branch not in {ref.name for ref in refs.branches}:
+        api.create_branch(repo_id, branch=branch, repo_type=repo_type, exist_ok=True)
     return repo_id
 
 

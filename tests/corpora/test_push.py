@@ -163,6 +163,17 @@ def test_branches_and_commits_are_revisions(hub, corpus, other):
         load_corpus("alice/songs", revision="nowhere")
 
 
+def test_a_push_is_tagged_and_a_tag_stays_where_it_is(hub, corpus, other):
+    corpus.push_to_hub("alice/songs", tag="v1")
+    before = hub.files("alice/songs", kind="dataset")
+    assert "notes-hash-1" in before["README.md"].decode() and hub.files("alice/songs", "v1", "dataset") == before
+    with pytest.raises(ValueError, match="alice/songs has a tag 'v1' already"):
+        other.push_to_hub("alice/songs", tag="v1")
+    assert hub.files("alice/songs", kind="dataset") == before
+    other.push_to_hub("alice/songs")
+    assert rows_of(load_corpus("alice/songs", revision="v1")) == rows_of(corpus)
+
+
 def test_private_stays_private_and_a_token_opens_it(hub, corpus, monkeypatch):
     corpus.push_to_hub("alice/songs", private=True)
     corpus.push_to_hub("alice/songs")
@@ -248,7 +259,14 @@ def test_a_builder_of_ones_own_is_pushed_with_its_licence(hub, make_midi, cache_
 def test_the_script_pushes(hub, midi_folder, call_script):
     options = ["--split_shares", *SHARES, "--num_proc", 1, "--tokenization", "REMI"]
     call_script("push_corpus", midi_folder, "alice/songs", "--config_name", "songs", "--private", *options)
-    call_script("push_corpus", midi_folder, "alice/songs", "--revision", "trial", *options)
+    call_script("push_corpus", midi_folder, "alice/songs", "--revision", "trial", "--tag", "v1", *options)
+    before = hub.files("alice/songs", kind="dataset")
+    call_script("push_corpus", midi_folder, "alice/songs", "--create_pr", "--commit_message", "Mine", *options)
+    assert hub.files("alice/songs", kind="dataset") == before
+    commits = HfApi().list_repo_commits("alice/songs", repo_type="dataset", revision="refs/pr/1")
+    assert "Mine" in [commit.title for commit in commits]
+    call_script("push_corpus", "alice/songs", "alice/copy", "--corpus_revision", "v1", "--num_proc", 1)
+    assert rows_of(load_corpus("alice/copy")) == rows_of(load_corpus("alice/songs", revision="v1"))
     assert hub.is_private("alice/songs", "dataset")
     again = load_corpus("alice/songs", name="songs")
     assert sum(again.num_rows.values()) == 60 and "REMI changes" in card_of(hub, "alice/songs")[1]

@@ -185,14 +185,19 @@ def test_the_shipped_embedding_loads_and_is_small():
 
 def test_the_script_learns_from_a_folder_of_midi(hub, midi_folder, tmp_path, call_script):
     options = ("--vector_size", 8, "--output", tmp_path, "--push_to_hub", "alice/harmony", "--private")
-    call_script("train_harmony_embedding", midi_folder, *options)
+    with pytest.raises(SystemExit):
+        call_script("train_harmony_embedding", midi_folder, "--output", tmp_path, "--push_tag", "v1")
+    call_script("train_harmony_embedding", midi_folder, *options, "--push_revision", "trial", "--push_tag", "v1")
+    assert not hub.files("alice/harmony")
     embedding = load_harmony_embedding(tmp_path)
     assert embedding.vectors.shape[1] == 8 and embedding.training["pieces"] > 20
     source = embedding.training["source"]
     assert (source["split"], source["dropped"]) == ("train", {})
     assert [corpus["name"] for corpus in source["corpora"]] == [midi_folder.name]
-    assert load_harmony_embedding("alice/harmony").sha256 == embedding.sha256 and hub.is_private("alice/harmony")
-    for content in hub.files("alice/harmony").values():
+    for revision in ("trial", "v1"):
+        assert load_harmony_embedding("alice/harmony", revision).sha256 == embedding.sha256
+    assert hub.is_private("alice/harmony")
+    for content in hub.files("alice/harmony", "trial").values():
         assert str(midi_folder).encode() not in content and b"/tmp/" not in content
 
 
