@@ -12,6 +12,7 @@ import logging
 import os
 
 from neuromusic_hf import MidiProcessor, load_corpus
+from neuromusic_hf.launch import show_log
 from neuromusic_hf.tokenization import tokenize_corpus
 
 
@@ -35,7 +36,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    show_log()
     corpus = load_corpus(
         args.corpus,
         args.data_dir,

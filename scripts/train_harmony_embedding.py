@@ -11,6 +11,7 @@ import os
 from neuromusic_hf import load_corpus
 from neuromusic_hf.corpora import SPLIT_NAMES
 from neuromusic_hf.disk import lock_folder, to_json
+from neuromusic_hf.launch import show_log
 from neuromusic_hf.metrics.embedding_training import EmbeddingSettings, reduce_corpus, train_harmony_embedding
 
 
@@ -43,7 +44,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    show_log()
     logging.getLogger("gensim").setLevel(logging.WARNING)
     settings = EmbeddingSettings(
         args.vector_size, args.window, args.min_count, args.sample, epochs=args.epochs, seed=args.seed
