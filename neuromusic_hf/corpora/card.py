@@ -48,14 +48,6 @@ COLUMNS = {
 }
 
 
-class TallyOfSplit(Protocol):
-    """What a tokenizer changed in a split."""
-
-    pieces: int
-    changed: int
-    total: Any
-
-
 class TallyOfCorpus(Protocol):
     """What a tokenizer changed in a corpus, a `CorpusTally`."""
 
