@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from datasets import Dataset, Features
+from huggingface_hub import HfApi
 from music import make_score
 from safetensors.numpy import save_file
 from symusic import Note, Score, Track
@@ -123,7 +124,8 @@ def test_an_embedding_that_is_nowhere_is_named(name):
 
 
 def test_what_is_pushed_can_be_loaded(hub, embedding, capsys):
-    embedding.push_to_hub("alice/harmony", private=True, revision="trial", tag="v1")
+    embedding.push_to_hub("alice/harmony", private=True, revision="trial", tag="v1", commit_message="Mine")
+    assert HfApi().list_repo_commits("alice/harmony", revision="trial")[0].title == "Mine"
     assert hub.is_private("alice/harmony") and not hub.files("alice/harmony")
     files = {"harmony_embedding.safetensors", "harmony_embedding.json", "README.md"}
     assert hub.files("alice/harmony", "trial").keys() == files
