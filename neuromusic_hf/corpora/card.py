@@ -10,14 +10,13 @@ from typing import Any, Protocol
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from ..hub import Card, Section, address, code_block, escape, link_to, read_card, table
+from ..hub import TAGS, Card, Section, address, code_block, escape, link_to, read_card, table
 from ..music.midi_feature import own_name
 from .provenance import OFFICIAL, Provenance
 from .quarantine import QuarantineReport
 from .repository import DEFAULT_CONFIG
 from .splits import SPLIT_VERSION
 
-TAGS = ["music", "midi", "symbolic-music", "neuromusic_hf"]
 ABOUT = "about"
 USE = "use"
 CORPUS = "corpus-"
@@ -87,7 +86,7 @@ def corpus_card(
     sections = [Section(ABOUT, ABOUT_IT), Section(USE, _use(repo_id, configs)), *others.values()]
     licence = _licences(provenance, metadata.get("license") if others else None)
     return Card(
-        escape(repo_id.rpartition("/")[2]), {"license": licence, "tags": TAGS}, [*sections, Section(name, told)]
+        escape(repo_id.rpartition("/")[2]), {"license": licence, "tags": list(TAGS)}, [*sections, Section(name, told)]
     )
 
 

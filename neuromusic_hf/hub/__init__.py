@@ -1,6 +1,6 @@
 """The Hugging Face Hub, as every room meets it: what is pushed, and what is pulled."""
 
-from .card import CARD_NAME, Card, Section, read_card
+from .card import CARD_NAME, TAGS, Card, Section, read_card
 from .markdown import address, code_block, escape, link_to, table
 from .pull import NotOnHubError, PullError, check_revision, find_file, pulled_from, resolve_commit, telling_faults
 from .shipped_code import shipped_code
@@ -11,6 +11,7 @@ __all__ = [
     "Card",
     "NotOnHubError",
     "PullError",
+    "TAGS",
     "Section",
     "address",
     "check_revision",

@@ -16,7 +16,8 @@ from ..bundles.facts import BundleFacts
 from ..bundles.licences import strictest
 from ..corpora import Provenance, provenance_of
 from ..disk import write_json, write_whole
-from ..hub import Card, Section, code_block, escape, link_to, push_folder, table
+from ..hub import TAGS, Card, Section, code_block, escape, link_to, push_folder, table
+from ..models.origin import PIPELINE_TASK
 from ..runs import FinishedRun, PieceRecord, read_run
 from ..runs.run_folder import MANIFEST_NAME
 from .page import DISTANCES_NAME, PAGE_NAME
@@ -32,7 +33,6 @@ PIECE_FILES = tuple(f"[0-9][0-9][0-9]*_*.{kind}" for kind in ("mid", "tokens.txt
 FILES = (MANIFEST_NAME, *PIECE_FILES, f"{REPORT_NAME}/*")
 """What is pushed, and what of an earlier push makes place for it."""
 
-TAGS = ("music", "midi", "symbolic-music", "midi-continuation", "neuromusic_hf")
 SHOWN_WITHOUT_REPORT = 3
 
 USE = """\
@@ -180,7 +180,7 @@ class _RunCard:
         if self.report:
             viewer = {"configs": [{"config_name": "pieces", "data_files": f"{REPORT_NAME}/{TABLE_NAME}"}]}
         licences = [origin and origin.licence for origin in self.origins] or [None]
-        return {"license": strictest(licences), "tags": list(TAGS), **viewer}
+        return {"license": strictest(licences), "tags": [*TAGS, PIPELINE_TASK], **viewer}
 
     def _about(self) -> str:
         run, how = self.run, self.run.settings.continuation
