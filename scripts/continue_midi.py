@@ -9,7 +9,6 @@ Stopped at any moment and started again with the same arguments, it goes on wher
 """
 
 import argparse
-import logging
 import os
 
 from transformers.utils import logging as transformers_logging
@@ -18,7 +17,7 @@ from neuromusic_hf import MidiContinuationPipeline
 from neuromusic_hf.bundles import find_bundle
 from neuromusic_hf.corpora import SPLIT_NAMES
 from neuromusic_hf.disk import lock_folder
-from neuromusic_hf.launch import join_processes
+from neuromusic_hf.launch import join_processes, show_log
 from neuromusic_hf.models.adapters import check_base
 from neuromusic_hf.models.sampling import sampling_arguments
 from neuromusic_hf.ranges import check_ranges
@@ -84,7 +83,7 @@ def main():
     output = OutputSettings(pictures=args.save_pictures, audio=args.save_audio, soundfont=args.soundfont)
     output.check()
     state = join_processes()
-    logging.basicConfig(level=logging.INFO if state.is_main_process else logging.ERROR, format="%(message)s")
+    show_log(state.is_main_process)
     transformers_logging.set_verbosity_error()
 
     with lock_folder(args.output):

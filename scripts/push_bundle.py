@@ -9,6 +9,7 @@ A push that broke off is gone on with by the same command. Log in with `hf auth 
 import argparse
 import logging
 
+from neuromusic_hf.launch import show_log
 from neuromusic_hf.reports import push_run
 
 
@@ -30,8 +31,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line for each request
+    show_log()
     commit = push_run(
         args.bundle,
         args.repository,

@@ -8,6 +8,7 @@ python scripts/push_continuations.py runs/quickstart/continuations user/quicksta
 import argparse
 import logging
 
+from neuromusic_hf.launch import show_log
 from neuromusic_hf.reports import push_continuations
 
 
@@ -25,7 +26,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    show_log()
     commit = push_continuations(
         args.continuations,
         args.repository,

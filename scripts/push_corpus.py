@@ -12,6 +12,7 @@ import logging
 import os
 
 from neuromusic_hf import MidiProcessor, load_corpus
+from neuromusic_hf.launch import show_log
 from neuromusic_hf.tokenization import tokenize_corpus
 
 
@@ -20,7 +21,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("corpus", help="name, folder or archive of a corpus, or several joined with +")
     parser.add_argument("repository", help="dataset on the Hub, owner/name; made if missing")
     parser.add_argument("--config_name", default="default", help="which configuration of the dataset it is to be")
+    parser.add_argument("--corpus_revision", help="branch, tag or commit of a corpus on the Hub; main if not given")
     parser.add_argument("--revision", help="branch to push to; made from main if missing")
+    parser.add_argument("--tag", help="tag the commit")
+    parser.add_argument("--create_pr", action="store_true", help="open a pull request in place of committing")
+    parser.add_argument("--commit_message", help="of the commit with the rows")
     parser.add_argument("--private", action="store_true", default=None, help="make a new dataset a private one")
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
     parser.add_argument("--split_shares", type=float, nargs=3, help="shares of train, validation and test")
@@ -31,14 +36,27 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    corpus = load_corpus(args.corpus, args.data_dir, split_shares=args.split_shares, num_proc=args.num_proc)
+    show_log()
+    corpus = load_corpus(
+        args.corpus,
+        args.data_dir,
+        split_shares=args.split_shares,
+        num_proc=args.num_proc,
+        revision=args.corpus_revision,
+    )
     tally = None
     if args.tokenization is not None:
         processor = MidiProcessor.from_tokenization(args.tokenization)
         tally = tokenize_corpus(corpus, processor, num_proc=args.num_proc).tally
     pushed = corpus.push_to_hub(
-        args.repository, args.config_name, tally=tally, revision=args.revision, private=args.private
+        args.repository,
+        args.config_name,
+        tally=tally,
+        private=args.private,
+        revision=args.revision,
+        create_pr=args.create_pr,
+        tag=args.tag,
+        commit_message=args.commit_message,
     )
     logging.info("The corpus is at %s.", pushed.repo_url)
 

@@ -11,6 +11,7 @@ import logging
 import os
 
 from neuromusic_hf.disk import lock_folder
+from neuromusic_hf.launch import show_log
 from neuromusic_hf.reports import ScoringOptions, score_run, write_report
 from neuromusic_hf.runs import read_run
 
@@ -48,7 +49,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    show_log()
     options = ScoringOptions(
         comparisons=args.comparison,
         harmony_embedding=args.harmony_embedding,

@@ -8,12 +8,12 @@ Recipes can be combined, and options override them:
         recipes/maestro.yaml recipes/models/llama.yaml --tokenization TSD --output_dir runs/maestro-llama-tsd
 """
 
-import logging
 import sys
 
 from transformers import set_seed
 
 from neuromusic_hf import build_model, load_corpus
+from neuromusic_hf.launch import show_log
 from neuromusic_hf.monitoring import check_watching, watch_continuations
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.training import (
@@ -38,7 +38,7 @@ from neuromusic_hf.training import (
 def main():
     model_args, data_args, args = parse_recipe(sys.argv[1:])
     recipe = resolved_recipe(model_args, data_args, args)
-    logging.basicConfig(level=logging.INFO if args.process_index == 0 else logging.ERROR, format="%(message)s")
+    show_log(args.process_index == 0)
     with begin_run(args, recipe):
         check_run(model_args, data_args, args)
         check_watching(args, data_args)

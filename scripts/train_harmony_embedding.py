@@ -11,6 +11,7 @@ import os
 from neuromusic_hf import load_corpus
 from neuromusic_hf.corpora import SPLIT_NAMES
 from neuromusic_hf.disk import lock_folder, to_json
+from neuromusic_hf.launch import show_log
 from neuromusic_hf.metrics.embedding_training import EmbeddingSettings, reduce_corpus, train_harmony_embedding
 
 
@@ -33,12 +34,17 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--push_to_hub", metavar="REPOSITORY", help="upload to this repository of the Hub")
     parser.add_argument("--private", action="store_true", default=None, help="make a new repository there private")
-    return parser.parse_args()
+    parser.add_argument("--push_revision", help="branch to push to, made if missing; main if not given")
+    parser.add_argument("--push_tag", help="tag the commit there")
+    args = parser.parse_args()
+    if args.push_to_hub is None and (args.push_revision or args.push_tag):
+        parser.error("--push_revision and --push_tag go with --push_to_hub.")
+    return args
 
 
 def main():
     args = parse_arguments()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    show_log()
     logging.getLogger("gensim").setLevel(logging.WARNING)
     settings = EmbeddingSettings(
         args.vector_size, args.window, args.min_count, args.sample, epochs=args.epochs, seed=args.seed
@@ -51,7 +57,9 @@ def main():
         embedding = train_harmony_embedding(reductions, settings, source)
         embedding.save_pretrained(args.output)
         if args.push_to_hub:
-            embedding.push_to_hub(args.push_to_hub, private=args.private)
+            embedding.push_to_hub(
+                args.push_to_hub, private=args.private, revision=args.push_revision, tag=args.push_tag
+            )
     logging.info(
         "%d words from %d bars of %d pieces are in %s; %d pieces without harmony: %s.",
         len(embedding.words),

@@ -1,5 +1,6 @@
 """What a launcher asks for happens, or is refused with the way to it."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -8,8 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from huggingface_hub import HfApi
 
-from neuromusic_hf.launch import join_processes
+from neuromusic_hf.launch import join_processes, show_log
 from neuromusic_hf.training import RunArguments, parse_recipe, resolved_recipe
 
 REPOSITORY = Path(__file__).parents[1]
@@ -27,6 +29,25 @@ def launched(monkeypatch):
         monkeypatch.setattr(psutil.Process, "cmdline", lambda process: [*command, *map(str, options)])
 
     return launch
+
+
+@pytest.fixture
+def log_is_left_as_it_was():
+    levels = {logger: logger.level for logger in map(logging.getLogger, (None, "httpx", "httpx2"))}
+    yield
+    for logger, level in levels.items():
+        logger.setLevel(level)
+
+
+def test_scripts_show_what_is_told_and_no_line_for_each_request(hub, log_is_left_as_it_was, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(logging.root, "handlers", [])
+        show_log()
+        HfApi().create_repo("alice/x")
+        logging.getLogger("neuromusic_hf.told").info("It is there.")
+    assert hub.requests and capsys.readouterr().err == "It is there.\n"
+    scripts = (CONFIGS.parent / "scripts").glob("*.py")
+    assert not [path.name for path in scripts if "basicConfig" in path.read_text()]
 
 
 @pytest.fixture

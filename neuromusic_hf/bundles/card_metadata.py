@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from ..hub import TAGS
+from ..models.origin import PIPELINE_TASK
 from .facts import BundleFacts, told
 from .licences import strictest
 
-TAGS = ("music", "midi", "symbolic-music", "midi-continuation", "neuromusic_hf")
 TASK = "text-generation"
 TASK_NAME = "Music generation"
 LANGUAGE_METRICS = {"loss": "nats a token", "nats_per_note": "nats a note", "token_accuracy": "token accuracy"}
@@ -15,7 +16,7 @@ LANGUAGE_METRICS = {"loss": "nats a token", "nats_per_note": "nats a note", "tok
 
 def card_metadata(facts: BundleFacts, name: str, tags: Iterable[str]) -> dict:
     """The metadata of a bundle's card, for a repository of a name (its owner's left out); `tags` beside its own."""
-    found = [*TAGS, facts.tokenization and facts.tokenization.rpartition(".")[2], *_kinds(facts), *tags]
+    found = [*TAGS, PIPELINE_TASK, facts.tokenization and facts.tokenization.rpartition(".")[2], *_kinds(facts), *tags]
     licences = [told(corpus, str, "licence") for corpus in facts.corpora]
     licence = strictest([*licences, *([None] if facts.base_model else [])])
     is_model = bool(facts.config or facts.adapter)

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import yaml
 
-from ..hub import code_block, escape, link_to, table
+from ..hub import address, code_block, escape, link_to, table
 from .card_metadata import LANGUAGE_METRICS
 from .citations import citations
 from .facts import BundleFacts, told
@@ -53,8 +53,8 @@ def _dataset(corpus: dict) -> str:
 
 
 def _source(corpus: dict) -> str:
-    source = told(corpus, str, "source") or ""
-    return f"<{quote(source, safe=':/?&=%#~+,;@')}>" if source.startswith(("https://", "http://")) else ""
+    source = address(told(corpus, str, "source"))
+    return f"<{source}>" if source else ""
 
 
 def _pieces(facts: BundleFacts) -> str:

@@ -68,7 +68,7 @@ def use(facts: BundleFacts, repo_id: str) -> str:
         'result = continue_midi("song.mid", prompt_bars=4, max_new_bars=8, seed=1)\n'
         'neuromusic_hf.write_midi(result["midi"], "longer.mid")'
     )
-    trust = ", trust_remote_code=True" if facts.code else ""
+    trust = ", trust_remote_code=True" if facts.code or _has_base_with_code(facts) else ""
     without = (
         "from transformers import pipeline\n\n"
         f'generate = pipeline("text-generation", model="{repo_id}"{trust})\n'
@@ -89,18 +89,27 @@ def use(facts: BundleFacts, repo_id: str) -> str:
 
 
 def _trust(facts: BundleFacts) -> str:
-    if not facts.code:
+    if facts.adapter:
+        base = f" ({link_to(facts.base_model)})" if facts.base_model else ""
         return (
-            "No code of this repository runs: the weights are safetensors, and the model is one of transformers' own."
-            if facts.config
-            else ""
+            "**Trust.** No code of this repository runs: the weights are safetensors. Where that package is not "
+            "imported, a base that ships code, as a Music Transformer does, needs `trust_remote_code=True`, which "
+            f"runs code of the base's repository{base}: read it first."
         )
+    if not facts.code:
+        return "No code of this repository runs: the weights are safetensors, the model is one of transformers' own."
     files = ", ".join(f"[`{name}`]({quote(name)})" for name in facts.code)
     where = "" if facts.needs_trust else " where neuromusic_hf is not imported; where it is, the package's own is run"
     return (
         f"**Trust.** `trust_remote_code=True` runs code of this repository ({files}){where}. Read it first, and name "
         "the commit that you have read: `revision=`."
     )
+
+
+def _has_base_with_code(facts: BundleFacts) -> bool:
+    """Whether an adapter says that its base is a model of this package, or another that transformers has not."""
+    library = told(facts.adapter, str, "auto_mapping", "parent_library")
+    return library is not None and not library.startswith("transformers.models.")
 
 
 def _own_class(facts: BundleFacts) -> str:

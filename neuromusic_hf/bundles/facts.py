@@ -106,11 +106,12 @@ class BundleFacts:
     @cached_property
     def vocab_size(self) -> int | None:
         """Ids of the tokenizer, or of the model where there is none."""
-        path = self.folder / "tokenizer.json"
-        vocabulary = told(_read(path), dict, "model", "vocab")
-        added = told(_read(path), list, "added_tokens") or []
-        ids = {*(vocabulary or {}).values(), *(token.get("id") for token in added if isinstance(token, dict))}
-        return len(ids) or told(self.config, int, "vocab_size")
+        said = _read(self.folder / "tokenizer.json")
+        pieces = told(said, list, "model", "vocab")  # of a Unigram model, in the order of their ids
+        ids = range(len(pieces)) if pieces else (told(said, dict, "model", "vocab") or {}).values()
+        added = [told(token, int, "id") for token in told(said, list, "added_tokens") or []]
+        known = {index for index in [*ids, *added] if isinstance(index, int)}
+        return len(known) or told(self.config, int, "vocab_size")
 
     @property
     def base_model(self) -> str | None:

@@ -10,14 +10,13 @@ from typing import Any, Protocol
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from ..hub import Card, Section, code_block, escape, link_to, read_card, table
+from ..hub import TAGS, Card, Section, address, code_block, escape, link_to, read_card, table
 from ..music.midi_feature import own_name
 from .provenance import OFFICIAL, Provenance
 from .quarantine import QuarantineReport
 from .repository import DEFAULT_CONFIG
 from .splits import SPLIT_VERSION
 
-TAGS = ["music", "midi", "symbolic-music", "neuromusic_hf"]
 ABOUT = "about"
 USE = "use"
 CORPUS = "corpus-"
@@ -46,14 +45,6 @@ COLUMNS = {
     "instruments": "General MIDI names, `Drums`",
     "content_hash": "of the notes: pieces of the same notes share it",
 }
-
-
-class TallyOfSplit(Protocol):
-    """What a tokenizer changed in a split."""
-
-    pieces: int
-    changed: int
-    total: Any
 
 
 class TallyOfCorpus(Protocol):
@@ -95,7 +86,7 @@ def corpus_card(
     sections = [Section(ABOUT, ABOUT_IT), Section(USE, _use(repo_id, configs)), *others.values()]
     licence = _licences(provenance, metadata.get("license") if others else None)
     return Card(
-        escape(repo_id.rpartition("/")[2]), {"license": licence, "tags": TAGS}, [*sections, Section(name, told)]
+        escape(repo_id.rpartition("/")[2]), {"license": licence, "tags": list(TAGS)}, [*sections, Section(name, told)]
     )
 
 
@@ -167,12 +158,13 @@ def _column(name: str) -> list[str]:
 
 
 def _origin(corpus: Provenance) -> str:
-    name = f"[{escape(corpus.name)}]({corpus.source})" if corpus.source else f"**{escape(corpus.name)}**"
-    told = [name, f"licence {LICENCES.get(corpus.licence) or f'`{corpus.licence}`'}"]
+    name, source = escape(corpus.name), address(corpus.source)
+    licence = LICENCES.get(corpus.licence) or f"`{_plain(corpus.licence or '')}`"
+    told = [f"[{name}]({source})" if source else f"**{name}**", f"licence {licence}"]
     if corpus.dataset and corpus.dataset != corpus.name:
         told.append(f"on the Hub {link_to(corpus.dataset, 'dataset')}")
     if corpus.revision:
-        told.append(f"commit `{corpus.revision}`")
+        told.append(f"commit `{_plain(corpus.revision)}`")
     return f"- {', '.join(told)}. Splits: {SPLITS.get(corpus.splits, escape(corpus.splits))}."
 
 

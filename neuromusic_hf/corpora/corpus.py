@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
 from huggingface_hub import CommitInfo
 
-from ..hub import push_card
+from ..hub import Card, make_repository, push_card
 from ..music.midi_feature import LOCAL_PATH, own_name
 from .card import TallyOfCorpus, corpus_card
 from .provenance import Provenance
@@ -46,6 +46,8 @@ class Corpus(DatasetDict):
         token: str | bool | None = None,
         revision: str | None = None,
         create_pr: bool = False,
+        private: bool | None = None,
+        tag: str | None = None,
         **kwargs: Any,
     ) -> CommitInfo:
         """
@@ -67,23 +69,33 @@ class Corpus(DatasetDict):
                 Branch to push to; made from main if missing.
             create_pr (`bool`, *optional*, defaults to `False`):
                 Open a pull request in place of committing.
+            private (`bool`, *optional*):
+                Whether a new repository is; one that exists stays as it is.
+            tag (`str`, *optional*):
+                A new one, for the commit with the card.
             kwargs:
-                Of `DatasetDict.push_to_hub`: `private`, `max_shard_size`, `num_proc`, `commit_message`.
+                Of `DatasetDict.push_to_hub`: `max_shard_size`, `num_proc`, `commit_message`.
 
         Returns:
             [`~huggingface_hub.CommitInfo`]: of the commit with the card, which follows that with the rows.
 
         Raises:
-            `ValueError`: the repository's card is damaged.
+            `ValueError`: the repository's card is damaged, or the tag exists.
             [`~huggingface_hub.errors.HfHubHTTPError`]: the Hub refuses, or cannot be reached.
         """
+
+        def card(repository: str, existing: str = "") -> Card:
+            return corpus_card(repository, config_name, self, self.quarantine, self.provenance, tally, existing)
+
+        card(repo_id)  # what is wrong with it is found out before the rows are pushed
+        repo_id = make_repository(repo_id, "dataset", private, None if create_pr else revision, token, tag)
         shared = DatasetDict({split: _with_own_names(rows) for split, rows in self.items()})
         pushed = shared.push_to_hub(
             repo_id, config_name, token=token, revision=revision, create_pr=create_pr, **kwargs
         )
-        repo_id = pushed.repo_url.repo_id
-        card = partial(corpus_card, repo_id, config_name, self, self.quarantine, self.provenance, tally)
-        return push_card(repo_id, card, repo_type="dataset", revision=pushed.pr_revision or revision, token=token)
+        branch = pushed.pr_revision or revision
+        of_repository = partial(card, repo_id)
+        return push_card(repo_id, of_repository, repo_type="dataset", revision=branch, token=token, tag=tag)
 
 
 def _with_own_names(rows: Dataset) -> Dataset:

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..hub import is_hub_id
 from ..imports import import_class, is_import_path
 from .builder import MidiCorpusBuilder
 from .embedded import BachCorpus, FolkCorpus
@@ -126,7 +127,7 @@ def _find_place(name: str, path: str) -> FoundCorpus:
         return FoundCorpus(name, path, FolderCorpus)
     if is_saved(path):
         return FoundCorpus(name, path)
-    if not os.path.exists(path) and _is_hub_id(name):
+    if not os.path.exists(path) and is_hub_id(name):
         return FoundCorpus(name, None)
     problem = "is neither a zip, a tar nor a Parquet file" if os.path.exists(path) else "is no corpus"
     raise ValueError(f"'{name}' {problem}. {_choices()}")
@@ -144,10 +145,6 @@ def _choices() -> str:
         f"Choose one of {', '.join(CORPORA)}, the path of a folder, zip, tar or Parquet file, a Hub dataset id "
         "(owner/name), or a subclass of MidiCorpusBuilder or its import path (my_package.my_module.MyCorpus)."
     )
-
-
-def _is_hub_id(name: str) -> bool:
-    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/")
 
 
 def _has_midi(folder: str) -> bool:

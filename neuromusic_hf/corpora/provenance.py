@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -95,6 +96,7 @@ def provenance_of_found(
 
 
 def _binding(said: Any) -> str | None:
-    """The licence that a card names; of several, one that allows no use for money."""
+    """The licence that a card names; of several, one that allows no use for money. What is no identifier is none."""
     licences = [licence for licence in (said if isinstance(said, list) else [said]) if isinstance(licence, str)]
-    return next((licence for licence in licences if len(licences) == 1 or "-nc" in licence), None)
+    binding = next((licence for licence in licences if len(licences) == 1 or "-nc" in licence), "")
+    return binding if re.fullmatch(r"[\w.-]+", binding) else None

@@ -1,7 +1,7 @@
 """The Hugging Face Hub, as every room meets it: what is pushed, and what is pulled."""
 
-from .card import CARD_NAME, Card, Section, read_card
-from .markdown import code_block, escape, link_to, table
+from .card import CARD_NAME, TAGS, Card, Section, read_card
+from .markdown import address, code_block, escape, link_to, table
 from .patterns import choose, files_in
 from .pull import NotOnHubError, PullError, check_revision, find_file, pulled_from, resolve_commit, telling_faults
 from .shipped_code import shipped_code
@@ -13,6 +13,8 @@ __all__ = [
     "NotOnHubError",
     "PullError",
     "Section",
+    "TAGS",
+    "address",
     "check_revision",
     "choose",
     "code_block",

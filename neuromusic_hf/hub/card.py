@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 
 CARD_NAME = "README.md"
 OURS = "neuromusic_hf"
+TAGS = ("music", "midi", "symbolic-music", OURS)
+"""Of whatever is pushed, beside its own."""
 METADATA = "metadata"
 HASH_DIGITS = 12
 

@@ -33,6 +33,11 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def address(url: str | None) -> str:
+    """A web address of strangers, as it can stand in a link; empty where it is none."""
+    return quote(url, safe=":/?&=%#~+,;@") if url and url.startswith(("https://", "http://")) else ""
+
+
 def link_to(repo_id: str, repo_type: str = "model") -> str:
     """A link to a repository of the Hub, which shows its id."""
     kind = "" if repo_type == "model" else f"{repo_type}s/"

@@ -113,6 +113,7 @@ def push_card(
     repo_type: str = "model",
     revision: str | None = None,
     token: str | bool | None = None,
+    tag: str | None = None,
 ) -> CommitInfo:
     """
     Pushes the card of a repository alone, in a commit of its own.
@@ -123,6 +124,7 @@ def push_card(
         repo_type (`str`, *optional*, defaults to `"model"`): or `"dataset"`.
         revision (`str`, *optional*): branch to push to.
         token (`str` or `bool`, *optional*): that of `hf auth login` or `HF_TOKEN` if not given.
+        tag (`str`, *optional*): a new one, for the commit.
 
     Raises:
         `ValueError`: the card that is there is damaged.
@@ -130,7 +132,7 @@ def push_card(
     """
     api = HfApi(token=token)
     existing = _card_there(api, repo_id, repo_type, revision) or ""
-    return api.upload_file(
+    commit = api.upload_file(
         path_or_fileobj=card(existing).render(existing).encode(),
         path_in_repo=CARD_NAME,
         repo_id=repo_id,
@@ -138,6 +140,9 @@ def push_card(
         revision=revision,
         commit_message="Write the card",
     )
+    if tag is not None:
+        api.create_tag(repo_id, tag=tag, revision=commit.oid, repo_type=repo_type)
+    return commit
 
 
 def chosen_files(folder: str | Path, patterns: Sequence[str], links_into: str | Path | None = None) -> list[str]:

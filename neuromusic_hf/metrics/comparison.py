@@ -85,20 +85,27 @@ class Comparison:
         """What its distances are, with their unit."""
         return f"{'similarity to' if self.higher_is_nearer else 'distance from'} the prompt ({self.unit})"
 
-    def bind(self, embedding: HarmonyEmbedding | str | Path | None = None) -> "Comparison":
+    def bind(
+        self,
+        embedding: HarmonyEmbedding | str | Path | None = None,
+        revision: str | None = None,
+        token: str | bool | None = None,
+    ) -> "Comparison":
         """
         Makes it ready to compare: with an embedding, if it needs one and has none.
 
         Args:
             embedding ([`HarmonyEmbedding`], `str` or `Path`, *optional*):
                 An embedding, its folder or Hub repository; the one that comes with the package if not given.
+            revision (`str`, *optional*): branch, tag or commit of that repository; main if not given.
+            token (`str` or `bool`, *optional*): for the Hub; that of `HF_TOKEN` or `hf auth login` if not given.
 
         Raises:
             `OSError`: the embedding cannot be read.
         """
         if not self.needs_embedding:
             return self
-        embedding = load_harmony_embedding(embedding)
+        embedding = load_harmony_embedding(embedding, revision, token)
         count = None if self.count is None else partial(self.count, embedding)
         return replace(self, distance=partial(self.distance, embedding), count=count, needs_embedding=False)
 

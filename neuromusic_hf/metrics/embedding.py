@@ -130,26 +130,15 @@ class HarmonyEmbedding:
         except (ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ValueError(f"{folder} holds no harmony embedding that can be read: {error}. {remedy}") from error
 
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        private: bool | None = None,
-        revision: str | None = None,
-        token: str | bool | None = None,
-        create_pr: bool = False,
-        tag: str | None = None,
-    ) -> CommitInfo:
+    def push_to_hub(self, repo_id: str, **pushing: Any) -> CommitInfo:
         """
         Pushes the embedding and a card of it to the Hub, in one commit. Words of your own in the card there stay.
 
         Args:
             repo_id (`str`): repository; made if missing.
-            private (`bool`, *optional*): whether a new repository is; one that exists stays as it is.
-            revision (`str`, *optional*): branch to push to; made from main if missing.
-            token (`str` or `bool`, *optional*): that of `hf auth login` or `HF_TOKEN` if not given.
-            create_pr (`bool`, *optional*, defaults to `False`): open a pull request in place of committing.
-            tag (`str`, *optional*): a new one, for the commit.
+            pushing:
+                Of [`push_folder`]: `private`, `revision` (a branch, made if missing), `token`, `create_pr`, `tag`,
+                `commit_message` and `commit_description`.
 
         Returns:
             [`~huggingface_hub.CommitInfo`]: with the commit and its address.
@@ -164,13 +153,8 @@ class HarmonyEmbedding:
                 staging,
                 repo_id,
                 [VECTORS_FILE_NAME, WORDS_FILE_NAME],
-                commit_message="Upload harmony embedding",
                 card=lambda name: embedding_card(shared, name),
-                private=private,
-                revision=revision,
-                token=token,
-                create_pr=create_pr,
-                tag=tag,
+                **{"commit_message": "Upload harmony embedding"} | pushing,
             )
 
 

@@ -11,12 +11,10 @@ from ..bundles.card_records import citation, data, versions
 from ..bundles.facts import BundleFacts, told
 from ..bundles.licences import strictest
 from ..corpora.names import split_names
-from ..hub import Card, Section, code_block, escape, is_hub_id
+from ..hub import TAGS, Card, Section, code_block, escape, is_hub_id
 
 if TYPE_CHECKING:
     from .embedding import HarmonyEmbedding
-
-TAGS = ("music", "midi", "symbolic-music", "harmony", "word2vec", "neuromusic_hf")
 
 USE = """\
 from neuromusic_hf.metrics import load_harmony_embedding
@@ -50,7 +48,7 @@ def embedding_card(embedding: HarmonyEmbedding, repo_id: str) -> Card:
     metadata = {
         "license": strictest([told(corpus, str, "licence") for corpus in corpora] or [None]),
         "library_name": "neuromusic_hf",
-        "tags": list(TAGS),
+        "tags": [*TAGS, "harmony", "word2vec"],
         "datasets": [dataset for dataset in datasets if dataset] or None,
     }
     texts = {

@@ -63,7 +63,10 @@ class ComparisonMetric(evaluate.Metric, ABC):
     Args:
         args: of [`~evaluate.Metric`].
         embedding ([`HarmonyEmbedding`], `str` or `Path`, *optional*):
-            For a comparison that needs one; the one that comes with the package if not given.
+            For a comparison that needs one: an embedding, its folder or Hub repository; the one that comes with the
+            package if not given.
+        embedding_revision (`str`, *optional*): branch, tag or commit of that repository; main if not given.
+        token (`str` or `bool`, *optional*): for the Hub; that of `HF_TOKEN` or `hf auth login` if not given.
         kwargs: of [`~evaluate.Metric`].
 
     Raises:
@@ -71,11 +74,19 @@ class ComparisonMetric(evaluate.Metric, ABC):
         `OSError`: the embedding cannot be read.
     """
 
-    def __init__(self, *args, embedding: HarmonyEmbedding | str | Path | None = None, **kwargs):
+    def __init__(
+        self,
+        *args,
+        embedding: HarmonyEmbedding | str | Path | None = None,
+        embedding_revision: str | None = None,
+        token: str | bool | None = None,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
-        if embedding is not None and not self.comparison.needs_embedding:
+        of_embedding = (embedding, embedding_revision, token)
+        if any(each is not None for each in of_embedding) and not self.comparison.needs_embedding:
             raise TypeError(f"{self.comparison.score_name} takes no embedding.")
-        self.ready = self.comparison.bind(embedding)
+        self.ready = self.comparison.bind(*of_embedding)
 
     @property
     @abstractmethod

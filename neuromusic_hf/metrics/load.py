@@ -6,7 +6,7 @@ import evaluate
 
 from ..corpora.cache import writing_cache
 from .comparisons import COMPARISONS
-from .embedding import HarmonyEmbedding
+from .embedding import HarmonyEmbedding, load_harmony_embedding
 
 
 def metric_path(name: str) -> str:
@@ -25,7 +25,11 @@ def metric_path(name: str) -> str:
     return str(Path(__file__).parent / name)
 
 
-def load_metrics(embedding: HarmonyEmbedding | str | Path | None = None) -> evaluate.CombinedEvaluations:
+def load_metrics(
+    embedding: HarmonyEmbedding | str | Path | None = None,
+    revision: str | None = None,
+    token: str | bool | None = None,
+) -> evaluate.CombinedEvaluations:
     """
     All scores of this package, to be computed together.
 
@@ -33,6 +37,8 @@ def load_metrics(embedding: HarmonyEmbedding | str | Path | None = None) -> eval
         embedding ([`HarmonyEmbedding`], `str` or `Path`, *optional*):
             For `harmony_kl`: an embedding, its folder, or its repository on the Hub; the one that comes with the
             package if not given.
+        revision (`str`, *optional*): branch, tag or commit of that repository; main if not given.
+        token (`str` or `bool`, *optional*): for the Hub; that of `HF_TOKEN` or `hf auth login` if not given.
 
     Returns:
         `evaluate.CombinedEvaluations`: `compute(predictions=..., references=..., prompts=...)` gives `pitch_kl`,
@@ -41,6 +47,7 @@ def load_metrics(embedding: HarmonyEmbedding | str | Path | None = None) -> eval
     Raises:
         `OSError`: the embedding cannot be read, or the cache of evaluate cannot be written.
     """
+    embedding = load_harmony_embedding(embedding, revision, token)
     with writing_cache(evaluate.config.HF_MODULES_CACHE):
         metrics = [
             evaluate.load(

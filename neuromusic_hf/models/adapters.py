@@ -155,15 +155,20 @@ class AutoMusicModel(AutoModelForCausalLM):
             return load_checked(name, **kwargs, **pinned)
 
 
-def check_base(name: str, revision: str | None = None):
+def check_base(name: str, revision: str | None = None, token: str | bool | None = None):
     """
     Checks that the base of an adapter can be found, before anything is loaded. Other models are not looked at.
+
+    Args:
+        name (`str`): folder or Hub id of a model.
+        revision (`str`, *optional*): branch, tag or commit; main if not given.
+        token (`str` or `bool`, *optional*): for the Hub; that of `HF_TOKEN` or `hf auth login` if not given.
 
     Raises:
         `ImportError`: `name` is an adapter, and peft is not installed.
         `ValueError`: its base cannot be found, or its config is damaged.
     """
-    if adapter := Adapter.find(name, revision):
+    if adapter := Adapter.find(name, revision, token=token):
         try:
             with telling_faults(adapter.base, **adapter.base_arguments):
                 check_configs(adapter.base, **adapter.base_arguments)

@@ -16,7 +16,8 @@ from ..bundles.facts import BundleFacts
 from ..bundles.licences import strictest
 from ..corpora import Provenance, provenance_of
 from ..disk import write_json, write_whole
-from ..hub import Card, Section, code_block, escape, link_to, push_folder, table
+from ..hub import TAGS, Card, Section, code_block, escape, link_to, push_folder, table
+from ..models.origin import PIPELINE_TASK
 from ..runs import FinishedRun, PieceRecord, read_run
 from ..runs.run_folder import MANIFEST_NAME
 from .page import DISTANCES_NAME, PAGE_NAME
@@ -32,7 +33,6 @@ PIECE_FILES = tuple(f"[0-9][0-9][0-9]*_*.{kind}" for kind in ("mid", "tokens.txt
 FILES = (MANIFEST_NAME, *PIECE_FILES, f"{REPORT_NAME}/*")
 """What is pushed, and what of an earlier push makes place for it."""
 
-TAGS = ("music", "midi", "symbolic-music", "midi-continuation", "neuromusic_hf")
 SHOWN_WITHOUT_REPORT = 3
 
 USE = """\
@@ -57,15 +57,7 @@ FILES_SAID = """\
 
 
 def push_continuations(
-    continuations: str | Path,
-    repo_id: str,
-    report: str | Path | None = None,
-    *,
-    private: bool | None = None,
-    revision: str | None = None,
-    token: str | bool | None = None,
-    create_pr: bool = False,
-    tag: str | None = None,
+    continuations: str | Path, repo_id: str, report: str | Path | None = None, **pushing: Any
 ) -> CommitInfo:
     """
     Pushes a finished test run to a dataset repository of the Hub, in one commit: its pieces, its report, and a card.
@@ -77,11 +69,9 @@ def push_continuations(
         continuations (`str` or `Path`): that `scripts/continue_midi.py` wrote.
         repo_id (`str`): repository; made if missing.
         report (`str` or `Path`, *optional*): that `scripts/score_continuations.py` wrote of it.
-        private (`bool`, *optional*): whether a new repository is; one that exists stays as it is.
-        revision (`str`, *optional*): branch to push to; made from main if missing.
-        token (`str` or `bool`, *optional*): that of `hf auth login` or `HF_TOKEN` if not given.
-        create_pr (`bool`, *optional*, defaults to `False`): open a pull request in place of committing.
-        tag (`str`, *optional*): a new one, for the commit.
+        pushing:
+            Of [`push_folder`]: `private`, `revision` (a branch, made if missing), `token`, `create_pr`, `tag`,
+            `commit_message` and `commit_description`.
 
     Returns:
         [`~huggingface_hub.CommitInfo`]: with the commit and its address.
@@ -106,15 +96,10 @@ def push_continuations(
             staging,
             repo_id,
             FILES,
-            commit_message="Upload continuations",
             replaces=FILES,
             card=_RunCard(read_run(staging), found, _origins(run)).card,
             repo_type="dataset",
-            private=private,
-            revision=revision,
-            token=token,
-            create_pr=create_pr,
-            tag=tag,
+            **{"commit_message": "Upload continuations"} | pushing,
         )
 
 
@@ -195,7 +180,7 @@ class _RunCard:
         if self.report:
             viewer = {"configs": [{"config_name": "pieces", "data_files": f"{REPORT_NAME}/{TABLE_NAME}"}]}
         licences = [origin and origin.licence for origin in self.origins] or [None]
-        return {"license": strictest(licences), "tags": list(TAGS), **viewer}
+        return {"license": strictest(licences), "tags": [*TAGS, PIPELINE_TASK], **viewer}
 
     def _about(self) -> str:
         run, how = self.run, self.run.settings.continuation

@@ -31,13 +31,14 @@ class RunModel:
     processor: MidiProcessor
 
 
-def load_run_model(run: FinishedRun, trust_remote_code: bool = False) -> RunModel:
+def load_run_model(run: FinishedRun, trust_remote_code: bool = False, token: str | bool | None = None) -> RunModel:
     """
     Reads config and processor of the model that continued.
 
     Args:
         run ([`FinishedRun`]): its record names the folder, or the Hub id and commit.
         trust_remote_code (`bool`, *optional*, defaults to `False`): import the class that its processor names.
+        token (`str` or `bool`, *optional*): for the Hub; that of `HF_TOKEN` or `hf auth login` if not given.
 
     Raises:
         [`NotAvailable`]: they cannot be read, or there are other weights or files under that name by now.
@@ -45,7 +46,7 @@ def load_run_model(run: FinishedRun, trust_remote_code: bool = False) -> RunMode
     name, in_folder = run.model.name, run.model.is_of_folder
     if in_folder and not Path(name).is_dir():
         raise NotAvailable(f"there is no folder {name} here: score the run where it was made")
-    where = {} if in_folder else {"revision": run.model.revision}
+    where = {} if in_folder else {"revision": run.model.revision, "token": token}
     try:
         if in_folder and run.model.is_changed():  # nothing else is read of a folder that is not the model's
             raise NotAvailable(

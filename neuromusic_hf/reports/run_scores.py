@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from ..bundles.facts import SCORES_NAME
 from ..corpora import load_corpus
+from ..corpora.names import find_corpora
 from ..corpora.splits import check_shares
 from ..disk import to_json, user_path, write_json
 from ..metrics import (
@@ -63,6 +64,8 @@ class ScoringOptions:
         num_proc (`int`, *optional*): processes that compare pieces; as many as there are cores if not given.
         trust_remote_code (`bool`, *optional*, defaults to `False`): import the class that the model's processor names.
         settings ([`ScoreSettings`], *optional*): of bins, intervals and floors.
+        token (`str` or `bool`, *optional*):
+            With which model, corpus and embedding are pulled; that of `HF_TOKEN` or `hf auth login` if not given.
 
     Raises:
         `ValueError`: `data_dir`, `revision` or `split_shares` without a `train_corpus`, `harmony_revision` without an
@@ -79,6 +82,7 @@ class ScoringOptions:
     num_proc: int | None = None
     trust_remote_code: bool = False
     settings: ScoreSettings = field(default_factory=ScoreSettings)
+    token: str | bool | None = field(default=None, repr=False)
 
     def __post_init__(self):
         check_ranges(self, {"num_proc": PROCESSES})
@@ -92,7 +96,7 @@ class ScoringOptions:
 
     def load_embedding(self) -> HarmonyEmbedding:
         """The embedding. Raises as [`load_harmony_embedding`]."""
-        return load_harmony_embedding(self.harmony_embedding, self.harmony_revision)
+        return load_harmony_embedding(self.harmony_embedding, self.harmony_revision, self.token)
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
     training = _training_split(options)
     found = _compare(run, comparisons, options.num_proc or os.cpu_count() or 1)
     available = _Available()
-    model = model or available.get("model", load_run_model, run, options.trust_remote_code)
+    model = model or available.get("model", load_run_model, run, options.trust_remote_code, options.token)
     novelty = available.get("novelty", _novelty, run, found, training)
     table = make_piece_table(run, found, comparisons, novelty)
     record = {
@@ -180,9 +184,14 @@ class _Available:
 def _training_split(options: ScoringOptions) -> Dataset | None:
     if options.train_corpus is None:
         return None
-    shares, revision = options.split_shares, options.revision
+    from_hub = any(corpus.is_from_hub for corpus in find_corpora(options.train_corpus, options.data_dir))
     corpus = load_corpus(
-        options.train_corpus, options.data_dir, split_shares=shares, num_proc=options.num_proc, revision=revision
+        options.train_corpus,
+        options.data_dir,
+        split_shares=options.split_shares,
+        num_proc=options.num_proc,
+        revision=options.revision,
+        token=options.token if from_hub else None,
     )
     return corpus["train"]
 

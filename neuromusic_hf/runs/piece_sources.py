@@ -126,6 +126,7 @@ def find_pieces(
     data_dir: str | None = None,
     revision: str | None = None,
     num_proc: int | None = None,
+    token: str | bool | None = None,
 ) -> list[PieceSource]:
     """
     Finds the pieces that `sources` name, in their order, and reads none.
@@ -139,6 +140,7 @@ def find_pieces(
         data_dir (`str`, *optional*): where a corpus lies, if it is here already.
         revision (`str`, *optional*): branch, tag or commit of a corpus on the Hub; main if not given.
         num_proc (`int`, *optional*): processes that read a corpus.
+        token (`str` or `bool`, *optional*): for the Hub; that of `HF_TOKEN` or `hf auth login` if not given.
 
     Raises:
         `FileNotFoundError`: a MIDI file does not exist.
@@ -161,7 +163,10 @@ def find_pieces(
             pieces.append(FilePiece(path))
         else:
             at = revision if source in on_hub else None
-            pieces += row_pieces(load_corpus(source, data_dir=data_dir, revision=at, num_proc=num_proc)[split])
+            is_from_hub = any(corpus.is_from_hub for corpus in find_corpora(source, data_dir))
+            with_token = token if is_from_hub else None
+            corpus = load_corpus(source, data_dir=data_dir, revision=at, num_proc=num_proc, token=with_token)
+            pieces += row_pieces(corpus[split])
     return pieces
 
 

@@ -3,6 +3,8 @@
 import io
 import json
 
+import evaluate
+import huggingface_hub
 import pytest
 import torch
 from datasets import Dataset
@@ -10,10 +12,11 @@ from safetensors.torch import load_file
 
 from neuromusic_hf import MidiProcessor
 from neuromusic_hf.bundles import save_bundle
-from neuromusic_hf.metrics import load_harmony_embedding
+from neuromusic_hf.metrics import HARMONY, load_harmony_embedding, load_metrics, metric_path
 from neuromusic_hf.metrics.embedding import SHIPPED_EMBEDDING
-from neuromusic_hf.reports import ScoringOptions
-from neuromusic_hf.reports.run_model import load_run_model
+from neuromusic_hf.models.adapters import check_base
+from neuromusic_hf.reports import ScoringOptions, score_run
+from neuromusic_hf.reports.run_model import NotAvailable, load_run_model
 from neuromusic_hf.runs import find_pieces, read_run
 
 NAME = "alice/music"
@@ -87,6 +90,42 @@ def test_a_run_with_what_is_on_the_hub_is_made_scored_and_made_again_offline(
     assert load_run_model(read_run(tmp_path / "again")).processor.tokenization == "REMI"
     assert not hub.requests
     assert {path: path.lstat().st_mtime_ns for path in (tmp_path / "hub_cache").rglob("*")} == before
+
+
+def test_what_is_private_is_found_with_a_token(hub, commits, corpus, tmp_path, call_script, monkeypatch):
+    call_script("continue_midi", NAME, corpus, *LENGTHS, "--output", tmp_path / "run")
+    run = read_run(tmp_path / "run")
+    adapter = {"peft_type": "LORA", "base_model_name_or_path": NAME, "task_type": "CAUSAL_LM"}
+    hub.put("alice/lora", {"adapter_config.json": json.dumps(adapter).encode()})
+    commit = hub.put("alice/harmony", {path.name: path.read_bytes() for path in SHIPPED_EMBEDDING.iterdir()})
+    for repository in hub.store.repositories.values():
+        repository.private = True
+    monkeypatch.setenv("HF_TOKEN", "hf_bob")
+    path = metric_path("harmony_kl")
+
+    def score(**token):
+        options = ScoringOptions(train_corpus=corpus, harmony_embedding="alice/harmony", num_proc=1, **token)
+        record = score_run(run, options).record
+        assert record["token_errors"] and record["novelty"] and "hf_alice" not in json.dumps(record) + repr(options)
+
+    for number, pulled in enumerate(
+        (
+            lambda **token: find_pieces([corpus], **token),
+            lambda **token: check_base("alice/lora", **token),
+            lambda **token: HARMONY.bind("alice/harmony", revision=commit, **token),
+            lambda **token: load_metrics("alice/harmony", revision=commit, **token),
+            lambda **token: evaluate.load(path, embedding="alice/harmony", embedding_revision=commit, **token),
+            score,
+        )
+    ):
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / f"cache {number}"))
+        with pytest.raises((OSError, ValueError), match="[Nn]o (model|data set|harmony embedding) 'alice/"):
+            pulled()
+        pulled(token="hf_alice_read")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(NotAvailable, match="cannot be loaded"):
+        load_run_model(run)
+    assert load_run_model(run, token="hf_alice_read").processor.tokenization == "TSD"
 
 
 def test_revisions_of_scores_belong_to_something():

@@ -7,13 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import peft
 import pytest
 import torch
 from music import make_score
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoProcessor, AutoTokenizer
 
 from neuromusic_hf import MidiProcessor
-from neuromusic_hf.bundles import save_bundle
+from neuromusic_hf.bundles import push_bundle, save_bundle, write_card
 
 FAMILIES = ("gpt2", "llama", "music_transformer")
 PROMPT_TOKENS, NEW_TOKENS = 12, 8
@@ -57,13 +58,22 @@ def met(name, **trust):
         "no task": seen(lambda: type(pipeline(model=name, **trust)).__name__),
     }
 
-prompt, new_tokens, cases = json.loads(sys.argv[1])
-found = []
+def run(snippet):
+    names = {}
+    return seen(lambda: exec(snippet, names)) or names["result"]["generated_text"]
+
+prompt, new_tokens, cases, snippets = json.loads(sys.argv[1])
+Block.missing = cases[0][0]
+found = [[run(snippet) for snippet in snippets]]
 for Block.missing, names in cases:
     found.append({name: [met(name), met(name, trust_remote_code=True)] for name in names})
 print()
 print(json.dumps(found))
 """
+
+
+ADAPTED = {"gpt2": "c_attn", "music_transformer": "q_proj"}
+"""Layers of those that have adapters here."""
 
 
 @pytest.fixture
@@ -72,8 +82,22 @@ def pushed(hub, tiny_model, processor_of, tmp_path) -> dict[str, str]:
     for family in FAMILIES:
         folder = tmp_path / family
         save_bundle(tiny_model("REMI", family), processor_of("REMI"), folder)
+        write_card(folder, f"alice/{family}")
         hub.put(f"alice/{family}", {path.name: path.read_bytes() for path in folder.iterdir()})
     return {family: f"alice/{family}" for family in FAMILIES}
+
+
+@pytest.fixture
+def snippets(hub, pushed) -> list[str]:
+    """What cards say to run without this package, those of adapters among them."""
+    for family, layer in ADAPTED.items():
+        base = AutoModelForCausalLM.from_pretrained(pushed[family])
+        config = peft.LoraConfig(r=2, target_modules=[layer], fan_in_fan_out=family == "gpt2")
+        push_bundle(peft.get_peft_model(base, config), f"alice/{family}-lora")
+    names = [*pushed.values(), *(f"alice/{family}-lora" for family in ADAPTED)]
+    cards = [hub.files(name)["README.md"].decode() for name in names]
+    assert all("No code of this repository runs" in card or "runs code of this repository" in card for card in cards)
+    return [card.split("```python\n")[2].split("```")[0] for card in cards]
 
 
 def expected_text(model, processor, ids) -> list[str]:
@@ -82,7 +106,7 @@ def expected_text(model, processor, ids) -> list[str]:
     return processor.tokenizer.decode(new, skip_special_tokens=True).split()
 
 
-def test_what_a_process_without_this_package_meets(pushed, tiny_model, processor_of, tmp_path):
+def test_what_a_process_without_this_package_meets(pushed, snippets, tiny_model, processor_of, tmp_path):
     """All that it could need is missing; then this package alone; then it is there, and not imported."""
     processor = processor_of("REMI")
     ids = processor.encode(make_score(3))[:PROMPT_TOKENS]
@@ -91,7 +115,7 @@ def test_what_a_process_without_this_package_meets(pushed, tiny_model, processor
         (["neuromusic_hf"], [pushed["music_transformer"]]),
         ([], [pushed["llama"]]),
     ]
-    told = json.dumps([processor.tokenizer.decode(ids), NEW_TOKENS, cases])
+    told = json.dumps([processor.tokenizer.decode(ids), NEW_TOKENS, cases, snippets])
     done = subprocess.run(
         [sys.executable, "-c", STRANGER, told],
         capture_output=True,
@@ -102,7 +126,8 @@ def test_what_a_process_without_this_package_meets(pushed, tiny_model, processor
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    *without, at_hand = json.loads(done.stdout.splitlines()[-1])
+    written, *without, at_hand = json.loads(done.stdout.splitlines()[-1])
+    assert len(written) == 5 and all(text.startswith("BOS_None ") for text in written)
     for name, (doubted, trusted) in [pair for case in without for pair in case.items()]:
         model = tiny_model("REMI", name.split("/")[1])
         for said in (doubted, trusted):

@@ -7,7 +7,7 @@ from datasets import Dataset
 
 from neuromusic_hf import load_corpus
 from neuromusic_hf.corpora import FolderCorpus, QuarantineReport
-from neuromusic_hf.corpora.names import split_names
+from neuromusic_hf.corpora.names import find_corpora, split_names
 from neuromusic_hf.music import Midi
 
 SHARES = (0.6, 0.2, 0.2)
@@ -54,6 +54,12 @@ def test_a_folder_with_a_plus_in_its_name_is_read_alone_and_with_others(here, mi
     for names in ("more+my+midi", "my+midi+more", ["my+midi", "more"]):
         corpus = load_corpus(names, cache_dir=cache_dir, split_shares=SHARES)
         assert sum(corpus.num_rows.values()) == 60
+
+
+@pytest.mark.parametrize("name", ["alice/../songs", "alice/so ngs", "alice/-songs", "alice/songs.git", "@alice/songs"])
+def test_what_is_no_id_of_the_hub_is_no_corpus(name):
+    with pytest.raises(ValueError, match="is no corpus"):
+        find_corpora(name)
 
 
 def test_names_in_a_list_are_not_split(here):

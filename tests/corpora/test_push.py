@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
@@ -15,8 +16,8 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 from loopback_hub import Cut, Slow, Status, WrongEtag
 
-from neuromusic_hf.corpora import Corpus, MidiCorpusBuilder, Piece, load_corpus, provenance_of
-from neuromusic_hf.hub import PullError
+from neuromusic_hf.corpora import Corpus, MidiCorpusBuilder, Piece, Provenance, load_corpus, provenance_of
+from neuromusic_hf.hub import PullError, read_card
 from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import tokenize_corpus
 
@@ -162,6 +163,17 @@ def test_branches_and_commits_are_revisions(hub, corpus, other):
         load_corpus("alice/songs", revision="nowhere")
 
 
+def test_a_push_is_tagged_and_a_tag_stays_where_it_is(hub, corpus, other):
+    corpus.push_to_hub("alice/songs", tag="v1")
+    before = hub.files("alice/songs", kind="dataset")
+    assert "notes-hash-1" in before["README.md"].decode() and hub.files("alice/songs", "v1", "dataset") == before
+    with pytest.raises(ValueError, match="alice/songs has a tag 'v1' already"):
+        other.push_to_hub("alice/songs", tag="v1")
+    assert hub.files("alice/songs", kind="dataset") == before
+    other.push_to_hub("alice/songs")
+    assert rows_of(load_corpus("alice/songs", revision="v1")) == rows_of(corpus)
+
+
 def test_private_stays_private_and_a_token_opens_it(hub, corpus, monkeypatch):
     corpus.push_to_hub("alice/songs", private=True)
     corpus.push_to_hub("alice/songs")
@@ -247,7 +259,14 @@ def test_a_builder_of_ones_own_is_pushed_with_its_licence(hub, make_midi, cache_
 def test_the_script_pushes(hub, midi_folder, call_script):
     options = ["--split_shares", *SHARES, "--num_proc", 1, "--tokenization", "REMI"]
     call_script("push_corpus", midi_folder, "alice/songs", "--config_name", "songs", "--private", *options)
-    call_script("push_corpus", midi_folder, "alice/songs", "--revision", "trial", *options)
+    call_script("push_corpus", midi_folder, "alice/songs", "--revision", "trial", "--tag", "v1", *options)
+    before = hub.files("alice/songs", kind="dataset")
+    call_script("push_corpus", midi_folder, "alice/songs", "--create_pr", "--commit_message", "Mine", *options)
+    assert hub.files("alice/songs", kind="dataset") == before
+    commits = HfApi().list_repo_commits("alice/songs", repo_type="dataset", revision="refs/pr/1")
+    assert "Mine" in [commit.title for commit in commits]
+    call_script("push_corpus", "alice/songs", "alice/copy", "--corpus_revision", "v1", "--num_proc", 1)
+    assert rows_of(load_corpus("alice/copy")) == rows_of(load_corpus("alice/songs", revision="v1"))
     assert hub.is_private("alice/songs", "dataset")
     again = load_corpus("alice/songs", name="songs")
     assert sum(again.num_rows.values()) == 60 and "REMI changes" in card_of(hub, "alice/songs")[1]
@@ -310,9 +329,43 @@ def test_files_of_others_are_understood_by_their_names(hub, make_midi, names, sp
 
 @pytest.mark.parametrize(
     ("said", "licence"),
-    [("mit", "mit"), (["mit"], "mit"), (["mit", "cc-by-nc-4.0"], "cc-by-nc-4.0"), (["mit", "other"], None), (3, None)],
+    [
+        ("mit", "mit"),
+        (["mit"], "mit"),
+        (["mit", "cc-by-nc-4.0"], "cc-by-nc-4.0"),
+        (["mit", "other"], None),
+        (3, None),
+        ("<b>mit</b>", None),
+        ("mit\n<!-- /corpus-default -->", None),
+        (["mit", "-nc *"], None),
+    ],  # fmt: skip
 )
 def test_the_licence_is_that_of_the_card(hub, said, licence):
     readme = f"---\n{json.dumps({'license': said})}\n---\n".encode()
     hub.put("bob/songs", {"train.parquet": b"", "README.md": readme}, kind="dataset")
     assert provenance_of("bob/songs")[0].licence == licence
+
+
+NASTY = "<script>alert(1)</script> | `x` *b* [l](javascript:a)\n\n# h\n<!-- /corpus-default -->\n```"
+
+
+def test_strings_of_strangers_stay_strings(hub, corpus):
+    markdown = pytest.importorskip("markdown_it").MarkdownIt("commonmark").enable("table")
+    said = dict.fromkeys(("name", "licence", "source", "citation", "splits", "dataset", "revision"), NASTY)
+    sources = [Provenance(**said), Provenance(**said | {"source": f"https://{NASTY}"})]
+    quarantine = replace(corpus.quarantine, refused={NASTY: 1}, files=[{"path": NASTY, "reason": NASTY}])
+    nasty = Corpus(corpus, quarantine, sources)
+    for _ in range(2):  # the second goes on with the card of the first
+        nasty.push_to_hub("alice/songs")
+        text = card_of(hub, "alice/songs")[1]
+        shown = markdown.render(text.split("---\n", 2)[2])
+        assert "<script" not in shown and "<b>" not in shown and 'href="javascript' not in shown
+        assert "<h1>h" not in shown
+        assert [section.name for section in read_card(text)[1]] == ["title", "about", "use", "corpus-default"]
+
+
+def test_nothing_is_pushed_where_the_card_cannot_be_written(hub, corpus):
+    broken = Corpus(corpus, replace(corpus.quarantine, files=[{"path": "a.mid"}]), corpus.provenance)
+    with pytest.raises(KeyError):
+        broken.push_to_hub("alice/songs")
+    assert not hub.requests

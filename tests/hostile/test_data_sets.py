@@ -216,7 +216,7 @@ def bad_utf8():
 
 BAD_PARQUET = {
     "more rows than bytes": (lambda: parquet({"midi": pa.nulls(3_000_000, pa.binary())}), "rows in"),
-    "dictionary of a large value": (lambda: parquet({"midi": [bytes(1 << 20)] * 130}), "unpacks to more than"),
+    "dictionary of a large value": (lambda: parquet({"midi": [bytes(1 << 16)] * 130}), "unpacks to more than"),
     "other text than UTF-8": (bad_utf8, "damaged"),
     "no Parquet": (lambda: b"PAR1 no Parquet PAR1", "not whole Parquet"),
     "no MIDI": (lambda: parquet({"text": ["a"]}), "needs one column of MIDI"),
@@ -228,7 +228,8 @@ BAD_PARQUET = {
 
 
 @pytest.mark.parametrize("name", BAD_PARQUET)
-def test_parquet_that_holds_more_than_it_can_is_refused(load, refused, name):
+def test_parquet_that_holds_more_than_it_can_is_refused(load, refused, name, monkeypatch):
+    monkeypatch.setattr("neuromusic_hf.corpora.parquet.FREE_BYTES", 1 << 20)
     make, problem = BAD_PARQUET[name]
     with refused("bob", problem):
         rows_of(load({"train.parquet": make()}))
@@ -271,15 +272,22 @@ def test_columns_with_the_names_of_ours_do_not_count(load):
 
 def test_facts_that_cannot_be_so_are_found_out_anew(load):
     """A stranger's rows that claim to be inspected already."""
-    midi = [make_score(seed).dumps_midi() for seed in range(20)]
-    rows = {"midi": [{"bytes": data, "path": "a.mid"} for data in midi], "instruments": [["Drums"]] * 20}
-    rows |= {"duration": [1.0] * 20, "num_notes": [3] * 20, "content_hash": [f"{index:032x}" for index in range(20)]}
-    lies = {"duration": float("nan"), "num_notes": -1, "content_hash": "../../x"}
     claims = Features({"midi": PLAIN_MIDI, **FACT_FEATURES})
-    for name, value in {**lies, "midi": {"bytes": bytes(17 << 20), "path": "b.mid"}}.items():
+
+    def split(name, value, first):
+        """Five rows, the first of which lies."""
+        midi = [make_score(seed).dumps_midi() for seed in range(first, first + 5)]
+        rows = {"midi": [{"bytes": data, "path": "a.mid"} for data in midi], "instruments": [["Drums"]] * 5}
+        rows |= {"duration": [1.0] * 5, "num_notes": [3] * 5, "content_hash": [f"{index:032x}" for index in range(5)]}
         told = {**rows, name: [value, *rows[name][1:]]}
-        found = rows_of(load({"train.parquet": parquet(Dataset.from_dict(told, features=claims).data.table)}))
-        assert len(found) == (19 if name == "midi" else 20)
+        return parquet(Dataset.from_dict(told, features=claims).data.table)
+
+    lies = {"train": ("duration", float("nan")), "validation": ("num_notes", -1), "test": ("content_hash", "../../x")}
+    files = {f"{name}.parquet": split(*lie, 5 * at) for at, (name, lie) in enumerate(lies.items())}
+    large = {"train.parquet": split("midi", {"bytes": bytes(17 << 20), "path": "b.mid"}, 0)}
+    for part, accepted in ((files, 15), (large, 14)):
+        found = rows_of(load(part, split_shares=None))
+        assert len(found) == accepted
         assert all(row["num_notes"] > 0 and row["duration"] > 0 and "." not in row["content_hash"] for row in found)
 
 

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from datasets import Dataset, Features
+from huggingface_hub import HfApi
 from music import make_score
 from safetensors.numpy import save_file
 from symusic import Note, Score, Track
@@ -123,7 +124,8 @@ def test_an_embedding_that_is_nowhere_is_named(name):
 
 
 def test_what_is_pushed_can_be_loaded(hub, embedding, capsys):
-    embedding.push_to_hub("alice/harmony", private=True, revision="trial", tag="v1")
+    embedding.push_to_hub("alice/harmony", private=True, revision="trial", tag="v1", commit_message="Mine")
+    assert HfApi().list_repo_commits("alice/harmony", revision="trial")[0].title == "Mine"
     assert hub.is_private("alice/harmony") and not hub.files("alice/harmony")
     files = {"harmony_embedding.safetensors", "harmony_embedding.json", "README.md"}
     assert hub.files("alice/harmony", "trial").keys() == files
@@ -185,14 +187,19 @@ def test_the_shipped_embedding_loads_and_is_small():
 
 def test_the_script_learns_from_a_folder_of_midi(hub, midi_folder, tmp_path, call_script):
     options = ("--vector_size", 8, "--output", tmp_path, "--push_to_hub", "alice/harmony", "--private")
-    call_script("train_harmony_embedding", midi_folder, *options)
+    with pytest.raises(SystemExit):
+        call_script("train_harmony_embedding", midi_folder, "--output", tmp_path, "--push_tag", "v1")
+    call_script("train_harmony_embedding", midi_folder, *options, "--push_revision", "trial", "--push_tag", "v1")
+    assert not hub.files("alice/harmony")
     embedding = load_harmony_embedding(tmp_path)
     assert embedding.vectors.shape[1] == 8 and embedding.training["pieces"] > 20
     source = embedding.training["source"]
     assert (source["split"], source["dropped"]) == ("train", {})
     assert [corpus["name"] for corpus in source["corpora"]] == [midi_folder.name]
-    assert load_harmony_embedding("alice/harmony").sha256 == embedding.sha256 and hub.is_private("alice/harmony")
-    for content in hub.files("alice/harmony").values():
+    for revision in ("trial", "v1"):
+        assert load_harmony_embedding("alice/harmony", revision).sha256 == embedding.sha256
+    assert hub.is_private("alice/harmony")
+    for content in hub.files("alice/harmony", "trial").values():
         assert str(midi_folder).encode() not in content and b"/tmp/" not in content
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import matplotlib.image
 import pytest
-from huggingface_hub import snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 from jinja2 import Environment
 from music import make_score
 
@@ -181,7 +181,8 @@ def test_a_later_push_takes_its_place_and_keeps_words(hub, published, make_run, 
     card = hub.files("alice/x-test", kind="dataset")["README.md"].decode()
     hub.put("alice/x-test", {"README.md": f"{card}\nMy words.\n".encode(), "notes.txt": b"mine"}, kind="dataset")
     again = make_run(tmp_path / "run", [make_score(400)], output=OutputSettings(audio=1))
-    push_continuations(again, "alice/x-test", revision="trial")
+    push_continuations(again, "alice/x-test", revision="trial", commit_message="Mine")
+    assert HfApi().list_repo_commits("alice/x-test", repo_type="dataset", revision="trial")[0].title == "Mine"
     files = hub.files("alice/x-test", "trial", "dataset")
     names = [name for name in files if name.endswith(".mid")]
     assert len(names) == 4 and "notes.txt" in files and not [name for name in files if name.startswith("report/")]
