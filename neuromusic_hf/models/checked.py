@@ -18,6 +18,7 @@ from transformers import (
     PreTrainedModel,
 )
 from transformers.utils import (
+    ADAPTER_CONFIG_NAME,
     CONFIG_NAME,
     GENERATION_CONFIG_NAME,
     SAFE_WEIGHTS_INDEX_NAME,
@@ -86,9 +87,12 @@ def check_configs(name: str | Path, **hub_arguments: Any) -> Path | None:
         `Path`: of `config.json`; `None` where there is none.
 
     Raises:
-        `ValueError`: a file is damaged or too large, a number of it is out of its range, or it names what it may not.
+        `ValueError`: a file is damaged or too large, a number of it is out of its range, or it names what it may not;
+            or there is an adapter, whose base transformers would load in place of the model.
         [`PullError`]: a file cannot be pulled.
     """
+    if find_file(name, ADAPTER_CONFIG_NAME, **hub_arguments) is not None:
+        raise ValueError(f"{str(name)!r} is an adapter itself: give a whole model, into which it is merged.")
     config, generation = (find_file(name, file, **hub_arguments) for file in (CONFIG_NAME, GENERATION_CONFIG_NAME))
     if config is not None:
         _check_config(read_object(config), config, str(name))
