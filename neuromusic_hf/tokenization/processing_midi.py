@@ -116,7 +116,7 @@ class MidiProcessor(ProcessorMixin):
         if commit := resolve_commit(source, where.get("revision"), **of_commit):
             where["revision"] = commit
         if path := find_miditok_file(source, **where):
-            return cls.from_music_tokenizer(load_miditok_file(path))
+            return cls.from_music_tokenizer(load_miditok_file(path, bool(trust_remote_code)))
         saved = read_saved_processor(str(source), bool(trust_remote_code), **where)
         with telling_faults(source, **where):
             tokenizer = load_text_tokenizer(str(source), **where)
