@@ -10,9 +10,10 @@ from transformers.utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, C
 
 from ..hub import NotOnHubError, PullError, find_file, pulled_from, resolve_commit, telling_faults
 from ..hub.bounds import read_object, read_shapes
+from ..hub.pull import OF_REPOSITORY, given
 from ..tokenization import MidiProcessor
 from .checked import check_adapter_config, check_adapter_weights, check_configs, check_keys, load_checked
-from .origin import WHERE, pulled_with, remember_origin, remember_processor
+from .origin import pulled_with, remember_origin, remember_processor
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ class AutoMusicModel(AutoModelForCausalLM):
             [`PullError`]: there is no such repository, or it cannot be pulled, whole.
             `ValueError`: there are no weights as safetensors, or an adapter cannot be loaded on its base.
         """
-        where = {key: kwargs[key] for key in WHERE if kwargs.get(key) is not None}
+        where = given(kwargs, OF_REPOSITORY)
         pinned = {"revision": resolve_commit(name, revision, **where) or revision or "main"}
         if adapter := Adapter.find(name, **pinned, **where):
             return adapter.load(**kwargs)
@@ -237,9 +238,8 @@ def find_processor(model: PreTrainedModel, **hub_arguments) -> MidiProcessor:
         return known
     if not (name := model.name_or_path):
         raise ValueError("This model was not loaded from anywhere, so that it has no MidiProcessor: give processor=.")
-    given = {key: value for key, value in hub_arguments.items() if value is not None}
     try:
-        return remember_processor(model, load_processor(name, **pulled_with(model) | given))
+        return remember_processor(model, load_processor(name, **pulled_with(model) | given(hub_arguments)))
     except (OSError, TypeError, ValueError) as error:
         if isinstance(error, PullError) and not isinstance(error, NotOnHubError):
             raise

@@ -28,6 +28,7 @@ from transformers.utils import (
 
 from ..hub import find_file
 from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_object, read_shapes, shown
+from ..hub.pull import OF_FILES, given
 from ..ranges import Range
 
 COUNTS = re.compile(r".*(layer|head|expert|block|stage|group)s?", re.IGNORECASE)
@@ -60,7 +61,6 @@ GENERATION_RANGES = {
 }
 MOST_STOP_STRINGS = Range(most=64)
 
-WHERE = ("revision", "token", "cache_dir", "local_files_only", "subfolder")
 MOST_TOLD = 600
 """Characters of what another library says."""
 
@@ -175,7 +175,7 @@ def load_checked(name: str, **kwargs: Any) -> PreTrainedModel:
         `ValueError`: as of [`check_configs`], [`read_weights`] and [`check_sizes`]; or weights are missing, or left.
         [`PullError`]: a file cannot be pulled.
     """
-    where = {key: kwargs[key] for key in WHERE if kwargs.get(key) is not None}
+    where = given(kwargs, OF_FILES)
     kwargs |= {"trust_remote_code": bool(kwargs.get("trust_remote_code")), "use_safetensors": True}
     path, shapes = check_configs(name, **where), read_weights(name, **where)
     if path is not None:

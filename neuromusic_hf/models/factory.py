@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, Pre
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..hub import NotOnHubError, PullError, telling_faults
+from ..hub.pull import given
 from ..imports import import_class, is_import_path
 from ..tokenization import MidiProcessor
 from .adapters import Adapter, AutoMusicModel
@@ -197,7 +198,7 @@ def _pretrained_config(
         adapter = Adapter.find(name, where["revision"], token=where["token"])
         source, of_source = _source(name, adapter, where)
         with telling_faults(source, **of_source):
-            config = load_config(source, **{key: value for key, value in of_source.items() if value is not None})
+            config = load_config(source, **given(of_source))
     except (OSError, ValueError) as error:
         if adapter is None and isinstance(error, ValueError):
             raise

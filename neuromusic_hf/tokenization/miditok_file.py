@@ -13,13 +13,14 @@ from miditok import MusicTokenizer
 
 from ..hub import find_file
 from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_content, read_object
+from ..hub.pull import OF_FILES
 from .bounds import check_bounds
 from .music_tokenizer import rebuild, saved_tokenizer_class
 
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "tokenizer.json"
-HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "revision", "subfolder", "token")
+HUB_ARGUMENTS = (*OF_FILES, "force_download")
 """Arguments of `from_pretrained` that say where a repository's files come from."""
 
 
