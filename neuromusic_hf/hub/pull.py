@@ -3,7 +3,7 @@
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,12 @@ from huggingface_hub.file_download import repo_folder_name
 
 from .bounds import check_inside
 
+OF_REPOSITORY = ("token", "cache_dir", "local_files_only")
+"""Arguments of `from_pretrained` that decide about a repository, beside its revision."""
+
+OF_FILES = (*OF_REPOSITORY, "revision", "subfolder")
+"""Those that decide which file of it is meant."""
+
 KINDS = {"model": "model", "dataset": "data set", "space": "space"}
 """Of repositories, and how errors call them."""
 
@@ -32,6 +38,9 @@ COMMIT = re.compile("[0-9a-f]{40}")
 INVALID_TOKEN, FORBIDDEN, SERVER_ERRORS = 401, 403, 500
 """Answers of the Hub."""
 
+FAULTS = (OSError, ValueError, HTTPError, RevisionResolutionError)
+"""What may come of asking it."""
+
 
 class PullError(OSError):
     """Something could not be pulled from the Hub; the message says what, why, and what to do."""
@@ -39,6 +48,11 @@ class PullError(OSError):
 
 class NotOnHubError(PullError):
     """There is no such repository, as far as is known, or a name that is none."""
+
+
+def given(arguments: Mapping[str, Any], names: Iterable[str] | None = None) -> dict[str, Any]:
+    """Those arguments, or those of some names, that say something."""
+    return {name: arguments[name] for name in names or arguments if arguments.get(name) is not None}
 
 
 def resolve_commit(name: str | Path, revision: str | None = None, **where: Any) -> ResolvedRevision | None:
@@ -59,7 +73,7 @@ def resolve_commit(name: str | Path, revision: str | None = None, **where: Any) 
     where["local_files_only"] = where.get("local_files_only") or constants.is_offline_mode()
     try:
         return HfApi().resolve_revision(str(name), revision=revision, **where)
-    except Exception:  # whatever keeps it from being resolved keeps the files from being pulled, which says it
+    except FAULTS:  # whatever keeps it from being resolved keeps the files from being pulled, which says it
         return None
 
 
@@ -164,7 +178,7 @@ def telling_faults(name: str | Path, *, repo_type: str = "model", **hub_argument
         yield
     except PullError:
         raise
-    except (OSError, ValueError, HTTPError, RevisionResolutionError) as error:
+    except FAULTS as error:
         told = _told(error, str(name), repo_type, hub_arguments.get("revision"), hub_arguments.get("token"))
         if told is None:
             raise

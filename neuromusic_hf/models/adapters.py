@@ -8,11 +8,12 @@ from typing import Any
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, CONFIG_NAME, is_peft_available
 
-from ..hub import NotOnHubError, PullError, find_file, resolve_commit, telling_faults
+from ..hub import NotOnHubError, PullError, find_file, pulled_from, resolve_commit, telling_faults
 from ..hub.bounds import read_object, read_shapes
+from ..hub.pull import OF_REPOSITORY, given
 from ..tokenization import MidiProcessor
 from .checked import check_adapter_config, check_adapter_weights, check_configs, check_keys, load_checked
-from .origin import WHERE, pulled_with, remember_origin, remember_processor
+from .origin import pulled_with, remember_origin, remember_processor
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,33 @@ class Adapter:
         config = read_object(path)
         if not isinstance(config.get("peft_type"), str):
             raise ValueError(f"{path} is no adapter's config: it says no peft_type. Save the adapter again.")
-        check_adapter_config(config, path, from_hub=commit is not None)
+        check_adapter_config(config, path, from_hub=_repository(name) is not None)
         if os.path.isfile(os.path.join(name, CONFIG_NAME)):
             raise ValueError(f"{name} holds a whole model and an adapter: move the adapter's files to another folder.")
         of_base = where | ({"revision": config["revision"]} if config.get("revision") else {})
         base, kind = config["base_model_name_or_path"], config["peft_type"]
         return cls(str(name), base, kind, path.parent, commit and commit.resolved, pinned, of_base)
 
-    def explain(self, error: Exception) -> ValueError:
+    @property
+    def _is_one_owners(self) -> bool:
+        """Whether it and its base are one owner's on the Hub, or both folders here."""
+        own, base_is_here = _repository(self.name), os.path.isdir(self.base)
+        if own is None or base_is_here:
+            return own is None and base_is_here
+        return own.rpartition("/")[0] == self.base.rpartition("/")[0]
+
+    def of_base(self, trust_remote_code: bool | None) -> dict[str, Any]:
+        """Arguments of `from_pretrained` for its base, which trust in the adapter reaches if both are one owner's."""
+        return self.base_arguments | {"trust_remote_code": bool(trust_remote_code) and self._is_one_owners}
+
+    def explain(self, error: Exception | str) -> ValueError:
         """An error for what keeps it from being loaded."""
+        if "trust_remote_code" in str(error) and not self._is_one_owners:
+            error = (
+                f"that needs code of its own to be run, and trust in {self.name} is none in {self.base}. If you trust "
+                f"both, load {self.base} yourself with trust_remote_code=True, model and processor, and put the "
+                "adapter on it with peft; or merge it into it, and save that."
+            )
         return ValueError(
             f"{self.name} is an adapter ({self.kind}) of {self.base}, and cannot be loaded on it: {error}\nIf its "
             "base is elsewhere, write that folder or Hub id as base_model_name_or_path in "
@@ -90,7 +109,7 @@ class Adapter:
         """
         try:
             self._pull_weights()
-            model = load_checked(self.base, **kwargs | self.base_arguments)
+            model = load_checked(self.base, **kwargs | self.of_base(kwargs.get("trust_remote_code")))
             check_keys(vars(model.load_adapter(str(self.folder))), self.name)
         except (OSError, RuntimeError, ValueError) as error:
             raise self.explain(error) from error
@@ -129,6 +148,13 @@ class Adapter:
         return model
 
 
+def _repository(name: str) -> str | None:
+    """The Hub id of what is pulled, or was; `None` of a folder of the user's."""
+    if (pulled := pulled_from(name)) is not None:
+        return pulled[0]
+    return None if os.path.isdir(name) else str(name)
+
+
 class AutoMusicModel(AutoModelForCausalLM):
     """
     `AutoModelForCausalLM`, which loads adapters on their base as well, and no pickles.
@@ -147,7 +173,7 @@ class AutoMusicModel(AutoModelForCausalLM):
             [`PullError`]: there is no such repository, or it cannot be pulled, whole.
             `ValueError`: there are no weights as safetensors, or an adapter cannot be loaded on its base.
         """
-        where = {key: kwargs[key] for key in WHERE if kwargs.get(key) is not None}
+        where = given(kwargs, OF_REPOSITORY)
         pinned = {"revision": resolve_commit(name, revision, **where) or revision or "main"}
         if adapter := Adapter.find(name, **pinned, **where):
             return adapter.load(**kwargs)
@@ -194,8 +220,10 @@ def load_processor(name: str, *, trust_remote_code: bool = False, **hub_argument
         hub_arguments.pop("subfolder", None)
         if (adapter := Adapter.find(name, **hub_arguments)) is None:
             raise
-        of_base = adapter.base_arguments | {"trust_remote_code": trust_remote_code}
-        return MidiProcessor.from_pretrained(adapter.base, **of_base)
+        try:
+            return MidiProcessor.from_pretrained(adapter.base, **adapter.of_base(trust_remote_code))
+        except ValueError as error:
+            raise adapter.explain(error) from error
 
 
 def find_processor(model: PreTrainedModel, **hub_arguments) -> MidiProcessor:
@@ -215,9 +243,8 @@ def find_processor(model: PreTrainedModel, **hub_arguments) -> MidiProcessor:
         return known
     if not (name := model.name_or_path):
         raise ValueError("This model was not loaded from anywhere, so that it has no MidiProcessor: give processor=.")
-    given = {key: value for key, value in hub_arguments.items() if value is not None}
     try:
-        return remember_processor(model, load_processor(name, **pulled_with(model) | given))
+        return remember_processor(model, load_processor(name, **pulled_with(model) | given(hub_arguments)))
     except (OSError, TypeError, ValueError) as error:
         if isinstance(error, PullError) and not isinstance(error, NotOnHubError):
             raise

@@ -18,6 +18,7 @@ from transformers import (
     PreTrainedModel,
 )
 from transformers.utils import (
+    ADAPTER_CONFIG_NAME,
     CONFIG_NAME,
     GENERATION_CONFIG_NAME,
     SAFE_WEIGHTS_INDEX_NAME,
@@ -27,6 +28,7 @@ from transformers.utils import (
 
 from ..hub import find_file
 from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_object, read_shapes, shown
+from ..hub.pull import OF_FILES, given
 from ..ranges import Range
 
 COUNTS = re.compile(r".*(layer|head|expert|block|stage|group)s?", re.IGNORECASE)
@@ -59,7 +61,6 @@ GENERATION_RANGES = {
 }
 MOST_STOP_STRINGS = Range(most=64)
 
-WHERE = ("revision", "token", "cache_dir", "local_files_only", "subfolder")
 MOST_TOLD = 600
 """Characters of what another library says."""
 
@@ -86,9 +87,12 @@ def check_configs(name: str | Path, **hub_arguments: Any) -> Path | None:
         `Path`: of `config.json`; `None` where there is none.
 
     Raises:
-        `ValueError`: a file is damaged or too large, a number of it is out of its range, or it names what it may not.
+        `ValueError`: a file is damaged or too large, a number of it is out of its range, or it names what it may not;
+            or there is an adapter, whose base transformers would load in place of the model.
         [`PullError`]: a file cannot be pulled.
     """
+    if find_file(name, ADAPTER_CONFIG_NAME, **hub_arguments) is not None:
+        raise ValueError(f"{str(name)!r} is an adapter itself: give a whole model, into which it is merged.")
     config, generation = (find_file(name, file, **hub_arguments) for file in (CONFIG_NAME, GENERATION_CONFIG_NAME))
     if config is not None:
         _check_config(read_object(config), config, str(name))
@@ -171,7 +175,7 @@ def load_checked(name: str, **kwargs: Any) -> PreTrainedModel:
         `ValueError`: as of [`check_configs`], [`read_weights`] and [`check_sizes`]; or weights are missing, or left.
         [`PullError`]: a file cannot be pulled.
     """
-    where = {key: kwargs[key] for key in WHERE if kwargs.get(key) is not None}
+    where = given(kwargs, OF_FILES)
     kwargs |= {"trust_remote_code": bool(kwargs.get("trust_remote_code")), "use_safetensors": True}
     path, shapes = check_configs(name, **where), read_weights(name, **where)
     if path is not None:

@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, Pre
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..hub import NotOnHubError, PullError, telling_faults
+from ..hub.pull import given
 from ..imports import import_class, is_import_path
 from ..tokenization import MidiProcessor
 from .adapters import Adapter, AutoMusicModel
@@ -197,8 +198,10 @@ def _pretrained_config(
         adapter = Adapter.find(name, where["revision"], token=where["token"])
         source, of_source = _source(name, adapter, where)
         with telling_faults(source, **of_source):
-            config = load_config(source, **{key: value for key, value in of_source.items() if value is not None})
-    except OSError as error:
+            config = load_config(source, **given(of_source))
+    except (OSError, ValueError) as error:
+        if adapter is None and isinstance(error, ValueError):
+            raise
         raise (adapter.explain(error) if adapter else _no_model(name, error)) from error
     name = f"{name} on its base {adapter.base}" if adapter else name
     _check_known(type(config), sizes)
@@ -215,7 +218,7 @@ def _source(name: str, adapter: Adapter | None, where: dict) -> tuple[str, dict]
     """Where the whole weights are, and arguments of `from_pretrained` for them."""
     if adapter is None:
         return name, where
-    return adapter.base, adapter.base_arguments | {"trust_remote_code": where["trust_remote_code"]}
+    return adapter.base, adapter.of_base(where["trust_remote_code"])
 
 
 def _changed_sizes(config: PreTrainedConfig, sizes: dict) -> dict:

@@ -8,13 +8,11 @@ from transformers import PreTrainedModel
 
 from ..borders.transformers import is_second_try
 from ..hub import resolve_commit
+from ..hub.pull import OF_REPOSITORY, given
 from ..tokenization import MidiProcessor
 
-WHERE = ("token", "cache_dir", "local_files_only")
-"""Arguments of `from_pretrained` that decide about a repository, beside its revision."""
-
-BESIDE = (*WHERE, "subfolder", "trust_remote_code")
-"""Those that decide about what lies beside a model."""
+BESIDE = (*OF_REPOSITORY, "subfolder", "trust_remote_code")
+"""Arguments of `from_pretrained` that decide about what lies beside a model."""
 
 PIPELINE_TASK = "midi-continuation"
 
@@ -40,7 +38,7 @@ def remember_origin(model: PreTrainedModel, commit: str | None, **arguments: Any
         arguments: of `from_pretrained`; those are kept with which to pull what lies beside the model.
     """
     model.hub_commit = commit
-    _PULLED_WITH[model] = {name: arguments[name] for name in BESIDE if arguments.get(name) is not None}
+    _PULLED_WITH[model] = given(arguments, BESIDE)
 
 
 def pulled_with(model: PreTrainedModel) -> dict[str, Any]:
@@ -62,7 +60,7 @@ def trace_loaded_models():
 def _from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
     if is_second_try(kwargs, PIPELINE_TASK):
         raise ValueError(f"{cls.__name__} is not tried in place of AutoMusicModel, which says what is wrong.")
-    name, where = pretrained_model_name_or_path, {key: kwargs[key] for key in WHERE if kwargs.get(key) is not None}
+    name, where = pretrained_model_name_or_path, given(kwargs, OF_REPOSITORY)
     revision = None if name is None else resolve_commit(name, kwargs.get("revision"), **where)
     loaded = _load(cls, name, *args, **kwargs | ({"revision": revision} if revision else {}))
     model = loaded[0] if isinstance(loaded, tuple) else loaded

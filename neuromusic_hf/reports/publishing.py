@@ -113,15 +113,18 @@ def add_report(bundle: str | Path, report: str | Path, continuations: str | Path
     bundle, run = user_path(bundle), read_run(continuations)
     found = read_report(report, run)
     _check_model(bundle, run)
-    examples = bundle / EXAMPLES_NAME
-    with staged_folder(bundle / f"_{EXAMPLES_NAME}.{os.getpid()}.partial", examples) as staging:
+    home, examples = bundle.resolve(), bundle / EXAMPLES_NAME
+    beside = home.with_name(f"_{home.name}.{os.getpid()}.partial")  # `hf upload` pushes all that is in a bundle
+    with staged_folder(beside, bundle) as staging:
+        (made := staging / EXAMPLES_NAME).mkdir()
         shown = {
-            name: _write_example(found, run, place, number, staging / name) for name, place, number in _chosen(found)
+            name: _write_example(found, run, place, number, made / name) for name, place, number in _chosen(found)
         }
+        write_json(staging / SCORES_NAME, found.public_record | {EXAMPLES_NAME: shown}, ascii_only=False)
         remove_folder(examples)
         if shown:
-            os.replace(staging, examples)
-    write_json(bundle / SCORES_NAME, found.public_record | {EXAMPLES_NAME: shown}, ascii_only=False)
+            os.replace(made, examples)
+        os.replace(staging / SCORES_NAME, bundle / SCORES_NAME)
 
 
 def _check_model(bundle: Path, run: FinishedRun) -> None:

@@ -13,13 +13,14 @@ from miditok import MusicTokenizer
 
 from ..hub import find_file
 from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_content, read_object
+from ..hub.pull import OF_FILES
 from .bounds import check_bounds
 from .music_tokenizer import rebuild, saved_tokenizer_class
 
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "tokenizer.json"
-HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "revision", "subfolder", "token")
+HUB_ARGUMENTS = (*OF_FILES, "force_download")
 """Arguments of `from_pretrained` that say where a repository's files come from."""
 
 
@@ -55,16 +56,20 @@ def find_miditok_file(source: str | Path, **hub_arguments) -> Path | None:
     return found if _is_miditok(found) else None
 
 
-def load_miditok_file(path: Path) -> MusicTokenizer:
+def load_miditok_file(path: Path, trust_remote_code: bool = False) -> MusicTokenizer:
     """
     Loads the tokenizer of a file found by [`find_miditok_file`].
 
+    Args:
+        path (`Path`): of the file.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): import the class that it names.
+
     Raises:
-        `ValueError`: its class is not miditok's, it is too large, or miditok cannot read it.
+        `ValueError`: its class would have to be imported, it is too large, or miditok cannot read it.
     """
     saved = read_object(path, MOST_BYTES_OF_VOCABULARIES)
     saved_version, installed = saved.get("miditok_version"), version("miditok")
-    tokenizer_class = saved_tokenizer_class(saved["tokenization"], str(path))
+    tokenizer_class = saved_tokenizer_class(saved["tokenization"], str(path), trust_remote_code)
     check_bounds(saved, tokenizer_class, str(path))
     tokenizer = rebuild(tokenizer_class, path, saved_version, str(path))
     if saved_version != installed and not tokenizer.is_trained:

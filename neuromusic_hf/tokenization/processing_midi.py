@@ -13,6 +13,7 @@ from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, 
 
 from ..disk import user_path, write_whole
 from ..hub import resolve_commit, shipped_code, telling_faults
+from ..hub.pull import OF_REPOSITORY, given
 from ..music import AnyScore, load_score
 from .base_words import expand_ids
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
@@ -111,12 +112,11 @@ class MidiProcessor(ProcessorMixin):
         """
         source = user_path(pretrained_model_name_or_path)
         source = source if source.exists() else pretrained_model_name_or_path
-        where = {name: kwargs[name] for name in HUB_ARGUMENTS if kwargs.get(name) is not None}
-        of_commit = {name: where[name] for name in ("token", "cache_dir", "local_files_only") if name in where}
-        if commit := resolve_commit(source, where.get("revision"), **of_commit):
+        where = given(kwargs, HUB_ARGUMENTS)
+        if commit := resolve_commit(source, where.get("revision"), **given(where, OF_REPOSITORY)):
             where["revision"] = commit
         if path := find_miditok_file(source, **where):
-            return cls.from_music_tokenizer(load_miditok_file(path))
+            return cls.from_music_tokenizer(load_miditok_file(path, bool(trust_remote_code)))
         saved = read_saved_processor(str(source), bool(trust_remote_code), **where)
         with telling_faults(source, **where):
             tokenizer = load_text_tokenizer(str(source), **where)

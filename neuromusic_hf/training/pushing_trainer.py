@@ -61,7 +61,7 @@ class PushingTrainer(SavingTrainer):
     [`~transformers.Trainer`] whose pushes are whole bundles: that of the run, and those of checkpoints if wanted.
 
     A push of a checkpoint goes on beside the training. One that fails is told, and training goes on; a push of the
-    bundle that fails is an error.
+    bundle that fails is an error, of the `Future` where it goes on beside.
 
     Attributes:
         failed_pushes (list of `dict`): step and reason of those of checkpoints.
@@ -79,6 +79,8 @@ class PushingTrainer(SavingTrainer):
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False):
         """As [`SavingTrainer.save_model`]; with `push_to_hub` the bundle is pushed."""
+        if self._staging is None:
+            self.finish_pushes()
         super().save_model(output_dir, _internal_call)
         if self.args.push_to_hub and not _internal_call:
             self._push(Path(output_dir or self.bundle_dir), "Model save")
@@ -121,11 +123,14 @@ class PushingTrainer(SavingTrainer):
         return self._push(self.bundle_dir, commit_message, blocking, **pushing)
 
     def finish_pushes(self):
-        """Waits for pushes of checkpoints."""
+        """Waits for pushes that go on beside; one that failed is told."""
         if self._is_pushing():
-            logger.info("Waiting for the push of the last checkpoint.")
+            logger.info("Waiting for the last push.")
         while self._pushes:
-            self._pushes.pop(0).result()
+            try:
+                self._pushes.pop(0).result()
+            except RuntimeError as error:  # whoever asked for the push has it too
+                logger.warning("%s", error)
         shutil.rmtree(Path(self.args.output_dir, PUSHING_NAME), ignore_errors=True)
 
     def _is_pushing(self) -> bool:
@@ -154,7 +159,10 @@ class PushingTrainer(SavingTrainer):
             done: list[CommitInfo] = []
             by_main_process(lambda: done.append(push()))
             return done[0] if done else None
-        return self._pusher.submit(push) if self.is_world_process_zero() else None
+        if not self.is_world_process_zero():
+            return None
+        self._pushes.append(future := self._pusher.submit(push))
+        return future
 
     def _push_folder(self, folder: Path, message: str | None, **changed) -> CommitInfo:
         of_run = {"token": self.args.hub_token, "revision": self.args.hub_revision}

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoProcessor, GPT2LMHeadModel, p
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
 from neuromusic_hf.bundles import save_bundle
-from neuromusic_hf.hub import PullError
+from neuromusic_hf.hub import PullError, resolve_commit
 from neuromusic_hf.metrics import load_harmony_embedding
 from neuromusic_hf.metrics.embedding import SHIPPED_EMBEDDING
 from neuromusic_hf.models.adapters import AutoMusicModel, find_processor
@@ -235,3 +235,8 @@ def test_trust_goes_with_a_model_to_its_processor(hub, tmp_path, tiny_model, mon
             route()
         assert "strange_words" not in sys.modules
         assert route(trust_remote_code=True).processor.tokenization == "strange_words.Strange"
+
+
+def test_an_argument_that_there_is_not_is_no_fault_of_the_hub(two_versions):
+    with pytest.raises(TypeError, match="timeout"):
+        resolve_commit(NAME, timeout=1)

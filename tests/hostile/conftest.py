@@ -6,6 +6,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
+from transformers import AutoModelForCausalLM
 
 from neuromusic_hf.bundles import save_bundle
 
@@ -55,6 +56,17 @@ def honest(tmp_path_factory, tiny_model, processor_of):
     """A bundle, to be copied."""
     folder = tmp_path_factory.mktemp("honest") / "bundle"
     save_bundle(tiny_model("REMI"), processor_of("REMI"), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def honest_adapter(honest, tmp_path_factory):
+    peft = pytest.importorskip("peft", reason="peft is not installed (pip install neuromusic_hf[adapters])")
+    folder = tmp_path_factory.mktemp("adapter") / "lora"
+    model = AutoModelForCausalLM.from_pretrained(honest)
+    lora = peft.LoraConfig(task_type="CAUSAL_LM", r=2, target_modules=["c_attn"], fan_in_fan_out=True)
+    peft.get_peft_model(model, lora).save_pretrained(folder)
+    change(folder / "adapter_config.json", base_model_name_or_path=str(honest))
     return folder
 
 

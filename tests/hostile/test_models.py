@@ -281,17 +281,6 @@ def test_honest_large_models_pass(tmp_path):
     check_sizes(AutoConfig.from_pretrained(tmp_path), shapes, path)
 
 
-@pytest.fixture(scope="session")
-def honest_adapter(honest, tmp_path_factory):
-    peft = pytest.importorskip("peft", reason="peft is not installed (pip install neuromusic_hf[adapters])")
-    folder = tmp_path_factory.mktemp("adapter") / "lora"
-    model = AutoModelForCausalLM.from_pretrained(honest)
-    lora = peft.LoraConfig(task_type="CAUSAL_LM", r=2, target_modules=["c_attn"], fan_in_fan_out=True)
-    peft.get_peft_model(model, lora).save_pretrained(folder)
-    change(folder / "adapter_config.json", base_model_name_or_path=str(honest))
-    return folder
-
-
 @pytest.fixture
 def adapter(honest_adapter, tmp_path):
     return shutil.copytree(honest_adapter, tmp_path / "lora")

@@ -61,11 +61,19 @@ def test_what_is_no_tokenizer_of_miditok_is_refused(name, evil, refused):
 
 
 @pytest.mark.parametrize("name", ["stranger.Tokenizer", "os.system", "Tokenizer", "TokenizerConfig"])
-def test_miditok_s_own_file_names_classes_of_miditok_alone(name, evil, stranger, refused):
+def test_miditok_s_own_file_is_taken_with_classes_of_miditok_alone(name, evil, stranger, refused):
     TSD().save(evil / "tokenizer.json")
     change(evil / "tokenizer.json", tokenization=name)
     with refused(str(evil / "tokenizer.json"), name):
         MidiProcessor.from_pretrained(evil)
+
+
+def test_that_too_names_others_where_it_is_trusted(evil, stranger, tmp_path):
+    TSD().save(evil / "tokenizer.json")
+    change(evil / "tokenizer.json", tokenization="stranger.Tokenizer")
+    for load in (MidiProcessor.from_pretrained, load_processor):
+        assert load(str(evil), trust_remote_code=True).tokenization == "stranger.Tokenizer"
+    assert (tmp_path / "it_ran").exists()
 
 
 def test_a_stranger_s_settings_do_not_replace_methods(evil, refused):

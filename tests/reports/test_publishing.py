@@ -15,9 +15,18 @@ from jinja2 import Environment
 from music import make_score
 
 from neuromusic_hf.bundles import ModelIdentity
+from neuromusic_hf.disk import whole
 from neuromusic_hf.music import load_score
 from neuromusic_hf.rendering import read_audio
-from neuromusic_hf.reports import ScoringOptions, add_report, compare_runs, push_continuations, score_run, write_report
+from neuromusic_hf.reports import (
+    ScoringOptions,
+    add_report,
+    compare_runs,
+    publishing,
+    push_continuations,
+    score_run,
+    write_report,
+)
 from neuromusic_hf.reports import showcase as showcase_module
 from neuromusic_hf.reports.publishing import EXAMPLE_SECONDS
 from neuromusic_hf.reports.shareable import PublicNames
@@ -89,6 +98,23 @@ def test_another_report_takes_its_place(published, make_run, tmp_path, monkeypat
     assert json.loads((bundle / "scores.json").read_text())["examples"]["best"]["place"] == "best, median, worst"
     assert "no synthesiser" in caplog.text
     assert not [path for path in bundle.iterdir() if "partial" in path.name]
+
+
+def test_nothing_unfinished_lies_in_the_bundle_meanwhile(published, tmp_path, monkeypatch):
+    def watching(work):
+        def call(*arguments):
+            seen.update(path.name for path in bundle.rglob("*"))
+            return work(*arguments)
+
+        return call
+
+    bundle, seen = shutil.copytree(published.bundle, tmp_path / "bundle"), set()
+    before = {path.name for path in bundle.rglob("*")}
+    monkeypatch.setattr(publishing, "make_exhibit", watching(publishing.make_exhibit))
+    monkeypatch.setattr(whole, "sync", watching(whole.sync))
+    monkeypatch.chdir(bundle)
+    add_report(".", published.report, published.run.folder)
+    assert seen == before == {path.name for path in bundle.rglob("*")}
 
 
 def test_scores_of_another_model_or_run_are_refused(published, make_run, tmp_path):

@@ -15,7 +15,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 import neuromusic_hf
 from neuromusic_hf import MidiProcessor, load_corpus
 from neuromusic_hf.bundles import bundle_files, push_bundle
-from neuromusic_hf.training import pushing_trainer
+from neuromusic_hf.training import pushing_trainer, saving_trainer
+from neuromusic_hf.training.saving import replace_bundle
 
 REPOSITORY = "alice/x"
 
@@ -193,6 +194,37 @@ def test_the_trainer_pushes_by_hand_what_scripts_push(hub, trainer_in, tmp_path)
     assert REPOSITORY in (trainer.bundle_dir / "README.md").read_text()
     future = trainer.push_to_hub("Later", blocking=False, revision="later")
     assert future.result().oid and "model.safetensors" in names(hub, "later")
+
+
+def test_a_bundle_is_not_replaced_while_it_is_pushed(hub, trainer_in, tmp_path, monkeypatch):
+    trainer = trainer_in(tmp_path / "run", max_steps=1, save_strategy="no")
+    trainer.args.hub_model_id = REPOSITORY
+    replaced, was_pushed = threading.Event(), []
+
+    def push_late(*args, **kwargs):
+        replaced.wait(timeout=0.5)
+        return push_bundle(*args, **kwargs)
+
+    def replace(*args):
+        was_pushed.append(future.done())
+        replaced.set()
+        replace_bundle(*args)
+
+    monkeypatch.setattr(pushing_trainer, "push_bundle", push_late)
+    future = trainer.push_to_hub(blocking=False)
+    monkeypatch.setattr(saving_trainer, "replace_bundle", replace)
+    trainer.save_model()
+    assert was_pushed == [True] and future.result().oid
+
+
+def test_a_push_beside_that_failed_is_told_and_keeps_nothing_from_being_saved(hub, trainer_in, tmp_path, caplog):
+    trainer = trainer_in(tmp_path / "run", max_steps=1, save_strategy="no")
+    trainer.args.hub_model_id = REPOSITORY
+    hub.faults.append(Status("/commit/", "POST", times=1, status=500))
+    future = trainer.push_to_hub(blocking=False)
+    trainer.save_model()
+    assert "was not pushed to alice/x" in str(future.exception()) and "was not pushed to alice/x" in caplog.text
+    assert trainer.push_to_hub().oid
 
 
 def test_a_corpus_of_the_hub_is_read_as_it_was_and_named_by_its_commit(hub, train, options, midi_folder, tmp_path):
