@@ -70,7 +70,10 @@ def is_import_path(text: str) -> bool:
 def _import(path: str, what: str, needed: str, fits: Callable[[Any], bool]) -> Any:
     module_name, _, name = path.rpartition(".")
     if not is_import_path(path):
-        raise ValueError(f"No {what} {path!r}: it is no import path, such as my_package.my_module.my_name, or a file or folder is called so.")
+        raise ValueError(
+            f"No {what} {path!r}: it is no import path, such as my_package.my_module.my_name, or there is a file or "
+            "folder of that name."
+        )
     try:
         module = importlib.import_module(module_name)
         found = getattr(module, name, None)
