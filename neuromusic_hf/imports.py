@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -62,14 +63,17 @@ def import_by_path(path: str, kind: type | tuple[type, ...], what: str) -> Any:
 
 
 def is_import_path(text: str) -> bool:
-    """Whether it has the form of one, and not of a file, a folder, or an id of the Hub."""
-    return "." in text and all(part.isidentifier() for part in text.split("."))
+    """Whether it has the form of one, and no file or folder here has that name, which is then meant."""
+    return "." in text and all(part.isidentifier() for part in text.split(".")) and not os.path.exists(text)
 
 
 def _import(path: str, what: str, needed: str, fits: Callable[[Any], bool]) -> Any:
     module_name, _, name = path.rpartition(".")
     if not is_import_path(path):
-        raise ValueError(f"No {what} {path!r}: it is no import path, such as my_package.my_module.my_name.")
+        raise ValueError(
+            f"No {what} {path!r}: it is no import path, such as my_package.my_module.my_name, or there is a file or "
+            "folder of that name."
+        )
     try:
         module = importlib.import_module(module_name)
         found = getattr(module, name, None)

@@ -115,7 +115,7 @@ def _find(name: CorpusName, data_dir: str | None) -> FoundCorpus:
         return FoundCorpus(name, data_dir, CORPORA[name])
     if not isinstance(name, str | Path):
         raise ValueError(f"{name!r} is no corpus. {_choices()}")
-    if isinstance(name, str) and is_import_path(name) and not _exists(name):
+    if isinstance(name, str) and is_import_path(name):
         return FoundCorpus(name, data_dir, _imported(name))
     if data_dir is not None:
         raise ValueError(f"data_dir goes with a named corpus or a builder class; '{name}' is read from its own path.")

@@ -166,9 +166,8 @@ def _check_known(config_class, sizes: dict):
 
 
 def _imported_class(name: str) -> type[PreTrainedModel] | None:
-    """The class, where the name is an import path, and not a model type, a folder or a repository."""
-    is_path = is_import_path(name) and not os.path.isdir(name)
-    return import_class(name, PreTrainedModel, "model") if is_path else None
+    """The class, where the name is an import path, and not a model type, a file, a folder or a repository."""
+    return import_class(name, PreTrainedModel, "model") if is_import_path(name) else None
 
 
 def _load_pretrained(

@@ -1,11 +1,12 @@
 """The model of a test run: what is known of it, and how often its tokens broke the rules."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from transformers.utils import CONFIG_NAME
 
-from ..hub import find_file
+from ..hub import find_file, is_hub_id
 from ..hub.bounds import read_object
 from ..metrics import count_token_errors
 from ..models.adapters import Adapter, load_processor
@@ -46,6 +47,8 @@ def load_run_model(run: FinishedRun, trust_remote_code: bool = False, token: str
     name, in_folder = run.model.name, run.model.is_of_folder
     if in_folder and not Path(name).is_dir():
         raise NotAvailable(f"there is no folder {name} here: score the run where it was made")
+    if not in_folder and not (is_hub_id(name) and re.fullmatch("[0-9a-f]{40}", run.model.revision)):
+        raise NotAvailable(f"{name} at {run.model.revision!r} is no repository of the Hub at a commit of it")
     where = {} if in_folder else {"revision": run.model.revision, "token": token}
     try:
         if in_folder and run.model.is_changed():  # nothing else is read of a folder that is not the model's

@@ -113,8 +113,7 @@ def _sound(run: FinishedRun, record: PieceRecord, full: ScoreTick, new: ScoreTic
     if (path := run.path(record.files.audio)) is not None:
         audio, rate = _read_wav(path)
     else:
-        soundfont = run.settings.output.soundfont
-        audio, rate = render_audio(full, soundfont=soundfont, sample_rate=MOST_SAMPLES).mean(axis=0), MOST_SAMPLES
+        audio, rate = render_audio(full, sample_rate=MOST_SAMPLES).mean(axis=0), MOST_SAMPLES
     total = len(audio) / rate
     boundary = float(seconds_at(full, onsets(new)[:1])[0]) if new.note_num() else total
     start = 0.0 if total <= most_seconds else max(0.0, min(boundary - LEAD_SECONDS, total - most_seconds))

@@ -9,9 +9,9 @@ from ..hub.bounds import check_inside
 from .records import LeftOutRecord, Manifest, PieceRecord, RunSettings
 from .run_folder import MANIFEST_NAME, RUN_OF
 
-RENDERED = ("picture", "audio")
-LARGEST_PIECE = 2**24
-"""Bytes of a MIDI file, or of ids as text."""
+LARGEST = {"audio": 2**28}
+LARGEST_OTHER = 2**24
+"""Bytes of a file of a piece: sound of 25 minutes, MIDI, ids as text, or a picture."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class FinishedRun:
 
 def _check_file(path: Path, part: str) -> None:
     check_inside(path, path.parent)
-    if part not in RENDERED and (size := path.stat().st_size) > LARGEST_PIECE:
-        raise ValueError(f"{path} has {size:,} bytes, and may have {LARGEST_PIECE:,} at most: it is not read.")
+    if (size := path.stat().st_size) > (most := LARGEST.get(part, LARGEST_OTHER)):
+        raise ValueError(f"{path} has {size:,} bytes, and may have {most:,} at most: it is not read.")
 
 
 def read_run(manifest: str | Path) -> FinishedRun:

@@ -1,6 +1,5 @@
 """What a recipe may not say: it may be a stranger's, and only whoever types a command line runs code and publishes."""
 
-import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -90,11 +89,7 @@ def refuse_code(recipe: Mapping[str, Any]):
 
 
 def import_paths(option: str, value: Any) -> Iterable[str]:
-    """The import paths in the value of an option of [`IMPORTED`]; names of folders and of model types are none."""
+    """The import paths in the value of an option of [`IMPORTED`]; names of files, folders and model types are none."""
     names = value if isinstance(value, list) else split_names(value or "") if option == "corpus" else [value or ""]
     known = CONFIG_MAPPING if option == "model" else ()
-    return [name for name in names if is_import_path(name) and name not in known and not _is_there(name)]
-
-
-def _is_there(name: str) -> bool:
-    return os.path.exists(os.path.expanduser(name))
+    return [name for name in names if is_import_path(name) and name not in known]

@@ -1,9 +1,11 @@
 """Runs, scores and embeddings of a stranger: nothing is read but what lies beside them."""
 
 import json
+import shutil
 import struct
 
 import numpy as np
+import pandas as pd
 import pytest
 from hostile.conftest import change
 from music import make_score
@@ -11,6 +13,7 @@ from safetensors.numpy import save_file
 
 from neuromusic_hf.metrics.embedding import HarmonyEmbedding
 from neuromusic_hf.music import midi_bytes
+from neuromusic_hf.reports import showcase
 from neuromusic_hf.reports.run_model import NotAvailable, load_run_model
 from neuromusic_hf.runs import read_run
 
@@ -87,6 +90,46 @@ def test_the_model_that_a_run_names_is_not_opened_where_it_is_another(name, run,
     change(run / "manifest.json", "settings", "model", name=name.format(evil=evil))
     with refused("evil" if "evil" in name else name, kind=NotAvailable):
         load_run_model(read_run(run))
+
+
+@pytest.mark.parametrize("revision", ["0" * 40, "main", "", "0" * 63, "g" * 40])
+@pytest.mark.parametrize("name", ["{evil}", "{evil}/../evil", "mallory/local"])
+def test_what_is_of_no_folder_is_a_commit_of_the_hub(name, revision, run, evil, tmp_path, stranger, refused):
+    shutil.copytree(evil, tmp_path / "mallory" / "local")
+    model = {"name": name.format(evil=evil), "revision": revision}
+    change(run / "manifest.json", "settings", "model", **model)
+    with refused(model["name"], "commit", kind=NotAvailable):
+        load_run_model(read_run(run))
+
+
+def test_a_branch_of_the_hub_is_no_record_of_a_model(run, refused):
+    change(run / "manifest.json", "settings", "model", name="mallory/tracker", revision="main")
+    with refused("mallory/tracker", "commit", kind=NotAvailable):
+        load_run_model(read_run(run))
+
+
+def test_the_soundfont_that_a_run_names_is_not_opened(run, tmp_path, stranger, monkeypatch, refused):
+    secret = tmp_path / "secret.sf2"
+    secret.write_bytes(b"RIFF")
+    change(run / "manifest.json", "pieces", 0, "files", full="000_a.full.mid")
+    (run / "000_a.full.mid").write_bytes(midi_bytes(make_score(2)))
+    change(run / "manifest.json", "settings", output={"soundfont": str(secret)})
+    asked = []
+    monkeypatch.setattr(
+        showcase, "render_audio", lambda score, **settings: asked.append(settings) or np.zeros((2, 22050), np.float32)
+    )
+    exhibit = showcase.make_exhibit(read_run(run), pd.DataFrame({"piece": ["a"]}), "best", 0)
+    assert exhibit.sound and not exhibit.silence
+    assert [settings.get("soundfont") for settings in asked] == [None]
+
+
+@pytest.mark.parametrize("part", ["picture", "audio"])
+def test_what_a_run_rendered_is_bounded(part, run, refused):
+    change(run / "manifest.json", "pieces", 0, "files", **{part: "000_a.rendered"})
+    with open(run / "000_a.rendered", "wb") as file:
+        file.truncate(2**40)
+    with refused(str(run / "000_a.rendered"), "bytes"):
+        read_run(run)
 
 
 @pytest.fixture

@@ -5,7 +5,10 @@ import sys
 import pytest
 import yaml
 
+from neuromusic_hf.metrics import all_comparisons
+from neuromusic_hf.models import build_model
 from neuromusic_hf.training import parse_recipe
+from neuromusic_hf.training.processor import load_processor
 
 CODE = {
     "tokenization": "canary_of_recipes.Zen",
@@ -44,6 +47,20 @@ def test_it_counts_where_it_is_typed_or_trusted(parse, option):
     for groups in (parse(f"--{option}", said), parse("--trust_remote_code", "true", **{option: CODE[option]})):
         [value] = [vars(group)[option] for group in groups if option in vars(group)]
         assert value == CODE[option]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_lies_beside_a_recipe_makes_no_import_path_harmless(parse, tmp_path, kind, processor_of):
+    names = ["canary_of_recipes.ZenForCausalLM", "canary_of_recipes.ZEN", "canary_of_recipes.Zen"]
+    for name in names:
+        (tmp_path / name).touch() if kind == "file" else (tmp_path / name).mkdir()
+    model_args, data_args, run_args, *_ = parse(model=names[0], eval_comparisons=[names[1]], tokenization=names[2])
+    with pytest.raises((ValueError, OSError)):
+        build_model(model_args.model, processor_of("REMI"))
+    with pytest.raises(ValueError, match="ZEN"):
+        all_comparisons(run_args.eval_comparisons)
+    with pytest.raises((ValueError, OSError)):
+        load_processor(model_args)
 
 
 def test_what_the_command_line_replaces_is_not_asked_for(parse):
