@@ -39,6 +39,7 @@ USED = {
     ),
     "torch.ops.mkldnn": ("_linear_pointwise", "_reorder_linear_weight"),
     "transformers.GenerationMixin": ("_extract_generation_mode_kwargs", "_sample", "_validate_model_kwargs"),
+    "transformers.AutoConfig.from_pretrained": ("_from_auto",),
     "transformers.PreTrainedModel.from_pretrained": ("_from_auto", "_from_pipeline"),
     "transformers.Trainer": (
         "_determine_best_metric",

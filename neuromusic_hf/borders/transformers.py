@@ -12,12 +12,14 @@ def refuse_unknown_arguments(model: PreTrainedModel, arguments: dict[str, Any]) 
     model._validate_model_kwargs(arguments)
 
 
-def is_second_try(arguments: dict[str, Any], task: str) -> bool:
+def is_outside_of_auto_class(arguments: dict[str, Any], task: str) -> bool:
     """
-    Whether a model is loaded by the class that its config names, after the Auto class of a pipeline has refused it.
+    Whether a pipeline loads something itself, and not by its Auto class.
+
+    It reads a config before; and where that class has refused, it tries the one that the config names.
 
     Args:
-        arguments (`dict`): of `PreTrainedModel.from_pretrained`.
+        arguments (`dict`): of `from_pretrained`.
         task (`str`): of the pipeline.
     """
     return arguments.get("_from_pipeline") == task and not arguments.get("_from_auto")

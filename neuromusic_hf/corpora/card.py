@@ -79,7 +79,9 @@ def corpus_card(
         `ValueError`: that card is damaged.
     """
     metadata, written = read_card(existing)
-    configs = [str(said.get("config_name", DEFAULT_CONFIG)) for said in metadata.get("configs") or []] or [config]
+    there = metadata.get("configs")
+    there = [said for said in there if isinstance(said, dict)] if isinstance(there, list) else []
+    configs = [str(said.get("config_name", DEFAULT_CONFIG)) for said in there] or [config]
     name = CORPUS + re.sub(r"[^\w-]", "-", config)
     others = {section.name: section for section in written if section.name.startswith(CORPUS) and section.name != name}
     told = _corpus(config, splits, quarantine, provenance, tally)

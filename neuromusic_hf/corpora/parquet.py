@@ -26,7 +26,7 @@ MOST_TIMES_UNPACKED = 500
 FREE_BYTES = 64 << 20
 """What any file may hold unpacked, however small it is."""
 BATCH_BYTES = 1 << 30
-BATCH_ROWS = (16, 1024)
+MOST_BATCH_ROWS = 1024
 
 
 @dataclass
@@ -110,14 +110,16 @@ def _tables(parquet: pq.ParquetFile, size: int, file: str) -> Iterator[pa.Table]
     room = FREE_BYTES + MOST_TIMES_UNPACKED * size
     groups = range(parquet.num_row_groups)
     largest = max((parquet.metadata.row_group(group).total_byte_size for group in groups), default=0)
-    fewest, most = BATCH_ROWS
+    too_much = f"'{file}' unpacks to more than {MOST_TIMES_UNPACKED} times its size."
+    if largest > room:
+        raise ValueError(too_much)
     try:
-        for batch in parquet.iter_batches(min(most, max(fewest, BATCH_BYTES // max(1, largest)))):
+        for batch in parquet.iter_batches(min(MOST_BATCH_ROWS, max(1, BATCH_BYTES // max(1, largest)))):
             batch.validate(full=True)
             table = pa.Table.from_batches([batch])
             room -= table.nbytes
             if room < 0:
-                raise ValueError(f"'{file}' unpacks to more than {MOST_TIMES_UNPACKED} times its size.")
+                raise ValueError(too_much)
             yield table
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"'{file}' is damaged: {error}") from error

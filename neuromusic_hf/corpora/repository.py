@@ -26,6 +26,7 @@ from huggingface_hub import HfApi, RepoFile, ResolvedRevision, get_cached_repo_t
 from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
 from ..hub import CARD_NAME, telling_faults
+from ..hub.bounds import check_inside
 from .cache import writing_cache
 from .splits import SPLIT_ALIASES, SPLIT_NAMES
 
@@ -213,13 +214,16 @@ def open_folder(path: str | Path) -> Repository:
     The files of a folder, or the one file of a path.
 
     Raises:
-        `ValueError`: its card cannot be read.
+        `ValueError`: its card cannot be read, or a file is a link that leads out of the folder.
     """
     path = Path(path)
     if path.is_file():
         return Repository(str(path.parent), (path.name,))
     files = tuple(sorted(found.relative_to(path).as_posix() for found in path.rglob("*") if found.is_file()))
     card = path / CARD_NAME
+    for file in files:
+        if _is_parquet(file) or file == CARD_NAME:
+            check_inside(path / file, path)
     return Repository(str(path), files, _read_metadata(card, str(path)) if card.is_file() else {})
 
 

@@ -19,6 +19,7 @@ from datasets.features.features import generate_from_arrow_type, require_decodin
 from datasets.fingerprint import Hasher
 
 from ..borders.datasets import fingerprint_of, set_fingerprint
+from ..hub.bounds import check_inside
 from ..music import RefusedFile, SanityLimits
 from ..music.midi_feature import NO_BYTES, PLAIN_MIDI
 from .builder import FACT_FEATURES, HELPER_FEATURES, MidiCorpusBuilder, inspect_row
@@ -124,6 +125,9 @@ def _is_written_by_save_to_disk(file: str) -> bool:
 
 
 def _from_disk(name: str, streaming: bool) -> dict[str, Dataset | IterableDataset]:
+    for file in Path(name).rglob("*"):
+        if _is_written_by_save_to_disk(file.name):
+            check_inside(file, name)
     loaded = _load_from_disk(Path(name))
     loaded = loaded if isinstance(loaded, DatasetDict) else DatasetDict(train=loaded)
     return {split: rows.to_iterable_dataset() for split, rows in loaded.items()} if streaming else dict(loaded)

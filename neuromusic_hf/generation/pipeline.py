@@ -63,7 +63,7 @@ class MidiContinuationPipeline(Pipeline):
     ```
     """
 
-    _load_processor = None
+    _load_processor = False
     _load_tokenizer = False
     _load_image_processor = False
     _load_feature_extractor = False

@@ -102,9 +102,9 @@ def check_inside(path: Path, folder: str | Path):
     Raises:
         `ValueError`: it is one.
     """
-    home = Path(folder).resolve()
-    home = home.parent.parent if home.parent.name == "snapshots" else home
-    if not path.resolve().is_relative_to(home):
+    home, file = Path(folder).resolve(), path.resolve()
+    beside = home.parent.parent / "blobs" if home.parent.name == "snapshots" else home
+    if not (file.is_relative_to(home) or file.is_relative_to(beside)):
         raise ValueError(f"{path} is a link to a file outside of {folder}: it is not read; put the file itself there.")
 
 

@@ -1,9 +1,11 @@
 """Cards: README.md of a repository, written by us in sections, and by its owner wherever he likes."""
 
+import bisect
 import hashlib
 import logging
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import yaml
 from huggingface_hub import ModelCard, ModelCardData
@@ -19,10 +21,8 @@ METADATA = "metadata"
 HASH_DIGITS = 12
 
 _FRONT = re.compile(r"\A\ufeff?---[ \t]*\n(.*?\n)?---[ \t]*(?:\n|\Z)", re.DOTALL)
-_SECTION = re.compile(
-    rf"^<!-- {OURS}: (?P<name>[\w-]+) (?P<hash>[0-9a-f]{{{HASH_DIGITS}}}) -->\n(?P<text>.*?)^<!-- /(?P=name) -->$",
-    re.DOTALL | re.MULTILINE,
-)
+_BEGIN = re.compile(rf"<!-- {OURS}: (?P<name>[\w-]+) (?P<hash>[0-9a-f]{{{HASH_DIGITS}}}) -->\n?")
+_END = re.compile(r"<!-- /(?P<name>[\w-]+) -->\n?")
 _WRITTEN = re.compile(rf"^<!-- {OURS}: {METADATA}(?P<keys>(?: [\w-]+=[0-9a-f]+)*) -->$", re.MULTILINE)
 _MARK = re.compile(rf"^<!-- (?:{OURS}: |/[\w-]+ -->)", re.MULTILINE)
 _FILLED_IN = re.compile(r"# Model Card for |This is the model card of a |### Framework versions|- PEFT ")
@@ -126,14 +126,17 @@ class Card:
         ours = {section.name: section for section in [title, *self.sections]}
         found: set[str] = set()
 
-        def renew(match: re.Match) -> str:
-            found.add(match["name"])
-            if _hash(_tidy(match["text"])) != match["hash"]:
-                logger.info("%s: the section %s is left as it was changed.", CARD_NAME, match["name"])
-                return match[0]
-            return str(ours[match["name"]]) if match["name"] in ours else ""
-
-        body = _SECTION.sub(renew, body)
+        parts, end = [], 0
+        for there in _find_sections(body):
+            found.add(there.name)
+            parts.append(body[end : there.start])
+            if _hash(_tidy(there.text)) != there.hash:
+                logger.info("%s: the section %s is left as it was changed.", CARD_NAME, there.name)
+                parts.append(body[there.start : there.end])
+            elif there.name in ours:
+                parts.append(str(ours[there.name]))
+            end = there.end
+        body = "".join([*parts, body[end:]])
         for before, section in zip([None, *self.sections], self.sections, strict=False):
             if section.name not in found:
                 body = _insert(body, str(section), before.name if before else None)
@@ -145,11 +148,45 @@ def read_card(text: str) -> tuple[dict, list[Section]]:
     """
     Reads what stands in a card: its metadata, and the sections that are ours, as they stand there.
 
+    One into which a mark of sections was written is no section.
+
     Raises:
         `ValueError`: its metadata are no YAML.
     """
     metadata, body = _split(text.replace("\r\n", "\n"))
-    return metadata, [Section(match["name"], match["text"]) for match in _SECTION.finditer(body)]
+    found = _find_sections(body)
+    return metadata, [Section(there.name, there.text) for there in found if not _MARK.search(there.text)]
+
+
+class _Found(NamedTuple):
+    """A section as it stands in a file, from `start` to `end`."""
+
+    name: str
+    hash: str
+    text: str
+    start: int
+    end: int
+
+
+def _find_sections(body: str) -> list[_Found]:
+    """All sections, one behind another: each from its first mark to the next end of its name."""
+    ends: dict[str, list[tuple[int, int]]] = {}
+    begins, place = [], 0
+    for line in re.findall(r".*\n|.+", body):
+        if begin := _BEGIN.fullmatch(line):
+            begins.append((place, begin))
+        elif end := _END.fullmatch(line):
+            ends.setdefault(end["name"], []).append((place, place + len(line.rstrip("\n"))))
+        place += len(line)
+    found, behind = [], 0
+    for start, begin in begins:
+        text = start + len(begin[0])
+        of_name = ends.get(begin["name"], [])
+        index = bisect.bisect_left(of_name, (text, 0))
+        if start >= behind and index < len(of_name):
+            last, behind = of_name[index]
+            found.append(_Found(begin["name"], begin["hash"], body[text:last], start, behind))
+    return found
 
 
 def own_lines(text: str) -> list[str]:
@@ -158,21 +195,24 @@ def own_lines(text: str) -> list[str]:
     if _is_blank_template(body):
         return []
 
-    def changed(section: re.Match) -> str:
-        return "" if _hash(_tidy(section["text"])) == section["hash"] else section["text"]
-
-    body = _WRITTEN.sub("", _SECTION.sub(changed, body))
-    return [line.strip() for line in body.splitlines() if line.strip()]
+    body, parts, end = _WRITTEN.sub("", body), [], 0
+    for there in _find_sections(body):
+        parts.append(body[end : there.start])
+        if _hash(_tidy(there.text)) != there.hash:
+            parts.append(there.text)
+        end = there.end
+    lines = "".join([*parts, body[end:]]).splitlines()
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _insert(body: str, section: str, before: str | None) -> str:
     """Puts a section behind that of a name, or in front of all sections, or at the end."""
-    found = list(_SECTION.finditer(body))
-    for match in found:
-        if match["name"] == before:
-            return f"{body[: match.end()]}\n\n{section}{body[match.end() :]}"
+    found = _find_sections(body)
+    for there in found:
+        if there.name == before:
+            return f"{body[: there.end]}\n\n{section}{body[there.end :]}"
     if before is None and found:
-        return f"{body[: found[0].start()]}{section}\n\n{body[found[0].start() :]}"
+        return f"{body[: found[0].start]}{section}\n\n{body[found[0].start :]}"
     return f"{body.rstrip()}\n\n{section}\n"
 
 

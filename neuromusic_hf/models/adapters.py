@@ -15,6 +15,9 @@ from ..tokenization import MidiProcessor
 from .checked import check_adapter_config, check_adapter_weights, check_configs, check_keys, load_checked
 from .origin import pulled_with, remember_origin, remember_processor
 
+UNFIT = (AttributeError, IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError)
+"""Errors of peft and transformers, of what does not fit, or of values that they do not expect."""
+
 
 @dataclass(frozen=True)
 class Adapter:
@@ -111,7 +114,7 @@ class Adapter:
             self._pull_weights()
             model = load_checked(self.base, **kwargs | self.of_base(kwargs.get("trust_remote_code")))
             check_keys(vars(model.load_adapter(str(self.folder))), self.name)
-        except (OSError, RuntimeError, ValueError) as error:
+        except UNFIT as error:
             raise self.explain(error) from error
         return self._name(model, kwargs.get("trust_remote_code"))
 
@@ -129,7 +132,7 @@ class Adapter:
             if PeftConfig.from_pretrained(str(self.folder)).is_prompt_learning:
                 raise ValueError("it adds to what the model reads, and changes no weights that could be trained on")
             merged = PeftModel.from_pretrained(base, str(self.folder)).merge_and_unload()
-        except (OSError, RuntimeError, ValueError) as error:
+        except UNFIT as error:
             raise self.explain(error) from error
         return self._name(merged.requires_grad_(True))  # which peft froze
 

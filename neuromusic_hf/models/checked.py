@@ -31,34 +31,36 @@ from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_object, read_shapes, s
 from ..hub.pull import OF_FILES, given
 from ..ranges import Range
 
-COUNTS = re.compile(r".*(layer|head|expert|block|stage|group)s?", re.IGNORECASE)
+COUNTS = re.compile(r".*(layer|head|expert|block|stage|group|label)s?", re.IGNORECASE)
 """Names of numbers in a config of which each is at least an object in memory."""
 
 MOST_PARTS = Range(-1, most=16_384)
 SIZES = Range(-(2**40), most=2**40)
+LABELS = Range(most=16_384)
 BUFFERS = Range(most=2**28)
 """Numbers that a model computes when it is made, and that no file holds."""
-
-PACKED = 8
-"""Most weights in a number of a file, where they are quantised."""
 
 SPARE = 2**20
 """Weights that a model makes itself, beside those in a file."""
 
 LENGTHS = Range(-1, most=2**20)
+DECAYS = Range(0, most=2)
 GENERATION_RANGES = {
     "max_length": LENGTHS,
     "max_new_tokens": LENGTHS,
     "min_length": LENGTHS,
     "min_new_tokens": LENGTHS,
     "max_cache_len": LENGTHS,
-    "num_return_sequences": Range(1, most=1024),
+    "num_return_sequences": Range(1, most=1),
     "num_beams": Range(1, most=1024),
-    "num_beam_groups": Range(1, most=1024),
+    "num_beam_groups": Range(1, most=1),
     "prompt_lookup_num_tokens": Range(most=1024),
     "num_assistant_tokens": Range(most=1024),
     "top_k": Range(),
 }
+MODES_OF_OTHERS = ("constraints", "dola_layers", "force_words_ids", "penalty_alpha")
+"""Settings that choose a loop of sampling whose code transformers pulls from the Hub."""
+
 MOST_STOP_STRINGS = Range(most=64)
 
 MOST_TOLD = 600
@@ -68,7 +70,7 @@ HUB_ID = re.compile(r"\w[\w.\-]*(/\w[\w.\-]*)?")
 IMPORTED_BY_PEFT = ("megatron_core", "megatron_config")
 LONGEST_PATTERN = 1000
 MOST_REPEATS = 4
-REPEATS = re.compile(r"[*+]|\{\d*,")
+REPEATS = re.compile(r"[*+?]|\{")
 SLOW_PATTERN = re.compile(r"\)[*+{]|\\\d")
 """A repeated group, or a group that is looked for again."""
 
@@ -97,7 +99,7 @@ def check_configs(name: str | Path, **hub_arguments: Any) -> Path | None:
     if config is not None:
         _check_config(read_object(config), config, str(name))
     if generation is not None:
-        _check_generation(read_object(generation), generation)
+        _check_generation(read_object(generation), generation, _vocabulary(config))
     return config
 
 
@@ -149,13 +151,12 @@ def check_sizes(config: PreTrainedConfig, shapes: dict[str, tuple[int, ...]], pa
         raise ValueError(f"{path} describes no model that can be built: {shown(error)}.") from error
     asked = sum(weight.numel() for weight in model.parameters())
     there = sum(math.prod(shape) for shape in shapes.values())
-    packed = PACKED if getattr(config, "quantization_config", None) else 1
-    for key, weight in model.state_dict().items() if packed == 1 else ():
+    for key, weight in model.state_dict().items():
         if math.prod(shapes.get(key, weight.shape)) != weight.numel():
             raise ValueError(
                 f"{path} asks for {key} of {tuple(weight.shape)}, and the weights there are {shapes[key]}."
             )
-    if asked > there * packed + SPARE:
+    if asked > there + SPARE:
         raise ValueError(
             f"{path} asks for {asked:,} weights, and the files hold {there:,}: they do not fit each other."
         )
@@ -226,14 +227,27 @@ def check_adapter_config(config: dict, path: Path, from_hub: bool):
     for key, value in _numbers(config):
         if value not in MOST_PARTS:
             raise ValueError(f"{path}: {shown(key)}={shown(value)} must be {MOST_PARTS}.")
+    for rank in (config.get("r"), *_values(config, "rank_pattern", path)):
+        if rank is not None and type(rank) is not int:
+            raise ValueError(f"{path}: a rank is {shown(rank)}, and no whole number.")
+    if config.get("layer_replication"):
+        raise ValueError(f"{path}: layer_replication builds a larger model than its base, which is not done.")
     for key in IMPORTED_BY_PEFT:
         if config.get(key) not in (None, "megatron.core"):
             raise ValueError(f"{path}: {key}={shown(config[key])} is code to be imported, which is not done.")
     patterns = [config.get(name) for name in ("target_modules", "exclude_modules", "layers_pattern")]
+    _values(config, "alpha_pattern", path)
     patterns += [name for key in ("rank_pattern", "alpha_pattern") for name in config.get(key) or ()]
     for pattern in patterns:
         if isinstance(pattern, str) and _may_be_slow(pattern):
             raise ValueError(f"{path}: the pattern {shown(pattern)} may take for ever: list the modules' names.")
+
+
+def _values(config: dict, key: str, path: Path) -> list:
+    found = config.get(key) or {}
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: {key}={shown(found)} must be an object of numbers by pattern.")
+    return list(found.values())
 
 
 def _may_be_slow(pattern: str) -> bool:
@@ -250,7 +264,7 @@ def check_adapter_weights(shapes: dict[str, tuple[int, ...]], config: dict, path
     """
     largest = max((size for shape in shapes.values() for size in shape), default=0)
     for rank in [config.get("r"), *(config.get("rank_pattern") or {}).values()]:
-        if isinstance(rank, int) and rank > largest:
+        if rank is not None and rank > largest:
             raise ValueError(f"{path} says a rank of {rank}, and its weights have none above {largest}.")
 
 
@@ -279,11 +293,17 @@ def _check_config(config: dict, path: Path, name: str):
         numbers = MOST_PARTS if COUNTS.fullmatch(key) else SIZES
         if value not in numbers:
             raise ValueError(f"{path}: {shown(key)}={shown(value)} must be {numbers}.")
-    for key, value in config.items():
+    for key in config:
         if callable(getattr(PreTrainedConfig, key, None)):
             raise ValueError(f"{path}: {shown(key)} is no setting of a model.")
-        if key in KINDS_OF_ATTENTION and "/" in str(value):
-            raise ValueError(f"{path}: {key}={shown(value)} is code of another repository, which is not run.")
+    for part in _objects(config):
+        for key in KINDS_OF_ATTENTION:
+            if "/" in str(part.get(key)):
+                raise ValueError(f"{path}: {key}={shown(part[key])} is code of another repository, which is not run.")
+        if part.get("quantization_config"):
+            raise ValueError(f"{path}: quantised weights (quantization_config) are not read: save the model without.")
+        if (labels := part.get("id2label")) is not None and not (isinstance(labels, dict) and len(labels) in LABELS):
+            raise ValueError(f"{path}: id2label={shown(labels)} must be names by number, {LABELS.most:,} at most.")
     if "transformers_weights" in config:
         raise ValueError(f"{path} may not choose transformers_weights={shown(config['transformers_weights'])}.")
     for reference in _texts(config.get("auto_map")):
@@ -295,7 +315,13 @@ def _check_config(config: dict, path: Path, name: str):
             )
 
 
-def _check_generation(config: dict, path: Path):
+def _vocabulary(config: Path | None) -> Range:
+    """Ids of tokens, as far as the config says how many there are."""
+    size = None if config is None else read_object(config).get("vocab_size")
+    return Range(most=size - 1 if type(size) is int and size > 0 else LENGTHS.most)
+
+
+def _check_generation(config: dict, path: Path, vocabulary: Range):
     for key, value in config.items():
         if hasattr(GenerationConfig, key) or key.startswith("__"):
             raise ValueError(f"{path}: {shown(key)} is no setting of generate().")
@@ -304,11 +330,27 @@ def _check_generation(config: dict, path: Path):
             raise ValueError(f"{path}: {key}={shown(value)} must be {numbers}.")
         if key.endswith("_token_id") and not all(type(each) is int for each in _listed(value)):
             raise ValueError(f"{path}: {key}={shown(value)} must be a token's number, or a list of these.")
+        if key.startswith("forced_") and any(each not in vocabulary for each in _listed(value)):
+            raise ValueError(f"{path}: {key}={shown(value)} must be {vocabulary}.")
+        if key in MODES_OF_OTHERS and value is not None:
+            raise ValueError(f"{path}: {key}={shown(value)} needs code of another repository, which is not run.")
+    decay = config.get("exponential_decay_length_penalty")
+    if decay is not None and not (
+        type(decay) is list and [type(each) for each in decay] in ([int, int], [int, float]) and _decays(*decay)
+    ):
+        raise ValueError(
+            f"{path}: exponential_decay_length_penalty={shown(decay)} must be a number of tokens and a factor that is "
+            f"{DECAYS}."
+        )
     if config.get("compile_config") is not None:
         raise ValueError(f"{path}: compile_config chooses how code is compiled here, which is for you to say.")
     strings = _listed(config.get("stop_strings"))
     if len(strings) not in MOST_STOP_STRINGS:
         raise ValueError(f"{path}: stop_strings has {len(strings):,} items; {MOST_STOP_STRINGS.most} at most.")
+
+
+def _decays(start: int, factor: float) -> bool:
+    return start in LENGTHS and factor in DECAYS
 
 
 def _listed(value: Any) -> list:
@@ -325,6 +367,14 @@ def _numbers(value: Any, key: str = "") -> Iterator[tuple[str, int | float]]:
             yield from _numbers(item, key)
     elif isinstance(value, int) and not isinstance(value, bool):
         yield key, value
+
+
+def _objects(value: Any) -> Iterator[dict]:
+    """A config and all objects in it."""
+    if isinstance(value, dict):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _objects(item)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -4,9 +4,9 @@ import functools
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from transformers import PreTrainedModel
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
-from ..borders.transformers import is_second_try
+from ..borders.transformers import is_outside_of_auto_class
 from ..hub import resolve_commit
 from ..hub.pull import OF_REPOSITORY, given
 from ..tokenization import MidiProcessor
@@ -20,6 +20,7 @@ _PULLED_WITH: WeakKeyDictionary[PreTrainedModel, dict[str, Any]] = WeakKeyDictio
 """Apart from the models: a token is not saved, copied or pickled with one."""
 
 _load = PreTrainedModel.from_pretrained.__func__
+_load_config = AutoConfig.from_pretrained.__func__
 
 
 def remember_processor(model: PreTrainedModel, processor: MidiProcessor) -> MidiProcessor:
@@ -51,14 +52,23 @@ def trace_loaded_models():
     """
     Has every model remember where it comes from, whichever class loads it.
 
-    transformers resolves a branch into a commit, loads that, and forgets it.
+    transformers resolves a branch into a commit, loads that, and forgets it. For a pipeline it reads the config before
+    the model, of which [`AutoMusicModel`] reads it anew, once it has checked it: here that alone is done.
     """
     PreTrainedModel.from_pretrained = classmethod(_from_pretrained)
+    AutoConfig.from_pretrained = classmethod(_config_from_pretrained)
+
+
+@functools.wraps(_load_config)
+def _config_from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
+    if is_outside_of_auto_class(kwargs, PIPELINE_TASK):
+        return PreTrainedConfig()
+    return _load_config(cls, pretrained_model_name_or_path, *args, **kwargs)
 
 
 @functools.wraps(_load)
 def _from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
-    if is_second_try(kwargs, PIPELINE_TASK):
+    if is_outside_of_auto_class(kwargs, PIPELINE_TASK):
         raise ValueError(f"{cls.__name__} is not tried in place of AutoMusicModel, which says what is wrong.")
     name, where = pretrained_model_name_or_path, given(kwargs, OF_REPOSITORY)
     revision = None if name is None else resolve_commit(name, kwargs.get("revision"), **where)

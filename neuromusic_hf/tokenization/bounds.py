@@ -149,8 +149,21 @@ def _check_learned(learned: dict, source: str):
         model = json.loads(learned[LEARNED_MODEL])
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{source}: its learned model is no JSON ({error}).") from error
-    if '"Regex":' in learned[LEARNED_MODEL]:
+    if "Regex" in _names(model):
         raise ValueError(f"{source}: its learned model has a regular expression, and miditok makes none.")
-    sizes = [len(part) for part in (model.get("model") or {}).values() if isinstance(part, (dict, list))]
+    trained = model.get("model") if isinstance(model, dict) else None
+    if not isinstance(trained, dict):
+        raise ValueError(f"{source}: its learned model is {shown(model)}, and none of the tokenizers library.")
+    sizes = [len(part) for part in trained.values() if isinstance(part, (dict, list))]
     if max(sizes, default=0) > MOST_LEARNED_TOKENS:
         raise ValueError(f"{source}: its learned model has {max(sizes):,} tokens; {MOST_LEARNED_TOKENS:,} at most.")
+
+
+def _names(content: Any) -> Iterator[str]:
+    """Of all that a JSON value holds, however deep."""
+    left = [content]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            yield from part
+        left.extend(part.values() if isinstance(part, dict) else part if isinstance(part, list) else ())

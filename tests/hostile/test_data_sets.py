@@ -214,9 +214,19 @@ def bad_utf8():
     return parquet(pa.table({"midi": pa.StructArray.from_arrays([midi, names], ["bytes", "path"])}))
 
 
+def a_value_in_all_rows(bytes_of_value, rows):
+    """The value is stored once, and is larger than all that the file may hold."""
+    value = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array([bytes(bytes_of_value)]))
+    sink = pa.BufferOutputStream()
+    how = {"compression": "zstd", "use_dictionary": True, "dictionary_pagesize_limit": 2**31 - 1}
+    pq.write_table(pa.table({"midi": value}), sink, store_schema=False, **how)
+    return sink.getvalue().to_pybytes()
+
+
 BAD_PARQUET = {
     "more rows than bytes": (lambda: parquet({"midi": pa.nulls(3_000_000, pa.binary())}), "rows in"),
     "dictionary of a large value": (lambda: parquet({"midi": [bytes(1 << 16)] * 130}), "unpacks to more than"),
+    "a large value in all rows": (lambda: a_value_in_all_rows(80 << 20, 16), "unpacks to more than"),
     "other text than UTF-8": (bad_utf8, "damaged"),
     "no Parquet": (lambda: b"PAR1 no Parquet PAR1", "not whole Parquet"),
     "no MIDI": (lambda: parquet({"text": ["a"]}), "needs one column of MIDI"),
@@ -233,6 +243,29 @@ def test_parquet_that_holds_more_than_it_can_is_refused(load, refused, name, mon
     make, problem = BAD_PARQUET[name]
     with refused("bob", problem):
         rows_of(load({"train.parquet": make()}))
+
+
+def test_a_bomb_is_not_unpacked_to_be_measured(tmp_path):
+    (tmp_path / "train.parquet").write_bytes(a_value_in_all_rows(80 << 20, 16))
+    before = pa.total_allocated_bytes(), pa.default_memory_pool().max_memory()
+    with pytest.raises(ValueError, match="unpacks to more than"):
+        load_corpus(tmp_path)
+    assert pa.default_memory_pool().max_memory() <= max(before[1], before[0] + (200 << 20))
+
+
+@pytest.mark.parametrize("name", ["train.parquet", "README.md", "dataset_info.json"])
+def test_a_link_in_a_folder_leads_to_no_file_elsewhere(name, songs, tmp_path, refused):
+    folder, outside = tmp_path / "bob", tmp_path / "outside"
+    if name == "dataset_info.json":
+        Dataset.from_dict({"midi": [b"MThd"]}).save_to_disk(folder)
+        shutil.move(folder / name, outside)
+    else:
+        folder.mkdir()
+        (folder / "test.parquet").write_bytes(songs)
+        outside.write_bytes(songs)
+    (folder / name).symlink_to(outside)
+    with refused(str(folder / name), "link"):
+        load_corpus(folder)
 
 
 def test_files_of_other_columns_and_missing_shards_are_refused(load, refused, songs):

@@ -16,6 +16,11 @@ from neuromusic_hf.models.adapters import AutoMusicModel
 from neuromusic_hf.models.checked import check_adapter_config, check_configs, check_sizes, read_weights
 
 
+def short(value):
+    """How pytest calls a value."""
+    return str(value)[:40]
+
+
 def loads(folder):
     """Every way that a model of a folder is loaded by, which have one check in common."""
     folder = str(folder)
@@ -46,17 +51,21 @@ def test_the_honest_one_passes(evil):
         ("num_experts", 10**9, "num_experts"),
         ("n_embd", 2**41, "n_embd"),
         ("anything", {"num_hidden_layers": [10**9]}, "num_hidden_layers"),
+        ("num_labels", 10**9, "num_labels"),
+        ("id2label", {str(index): "x" for index in range(20_000)}, "id2label"),
+        ("anything", {"_attn_implementation": "stranger/kernel"}, "another repository"),
         ("to_dict", "x", "to_dict"),
         ("attn_implementation", "stranger/kernel", "another repository"),
+        ("quantization_config", {"quant_method": "gptq", "bits": 4}, "quantization_config"),
         ("_attn_implementation", "stranger/kernel@main:flash", "another repository"),
         ("transformers_weights", "../other.safetensors", "../other.safetensors"),
         ("auto_map", {"AutoModelForCausalLM": "other/place--modeling.Model"}, "other/place"),
     ],
-    ids=str,
+    ids=short,
 )
 def test_a_config_is_measured_first(name, value, reason, evil, never_built, refused):
     change(evil / "config.json", **{name: value})
-    for load in loads(evil)[:3]:
+    for load in loads(evil):
         with refused(str(evil / "config.json"), reason):
             load()
 
@@ -67,8 +76,7 @@ def test_a_config_is_measured_first(name, value, reason, evil, never_built, refu
 )
 def test_a_config_does_not_ask_for_more_than_there_is(name, value, evil, never_built, refused):
     change(evil / "config.json", **{name: value})
-    loads_of_weights = [loads(evil)[0], *loads(evil)[2:]]
-    for load in loads_of_weights:
+    for load in [loads(evil)[0], *loads(evil)[2:]]:
         with refused("config.json", "weights"):
             load()
 
@@ -82,13 +90,16 @@ def test_a_config_does_not_ask_for_more_than_there_is(name, value, evil, never_b
         {"model_type": 7},
         {"n_embd": -32},
         {"n_layer": None},
+        {"dtype": "hub"},
+        {"id2label": [1]},
     ],
-    ids=str,
+    ids=short,
 )
 def test_a_config_that_makes_no_model_is_refused(values, evil, never_built, refused):
     change(evil / "config.json", **values)
-    with refused(str(evil / "config.json")):
-        AutoMusicModel.from_pretrained(str(evil))
+    for load in [loads(evil)[0], *loads(evil)[2:]]:
+        with refused(str(evil / "config.json")):
+            load()
 
 
 def test_weights_of_another_shape_are_named(evil, never_built, refused):
@@ -204,16 +215,24 @@ def test_a_damaged_index_is_refused(content, evil, never_built, refused):
         ("pad_token_id", "os.system"),
         ("eos_token_id", [[1]]),
         ("num_return_sequences", [1]),
+        ("num_return_sequences", 2),
+        ("num_beam_groups", 2),
+        ("forced_eos_token_id", [10**12]),
+        ("forced_bos_token_id", 5000),
+        ("exponential_decay_length_penalty", [1, 1e308]),
+        ("exponential_decay_length_penalty", ["x"]),
+        ("dola_layers", "high"),
+        ("penalty_alpha", 0.5),
         ("validate", "x"),
         ("__class__", "x"),
         ("compile_config", {"backend": "inductor", "options": {"cpp.cxx": ["/tmp/stranger"]}}),
         ("stop_strings", ["x"] * 1000),
     ],
-    ids=str,
+    ids=short,
 )
 def test_how_it_samples_is_measured(name, value, evil, never_built, refused):
     change(evil / "generation_config.json", **{name: value})
-    for load in loads(evil)[:3]:
+    for load in loads(evil):
         with refused(str(evil / "generation_config.json"), name):
             load()
 
@@ -235,6 +254,14 @@ def test_files_of_a_cache_are_links_and_welcome(honest, tmp_path):
     assert MidiContinuationPipeline.from_pretrained(snapshot).model.num_parameters()
 
 
+def test_a_folder_called_snapshots_is_no_key_to_those_above(honest, tmp_path, secret, refused):
+    snapshot = shutil.copytree(honest, tmp_path / "snapshots" / "evil")
+    (snapshot / "config.json").unlink()
+    (snapshot / "config.json").symlink_to(secret)
+    with refused("config.json", "link"):
+        check_configs(snapshot)
+
+
 def test_code_of_the_repository_is_not_run(evil, stranger, refused, tmp_path):
     for folder in (evil, evil / "custom_generate"):
         folder.mkdir(exist_ok=True)
@@ -246,7 +273,7 @@ def test_code_of_the_repository_is_not_run(evil, stranger, refused, tmp_path):
         load()
     assert not list(tmp_path.rglob("it_ran"))
     change(evil / "config.json", model_type="stranger")
-    for load in loads(evil)[:3]:
+    for load in loads(evil):
         with refused("trust_remote_code=True"):
             load()
 
@@ -293,6 +320,12 @@ def adapter(honest_adapter, tmp_path):
         ("r", 8000),
         ("rank_pattern", {"c_attn": 10**9}),
         ("layer_replication", [[0, 10**9]]),
+        ("layer_replication", [[0, 1]] * 100_000),
+        ("r", 1e9),
+        ("rank_pattern", {"c_attn": 1e9}),
+        ("alpha_pattern", 7),
+        ("exclude_modules", "(" + "[a-z]?" * 40 + ")Z"),
+        ("trainable_token_indices", {"wte.nothing": [1]}),
         ("target_modules", "(a+)+$"),
         ("target_modules", ".*.*.*.*.*.*x"),
         ("rank_pattern", {"(.*)*x": 2}),
@@ -301,7 +334,7 @@ def adapter(honest_adapter, tmp_path):
         ("base_model_name_or_path", ["x"]),
         ("peft_type", 7),
     ],
-    ids=str,
+    ids=short,
 )
 def test_an_adapter_is_measured_first(name, value, adapter, stranger, processor_of, refused):
     change(adapter / "adapter_config.json", **{name: value})
@@ -332,6 +365,16 @@ def test_the_base_of_an_adapter_is_checked_as_any_model(adapter, evil, refused):
     change(evil / "config.json", n_layer=4096)
     with refused(str(evil / "config.json"), "weights"):
         AutoMusicModel.from_pretrained(str(adapter))
+
+
+def test_the_base_on_this_machine_is_not_opened_for_an_adapter_of_the_hub(adapter, evil, secret, hub, refused):
+    (evil / "config.json").unlink()
+    (evil / "config.json").symlink_to(secret)
+    change(adapter / "adapter_config.json", base_model_name_or_path=str(evil))
+    hub.put("bob/lora", {path.name: path.read_bytes() for path in adapter.iterdir()})
+    for load in (loads("bob/lora")[0], *loads("bob/lora")[2:]):
+        with refused("adapter_config.json", "on this machine"):
+            load()
 
 
 @pytest.mark.parametrize("base", ["/etc", "../secret", "~/models", "runs", ""])

@@ -169,6 +169,8 @@ def test_settings_are_measured_before_anything_is_made_of_them(setting, value, e
         {"_model": "[" * 100_000},
         {"_model": 7},
         {"_model": '{"model": {"vocab": {}}, "pre_tokenizer": {"pattern": {"Regex": "(a+)+$"}}}'},
+        {"_model": '{"model": {"vocab": {}}, "pre_tokenizer": {"pattern": {"Regex" : "(?:.|.)*Z"}}}'},
+        {"_model": '{"model": {"vocab": {}}, "normalizer": [{"pattern": {"Reg\\u0065x": "(?:.|.)*Z"}}]}'},
         {"_vocab_base": {f"Pitch_{index}": index for index in range(70_000)}},
         {"_vocab_base": [1, 2]},
         {"_vocab_base": {"Pitch_60": "x"}},

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard, ModelCardData
 
-from neuromusic_hf.hub import Card, Section, code_block, escape
+from neuromusic_hf.hub import Card, Section, code_block, escape, read_card
 
 SECTIONS = [
     Section("about", "A model of 3 layers."),
@@ -120,3 +120,16 @@ def test_code_cannot_leave_its_block():
     markdown = pytest.importorskip("markdown_it").MarkdownIt()
     code = "a: '```'\n<b>\n````\nc"
     assert markdown.render(code_block(code, "yaml")).count("<code") == 1
+
+
+def test_marks_of_anyone_are_read_in_one_go_and_keep_no_card_from_being_written():
+    begin = "<!-- neuromusic_hf: a 000000000000 -->\n"
+    for marks in (begin * 5_000, "<!-- /a -->\n" * 5_000, begin * 5_000 + "<!-- /a -->\n"):
+        text = card().render(marks)
+        assert text.count("A model of 3 layers.") == 1 and card().render(text) == text
+
+
+def test_a_section_into_which_a_mark_was_written_is_its_owner_s():
+    theirs = card().render().replace("Load it.", "Load it.\n<!-- /elsewhere -->")
+    assert [section.name for section in read_card(theirs)[1]] == ["title", "about", "scores"]
+    assert "<!-- /elsewhere -->" in card(NEWER).render(theirs)
