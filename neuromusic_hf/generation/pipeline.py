@@ -47,7 +47,7 @@ class MidiContinuationPipeline(Pipeline):
 
     Args:
         model ([`~transformers.PreTrainedModel`]): a causal language model.
-        processor ([`MidiProcessor`]): saved beside its weights.
+        processor ([`MidiProcessor`], `str` or `Path`, *optional*): its own, or where that is; saved beside its weights.
         kwargs: of [`~transformers.Pipeline`] (`device`, `batch_size`, ...), and defaults for the arguments of calls.
 
     Raises:
@@ -70,7 +70,9 @@ class MidiContinuationPipeline(Pipeline):
     _load_video_processor = False
     _pipeline_calls_generate = True
 
-    def __init__(self, model: PreTrainedModel, processor: MidiProcessor | None = None, **kwargs):
+    def __init__(self, model: PreTrainedModel, processor: MidiProcessor | str | Path | None = None, **kwargs):
+        if isinstance(processor, str | Path):
+            processor = MidiProcessor.from_pretrained(processor)
         processor = processor or find_processor(model)
         check_match(model, processor)
         remember_processor(model, processor)

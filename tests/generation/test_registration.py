@@ -143,3 +143,11 @@ def test_a_processor_of_another_vocabulary_is_refused(bundles):
         pipeline("midi-continuation", model=model, processor=other, device="cpu")
     with pytest.raises(ValueError, match="needs a MidiProcessor"):
         MidiContinuationPipeline(model, other.tokenizer, device="cpu")
+
+
+def test_a_processor_is_taken_from_where_it_is_said_to_be(bundles, processor_of, tmp_path):
+    model = str(bundles["gpt2"])
+    assert pipeline("midi-continuation", model=model, processor=model, device="cpu").processor.vocab_size
+    processor_of("TSD").save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="ids and the processor"):
+        pipeline("midi-continuation", model=model, processor=str(tmp_path), device="cpu")
