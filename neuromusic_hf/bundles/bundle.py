@@ -25,21 +25,8 @@ from ..models.sampling import savable_sampling
 from ..tokenization import MidiProcessor
 from .pipeline_file import add_pipeline_file
 
-WEIGHTS_PATTERNS = ("model*.safetensors", "pytorch_model*.bin", "adapter_model*.*", "*.index.json")
-"""All files that hold weights: an old one of these beside new ones would be loaded in their place."""
-
-BESIDE_WEIGHTS = ("*config.json", "tokenizer.json", "*tokens*.json", "*.py")
-"""Files that decide about the notes, as weights do."""
-
 BUNDLE_NAME = "bundle"
 """The folder of the bundle, in that of a training run."""
-
-RECIPE_NAME = "recipe.yaml"
-RUN_NAME = "run.json"
-"""The record of a finished run; it stands beside a whole bundle only."""
-
-REPORT_NAMES = ("scores.json", "examples")
-"""What a report of the model adds: another model's are not its own."""
 
 
 def save_bundle(model: PreTrainedModel, processor: MidiProcessor, folder: str | Path, **kwargs):

@@ -19,12 +19,12 @@ from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, GENERATION_CONF
 from ..hub import is_hub_id
 from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_object, read_shapes
 from ..models import MusicTransformerConfig
-from .bundle import RECIPE_NAME, RUN_NAME
-from .files import code_files
+from ..tokenization.processing_midi import PROCESSOR_FILE
+from .files import EXAMPLES_NAME, RECIPE_NAME, RUN_NAME, SCORES_NAME, code_files
+from .pipeline_file import PIPELINE_FILE
 
 Kind = TypeVar("Kind")
 
-SCORES_NAME = "scores.json"
 NAMES = {
     "layers": ("num_hidden_layers", "n_layer", "num_layers"),
     "hidden size": ("hidden_size", "n_embd", "d_model"),
@@ -160,9 +160,9 @@ class BundleFacts:
     @property
     def examples(self) -> dict[str, list[str]]:
         """Its examples: names of their files, by what the names share."""
-        folder, found = self.folder / "examples", {}
+        folder, found = self.folder / EXAMPLES_NAME, {}
         for name in sorted(path.name for path in folder.glob("*") if path.is_file()):
-            found.setdefault(name.rpartition(".")[0], []).append(f"examples/{name}")
+            found.setdefault(name.rpartition(".")[0], []).append(f"{EXAMPLES_NAME}/{name}")
         return found
 
     @property
@@ -178,7 +178,7 @@ class BundleFacts:
         return bool(self.code) and self.model_type not in known
 
 
-_OURS = ("midi_continuation.py", "processing_midi.py")
+_OURS = (PIPELINE_FILE, PROCESSOR_FILE)
 """They say where the code of this package is."""
 
 

@@ -8,15 +8,33 @@ from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, PROCESSOR_NAME
 from ..hub import files_in
 from ..hub.bounds import read_object
 
-WEIGHTS = ("model*.safetensors", "adapter_model*.safetensors")
-RECORDS = ("recipe.yaml", "run.json", "scores.json", "examples/*.png", "examples/*.wav", "examples/*.mid")
+RECIPE_NAME = "recipe.yaml"
+RUN_NAME = "run.json"
+"""The record of a finished run; it stands beside a whole bundle only."""
+
+SCORES_NAME = "scores.json"
+EXAMPLES_NAME = "examples"
+REPORT_NAMES = (SCORES_NAME, EXAMPLES_NAME)
+"""What a report of the model adds: another model's are not its own."""
+
+RECORDS = (RECIPE_NAME, RUN_NAME, SCORES_NAME, *(f"{EXAMPLES_NAME}/*.{kind}" for kind in ("png", "wav", "mid")))
 """They tell of the very weights that they stand beside."""
+
+WEIGHTS = ("model*.safetensors", "adapter_model*.safetensors")
+INDEX_OF_WEIGHTS = "model*.safetensors.index.json"
+PICKLED_WEIGHTS = ("pytorch_model*.bin", "adapter_model*.bin", "*.bin.index.json")
+
+WEIGHTS_PATTERNS = (*WEIGHTS, INDEX_OF_WEIGHTS, *PICKLED_WEIGHTS)
+"""All files that hold weights: an old one of these beside new ones would be loaded in their place."""
+
+BESIDE_WEIGHTS = ("*config.json", "tokenizer.json", "*tokens*.json", "*.py")
+"""Files that decide about the notes, as weights do."""
 
 BUNDLE_FILES = (
     *WEIGHTS,
     "config.json",
     "generation_config.json",
-    "model*.safetensors.index.json",
+    INDEX_OF_WEIGHTS,
     "adapter_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -27,13 +45,7 @@ BUNDLE_FILES = (
 )
 """Names of a bundle's files, beside the code that its configs name."""
 
-OF_EARLIER_PUSHES = (
-    *BUNDLE_FILES,
-    "pytorch_model*.bin",
-    "adapter_model*.bin",
-    "*.bin.index.json",
-    "training_args.bin",
-)
+OF_EARLIER_PUSHES = (*BUNDLE_FILES, *PICKLED_WEIGHTS, "training_args.bin")
 """What a bundle stands in place of: other weights would be loaded in its place, and `training_args.bin` can hold a
 token. README.md is merged."""
 

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from ..disk import hash_files, left_out_if_none
 from ..hub import pulled_from
 from ..models.adapters import Adapter
-from .bundle import BESIDE_WEIGHTS
+from .files import BESIDE_WEIGHTS
 
 SHA256_DIGITS = 64
 """A commit has 40."""

@@ -23,10 +23,10 @@ from ..models.adapters import find_processor, load_processor
 from ..models.fit import check_vocabulary
 from ..models.origin import pulled_with
 from ..tokenization import MidiProcessor
-from .bundle import RECIPE_NAME, find_bundle, save_bundle
+from .bundle import find_bundle, save_bundle
 from .card import bundle_card
 from .facts import BundleFacts
-from .files import CONFIGS, OF_EARLIER_PUSHES, RECORDS, WEIGHTS, bundle_files, code_files
+from .files import CONFIGS, OF_EARLIER_PUSHES, RECIPE_NAME, RECORDS, WEIGHTS, bundle_files, code_files
 from .pipeline_file import PIPELINE_FILE, add_pipeline_file
 from .shared_recipe import OF_THIS_MACHINE, shareable_recipe
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ..bundles import ModelIdentity, files_hash, weights_hash
+from ..bundles.files import EXAMPLES_NAME
 from ..disk import read_json, remove_folder, staged_folder, user_path, write_file, write_json
 from ..runs import FinishedRun, RunSettings, piece_label, read_run
 from .run_scores import SCORES_NAME, TABLE_STEM
@@ -18,7 +19,6 @@ from .showcase import choose_exhibits, make_exhibit
 
 logger = logging.getLogger(__name__)
 
-EXAMPLES_NAME = "examples"
 EXAMPLE_SECONDS = 45
 """Of sound: 2 MB."""
 

@@ -14,7 +14,7 @@ import pandas as pd
 from datasets import Dataset
 from tqdm import tqdm
 
-from ..bundles.facts import SCORES_NAME
+from ..bundles.files import SCORES_NAME
 from ..corpora import load_corpus
 from ..corpora.names import find_corpora
 from ..corpora.splits import check_shares

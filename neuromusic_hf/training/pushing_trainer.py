@@ -12,7 +12,7 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError
 from transformers.trainer_utils import HubStrategy, SaveStrategy
 
 from ..bundles import bundle_files, push_bundle, write_card
-from ..bundles.bundle import RECIPE_NAME, RUN_NAME
+from ..bundles.files import RECIPE_NAME, RUN_NAME
 from ..disk import by_main_process, write_json, write_whole
 from ..hub import make_repository
 from .arguments import RunArguments

@@ -10,7 +10,8 @@ from pathlib import Path
 import yaml
 from transformers import TrainerState
 
-from ..bundles.bundle import BUNDLE_NAME, RECIPE_NAME, RUN_NAME
+from ..bundles import BUNDLE_NAME
+from ..bundles.files import RECIPE_NAME, RUN_NAME
 from ..bundles.shared_recipe import PLACES
 from ..corpora.names import split_names
 from ..disk import by_main_process, lock_folder

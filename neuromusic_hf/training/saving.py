@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..bundles.bundle import BESIDE_WEIGHTS, REPORT_NAMES, RUN_NAME, WEIGHTS_PATTERNS
+from ..bundles.files import BESIDE_WEIGHTS, REPORT_NAMES, RUN_NAME, WEIGHTS_PATTERNS
 from ..disk import remove_folder, sync, sync_tree
 from .checkpoints import checkpoint_step, find_checkpoints
 

@@ -11,8 +11,8 @@ from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
 from ..borders.trainer import last_logged_step, unlogged_loss
-from ..bundles import write_card
-from ..bundles.bundle import BUNDLE_NAME, RECIPE_NAME, RUN_NAME
+from ..bundles import BUNDLE_NAME, write_card
+from ..bundles.files import RECIPE_NAME, RUN_NAME
 from ..bundles.pipeline_file import add_pipeline_file
 from ..bundles.shared_recipe import shareable_recipe
 from ..corpora import Provenance
