@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from ..bundles import BUNDLE_NAME
+from ..bundles import public_name
 from ..corpora.names import CORPORA, split_names
 
 OF_THIS_MACHINE = (
@@ -47,8 +46,7 @@ def _without_folders(name: str) -> str:
     path = os.path.expanduser(name)
     if not (os.path.isabs(path) or os.path.exists(path) or name.startswith(".")):
         return name
-    found = Path(os.path.abspath(path))
-    return f"./{found.parent.name if found.name == BUNDLE_NAME else found.name}"
+    return f"./{public_name(path)}"
 
 
 def _without_paths(value: Any) -> Any:
