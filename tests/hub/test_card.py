@@ -7,7 +7,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard, ModelCardData
 
-from neuromusic_hf.hub import Card, Section, code_block, escape
+from neuromusic_hf.hub import Card, Section, code_block, escape, read_card
 
 SECTIONS = [
     Section("about", "A model of 3 layers."),
@@ -95,12 +95,6 @@ def test_a_template_that_nobody_filled_in_is_nobodys_words(word):
     assert word in text and "A model of 3" in text
 
 
-@pytest.mark.parametrize("front", ["---\na: [\n---\n", "---\n- a\n---\n"])
-def test_damaged_metadata_are_refused(front):
-    with pytest.raises(ValueError, match="metadata of README.md"):
-        card().render(front + "# Johann")
-
-
 @pytest.mark.parametrize("mark", ["<!-- /about -->", "<!-- neuromusic_hf: use 0123456789ab -->"])
 def test_a_section_cannot_hold_marks_of_sections(mark):
     with pytest.raises(ValueError, match="mark"):
@@ -120,3 +114,19 @@ def test_code_cannot_leave_its_block():
     markdown = pytest.importorskip("markdown_it").MarkdownIt()
     code = "a: '```'\n<b>\n````\nc"
     assert markdown.render(code_block(code, "yaml")).count("<code") == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "problem"),
+    [
+        ("a: &a [1]\nb: *a", "aliases"),
+        (f"a: {'[' * 30}{']' * 30}", "deeper than 20"),
+        (f"a: {'b' * (1 << 18)}", "letters, limit"),
+        ("- a", "'key: value'"),
+        ("a: [", "no YAML"),
+    ],
+)
+def test_metadata_that_are_damaged_or_too_much_are_refused(head, problem):
+    for read in (card().render, read_card):
+        with pytest.raises(ValueError, match=f"metadata of README.md cannot be read.*{problem}"):
+            read(f"---\n{head}\n---\n")
