@@ -1,6 +1,6 @@
 """Bundles: folders and repositories that hold a model, its processor, and all that belongs to them."""
 
-from .bundle import BUNDLE_NAME, find_bundle, save_bundle
+from .bundle import BUNDLE_NAME, find_bundle, public_name, save_bundle
 from .card import bundle_card, write_card
 from .files import BUNDLE_FILES, bundle_files
 from .identity import ModelIdentity, files_hash, weights_hash
@@ -17,6 +17,7 @@ __all__ = [
     "bundle_files",
     "files_hash",
     "find_bundle",
+    "public_name",
     "push_bundle",
     "push_processor",
     "register_pushing",

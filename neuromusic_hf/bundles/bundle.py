@@ -20,7 +20,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
-from ..disk import user_path
+from ..disk import last_part, user_path
 from ..models.sampling import savable_sampling
 from ..tokenization import MidiProcessor
 from .pipeline_file import add_pipeline_file
@@ -70,6 +70,12 @@ def find_bundle(place: str | Path) -> str:
     if checkpoints and not any(name.endswith(".json") for name in names):
         raise ValueError(f"The run in {folder} left no bundle, as it has not ended: name {' or '.join(checkpoints)}.")
     return folder
+
+
+def public_name(place: str | Path) -> str:
+    """What a path is called where others read it: its last part, and a bundle by the folder of its run."""
+    name = last_part(place)
+    return last_part(user_path(place) / os.pardir) if name == BUNDLE_NAME else name
 
 
 def _holds_model(folder: str) -> bool:

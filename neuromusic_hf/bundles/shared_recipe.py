@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..corpora.names import CORPORA, split_names
 from ..hub import is_hub_id
-from .bundle import BUNDLE_NAME
+from .bundle import public_name
 
 OF_THIS_MACHINE = (
     *("output_dir", "data_dir", "report_to", "run_name", "project"),
@@ -49,8 +48,7 @@ def _without_folders(name: str) -> str:
     is_path = os.path.isabs(path) or os.path.exists(path) or name.startswith(".")
     if not is_path and (os.sep not in name or is_hub_id(name)):
         return name
-    found = Path(os.path.abspath(path))
-    return f"./{found.parent.name if found.name == BUNDLE_NAME else found.name}"
+    return f"./{public_name(path)}"
 
 
 def _without_paths(value: Any) -> Any:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
+from ..disk import last_part
 from .names import CorpusNames, FoundCorpus, find_corpora
 from .repository import Repository, open_hub
 from .saved import has_splits
@@ -78,7 +79,7 @@ def provenance_of_found(
         repository ([`Repository`], *optional*): that of a dataset on the Hub.
         config (`str`, *optional*): its configuration.
     """
-    name = PurePath(corpus.name).name
+    name = last_part(corpus.name)
     if (builder := corpus.builder) is not None:
         splits = OFFICIAL if builder.OFFICIAL_SPLITS else SPLIT_VERSION
         return Provenance(name, builder.LICENCE, builder.DATASET, builder.SOURCE, builder.CITATION, splits)

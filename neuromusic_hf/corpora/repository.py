@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
-import yaml
 from huggingface_hub import HfApi, RepoFile, ResolvedRevision, get_cached_repo_tree, snapshot_download
 from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
-from ..hub import CARD_NAME, telling_faults
+from ..hub import CARD_NAME, split_card, telling_faults
 from ..hub.bounds import check_inside
 from .cache import writing_cache
 from .splits import SPLIT_ALIASES, SPLIT_NAMES
@@ -34,20 +33,13 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_CONFIG = "default"
 MAX_CARD_BYTES = 4 << 20
-MAX_METADATA_LETTERS = 1 << 18
 MAX_FILES = 200_000
-MAX_DEPTH = 20
-"""Of what a card says, in lists within lists."""
 SHOWN_LETTERS = 200
-
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Of plain values alone; ten times as fast where libyaml is there."""
 
 ONLY_PARQUET = (
     "of a dataset only Parquet files are read. The Hub has a Parquet copy of many: revision='refs/convert/parquet'."
 )
 
-FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 SPLIT = re.compile(r"\w+(\.\w+)*")
 SHARD = re.compile(r"(?P<stem>.*)-\d{5}-of-(?P<count>\d{5})")
 SPLIT_OF_SHARD = re.compile(r"(?:.*/)?(?P<split>\w+(?:\.\w+)*)-\d{5}-of-\d{5}.*")
@@ -283,23 +275,11 @@ def _read_metadata(card: Path, name: str) -> dict[str, Any]:
         `ValueError`: it is none.
     """
     _check_card_size(card.stat().st_size, name)
-    front = FRONT.match(card.read_text(encoding="utf-8", errors="replace"))
-    if front is None:
-        return {}
+    text = card.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n")
     try:
-        if len(front[1]) > MAX_METADATA_LETTERS:
-            raise ValueError(f"has {len(front[1])} letters, limit {MAX_METADATA_LETTERS}")
-        depth = 0
-        for event in yaml.parse(front[1], Loader=LOADER):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if isinstance(event, yaml.AliasEvent) or depth > MAX_DEPTH:
-                raise ValueError(f"has aliases, or lists within lists deeper than {MAX_DEPTH}")
-        metadata = yaml.load(front[1], Loader=LOADER) or {}  # noqa: S506
-        if not isinstance(metadata, dict):
-            raise ValueError("is no list of 'key: value' lines")
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        return split_card(text)[0]
+    except ValueError as error:
         raise ValueError(f"The {CARD_NAME} of '{name}' cannot be read, its head {error}.") from error
-    return metadata
 
 
 def _leads_out(path: str) -> bool:

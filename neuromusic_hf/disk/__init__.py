@@ -5,7 +5,7 @@ from .hashing import hash_files
 from .main_process import by_main_process
 from .output_folder import check_output_folder
 from .typed_json import from_json, left_out_if_none, read_json, to_json, write_json
-from .user_path import user_path
+from .user_path import last_part, user_path
 from .whole import remove_folder, size_in_mib, staged_folder, sync, sync_tree, write_file, write_whole
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "check_output_folder",
     "from_json",
     "hash_files",
+    "last_part",
     "left_out_if_none",
     "lock_folder",
     "read_json",

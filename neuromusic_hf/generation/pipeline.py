@@ -47,7 +47,7 @@ class MidiContinuationPipeline(Pipeline):
 
     Args:
         model ([`~transformers.PreTrainedModel`]): a causal language model.
-        processor ([`MidiProcessor`], `str` or `Path`, *optional*): its own, or where that is; saved beside its weights.
+        processor ([`MidiProcessor`], `str` or `Path`, *optional*): its own, or where that lies; else found beside it.
         kwargs: of [`~transformers.Pipeline`] (`device`, `batch_size`, ...), and defaults for the arguments of calls.
 
     Raises:

@@ -1,6 +1,6 @@
 """The Hugging Face Hub, as every room meets it: what is pushed, and what is pulled."""
 
-from .card import CARD_NAME, TAGS, Card, Section, read_card
+from .card import CARD_NAME, TAGS, Card, Section, read_card, split_card
 from .markdown import address, code_block, escape, link_to, table
 from .patterns import choose, files_in
 from .pull import NotOnHubError, PullError, check_revision, find_file, pulled_from, resolve_commit, telling_faults
@@ -30,6 +30,7 @@ __all__ = [
     "read_card",
     "resolve_commit",
     "shipped_code",
+    "split_card",
     "table",
     "telling_faults",
 ]

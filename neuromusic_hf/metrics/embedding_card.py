@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -11,6 +11,7 @@ from ..bundles.card_records import citation, data, versions
 from ..bundles.facts import BundleFacts, told
 from ..bundles.licences import strictest
 from ..corpora.names import split_names
+from ..disk import last_part
 from ..hub import TAGS, Card, Section, code_block, escape, is_hub_id
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def public_training(training: dict[str, Any]) -> dict[str, Any]:
     named = told(training, str, "source", "corpus")
     if named is None:
         return training
-    names = "+".join(name if is_hub_id(name) else PurePath(name).name for name in split_names(named))
+    names = "+".join(name if is_hub_id(name) else last_part(name) for name in split_names(named))
     return {**training, "source": {**training["source"], "corpus": names}}
 
 

@@ -4,12 +4,11 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from markupsafe import escape
 
-from ..bundles import BUNDLE_NAME
+from ..bundles import public_name
 from ..corpora.names import CORPORA, split_names
 from ..hub import is_hub_id
 from ..runs import RunSettings
@@ -34,11 +33,11 @@ class PublicNames:
 
     def _of_run(self, run: RunSettings) -> Iterator[tuple[str, str]]:
         if run.model.is_of_folder:
-            yield run.model.name, _last_part(run.model.name)
+            yield run.model.name, public_name(run.model.name)
         for source in run.pieces.sources:
             yield from _names_in(source).items()
         if run.output.soundfont is not None:
-            yield run.output.soundfont, _last_part(run.output.soundfont)
+            yield run.output.soundfont, public_name(run.output.soundfont)
 
     def replace(self, text: str) -> str:
         """A text in which no path stands."""
@@ -47,7 +46,7 @@ class PublicNames:
         for path in sorted(self._names, key=len, reverse=True):
             if os.sep in path:
                 text = text.replace(path, self._names[path])
-        return PATH_IN_TEXT.sub(lambda match: _last_part(match[0]), text)
+        return PATH_IN_TEXT.sub(lambda match: public_name(match[0]), text)
 
     def replace_in_page(self, page: str, record: dict[str, Any]) -> str:
         """
@@ -89,7 +88,7 @@ def _texts(value: Any) -> Iterator[str]:
 def _names_in(text: str) -> dict[str, str]:
     """Of corpora, or files, that may be joined."""
     names = [name for name in split_names(text) if name not in CORPORA and _is_local(name)]
-    shared = {name: _last_part(name) for name in names}
+    shared = {name: public_name(name) for name in names}
     whole = "+".join(shared.get(name, name) for name in split_names(text))
     return {**shared, **({text: whole} if whole != text else {})}
 
@@ -97,8 +96,3 @@ def _names_in(text: str) -> dict[str, str]:
 def _is_local(name: str) -> bool:
     path = os.path.expanduser(name)
     return os.path.exists(path) or (("/" in name or os.sep in name) and not is_hub_id(name))
-
-
-def _last_part(path: str) -> str:
-    found = Path(os.path.abspath(os.path.expanduser(path)))
-    return found.parent.name if found.name == BUNDLE_NAME else found.name

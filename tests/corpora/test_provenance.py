@@ -28,7 +28,7 @@ def test_builders_say_where_their_music_comes_from(name, licence, splits):
     assert found.dataset is None or "/" in found.dataset
 
 
-def test_of_a_path_only_its_name_is_told(midi_folder, tmp_path, cache_dir):
+def test_of_a_path_only_its_name_is_told(midi_folder, tmp_path, cache_dir, monkeypatch):
     corpus = load_corpus(midi_folder, cache_dir=cache_dir, split_shares=(0.6, 0.2, 0.2))
     corpus.save_to_disk(tmp_path / "saved")
     (tmp_path / "shards").mkdir()
@@ -45,3 +45,7 @@ def test_of_a_path_only_its_name_is_told(midi_folder, tmp_path, cache_dir):
         "bach": SPLIT_VERSION,
     }
     assert str(tmp_path) not in repr(told) and corpus.provenance == told[:1]
+    monkeypatch.chdir(midi_folder)
+    monkeypatch.setenv("HOME", str(midi_folder.parent))
+    names = {place: provenance_of(place)[0].name for place in (".", "../midi folder", "~/midi folder", "~")}
+    assert names == dict.fromkeys(list(names)[:3], "midi folder") | {"~": "home"}

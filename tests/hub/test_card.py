@@ -95,12 +95,6 @@ def test_a_template_that_nobody_filled_in_is_nobodys_words(word):
     assert word in text and "A model of 3" in text
 
 
-@pytest.mark.parametrize("front", ["---\na: [\n---\n", "---\n- a\n---\n"])
-def test_damaged_metadata_are_refused(front):
-    with pytest.raises(ValueError, match="metadata of README.md"):
-        card().render(front + "# Johann")
-
-
 @pytest.mark.parametrize("mark", ["<!-- /about -->", "<!-- neuromusic_hf: use 0123456789ab -->"])
 def test_a_section_cannot_hold_marks_of_sections(mark):
     with pytest.raises(ValueError, match="mark"):
@@ -133,3 +127,19 @@ def test_a_section_into_which_a_mark_was_written_is_its_owner_s():
     theirs = card().render().replace("Load it.", "Load it.\n<!-- /elsewhere -->")
     assert [section.name for section in read_card(theirs)[1]] == ["title", "about", "scores"]
     assert "<!-- /elsewhere -->" in card(NEWER).render(theirs)
+
+
+@pytest.mark.parametrize(
+    ("head", "problem"),
+    [
+        ("a: &a [1]\nb: *a", "aliases"),
+        (f"a: {'[' * 30}{']' * 30}", "deeper than 20"),
+        (f"a: {'b' * (1 << 18)}", "letters, limit"),
+        ("- a", "'key: value'"),
+        ("a: [", "no YAML"),
+    ],
+)
+def test_metadata_that_are_damaged_or_too_much_are_refused(head, problem):
+    for read in (card().render, read_card):
+        with pytest.raises(ValueError, match=f"metadata of README.md cannot be read.*{problem}"):
+            read(f"---\n{head}\n---\n")
