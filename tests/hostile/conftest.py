@@ -1,6 +1,7 @@
 """Bundles of a stranger, and a watch over what happens while they are refused."""
 
 import json
+import os
 import shutil
 import sys
 from contextlib import contextmanager
@@ -43,9 +44,19 @@ EVENTS = []
 _WATCHES = []
 
 
+_HEARD = {
+    "import": lambda name, *_: name,
+    "open": lambda path, *_: path if isinstance(path, int) else os.path.realpath(os.fsdecode(path)),
+    "socket.connect": lambda _, address: tuple(address[:2]),
+    "socket.getaddrinfo": lambda host, port, *_: (host, port),
+    **dict.fromkeys(("subprocess.Popen", "os.system", "os.posix_spawn"), lambda command, *_: command),
+}
+"""By event: what is written of its arguments."""
+
+
 def _hear(event, arguments):
-    if _WATCHES and event in ("import", "open", "socket.connect", "subprocess.Popen", "os.system", "os.posix_spawn"):
-        EVENTS.append((event, str(arguments[0] if event != "socket.connect" else arguments[1])))
+    if _WATCHES and event in _HEARD:
+        EVENTS.append((event, _HEARD[event](*arguments)))
 
 
 sys.addaudithook(_hear)
@@ -95,9 +106,9 @@ def secret(tmp_path):
 
 
 @pytest.fixture
-def refused(tmp_path, secret, monkeypatch):
+def refused(tmp_path, secret, monkeypatch, hub_server):
     """Expects a refusal that says all of `parts`; nothing is imported, opened, run or fetched on its way."""
-
+    places = [(host, hub_server.server_port) for host in ("127.0.0.1", "localhost", "::1")]
     monkeypatch.setattr("builtins.input", lambda *args: pytest.fail("asked"))
 
     @contextmanager
@@ -115,10 +126,11 @@ def refused(tmp_path, secret, monkeypatch):
         imported = {name.partition(".")[0] for event, name in EVENTS if event == "import"}
         assert not imported & {"stranger", "this", "antigravity"}
         assert not (tmp_path / "it_ran").exists()
-        assert not [name for event, name in EVENTS if event == "open" and name == str(secret)]
+        opened = [path for event, path in EVENTS if event == "open" and path == os.path.realpath(secret)]
+        assert not opened, opened
         ran = [each for each in EVENTS if each[0] in ("subprocess.Popen", "os.system", "os.posix_spawn")]
         assert not ran, ran
-        fetched = [name for event, name in EVENTS if event == "socket.connect" and "127.0.0.1" not in name]
+        fetched = [place for event, place in EVENTS if event.startswith("socket.") and place not in places]
         assert not fetched, fetched
 
     return refuse
