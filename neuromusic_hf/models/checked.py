@@ -29,7 +29,7 @@ from ..hub import find_file
 from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_object, read_shapes, shown
 from ..ranges import Range
 
-COUNTS = re.compile(r".*(layer|head|expert|block|stage|group)s?", re.IGNORECASE)
+COUNTS = re.compile(r".*(layer|head|expert|block|stage|group|label)s?", re.IGNORECASE)
 """Names of numbers in a config of which each is at least an object in memory."""
 
 MOST_PARTS = Range(-1, most=16_384)
@@ -270,11 +270,25 @@ def check_keys(info: dict[str, Any], name: str):
             )
 
 
-def _check_config(config: dict, path: Path, name: str):
+def check_numbers(config: dict, source: str | Path):
+    """
+    Checks that no number of a config asks for more parts than any model has.
+
+    Args:
+        config (`dict`): whole, or some of it.
+        source (`str` or `Path`): what errors call it.
+
+    Raises:
+        `ValueError`: one does.
+    """
     for key, value in _numbers(config):
         numbers = MOST_PARTS if COUNTS.fullmatch(key) else SIZES
         if value not in numbers:
-            raise ValueError(f"{path}: {shown(key)}={shown(value)} must be {numbers}.")
+            raise ValueError(f"{source}: {shown(key)}={shown(value)} must be {numbers}.")
+
+
+def _check_config(config: dict, path: Path, name: str):
+    check_numbers(config, path)
     for key, value in config.items():
         if callable(getattr(PreTrainedConfig, key, None)):
             raise ValueError(f"{path}: {shown(key)} is no setting of a model.")
