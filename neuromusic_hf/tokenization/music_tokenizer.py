@@ -122,7 +122,8 @@ def create_music_tokenizer(name: str = "REMI", **overrides) -> MusicTokenizer:
             Arguments of `miditok.TokenizerConfig` that replace the field's settings.
 
     Raises:
-        `ValueError`: the class is unknown, a setting is out of its range, or it does not fit, as [`check_usable`] says.
+        `ValueError`: the class is unknown, a setting is out of its range, or it does not fit, as [`check_usable`]
+            says.
     """
     cls = music_tokenizer_class(name)
     settings = FIELD_SETTINGS | (STRUCTURED_SETTINGS if issubclass(cls, miditok.Structured) else {}) | overrides

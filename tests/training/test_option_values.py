@@ -9,8 +9,8 @@ import yaml
 
 from neuromusic_hf.models import build_model, check_model
 from neuromusic_hf.ranges import Range, check_ranges
-from neuromusic_hf.training import DataArguments, ModelArguments, RunArguments, parse_recipe
 from neuromusic_hf.tokenization import create_music_tokenizer
+from neuromusic_hf.training import DataArguments, ModelArguments, RunArguments, parse_recipe
 from neuromusic_hf.training.option_values import RANGES
 
 GROUPS = (ModelArguments, DataArguments, RunArguments)
