@@ -288,11 +288,25 @@ def check_keys(info: dict[str, Any], name: str):
             )
 
 
-def _check_config(config: dict, path: Path, name: str):
+def check_numbers(config: dict, source: str | Path):
+    """
+    Checks that no number of a config asks for more parts than any model has.
+
+    Args:
+        config (`dict`): whole, or some of it.
+        source (`str` or `Path`): what errors call it.
+
+    Raises:
+        `ValueError`: one does.
+    """
     for key, value in _numbers(config):
         numbers = MOST_PARTS if COUNTS.fullmatch(key) else SIZES
         if value not in numbers:
-            raise ValueError(f"{path}: {shown(key)}={shown(value)} must be {numbers}.")
+            raise ValueError(f"{source}: {shown(key)}={shown(value)} must be {numbers}.")
+
+
+def _check_config(config: dict, path: Path, name: str):
+    check_numbers(config, path)
     for key in config:
         if callable(getattr(PreTrainedConfig, key, None)):
             raise ValueError(f"{path}: {shown(key)} is no setting of a model.")

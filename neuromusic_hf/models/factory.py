@@ -12,7 +12,7 @@ from ..hub.pull import given
 from ..imports import import_class, is_import_path
 from ..tokenization import MidiProcessor
 from .adapters import Adapter, AutoMusicModel
-from .checked import load_config
+from .checked import check_numbers, load_config
 from .fit import check_vocabulary, check_vocabulary_size, longest_context
 from .origin import remember_processor
 from .sampling import write_sampling
@@ -78,6 +78,7 @@ def build_model(
         `ImportError`: they are an adapter's, and peft is not installed.
     """
     name = os.path.expanduser(name)
+    check_numbers(sizes, f"The sizes of {name}")
     new_sizes = sizes if context_length is None else {"max_position_embeddings": context_length, **sizes}
     if name in CONFIG_MAPPING:
         config = AutoConfig.for_model(name, **_config_arguments(name, processor, new_sizes))
@@ -130,6 +131,7 @@ def check_model(
         [`PullError`]: the config of a Hub id cannot be pulled.
     """
     name = os.path.expanduser(name)
+    check_numbers(sizes, f"The sizes of {name}")
     if name in CONFIG_MAPPING or _imported_class(name) is not None:
         try:
             with torch.device("meta"):

@@ -13,8 +13,12 @@ from ..corpora.names import CORPORA, split_names
 from ..hub import is_hub_id
 from ..runs import RunSettings
 
-PATH_IN_TEXT = re.compile(r"(?<![\w/\\:.])(?:~|[A-Za-z]:)?[/\\][^\s/\\'\"<>]+[/\\][^\s'\"<>:,;()]+")
-"""A whole path in the words of an error."""
+BEFORE = r"(?<![\w/\\.])(?:file://[^\s/'\"<>]*|~|\.{1,2}|[A-Za-z]:|\\)?"
+PATH_IN_TEXT = re.compile(
+    rf"(?<=['\"]){BEFORE}[/\\][^/\\'\"<>\n]+[/\\][^'\"<>\n]+(?=['\"])"
+    rf"|{BEFORE}[/\\][^\s/\\'\"<>]+[/\\][^\s'\"<>:,;()]+"
+)
+"""A whole path in the words of an error; where it is quoted, with its blanks."""
 
 
 class PublicNames:
@@ -46,7 +50,7 @@ class PublicNames:
         for path in sorted(self._names, key=len, reverse=True):
             if os.sep in path:
                 text = text.replace(path, self._names[path])
-        return PATH_IN_TEXT.sub(lambda match: public_name(match[0]), text)
+        return PATH_IN_TEXT.sub(lambda match: public_name(match[0].replace("\\", "/")), text)
 
     def replace_in_page(self, page: str, record: dict[str, Any]) -> str:
         """

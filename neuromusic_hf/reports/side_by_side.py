@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..disk import check_output_folder, from_json, read_json, to_json, user_path, write_whole
+from ..hub.markdown import escape
 from ..metrics import COMPARISONS
 from .pictures import plot_scores
 from .run_scores import SCORES_NAME
@@ -187,11 +188,11 @@ def _titles(runs: list[ScoredRun]) -> dict[str, str]:
 
 
 def _markdown(runs: list[ScoredRun], titles: dict[str, str]) -> list[str]:
-    heads = ["", "run", *titles.values(), "pieces", "token errors", "beyond originals"]
+    heads = ["", "run", *map(escape, titles.values()), "pieces", "token errors", "beyond originals"]
     lines = [_row(heads), _row(["---"] * len(heads))]
     for number, run in enumerate(runs, 1):
         pieces = sorted({score.num_pieces for score in run.scores.values()})
-        cells = [f"{number}", run.label, *(_cell(run.scores.get(name)) for name in titles)]
+        cells = [f"{number}", escape(run.label), *(_cell(run.scores.get(name)) for name in titles)]
         token_errors, novelty = run.record.token_errors, run.record.novelty
         rest = ["/".join(map(str, pieces)), _rate(token_errors and token_errors.token_error_rate)]
         lines.append(_row([*cells, *rest, _rate(novelty and novelty.share_beyond_originals)]))
@@ -199,7 +200,7 @@ def _markdown(runs: list[ScoredRun], titles: dict[str, str]) -> list[str]:
 
 
 def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(cells)} |"
 
 
 def _cell(score: ScoreRecord | None) -> str:
@@ -232,7 +233,7 @@ def _disagreements(runs: list[ScoredRun]) -> list[str]:
         for name, keys in MUST_AGREE.items()
         if len({json.dumps(_at(to_json(run.record.settings), keys), sort_keys=True) for run in runs}) > 1
     ]
-    different += [f"what {name} compares" for name in _unlike(runs)]
+    different += [f"what {name} compares" for name in map(escape, _unlike(runs))]
     if not different:
         return []
     return ["", f"**These runs differ in {', '.join(different)}: their scores cannot be compared as they stand.**"]

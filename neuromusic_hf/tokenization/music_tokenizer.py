@@ -122,11 +122,15 @@ def create_music_tokenizer(name: str = "REMI", **overrides) -> MusicTokenizer:
             Arguments of `miditok.TokenizerConfig` that replace the field's settings.
 
     Raises:
-        `ValueError`: the class is unknown, or it does not fit, as [`check_usable`] says.
+        `ValueError`: the class is unknown, a setting is out of its range, or it does not fit, as [`check_usable`]
+            says.
     """
     cls = music_tokenizer_class(name)
     settings = FIELD_SETTINGS | (STRUCTURED_SETTINGS if issubclass(cls, miditok.Structured) else {}) | overrides
-    tokenizer = cls(TokenizerConfig(**settings))
+    config = TokenizerConfig(**settings)
+    # As it would be saved, so that what can be made can be loaded.
+    check_bounds({"config": json.loads(json.dumps(config.to_dict(serialize=True)))}, cls, f"The settings of {name}")
+    tokenizer = cls(config)
     check_usable(tokenizer)
     return tokenizer
 

@@ -17,11 +17,11 @@ STEPS = Range(1, "optimizer steps")
 STEPS_OR_SHARE = Range(1, "optimizer steps", share_of="the run")
 
 MODEL_RANGES = {
-    "hidden_size": Range(1, "numbers in a vector"),
-    "num_hidden_layers": Range(1, "layers"),
-    "num_attention_heads": Range(1, "heads"),
-    "intermediate_size": Range(1, "numbers in a vector"),
-    "vocab_size": Range(1, "ids"),
+    "hidden_size": Range(1, "numbers in a vector", most=2**17),
+    "num_hidden_layers": Range(1, "layers", most=2**14),
+    "num_attention_heads": Range(1, "heads", most=2**14),
+    "intermediate_size": Range(1, "numbers in a vector", most=2**20),
+    "vocab_size": Range(1, "ids", most=2**20),
     **SAMPLING_RANGES,
 }
 

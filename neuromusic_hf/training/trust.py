@@ -68,6 +68,11 @@ def refuse_acts(recipe: Mapping[str, Any]):
             f"resume_from_checkpoint: {checkpoint} counts on the command line alone: a recipe may say last, which is "
             "a checkpoint of the run itself."
         )
+    if checkpoint and recipe.get("output_dir"):
+        raise ValueError(
+            "resume_from_checkpoint: last counts on the command line alone, as the recipe chooses output_dir, "
+            "and what lies there may not be yours."
+        )
 
 
 def refuse_code(recipe: Mapping[str, Any]):

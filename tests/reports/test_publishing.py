@@ -173,6 +173,23 @@ def test_no_path_stays_in_a_page(published, home):
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "public"),
+    [
+        ("cannot open:/scratch/alice/a.mid", "cannot open:a.mid"),
+        ("file:///scratch/alice/a.mid is damaged", "a.mid is damaged"),
+        ("in ../alice/secret/x", "in x"),
+        ("../alice/x", "x"),
+        ("./alice/x: no", "x: no"),
+        (r"\\srv\alice\x is gone", "x is gone"),
+        ("'/scratch/alice smith/my music/a b.mid' is damaged", "'a b.mid' is damaged"),
+        ("https://a.b/c/d and AC/DC, 3/4, and/or", "https://a.b/c/d and AC/DC, 3/4, and/or"),
+    ],
+)
+def test_paths_of_any_form_are_their_last_part(published, text, public):
+    assert PublicNames(published.run.settings).replace(text) == public
+
+
 def test_continuations_are_pushed_and_pulled_again(hub, offline, published, midi_folder, call_script):
     run, report = published.run, published.report
     call_script("push_continuations", run.folder, "alice/x-test", "--report", report, "--private", "--tag", "v1")

@@ -6,6 +6,7 @@ import shutil
 import matplotlib.image
 import pytest
 
+from neuromusic_hf.hub.markdown import escape
 from neuromusic_hf.metrics import COMPARISONS
 from neuromusic_hf.reports import compare_runs
 
@@ -54,6 +55,18 @@ def test_the_table_and_the_picture_hold_all_runs_in_order(scored, other, tmp_pat
     assert second["Harmony"] == "–" and second["token errors"] == "–"
     assert "cannot be compared" not in table.read_text()
     assert matplotlib.image.imread(table.with_suffix(".png"))[..., :3].std() > 0.01
+
+
+def test_names_of_strangers_are_text_in_the_table(scored, other, tmp_path):
+    evil = "![x](https://mallory.example/x.png) <img src=x> `a` | b"
+
+    def change(record):
+        record["model"] = {"name": evil}
+        record["scores"]["own_kl"] = record["scores"]["pitch_kl"]
+        record["settings"]["comparisons"]["own_kl"] = {"title": evil, "feature": "a.b", "distance": "c.d"}
+
+    text = compare_runs([scored.folder, other(change=change)], tmp_path / "comparison").read_text()
+    assert text.count(escape(evil)) == 2 and "<img" not in text and "![x]" not in text
 
 
 def test_runs_that_cannot_be_compared_are_named_as_such(scored, other, tmp_path):

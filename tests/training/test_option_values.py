@@ -7,7 +7,9 @@ from dataclasses import fields
 import pytest
 import yaml
 
+from neuromusic_hf.models import build_model, check_model
 from neuromusic_hf.ranges import Range, check_ranges
+from neuromusic_hf.tokenization import create_music_tokenizer
 from neuromusic_hf.training import DataArguments, ModelArguments, RunArguments, parse_recipe
 from neuromusic_hf.training.option_values import RANGES
 
@@ -59,6 +61,32 @@ def test_seeds_are_those_that_numpy_takes(parse, name, seed):
     with pytest.raises(ValueError, match=f"{name}={seed} must be at least 0 and at most 4294967295"):
         parse(f"--{name}", seed)
     assert parse(f"--{name}", str(2**32 - 1))
+
+
+@pytest.mark.parametrize("name", ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"])
+@pytest.mark.parametrize("value", [10**6 * 20, 10**9])
+def test_sizes_of_a_model_are_bounded(parse, name, value):
+    with pytest.raises(ValueError, match=f"{name}={value} must be"):
+        parse(f"--{name}", str(value))
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"num_labels": 10**9}, {"n_layer": 10**9}, {"num_attention_heads": 10**9}], ids=list
+)
+def test_what_else_a_config_counts_is_bounded(processor_of, sizes):
+    for build in (check_model, build_model):
+        with pytest.raises(ValueError, match=next(iter(sizes))):
+            build("gpt2", processor_of("REMI"), **sizes)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"num_tempos": 2 * 10**8}, {"num_velocities": 10**9}, {"beat_res": {(0, 10**9): 8}}],
+    ids=str,
+)
+def test_settings_of_a_tokenizer_are_bounded(settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        create_music_tokenizer("REMI", **settings)
 
 
 def test_the_dataclasses_check_too(tmp_path):

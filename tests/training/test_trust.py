@@ -93,6 +93,12 @@ def test_recipes_of_earlier_bundles_and_harmless_values_are_taken(parse):
     parse(trust_remote_code=False, push_to_hub=False, resume_from_checkpoint="last")
 
 
+def test_a_recipe_does_not_go_on_with_what_lies_where_it_says(parse):
+    with pytest.raises(ValueError, match="resume_from_checkpoint: last counts on the command line alone"):
+        parse(resume_from_checkpoint="last", output_dir="downloaded")
+    parse(output_dir="downloaded")
+
+
 def test_a_token_in_a_recipe_is_refused_and_not_shown(parse):
     for token in ("hf_secret", ["hf_secret"]):
         with pytest.raises(ValueError, match="hub_token is a secret.*HF_TOKEN") as caught:
