@@ -9,7 +9,7 @@ from music import make_score
 from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiProcessor, build_model
-from neuromusic_hf.bundles import ModelIdentity, files_hash, weights_hash
+from neuromusic_hf.bundles import ModelIdentity, files_hash, save_bundle, weights_hash
 from neuromusic_hf.music.excerpts import excerpt
 from neuromusic_hf.reports import ScoringOptions, score_run, write_report
 from neuromusic_hf.runs import (
@@ -34,8 +34,7 @@ def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle")
     torch.manual_seed(0)
     processor = MidiProcessor.from_tokenization("TSD")
-    build_model("gpt2", processor, context_length=64, **ONE_LAYER).save_pretrained(folder)
-    processor.save_pretrained(folder)
+    save_bundle(build_model("gpt2", processor, context_length=64, **ONE_LAYER), processor, folder)
     return folder
 
 

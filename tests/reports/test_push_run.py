@@ -7,7 +7,7 @@ import pytest
 from huggingface_hub import HfApi
 from safetensors.torch import load_file, save_file
 
-from neuromusic_hf.bundles import add_pipeline_file, bundle_files, save_bundle
+from neuromusic_hf.bundles import bundle_files, save_bundle
 from neuromusic_hf.reports import push_run
 
 REPOSITORY = "alice/x"
@@ -19,7 +19,6 @@ def run(bundle, scored, tmp_path):
     """The folder of a training run, with a report on its model, and with much that is nobody's business."""
     folder = tmp_path / "x"
     shutil.copytree(bundle, folder / "bundle")
-    add_pipeline_file(folder / "bundle")
     shutil.copytree(scored.folder, folder / "report")
     shutil.copytree(bundle, folder / "checkpoint-2")
     (folder / "checkpoint-2" / "optimizer.pt").write_text("x")
