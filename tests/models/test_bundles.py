@@ -47,7 +47,8 @@ for folder in sys.argv[2:]:
     (found,) = generate(case["prompt"], max_new_tokens=case["new_tokens"], do_sample=False, return_full_text=False)
     assert found["generated_text"].split() == case["continuation"].split(), (folder, found, case["continuation"])
     prompts = [case["prompt"], "BOS_None"]
-    for prompt, (found,) in zip(prompts, generate(prompts, max_new_tokens=5, do_sample=True, batch_size=2)):
+    five = {"min_new_tokens": 5, "max_new_tokens": 5}
+    for prompt, (found,) in zip(prompts, generate(prompts, do_sample=True, batch_size=2, **five)):
         new = found["generated_text"].removeprefix(prompt)
         assert new.startswith(" ") and tokenizer.decode(tokenizer(new).input_ids) == new, found
 assert not {"neuromusic_hf", "miditok", "symusic"} & set(sys.modules)

@@ -96,7 +96,7 @@ def test_two_that_share_a_name_and_nothing_else_are_not_compared_in_silence(repo
     other = tmp_path / "other"
     write_report(run, score_run(run, ScoringOptions(comparisons=["own_comparisons.OTHER"], num_proc=1)), other)
     text = compare_runs([report, other], tmp_path / "comparison").read_text()
-    assert "differ in what loudness_kl compares: their scores" in text
+    assert r"differ in what loudness\_kl compares: their scores" in text
 
 
 def test_a_function_of_ours_that_was_moved_is_the_same_comparison(report, tmp_path):

@@ -173,7 +173,6 @@ def test_a_file_of_another_kind_is_named(content, tmp_path):
     [
         {"config": {}},
         {"config": {"additional_params": {}, "of_the_future": 1}},
-        {"_model": "{}"},
         {"tokenization": "MMM"},
     ],
     ids=str,

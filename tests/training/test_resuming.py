@@ -297,7 +297,7 @@ def test_a_folder_that_cannot_be_written_to_is_a_clear_error(tmp_path):
 def test_two_processes_stop_together_and_go_on(options, tmp_path):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", SCRIPT]
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    values = {"max_steps": 400, "save_steps": 400, "eval_steps": 400, "per_device_train_batch_size": 2}
+    values = {"max_steps": 5000, "save_steps": 5000, "eval_steps": 5000, "per_device_train_batch_size": 2}
     arguments = options(ddp_backend="gloo", logging_steps=7, disable_tqdm=True, **values)
     log = tmp_path / "log"
     with log.open("w") as output:
@@ -310,7 +310,7 @@ def test_two_processes_stop_together_and_go_on(options, tmp_path):
     [checkpoint] = (tmp_path / "run").glob("checkpoint-*")
     assert {"rng_state_0.pth", "rng_state_1.pth", "progress.json"} <= names(checkpoint), log.read_text()
     step = int(checkpoint.name.partition("-")[2])
-    assert 0 < step < 400 and not (tmp_path / "run" / "bundle").exists()
+    assert 0 < step < 5000 and not (tmp_path / "run" / "bundle").exists()
     end = str(step + 3)
     arguments[arguments.index("--max_steps") + 1] = end
     done = subprocess.run([*launch, *arguments, *LAST], capture_output=True, text=True, env=environment, timeout=300)
