@@ -1,6 +1,7 @@
 """What the Hub reads of a bundle's card: its filters, and its lists of results."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
@@ -12,6 +13,8 @@ from .licences import strictest
 TASK = "text-generation"
 TASK_NAME = "Music generation"
 LANGUAGE_METRICS = {"loss": "nats a token", "nats_per_note": "nats a note", "token_accuracy": "token accuracy"}
+SCORE_FACTS = ("interval", "noise_floor_95", "p_value", "num_pieces")
+"""What the list of results says of a score beside its value."""
 
 
 def card_metadata(facts: BundleFacts, name: str, tags: Iterable[str]) -> dict:
@@ -43,39 +46,33 @@ def _kinds(facts: BundleFacts) -> list[str]:
 
 def _results(facts: BundleFacts) -> list[EvalResult]:
     """Scores and losses as the Hub lists them."""
-    found = []
-    for name, score, title in facts.scored:
-        arguments = {
-            key: score[key] for key in ("interval", "noise_floor_95", "p_value", "num_pieces") if key in score
-        }
-        names, dataset, revision, split = facts.tested_on
-        found.append(
-            EvalResult(
-                task_type=TASK,
-                task_name=TASK_NAME,
-                dataset_type=dataset or names,
-                dataset_name=names,
-                dataset_split=split,
-                dataset_revision=revision,
-                metric_type=name,
-                metric_name=f"{title}, KL in nats",
-                metric_value=score["score"],
-                metric_args=arguments,
-            )
+    *tested, split = facts.tested_on
+    found = [
+        _result(
+            *tested,
+            split,
+            metric_type=name,
+            metric_name=f"{title}, KL in nats",
+            metric_value=score["score"],
+            metric_args={key: score[key] for key in SCORE_FACTS if key in score},
         )
-    names, dataset, revision = facts.trained_on
-    for metric, split, value in facts.measured(LANGUAGE_METRICS) if names else []:
+        for name, score, title in facts.scored
+    ]
+    trained = facts.trained_on
+    for metric, split, value in facts.measured(LANGUAGE_METRICS) if trained[0] else []:
         found.append(
-            EvalResult(
-                task_type=TASK,
-                task_name=TASK_NAME,
-                dataset_type=dataset or names,
-                dataset_name=names,
-                dataset_split=split,
-                dataset_revision=revision,
-                metric_type=metric,
-                metric_name=LANGUAGE_METRICS[metric],
-                metric_value=value,
-            )
+            _result(*trained, split, metric_type=metric, metric_name=LANGUAGE_METRICS[metric], metric_value=value)
         )
     return found
+
+
+def _result(names: str, dataset: str | None, revision: str | None, split: str | None, **metric: Any) -> EvalResult:
+    return EvalResult(
+        task_type=TASK,
+        task_name=TASK_NAME,
+        dataset_type=dataset or names,
+        dataset_name=names,
+        dataset_split=split,
+        dataset_revision=revision,
+        **metric,
+    )

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, GENERATION_CONFIG_NAME, PROCESSOR_NAME
 
+from ..corpora.names import split_names
 from ..hub import is_hub_id
 from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_object, read_shapes
 from ..models import MusicTransformerConfig
@@ -135,7 +136,7 @@ class BundleFacts:
     def tested_on(self) -> tuple[str, str | None, str | None, str | None]:
         """Names of what was continued to be scored, id on the Hub and commit where they are known, and the split."""
         sources = told(self.scores, list, "settings", "run", "pieces", "sources") or []
-        names = " + ".join(str(source) for source in sources) or "unknown"
+        names = " + ".join(name for source in sources for name in split_names(str(source))) or "unknown"
         trained, dataset, revision = self.trained_on
         split = told(self.scores, str, "settings", "run", "pieces", "split")
         return names, *((dataset, revision) if names == trained else (None, None)), split

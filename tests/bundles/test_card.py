@@ -100,6 +100,14 @@ def test_data_sets_and_base_models_of_the_hub_are_named(make_bundle):
     assert "https://huggingface.co/datasets/alice/maestro" in text and "https://huggingface.co/alice/base" in text
 
 
+def test_joined_corpora_have_one_name_in_all_results(make_bundle):
+    run, scores = copy.deepcopy(RUN), copy.deepcopy(SCORES)
+    run["corpora"] = [run["corpora"][0] | {"name": name} for name in ("bach", "folk")]
+    scores["settings"]["run"]["pieces"]["sources"] = ["bach+folk"]
+    results = ModelCard(text_of(make_bundle(run=run, scores=scores))).data.eval_results
+    assert {each.dataset_name for each in results} == {"bach + folk"} and len(results) == 4
+
+
 def test_what_is_missing_is_left_out(make_bundle):
     text = text_of(make_bundle("gpt2", with_records=False))
     headings = [line for line in text.splitlines() if line.startswith("## ")]
