@@ -15,6 +15,7 @@ from .lamd import LamdCorpus
 from .maestro import MaestroCorpus
 from .saved import is_saved
 from .sources import is_archive, is_midi_name
+from .splits import DEFAULT_SPLIT_SHARES, check_shares
 from .walking import walk
 
 CorpusName = str | Path | type[MidiCorpusBuilder]
@@ -49,6 +50,11 @@ class FoundCorpus:
         return self.builder is not None and self.builder.OFFICIAL_SPLITS
 
     @property
+    def split_shares(self) -> tuple[float, float, float]:
+        """Its shares of train, validation and test, if nobody says others."""
+        return DEFAULT_SPLIT_SHARES if self.builder is None else check_shares(self.builder.SPLIT_SHARES)
+
+    @property
     def is_on_hub(self) -> bool:
         """Whether it is a dataset on the Hub."""
         return self.builder is None and self.place is None
@@ -79,6 +85,11 @@ def find_corpora(names: CorpusNames, data_dir: str | Path | None = None) -> list
     if len(set(map(str, each))) < len(each):
         raise ValueError(f"A corpus is named twice in {names!r}.")
     return [_find(name, None if data_dir is None else _absolute(data_dir)) for name in each]
+
+
+def takes_splits(names: CorpusNames, data_dir: str | Path | None = None) -> bool:
+    """Whether any of these corpora may come without official splits; arguments and errors as of [`find_corpora`]."""
+    return not all(corpus.has_official_splits for corpus in find_corpora(names, data_dir))
 
 
 def split_names(text: str) -> list[str]:
