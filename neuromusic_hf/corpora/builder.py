@@ -48,7 +48,7 @@ class Piece:
         path (`str`): names the piece in the rows and in the quarantine report; its path inside the corpus, or a name.
         data (`bytes`, *optional*): the MIDI file.
         refused ([`RefusedFile`], *optional*): why there is no `data`.
-        split (`str`, *optional*): the official split; `None` has it assigned by content hash.
+        split (`str`, *optional*): the official split; `None` has [`load_corpus`] assign one.
         metadata (`dict`, *optional*): values of the builder's `METADATA` columns; missing ones are null.
     """
 
