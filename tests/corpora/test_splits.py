@@ -155,3 +155,6 @@ def test_carved_pieces_stay_in_train_where_their_family_has_to():
         assert set(sides(two, [0, 0, 0])) in ({"train"}, {"test"})
         tested = [Member(official, "test"), Member(carved, "train", ("validation",)), Member(free)]
         assert sides(tested, [0, 0, 0])[0] == "test" and len(set(sides(tested, [0, 0, 0])[1:])) == 1
+        both = [Member(official, "train", ("validation",)), Member(carved, "train", ("validation",))]
+        joined = sides([*both, Member(free)], [0, 0, 0])
+        assert joined == [sides(both, [0, 0])[0]] * 3
