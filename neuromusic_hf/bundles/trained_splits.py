@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..corpora.names import CorpusNames, takes_splits
-from ..corpora.splits import NOTES_HASH, OFFICIAL, SPLIT_VERSION, SPLIT_VERSIONS, CorpusSplits, check_shares
+from ..corpora.names import CorpusNames, find_corpora, takes_splits
+from ..corpora.splits import FAMILIES, NOTES_HASH, OFFICIAL, SPLIT_VERSION, SPLIT_VERSIONS, CorpusSplits, check_shares
 from ..hub import find_file
 from ..hub.bounds import read_object, shown
 from .facts import told
@@ -16,9 +17,21 @@ from .files import RECIPE_NAME, RUN_NAME
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class TrainedSplits(CorpusSplits):
+    """
+    How the corpora were split that a model was trained on.
+
+    Args:
+        corpora (`tuple[str, ...]`): their names.
+    """
+
+    corpora: tuple[str, ...] = ()
+
+
 def splits_of_model(
     model: str | Path, *, revision: str | None = None, token: str | bool | None = None
-) -> CorpusSplits | None:
+) -> TrainedSplits | None:
     """
     Tells how the corpora were split that a model was trained on.
 
@@ -31,7 +44,7 @@ def splits_of_model(
         token (`str` or `bool`, *optional*): for the Hub.
 
     Returns:
-        [`CorpusSplits`], or `None` where nothing tells of its training, or all its corpora had official splits.
+        [`TrainedSplits`], or `None` where nothing tells of its training, or all its corpora had official splits.
 
     Raises:
         [`PullError`]: it is not there.
@@ -43,13 +56,14 @@ def splits_of_model(
     corpora = [each for each in told(run, list, "corpora") or [] if isinstance(each, dict)]
     ours = next((each for each in corpora if told(each, str, "splits") != OFFICIAL), None)
     if corpora and ours is None:
-        return None if "split_shares" in corpora[0] else CorpusSplits(NOTES_HASH)
+        return None if "split_shares" in corpora[0] else TrainedSplits(NOTES_HASH)
     version = told(ours, str, "splits") or told(recipe, str, "split_version") or NOTES_HASH
-    return CorpusSplits(version, _shares(told(ours, list, "split_shares") or told(recipe, list, "split_shares")))
+    shares = _shares(told(ours, list, "split_shares") or told(recipe, list, "split_shares"))
+    return TrainedSplits(version, shares, tuple(told(each, str, "name") or "?" for each in corpora))
 
 
 def settle_splits(
-    corpora: CorpusNames, asked: CorpusSplits, trained: CorpusSplits | None, data_dir: str | Path | None = None
+    corpora: CorpusNames, asked: CorpusSplits, trained: TrainedSplits | None, data_dir: str | Path | None = None
 ) -> CorpusSplits:
     """
     Decides how corpora are split for a model: as asked, else as it was trained with, else as of today. Logs it.
@@ -57,7 +71,7 @@ def settle_splits(
     Args:
         corpora (`str`, `Path`, builder class, or a list of these): as of [`load_corpus`].
         asked ([`CorpusSplits`]): by the user.
-        trained ([`CorpusSplits`], *optional*): from [`splits_of_model`].
+        trained ([`TrainedSplits`], *optional*): from [`splits_of_model`].
         data_dir (`str` or `Path`, *optional*): as of [`load_corpus`].
 
     Returns:
@@ -76,6 +90,14 @@ def settle_splits(
         )
     why = "as the model was trained with" if trained else "the newest, as nothing tells how the model was trained"
     logger.info("Corpus '%s': splits %s, %s.", corpora, splits, "as asked" if asked.version else why)
+    if trained and version == FAMILIES:
+        names = {corpus.public_name for corpus in find_corpora(corpora, data_dir)}
+        if names < set(trained.corpora):
+            logger.warning(
+                "The model was trained on %s, whose families were found together: join them all with +, as a part of "
+                "them alone is split in another way where families reach through several.",
+                shown("+".join(trained.corpora)),
+            )
     return splits
 
 

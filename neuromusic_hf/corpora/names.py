@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..disk import last_part
 from ..hub import is_hub_id
 from ..imports import import_class, is_import_path
 from .builder import MidiCorpusBuilder
@@ -48,6 +49,11 @@ class FoundCorpus:
     def has_official_splits(self) -> bool:
         """Whether it always comes with its splits."""
         return self.builder is not None and self.builder.OFFICIAL_SPLITS
+
+    @property
+    def public_name(self) -> str:
+        """What it is called where others read it: no path of this machine."""
+        return self.name if self.is_on_hub else last_part(self.name)
 
     @property
     def split_shares(self) -> tuple[float, float, float]:

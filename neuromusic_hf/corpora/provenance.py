@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..disk import last_part
 from .names import CorpusNames, FoundCorpus, find_corpora
 from .repository import Repository, open_hub
 from .saved import official_splits
@@ -103,7 +102,7 @@ def provenance_of_found(
         config (`str`, *optional*): its configuration.
         splits ([`CorpusSplits`], *optional*): how it is split as far as it does not say it itself.
     """
-    name, builder = last_part(corpus.name), corpus.builder
+    name, builder = corpus.public_name, corpus.builder
     if builder is not None:
         how = _splits(corpus, builder.OFFICIAL_SPLITS, splits)
         return Provenance(name, builder.LICENCE, builder.DATASET, builder.SOURCE, builder.CITATION, **how)
@@ -112,7 +111,7 @@ def provenance_of_found(
     if repository is None:
         return Provenance(name, **how)
     return Provenance(
-        corpus.name,
+        name,
         licence=_binding(repository.metadata.get("license")),
         dataset=corpus.name,
         source=f"https://huggingface.co/datasets/{corpus.name}",

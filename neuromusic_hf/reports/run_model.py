@@ -8,7 +8,7 @@ from typing import Any
 from transformers.utils import CONFIG_NAME
 
 from ..bundles import splits_of_model
-from ..corpora import CorpusSplits
+from ..bundles.trained_splits import TrainedSplits
 from ..hub import find_file, is_hub_id
 from ..hub.bounds import read_object
 from ..metrics import count_token_errors
@@ -37,7 +37,7 @@ class RunModel:
     place: dict[str, Any] | None = field(default=None, repr=False)
 
     @property
-    def splits(self) -> CorpusSplits | None:
+    def splits(self) -> TrainedSplits | None:
         """How the corpora were split that it was trained on, as far as its files tell; they are read for it."""
         return None if self.place is None else splits_of_model(**self.place)
 
