@@ -133,6 +133,19 @@ def test_the_tokenizer_is_a_plain_one_in_all_else(processor, tmp_path):
         processor.tokenizer(text, padding=True, return_tensors=7)
 
 
+@pytest.mark.parametrize("call", [{"padding": True}, {"truncation": True, "max_length": 3}], ids=str)
+def test_what_a_call_asked_for_is_not_saved(tmp_path, call):
+    fresh = MidiProcessor.from_tokenization("REMI")
+    fresh.save_pretrained(tmp_path / "before")
+    fresh.tokenizer(["Bar_None", "BOS_None Bar_None Bar_None Bar_None"], **call)
+    fresh.save_pretrained(tmp_path / "after")
+    MidiProcessor.from_pretrained(tmp_path / "after").save_pretrained(tmp_path / "again")
+    before, *later = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("before", "after", "again")
+    )
+    assert later == [before, before]
+
+
 def test_tokenizers_saved_before_text_was_additive_still_load(processor, tmp_path):
     processor.save_pretrained(tmp_path)
     for name, key in (("tokenizer.json", "decoder"), ("tokenizer_config.json", "tokenizer_class")):
