@@ -72,6 +72,13 @@ def run_script(path: Path, *arguments: str, folder: Path, variables: dict[str, s
     return start_script(path, *arguments, folder=folder, variables=variables).finish(timeout)
 
 
+def run_code(code: str, *arguments: str, folder: Path, variables: dict[str, str] | None = None) -> Finished:
+    """Runs code as `python -c code arguments` does in a folder, in which it becomes a file; else as [`run_script`]."""
+    path = folder / ".code.py"
+    path.write_text(code)
+    return run_script(path, *arguments, folder=folder, variables=variables or {})
+
+
 def run_in_two_processes(path: Path, *arguments: str, folder: Path, variables: dict[str, str]) -> list[Finished]:
     """Runs a Python file, as [`start_script`], in two processes that know of each other, as torchrun does."""
     store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
