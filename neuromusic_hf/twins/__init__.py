@@ -1,5 +1,8 @@
-"""Twins: pieces that share their melody up to key and tempo."""
+"""Pieces that share their melody, whatever their key, tempo, voicing and instruments: twins, and families of them."""
 
-from .families import Twin, families
+from .alignment import SharedMelody, shared_melody
+from .families import families
+from .finding import Twin, find_twins
+from .melodies import Melody, melody_of
 
-__all__ = ["Twin", "families"]
+__all__ = ["Melody", "SharedMelody", "Twin", "families", "find_twins", "melody_of", "shared_melody"]

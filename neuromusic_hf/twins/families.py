@@ -1,43 +1,28 @@
-"""Pairs of twins, and the families that they are joined into."""
+"""Families: pieces that are joined by twins."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-
-@dataclass(frozen=True)
-class Twin:
-    """
-    Two pieces that share their melody.
-
-    Args:
-        first, second (`int`): the pieces, by their index; the first is the smaller one.
-        notes (`int`): that they share.
-        share (`float`): of the shorter one's line.
-        transposition (`int`): semitones from first to second.
-    """
-
-    first: int
-    second: int
-    notes: int
-    share: float
-    transposition: int
+from .finding import Twin
 
 
 def families(count: int, twins: Iterable[Twin]) -> np.ndarray:
-    """The family of each of `count` pieces, `(count,)` `int64`: the smallest index in it."""
-    parents = list(range(count))
+    """
+    Joins twins, and twins of twins.
 
-    def root(piece: int) -> int:
-        while parents[piece] != piece:
-            parents[piece] = parents[parents[piece]]
-            piece = parents[piece]
-        return piece
+    Args:
+        count (`int`): pieces.
+        twins (iterable of [`Twin`]): pairs of them.
 
-    for twin in twins:
-        first, second = sorted((root(twin.first), root(twin.second)))
-        parents[second] = first
-    return np.array([root(piece) for piece in range(count)], np.int64)
+    Returns:
+        `np.ndarray` of shape `(count,)`, `int64`: of each piece the first one of its family, itself where it has none.
+    """
+    pairs = np.array([(twin.first, twin.second) for twin in twins], np.int64).reshape(-1, 2)
+    links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    label = connected_components(links, directed=False)[1]
+    return np.unique(label, return_index=True)[1][label].astype(np.int64)
