@@ -17,3 +17,35 @@ def make_score(seed: int, num_notes: int = 120) -> Score:
             track.notes.append(Note(time, 240 * int(random.integers(1, 5)), pitch, int(random.integers(30, 120))))
         score.tracks.append(track)
     return score
+
+
+MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
+
+
+def make_song(seed: int, bars: int = 16, tune: int | None = None, harmony: int | None = None) -> Score:
+    """A tune of quarters and eighths that wanders through a scale, and chords and a bass: four tracks, in 4/4."""
+    random = np.random.default_rng([seed if tune is None else tune, 0])
+    score = Score(480)
+    score.tempos.append(Tempo(0, 112))
+    score.time_signatures.append(TimeSignature(0, 4, 4))
+    melody, time, step = Track(program=73), 0, int(random.integers(28, 36))
+    while time < bars * 1920:
+        length = int(random.choice([240, 240, 480, 480, 720]))
+        melody.notes.append(Note(time, length, in_scale(step), 90))
+        time += length
+        step = int(np.clip(step + random.choice([-3, -2, -1, -1, 1, 1, 2, 3, 4]), 24, 44))
+    score.tracks.append(melody)
+    random = np.random.default_rng([seed if harmony is None else harmony, 1])
+    roots = random.integers(0, 7, 2 * bars).tolist()
+    for program, third in ((40, 4), (41, 2), (42, -7)):
+        track = Track(program=program)
+        for half, root in enumerate(roots):
+            for eighth, step in enumerate(random.integers(-1, 2, 4).tolist()):
+                track.notes.append(Note(half * 960 + eighth * 240, 240, in_scale(14 + root + third + step), 60))
+        score.tracks.append(track)
+    return score
+
+
+def in_scale(step: int) -> int:
+    """The pitch of a step of C major, where 35 is the C in the middle."""
+    return int(12 * (step // 7) + MAJOR[step % 7])

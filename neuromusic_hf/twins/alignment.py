@@ -9,7 +9,7 @@ import numpy as np
 from rapidfuzz.distance import LCSseq
 
 from .melodies import Melody
-from .runs import melodic_runs
+from .runs import is_figure, melodic_runs
 
 ALIGNED_RUN = 5
 """Intervals of the runs that are aligned."""
@@ -49,7 +49,8 @@ class SharedMelody:
     A passage of a line that two pieces share.
 
     Args:
-        telling (`float`): its distinct runs of [`ALIGNED_RUN`] intervals; of those in another rhythm, half.
+        telling (`float`): its distinct runs of [`ALIGNED_RUN`] intervals, without figuration ([`is_figure`]); of those
+            in another rhythm, half.
         share (`float`): of the runs of the shorter line, those that match.
         share_of_piece (`float`): of the distinct runs of the smaller piece, those that match.
         density (`float`): of the runs from the first to the last that matches, those that do.
@@ -184,12 +185,13 @@ def _densest(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _shared(first: PieceRuns, second: PieceRuns, runs: np.ndarray, others: np.ndarray) -> SharedMelody:
     distinct = len(np.unique(first.hashes[runs]))
+    telling = len(np.unique(first.hashes[runs[~is_figure(first.melody, first.start[runs], ALIGNED_RUN)]]))
     lengths = (first.runs_of_line[first.line[runs[0]]], second.runs_of_line[second.line[others[0]]])
     spans = (runs[-1] - runs[0] + 1, others[-1] - others[0] + 1)
     notes, other_notes = _notes_of(first.start[runs], second.start[others])
     passage, other_passage = _passage(first.melody, notes), _passage(second.melody, other_notes)
     return SharedMelody(
-        telling=distinct * (1 + _same_rhythm(first, second, runs, others)) / 2,
+        telling=telling * (1 + _same_rhythm(first, second, runs, others)) / 2,
         share=float(len(runs) / min(lengths)),
         share_of_piece=distinct / min(len(first.distinct), len(second.distinct)),
         density=float(len(runs) / max(spans)),

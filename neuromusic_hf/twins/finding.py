@@ -57,10 +57,17 @@ def find_twins(melodies: Sequence[Melody], groups: np.ndarray | None = None) -> 
     Returns:
         `list[Twin]`: by first and second piece.
     """
-    count = len(melodies)
-    bar = tqdm(range(count), desc="Sketching melodies", unit="piece", delay=BAR_DELAY)
-    sketches = (sketch(melodies[index]) for index in bar)
-    pairs = candidate_pairs(sketches, count, groups)
+    return verified(melodies, candidates(melodies, groups))
+
+
+def candidates(melodies: Sequence[Melody], groups: np.ndarray | None = None) -> np.ndarray:
+    """Pairs of pieces that may be twins, as of [`candidate_pairs`]."""
+    bar = tqdm(range(len(melodies)), desc="Sketching melodies", unit="piece", delay=BAR_DELAY)
+    return candidate_pairs((sketch(melodies[index]) for index in bar), len(melodies), groups)
+
+
+def verified(melodies: Sequence[Melody], pairs: np.ndarray) -> list[Twin]:
+    """Those pairs that are twins."""
     runs = functools.lru_cache(KEPT_PIECES)(lambda index: PieceRuns(melodies[index]))
     found = []
     for first, second in tqdm(pairs.tolist(), desc="Aligning melodies", unit="pair", delay=BAR_DELAY):

@@ -12,6 +12,12 @@ SKETCHED_RUN = 8
 WHOLE_SKETCH = 256
 """Runs of which all are kept; of more, the quarter with the smallest hashes, as in FracMinHash."""
 
+WIDEST_STEP = 2
+"""Semitones; more are a leap."""
+
+PERIODS = (2, 3, 4, 6, 8)
+"""Notes of a figure that is played again and again, on the same chord or on another."""
+
 _INTERVALS = np.uint64(256)
 _FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 _QUARTER = np.uint64(2**62)
@@ -39,6 +45,33 @@ def melodic_runs(melody: Melody, length: int) -> tuple[np.ndarray, np.ndarray]:
         packed = packed * _INTERVALS + intervals[offset : offset + count]
     start = np.flatnonzero(line[:count] == line[length:])
     return _mixed(packed[start]), start
+
+
+def is_figure(melody: Melody, start: np.ndarray, length: int) -> np.ndarray:
+    """
+    Tells runs that all music is full of, whatever their intervals: scales, and figures of broken chords.
+
+    Args:
+        melody ([`Melody`]): of a piece.
+        start (`np.ndarray` of shape `(runs,)`): the note each run begins with.
+        length (`int`): intervals of a run.
+
+    Returns:
+        `np.ndarray` of shape `(runs,)`, `bool`: whether it goes by step and turns once at most, or a leap is all it
+        has; or goes up and down, by step and by leap, as the run some notes before or after it ([`PERIODS`]).
+    """
+    line = melody.line
+    step = np.diff(melody.pitch.astype(np.int64))
+    shape = np.sign(step) * (1 + (np.abs(step) > WIDEST_STEP))
+    within = np.arange(length)
+    shapes = shape[start[:, None] + within]
+    turns = (np.sign(shapes[:, 1:]) != np.sign(shapes[:, :-1])).sum(axis=1)
+    figure = turns + (np.abs(shapes) == 2).sum(axis=1) <= 1
+    for period in (*PERIODS, *(-period for period in PERIODS)):
+        other = np.clip(start + period, 0, max(0, len(shape) - length))
+        same_line = (line[other] == line[start]) & (line[other + length] == line[start]) & (other == start + period)
+        figure |= same_line & (shapes == shape[other[:, None] + within]).all(axis=1)
+    return figure
 
 
 def sketch(melody: Melody) -> np.ndarray:

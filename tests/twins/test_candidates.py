@@ -1,0 +1,81 @@
+"""Candidates are the pairs that share rare runs, and are found without looking at all pairs."""
+
+from collections import Counter
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from neuromusic_hf.twins.candidates import (
+    CANDIDATE_BITS,
+    CANDIDATE_RUNS,
+    COMMON,
+    FEW,
+    NEXT,
+    STRANGERS,
+    candidate_pairs,
+)
+
+
+def sketches_of(seed, count, most=12):
+    """Random hashes over all 64 bits, of which each is in few of the pieces."""
+    random = np.random.default_rng(seed)
+    known = random.integers(0, 2**64, count * 6, dtype=np.uint64)
+    return [np.unique(random.choice(known, random.integers(0, most))) for _ in range(count)]
+
+
+def naive_pairs(sketches, groups=None):
+    everyone = len(sketches) + STRANGERS
+    owners = {}
+    for index, sketch in enumerate(sketches):
+        for number in sketch.tolist():
+            owners.setdefault(number, []).append(index)
+    bits, runs = Counter(), Counter()
+    for pieces in owners.values():
+        assert len(pieces) <= FEW and len(pieces) * COMMON <= everyone
+        for pair in combinations(pieces, 2):
+            bits[pair] += np.log2(everyone / len(pieces))
+            runs[pair] += 1
+    return [
+        list(pair)
+        for pair in sorted(bits)
+        if bits[pair] >= CANDIDATE_BITS
+        and runs[pair] >= CANDIDATE_RUNS
+        and (groups is None or groups[pair[0]] != groups[pair[1]])
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pairs_are_those_of_all_pairs(seed):
+    sketches = sketches_of(seed, 70)
+    for index in range(0, 60, 4):  # of random sketches hardly any share three
+        sketches[index + 1] = np.unique(np.concatenate([sketches[index + 1], sketches[index][:5]]))
+    groups = np.random.default_rng(seed).integers(0, 3, len(sketches))
+    assert len(naive_pairs(sketches)) > 5
+    assert candidate_pairs(sketches, len(sketches)).tolist() == naive_pairs(sketches)
+    assert candidate_pairs(iter(sketches), len(sketches), groups).tolist() == naive_pairs(sketches, groups)
+
+
+def test_what_many_share_makes_few_pairs_that_join_them_all():
+    shared = np.arange(10, dtype=np.uint64) << np.uint64(50)
+    pairs = candidate_pairs([shared] * 100, 100)
+    assert len(pairs) <= 100 * NEXT
+    reached = {0}
+    for _ in range(100):
+        reached |= {int(end) for pair in pairs for end in pair if reached & set(pair.tolist())}
+    assert reached == set(range(100))
+
+
+def test_what_one_in_eight_has_tells_nothing():
+    count = STRANGERS // (COMMON - 1) + 1
+    shared = np.arange(10, dtype=np.uint64) << np.uint64(50)
+    assert not len(candidate_pairs([shared] * count, count))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_there_may_be_nothing_to_pair(count):
+    empty = np.zeros(0, np.uint64)
+    assert candidate_pairs([empty] * count, count).shape == (0, 2)
+    own = [np.arange(9, dtype=np.uint64) + np.uint64(100 * index) for index in range(count)]
+    assert candidate_pairs(own, count).shape == (0, 2)
+    assert candidate_pairs([], 0).shape == (0, 2)
