@@ -32,15 +32,15 @@ SAME_RHYTHM = 0.4
 TELLING_RUNS = 32.0
 """Runs that make twins of any two pieces, counted by [`SharedMelody.telling`]: some nine bars of melody."""
 
-TELLING_RUNS_OF_A_QUARTER = 24.0
+TELLING_RUNS_OF_A_QUARTER = 20.0
 QUARTER_OF_LINE = 0.25
-"""With fewer runs they have to be so much of the shorter line,"""
+SHARE_OF_PIECE = 0.05
+"""With fewer runs they have to be so much of the shorter line, and of the whole piece,"""
 
 TELLING_RUNS_OF_HALF = float(FEWEST_RUNS)
 HALF_OF_LINE = 0.5
-SHARE_OF_PIECE = 0.05
 DENSITY = 0.4
-"""and with still fewer half of it, part of the whole piece, and close together: chorales are short, ostinati not."""
+"""and with still fewer half of the line, and close together: chorales are short, ostinati not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,15 +75,12 @@ class SharedMelody:
     @property
     def makes_twins(self) -> bool:
         """Whether it is more than music shares by chance, or by custom: scales, broken chords, cadences."""
-        return (
-            self.telling >= TELLING_RUNS
-            or (self.telling >= TELLING_RUNS_OF_A_QUARTER and self.share >= QUARTER_OF_LINE)
-            or (
-                self.telling >= TELLING_RUNS_OF_HALF
-                and self.share >= HALF_OF_LINE
-                and self.share_of_piece >= SHARE_OF_PIECE
-                and self.density >= DENSITY
-            )
+        if self.telling >= TELLING_RUNS:
+            return True
+        if self.share_of_piece < SHARE_OF_PIECE:
+            return False
+        return (self.telling >= TELLING_RUNS_OF_A_QUARTER and self.share >= QUARTER_OF_LINE) or (
+            self.telling >= TELLING_RUNS_OF_HALF and self.share >= HALF_OF_LINE and self.density >= DENSITY
         )
 
 

@@ -5,7 +5,7 @@ import pytest
 from music import make_song
 
 from neuromusic_hf.twins import NO_MELODY, Melody, melody_of
-from neuromusic_hf.twins.runs import WHOLE_SKETCH, melodic_runs, sketch
+from neuromusic_hf.twins.runs import WHOLE_SKETCH, is_figure, melodic_runs, sketch
 
 
 def melody_with(*lines):
@@ -62,3 +62,24 @@ def test_neither_key_nor_tempo_nor_order_of_tracks_change_a_sketch():
 def test_a_piece_without_melody_has_an_empty_sketch():
     for melody in (NO_MELODY, melody_with([60]), melody_with([60, 62] * 4)):
         assert sketch(melody).shape == (0,) and sketch(melody).dtype == np.uint64
+
+
+@pytest.mark.parametrize(
+    "pitches, figure",
+    [
+        ([60, 62, 64, 65, 67, 69], True),
+        ([60, 62, 64, 62, 60, 59], True),
+        ([60, 62, 64, 69, 71, 72], True),
+        ([60, 62, 60, 64, 62, 65], False),
+        ([48, 55, 52, 55, 47, 55, 50, 55, 45, 52, 48], True),
+        ([60, 64, 67, 72, 67, 64] * 3, True),
+        ([67, 64, 65, 62, 67, 72], False),
+    ],
+    ids=["scale", "turn", "leap in a scale", "thirds", "Alberti", "broken chords", "tune"],
+)
+def test_figuration_is_told_from_tunes(pitches, figure):
+    melody = melody_with([60, 61], pitches, [60] * 3)
+    start = melodic_runs(melody, 5)[1]
+    assert start.tolist() == list(range(2, 2 + len(pitches) - 5))
+    assert is_figure(melody, start, 5).all() == figure
+    assert is_figure(melody, start[:0], 5).shape == (0,)
