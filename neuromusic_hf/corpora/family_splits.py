@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-from datasets import Dataset, IterableDataset
+from datasets import Dataset, Features, IterableDataset, Value
 from datasets.utils import tqdm
 
 from ..twins import Twin, families
-from .families import twins_of
+from .families import MELODY, MELODY_FEATURE, melody_of_row, twins_of
 from .splits import Member, splits_of_families
 
-COLUMNS = ["midi", "content_hash", "official_split", "refused_reason"]
+SPOOLED = {MELODY: MELODY_FEATURE, "content_hash": Value("string"), "official_split": Value("string")}
 BATCH_ROWS = 64
 
 
@@ -61,7 +62,7 @@ def _families_of_hashes(hashes: list[str | None], twins: list[Twin]) -> list[int
 @contextlib.contextmanager
 def spooled(parts: Sequence[IterableDataset]) -> Iterator[tuple[list[Dataset], str]]:
     """
-    Lays streamed rows of corpora in a temporary folder, for the time of the `with` block.
+    Lays the melodies of streamed rows in a temporary folder, for the time of the `with` block.
 
     Yields:
         The rows of each, and the folder.
@@ -71,14 +72,15 @@ def spooled(parts: Sequence[IterableDataset]) -> Iterator[tuple[list[Dataset], s
         with tqdm(desc="Finding twins", unit="piece") as bar:
             for number, part in enumerate(parts):
                 path = Path(folder, f"{number}.arrow")
-                _write(part.select_columns(COLUMNS), path, bar)
+                _write(part, path, bar)
                 rows.append(Dataset.from_file(str(path)))
         yield rows, folder
 
 
 def _write(stream: IterableDataset, path: Path, bar: tqdm) -> None:
-    schema = stream.features.arrow_schema
+    schema = Features(SPOOLED).arrow_schema
+    rows = ({**row, MELODY: row[MELODY] or melody_of_row(row)} for row in stream)
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
-        for batch in stream.iter(BATCH_ROWS):
-            writer.write_table(pa.Table.from_pydict(batch, schema))
-            bar.update(len(batch["content_hash"]))
+        while batch := list(itertools.islice(rows, BATCH_ROWS)):
+            writer.write_table(pa.Table.from_pylist(batch, schema))
+            bar.update(len(batch))

@@ -242,7 +242,9 @@ def _split(opened: list[_OpenedCorpus], decided: dict[str, str]) -> tuple[list[d
     """
     parts, doubles, earlier = [], [], set[str]()
     for part in opened:
-        columns = part.rows.select_columns(["content_hash", *HELPER_FEATURES]).with_format("arrow")[:]
+        columns = part.rows.select_columns(["content_hash", "official_split", "refused_reason"]).with_format("arrow")[
+            :
+        ]
         hashes = columns["content_hash"].to_pylist()
         indices: dict[str, list[int]] = {name: [] for name in SPLIT_NAMES}
         left_out = []
