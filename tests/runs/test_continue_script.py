@@ -142,6 +142,21 @@ def test_the_seed_chooses_the_pieces_and_the_music(continue_midi, midi_folder):
     assert run("other seed", 4, 8).keys() != first.keys()
 
 
+def test_a_clean_test_continues_what_has_no_twin_in_train_and_names_the_rest(continue_midi, leaking_corpus):
+    folder, clean = continue_midi(leaking_corpus, WITHOUT_PICTURES, "--clean_test", output="clean")
+    assert clean["continued"] == 4 and clean["left_out"] == {"twin_in_train": 2}
+    named = [(piece["index"], piece["name"], piece["detail"]) for piece in clean["pieces_left_out"]]
+    assert named == [(1, "test 3", "train 3"), (4, "test 7", "train 7")]
+    assert clean["settings"]["pieces"]["clean_test"] is True
+    _, whole = continue_midi(leaking_corpus, WITHOUT_PICTURES, output="whole")
+    assert whole["continued"] == 6 and "clean_test" not in whole["settings"]["pieces"]
+    assert [piece["index"] for piece in clean["pieces"]] == [0, 2, 3, 5]
+    seeds = {piece["index"]: piece["seed"] for piece in whole["pieces"]}
+    assert all(piece["seed"] == seeds[piece["index"]] for piece in clean["pieces"])
+    with pytest.raises(ValueError, match="other settings"):
+        continue_midi(leaking_corpus, WITHOUT_PICTURES, output="clean")
+
+
 def test_sampling_and_grammar_can_be_chosen(continue_midi, prompts):
     def run(output, *arguments):
         folder, manifest = continue_midi(prompts, WITHOUT_PICTURES, *arguments, output=output)
