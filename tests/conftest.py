@@ -36,6 +36,7 @@ from tiny import TINY, TOKENIZATIONS  # noqa: E402
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model  # noqa: E402
 from neuromusic_hf.music import Midi  # noqa: E402
+from neuromusic_hf.twins import Twin  # noqa: E402
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -105,6 +106,16 @@ def midi_folder(tmp_path_factory) -> Path:
     for seed in range(40):
         make_score(seed).dump_midi(folder / f"piece_{seed:02d}.mid")
     return folder
+
+
+@pytest.fixture
+def twins(monkeypatch):
+    """Every two rows of a corpus that follow each other are twins, as far as anybody can tell."""
+
+    def twins_of(parts, cache_dir=None, num_proc=None):
+        return [Twin(first, first + 1, 30, 1.0, 0) for first in range(0, sum(map(len, parts)) - 1, 2)]
+
+    monkeypatch.setattr("neuromusic_hf.corpora.family_splits.twins_of", twins_of)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def data(facts: BundleFacts) -> str:
         [
             escape(told(corpus, str, "name") or "?"),
             escape(told(corpus, str, "licence") or "not known"),
-            _splits(told(corpus, str, "splits")),
+            _splits(corpus),
             ", ".join(filter(None, [_dataset(corpus), _source(corpus)])),
         ]
         for corpus in facts.corpora
@@ -41,8 +41,12 @@ def data(facts: BundleFacts) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _splits(splits: str | None) -> str:
-    return "those of the corpus" if splits == "official" else escape(splits or "not known")
+def _splits(corpus: dict) -> str:
+    splits, shares = told(corpus, str, "splits"), told(corpus, list, "split_shares") or []
+    if splits == "official":
+        return "those of the corpus"
+    shares = [share for share in shares if isinstance(share, float)]
+    return escape(splits or "not known") + (f" ({' / '.join(f'{share:g}' for share in shares)})" if shares else "")
 
 
 def _dataset(corpus: dict) -> str:

@@ -11,15 +11,17 @@ from .names import CORPORA
 from .provenance import Provenance, provenance_of
 from .quarantine import QuarantineReport
 from .sanity import PieceFacts, inspect_midi
-from .splits import DEFAULT_SPLIT_SHARES, SPLIT_NAMES, SPLIT_VERSION, split_of
+from .splits import DEFAULT_SPLIT_SHARES, SPLIT_NAMES, SPLIT_VERSION, SPLIT_VERSIONS, CorpusSplits, split_of
 
 __all__ = [
     "CORPORA",
     "DEFAULT_SPLIT_SHARES",
     "SPLIT_NAMES",
     "SPLIT_VERSION",
+    "SPLIT_VERSIONS",
     "BachCorpus",
     "Corpus",
+    "CorpusSplits",
     "FolderCorpus",
     "FolkCorpus",
     "LamdCorpus",

@@ -24,6 +24,7 @@ MUST_AGREE = {
     "harmony embedding": ("harmony_embedding",),
     "training corpus": ("train_corpus",),
     "notes of the training corpus": ("train_notes_sha256",),
+    "version of the splits": ("split_version",),
     "shares of the splits": ("split_shares",),
 }
 """Settings without which scores cannot be compared, by what they are."""
@@ -90,6 +91,7 @@ class SettingsRecord:
     harmony_embedding: Any = None
     train_corpus: Any = None
     train_notes_sha256: Any = None
+    split_version: Any = None
     split_shares: Any = None
 
 

@@ -11,7 +11,7 @@ from ..bundles import ModelIdentity
 from ..generation.pipeline import MidiContinuationPipeline
 from ..music import RefusedFile, UnwritableScore
 from .piece_files import write_piece
-from .piece_sources import PieceSource, fingerprint
+from .piece_sources import PieceSource, fingerprint, splits_of
 from .records import LeftOutRecord, Manifest, PiecesRecord, RunSettings
 from .run_folder import RunFolder
 from .settings import ContinuationSettings, OutputSettings
@@ -63,9 +63,11 @@ class RunWriter:
         Raises:
             `ValueError`: the folder holds a run with other settings.
         """
+        how = splits_of(self.pieces)
+        pieces = (len(self.pieces), fingerprint(self.pieces), how.version, how.shares)
         settings = RunSettings(
             model or ModelIdentity.of(self.pipeline.model),
-            PiecesRecord(list(sources), split, max_items, len(self.pieces), fingerprint(self.pieces)),
+            PiecesRecord(list(sources), split, max_items, *pieces),
             self.settings.as_record(self.pipeline.sampling_in_force(**self.settings.generation)),
             self.output.as_record(),
         )

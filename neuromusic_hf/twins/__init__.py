@@ -3,6 +3,6 @@
 from .alignment import SharedMelody, shared_melody
 from .families import families
 from .finding import Twin, find_twins
-from .melodies import Melody, melody_of
+from .melodies import NO_MELODY, Melody, melody_of
 
-__all__ = ["Melody", "SharedMelody", "Twin", "families", "find_twins", "melody_of", "shared_melody"]
+__all__ = ["NO_MELODY", "Melody", "SharedMelody", "Twin", "families", "find_twins", "melody_of", "shared_melody"]

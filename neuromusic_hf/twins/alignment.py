@@ -40,7 +40,7 @@ TELLING_RUNS_OF_HALF = float(FEWEST_RUNS)
 HALF_OF_LINE = 0.5
 SHARE_OF_PIECE = 0.05
 DENSITY = 0.4
-"""and with still fewer half of it, part of the whole piece, and close together: chorales are short, ostinati are not."""
+"""and with still fewer half of it, part of the whole piece, and close together: chorales are short, ostinati not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +165,7 @@ def _aligned_lines(first: _Matching, second: _Matching) -> Iterator[tuple[np.nda
         if shared[row, column] < FEWEST_RUNS:
             return
         (index, number), (other_index, other_number) = first.of(row), second.of(column)
-        equal = [step for step in LCSseq.opcodes(number, other_number) if step.tag == "equal"]
+        equal = [step for step in LCSseq.opcodes(number.tolist(), other_number.tolist()) if step.tag == "equal"]
         yield (
             np.concatenate([index[step.src_start : step.src_end] for step in equal]),
             np.concatenate([other_index[step.dest_start : step.dest_end] for step in equal]),

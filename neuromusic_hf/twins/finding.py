@@ -17,6 +17,9 @@ from .runs import sketch
 KEPT_PIECES = 512
 """Whose runs are held while others are aligned with them."""
 
+BAR_DELAY = 1.0
+"""Seconds before a progress bar is shown."""
+
 
 @dataclass(frozen=True)
 class Twin:
@@ -55,11 +58,12 @@ def find_twins(melodies: Sequence[Melody], groups: np.ndarray | None = None) -> 
         `list[Twin]`: by first and second piece.
     """
     count = len(melodies)
-    sketches = (sketch(melodies[index]) for index in tqdm(range(count), desc="Sketching melodies", unit="piece"))
+    bar = tqdm(range(count), desc="Sketching melodies", unit="piece", delay=BAR_DELAY)
+    sketches = (sketch(melodies[index]) for index in bar)
     pairs = candidate_pairs(sketches, count, groups)
     runs = functools.lru_cache(KEPT_PIECES)(lambda index: PieceRuns(melodies[index]))
     found = []
-    for first, second in tqdm(pairs.tolist(), desc="Aligning melodies", unit="pair"):
+    for first, second in tqdm(pairs.tolist(), desc="Aligning melodies", unit="pair", delay=BAR_DELAY):
         shared = align(runs(first), runs(second))
         if shared is not None and shared.makes_twins:
             found.append(Twin(first, second, shared.notes, shared.share, shared.transposition))

@@ -102,9 +102,12 @@ def test_data_sets_and_base_models_of_the_hub_are_named(make_bundle):
 
 def test_joined_corpora_have_one_name_in_all_results(make_bundle):
     run, scores = copy.deepcopy(RUN), copy.deepcopy(SCORES)
-    run["corpora"] = [run["corpora"][0] | {"name": name} for name in ("bach", "folk")]
+    splits = {"splits": "families-1", "split_shares": [0.8, 0.1, 0.1]}
+    run["corpora"] = [run["corpora"][0] | splits | {"name": name} for name in ("bach", "folk")]
     scores["settings"]["run"]["pieces"]["sources"] = ["bach+folk"]
-    results = ModelCard(text_of(make_bundle(run=run, scores=scores))).data.eval_results
+    text = text_of(make_bundle(run=run, scores=scores))
+    assert text.count("| families-1 (0.8 / 0.1 / 0.1) |") == 2
+    results = ModelCard(text).data.eval_results
     assert {each.dataset_name for each in results} == {"bach + folk"} and len(results) == 4
 
 
@@ -140,7 +143,7 @@ def test_damaged_files_are_refused_by_name(make_bundle):
 def test_strings_of_strangers_stay_strings(make_bundle):
     markdown = pytest.importorskip("markdown_it").MarkdownIt("commonmark").enable("table")
     run = copy.deepcopy(RUN) | {"hardware": {"gpus": [NASTY]}, "versions": {NASTY: NASTY}}
-    run["corpora"][0] |= dict.fromkeys(("name", "licence", "splits", "citation"), NASTY)
+    run["corpora"][0] |= dict.fromkeys(("name", "licence", "splits", "citation"), NASTY) | {"split_shares": [NASTY]}
     run["corpora"][0]["source"] = f"https://{NASTY}"
     scores = copy.deepcopy(SCORES)
     scores["settings"]["run"]["pieces"] = {"sources": [NASTY], "split": NASTY}

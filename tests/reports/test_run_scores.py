@@ -1,6 +1,8 @@
 """Scores of a run are those of the metrics, and no piece is lost on the way."""
 
+import hashlib
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -145,6 +147,30 @@ def test_novelty_is_measured_against_the_split_that_the_shares_make(make_run, mi
     train = load_corpus(midi_folder, split_shares=(0.4, 0.3, 0.3))["train"]
     assert record["novelty"]["num_training_pieces"] == len(train) < len(load_corpus(midi_folder)["train"])
     assert record["settings"]["split_shares"] == [0.4, 0.3, 0.3]
+
+
+def test_novelty_is_measured_against_the_split_that_the_model_was_trained_on(
+    make_run, midi_folder, bundle, tmp_path, twins
+):
+    run = read_run(make_run(tmp_path / "run", [make_score(100)]))
+    shutil.copytree(bundle, tmp_path / "bundle")
+    run = replace(run, settings=replace(run.settings, model=replace(run.model, name=str(tmp_path / "bundle"))))
+    trained = {"splits": "notes-hash-1", "split_shares": [0.4, 0.3, 0.3]}
+    (tmp_path / "bundle" / "run.json").write_text(json.dumps({"corpora": [trained]}))
+
+    def scored(**asked):
+        record = score_run(run, ScoringOptions(train_corpus=str(midi_folder), num_proc=1, **asked)).record
+        return [record["settings"][name] for name in ("train_notes_sha256", "split_version", "split_shares")]
+
+    def expected(version, shares):
+        train = load_corpus(midi_folder, split_version=version, split_shares=shares)["train"]
+        return [hashlib.sha256("\n".join(train["content_hash"]).encode()).hexdigest(), version, shares]
+
+    of_model = scored()
+    assert of_model == expected("notes-hash-1", [0.4, 0.3, 0.3])
+    assert scored(split_version="families-1") == expected("families-1", [0.4, 0.3, 0.3]) != of_model
+    both = {"split_version": "families-1", "split_shares": [0.6, 0.2, 0.2]}
+    assert scored(**both) == expected(*both.values())
 
 
 def test_a_training_corpus_that_cannot_be_loaded_is_refused_before_anything_is_compared(

@@ -123,6 +123,10 @@ def test_the_test_split_of_a_corpus(continue_midi, midi_folder, tmp_path):
     in_test = load_corpus(archive)["test"]["content_hash"]
     _, manifest = continue_midi(archive, WITHOUT_PICTURES)
     assert manifest["continued"] == len(in_test) > 0
+    asked = ["--split_version", "notes-hash-1", "--split_shares", 0.9, 0.06, 0.04, "--max_items", 1]
+    _, manifest = continue_midi(archive, WITHOUT_PICTURES, *asked, output="other")
+    pieces = manifest["settings"]["pieces"]
+    assert (pieces["split_version"], pieces["split_shares"]) == ("notes-hash-1", [0.9, 0.06, 0.04])
 
 
 def test_the_seed_chooses_the_pieces_and_the_music(continue_midi, midi_folder):

@@ -15,6 +15,7 @@ from tiny import ONE_LAYER
 from transformers import AutoModelForCausalLM
 
 from neuromusic_hf import MidiProcessor
+from neuromusic_hf.corpora import SPLIT_VERSION
 from neuromusic_hf.runs import read_run
 
 REPOSITORY = Path(__file__).parents[2]
@@ -51,6 +52,10 @@ def test_a_run_leaves_a_bundle_and_every_checkpoint_is_one(train, options, tmp_p
 def test_the_run_record_counts_the_corpus(train, options, tmp_path):
     train([*options(), "--do_test"])
     record = run_record(tmp_path / "run")
+    (corpus,) = record["corpora"]
+    assert (corpus["splits"], corpus["split_shares"]) == (SPLIT_VERSION, [0.6, 0.2, 0.2])
+    recipe = yaml.safe_load((tmp_path / "run" / "bundle" / "recipe.yaml").read_text())
+    assert (recipe["split_version"], recipe["split_shares"]) == (SPLIT_VERSION, [0.6, 0.2, 0.2])
     splits = record["splits"]
     assert sum(split["pieces"] for split in splits.values()) == 40
     assert sum(split["notes"] for split in splits.values()) > 0
