@@ -110,7 +110,7 @@ def _layout() -> tuple[Figure, list[Axes]]:
 
 
 def _decorate(axes: Axes, title: str, figure: Figure) -> None:
-    axes.xaxis.set_major_locator(MaxNLocator(12))
+    axes.xaxis.set_major_locator(MaxNLocator(12, steps=[1, 2, 5, 10]))
     axes.tick_params(length=2.5, color="#888888")
     axes.spines[:].set_color("#BBBBBB")
     lettering, area = letter(title), axes.get_position()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from scipy.stats import binomtest
@@ -38,6 +39,7 @@ class SplitLeak:
         pieces (`int`): of the split.
         twins (`int`): so many of them have a twin there.
         copies (`int`): so many of these have one of the same notes, all of them, maybe in another key.
+        related (`int`): so many are of a family that has a piece there: those with a twin, and twins of twins.
     """
 
     split: str
@@ -45,6 +47,7 @@ class SplitLeak:
     pieces: int
     twins: int
     copies: int
+    related: int
 
     @property
     def share(self) -> float | None:
@@ -77,8 +80,8 @@ class LeakedPiece:
         composer (`str`, *optional*): where the corpus says.
         file (`str`, *optional*): its path within the corpus.
         bars (`tuple[int, int]`, *optional*):
-            The first and the last in which a shared note begins, counted from 1; `None`, as the next two, of twins
-            that alignment does not find again.
+            The first and the last in which a shared note begins, counted from 1; `None`, as the next two, where no
+            passage is shared.
         ticks (`tuple[int, int]`, *optional*): onsets of the first and of the last shared note.
         seconds (`tuple[float, float]`, *optional*): these in seconds.
     """
@@ -96,6 +99,8 @@ class LeakedPiece:
     @property
     def label(self) -> str:
         """Its name and composer, and what tells it from others of that name: its file."""
+        if self.file is not None and self.name == Path(self.file).stem:
+            return self.file
         named = self.name if self.composer is None else f"{self.name} ({self.composer})"
         return named if self.file is None else f"{named}, {self.file}"
 

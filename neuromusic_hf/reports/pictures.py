@@ -95,13 +95,14 @@ def plot_leaks(sizes: Mapping[str, int], partial: Sequence[int], copies: Sequenc
         `matplotlib.figure.Figure`, which belongs to no global state and needs no closing.
     """
     figure, (families, notes) = _panels(2, HISTOGRAM_INCHES)
-    _set_title(families, "Families")
+    _set_title(families, "Families", pad=24)
     shown = dict(list(sizes.items())[:MOST_SIZES])
     if len(sizes) > MOST_SIZES:
         shown[f"{list(sizes)[MOST_SIZES]}+"] = sum(list(sizes.values())[MOST_SIZES:])
     bars = families.bar(list(shown), list(shown.values()), color=SCORE_COLOR, width=0.7)
     families.bar_label(bars, fontsize=9, padding=2)
-    families.set(xlabel="Pieces in a family", ylabel="Families")
+    families.set(xlabel="Pieces in a family", ylabel="Families", xlim=(-0.6, max(len(shown), 4) - 0.4))
+    families.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     _set_title(notes, "Twins on two sides", pad=24)
     notes.set(xlabel="Notes that they share", ylabel="Pairs")
     if not len(partial) + len(copies):

@@ -97,7 +97,8 @@ def describe_leak(leak: SplitLeak, of: str | None = None) -> str:
         return f"None of the {leak.pieces:,} pieces of {leak.split} has a twin in {there} ({interval})."
     counted = f"{leak.twins:,} of the {leak.pieces:,} pieces of {leak.split} ({leak.share:.1%}, {interval})"
     has = "has" if leak.twins == 1 else "have"
-    copies = f" {leak.copies:,} of them note for note, maybe in another key." if leak.copies else ""
+    are = "is a copy" if leak.copies == 1 else "are copies"
+    copies = f" {leak.copies:,} of them {are}, note for note, maybe in another key." if leak.copies else ""
     return f"{counted} {has} a twin in {there}.{copies}"
 
 
