@@ -97,12 +97,16 @@ class LeakedPiece:
     seconds: tuple[float, float] | None = None
 
     @property
+    def work(self) -> str:
+        """Its name and composer."""
+        return self.name if self.composer is None else f"{self.name} ({self.composer})"
+
+    @property
     def label(self) -> str:
         """Its name and composer, and what tells it from others of that name: its file."""
-        if self.file is not None and self.name == Path(self.file).stem:
-            return self.file
-        named = self.name if self.composer is None else f"{self.name} ({self.composer})"
-        return named if self.file is None else f"{named}, {self.file}"
+        if self.file is None:
+            return self.work
+        return self.file if self.name == Path(self.file).stem else f"{self.work}, {self.file}"
 
 
 @dataclass(frozen=True)
@@ -137,12 +141,12 @@ class Family:
     Args:
         size (`int`): how many they are.
         groups (`dict[str, int]`): how many are in which split; of two corpora, in `corpus` and in `against`.
-        members (`list[str]`): names of the first 12.
+        works (`dict[str, int]`): names with composers of 12 at most, and how many are called so.
     """
 
     size: int
     groups: dict[str, int]
-    members: list[str]
+    works: dict[str, int]
 
 
 @dataclass(frozen=True)

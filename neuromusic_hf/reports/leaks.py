@@ -26,7 +26,7 @@ from .leak_records import ComparedCorpus, Families, Family, LeakedPair, LeakedPi
 RECORDED_PACKAGES = ("neuromusic_hf", "numpy", "symusic", "datasets")
 TRAIN, ANY_SPLIT = "train", "any"
 OWN, OTHER = "corpus", "against"
-LARGEST_FAMILIES, MEMBERS_NAMED = 5, 12
+LARGEST_FAMILIES, WORKS_NAMED = 5, 12
 PIECES_AT_HAND = 256
 
 
@@ -241,7 +241,11 @@ def _families(family_of: np.ndarray, pieces: _Pieces) -> Families:
         across=sum(len(groups) > 1 for groups in spread),
         sizes={str(size): sizes[size] for size in sorted(sizes)},
         largest=[
-            Family(len(family), dict(groups), [pieces.piece(piece).label for piece in family[:MEMBERS_NAMED]])
+            Family(len(family), dict(groups), _works(pieces, family))
             for family, groups in zip(found[:LARGEST_FAMILIES], spread, strict=False)
         ],
     )
+
+
+def _works(pieces: _Pieces, family: list[int]) -> dict[str, int]:
+    return dict(Counter(pieces.piece(piece).work for piece in family).most_common(WORKS_NAMED))

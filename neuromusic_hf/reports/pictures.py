@@ -99,7 +99,8 @@ def plot_leaks(sizes: Mapping[str, int], partial: Sequence[int], copies: Sequenc
     shown = dict(list(sizes.items())[:MOST_SIZES])
     if len(sizes) > MOST_SIZES:
         shown[f"{list(sizes)[MOST_SIZES]}+"] = sum(list(sizes.values())[MOST_SIZES:])
-    bars = families.bar(list(shown), list(shown.values()), color=SCORE_COLOR, width=0.7)
+    bars = families.bar(range(len(shown)), list(shown.values()), color=SCORE_COLOR, width=0.7)
+    families.set_xticks(range(len(shown)), list(shown))
     families.bar_label(bars, fontsize=9, padding=2)
     families.set(xlabel="Pieces in a family", ylabel="Families", xlim=(-0.6, max(len(shown), 4) - 0.4))
     families.yaxis.set_major_locator(MaxNLocator(6, integer=True))
