@@ -47,7 +47,8 @@ def main():
         return train(folder / f"{name}-{seed}", command(comparison, name, seed, args.data_dir), threads)
 
     with ThreadPoolExecutor(args.jobs) as pool:
-        done = list(tqdm(pool.map(run, tasks), total=len(tasks), desc="runs", unit="run"))
+        running = pool.map(run, tasks) if args.jobs > 1 else map(run, tasks)
+        done = list(tqdm(running, total=len(tasks), desc="runs", unit="run"))
     runs = {name: {} for name in chosen}
     for (name, seed), figures in zip(tasks, done, strict=True):
         runs[name][str(seed)] = figures

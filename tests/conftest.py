@@ -40,7 +40,14 @@ from neuromusic_hf.twins import Twin  # noqa: E402
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
+LONG = {"benchmarks", "training", "test_documents.py"}
+"""Folders and files that take longest: they begin first, for one worker would end with them alone."""
+
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in the background
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.isdisjoint(item.path.parts))
 
 
 @pytest.fixture(autouse=True)

@@ -348,6 +348,9 @@ class MidiProcessor(ProcessorMixin):
         save_directory = user_path(save_directory)
         for name in LOCAL_FACTS:
             self.tokenizer.init_kwargs.pop(name, None)
+        # Those of its last call, which sets its own each time.
+        self.tokenizer.backend_tokenizer.no_padding()
+        self.tokenizer.backend_tokenizer.no_truncation()
         saved = super().save_pretrained(str(save_directory))
         write_whole(save_directory / PROCESSOR_FILE, PROCESSOR_CODE)
         if kwargs.pop("push_to_hub", False):

@@ -28,7 +28,7 @@ class MusicTextTokenizer(PreTrainedTokenizerFast):
 
     def _words(self) -> list[str]:
         """Every word of the vocabulary, those of learned groups and added tokens included."""
-        return list(dict.fromkeys(word for index in range(len(self)) for word in self.decode([index]).split()))
+        return list(dict.fromkeys(self.decode(list(range(len(self)))).split()))
 
 
 def _words_of(text) -> list[str]:

@@ -213,11 +213,9 @@ def _same_rhythm(first: PieceRuns, second: PieceRuns, runs: np.ndarray, others: 
 def _notes_of(starts: np.ndarray, other_starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Notes of runs that begin with these, each once and in order in both pieces."""
     offsets = np.arange(ALIGNED_RUN + 1)
-    pairs = np.stack([(starts[:, None] + offsets).ravel(), (other_starts[:, None] + offsets).ravel()], axis=1)
-    pairs = np.unique(pairs, axis=0)
-    highest = np.maximum.accumulate(pairs[:, 1])
-    rises = np.append(True, (np.diff(pairs[:, 0]) > 0) & (pairs[1:, 1] > highest[:-1]))
-    return pairs[rises, 0], pairs[rises, 1]
+    notes, others = (starts[:, None] + offsets).ravel(), (other_starts[:, None] + offsets).ravel()
+    rises = [np.diff(np.maximum.accumulate(each), prepend=-1) > 0 for each in (notes, others)]
+    return notes[rises[0] & rises[1]], others[rises[0] & rises[1]]
 
 
 def _passage(melody: Melody, notes: np.ndarray) -> np.ndarray:

@@ -1,13 +1,11 @@
-"""Runs the benchmarks as a user does, at tiny sizes. No times are judged."""
+"""Runs the benchmarks at tiny sizes, in forks in place of fresh processes. No times are judged."""
 
 import importlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from preloaded import run_script
 
 ROOT = Path(__file__).parents[2]
 BOUNDS = {"at_least": lambda found, bound: found >= bound, "at_most": lambda found, bound: found <= bound}
@@ -19,10 +17,10 @@ def run_benchmark(tmp_path):
     """Runs a script and returns its result, in which what all results have is checked."""
 
     def run(name: str, *options: str, result_file: str = "result.json") -> dict:
-        output = tmp_path / "result.json"
-        command = [sys.executable, f"benchmarks/{name}.py", "--output", str(output), *options]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        script, output = ROOT / "benchmarks" / f"{name}.py", tmp_path / "result.json"
+        done = run_script(
+            script, "--output", str(output), *options, folder=tmp_path, variables={"OMP_NUM_THREADS": "1"}
+        )
         assert done.returncode == 0, done.stderr
         result = json.loads((tmp_path / result_file).read_text())
         assert result["benchmark"] == name

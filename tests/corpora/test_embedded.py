@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from preloaded import run_code
 
 from neuromusic_hf.corpora import BachCorpus, FolkCorpus, load_corpus
 from neuromusic_hf.corpora.embedded import _tunes, silenced
@@ -66,12 +67,10 @@ def test_notation_complaints_do_not_reach_the_user(tmp_path):
         "piece = _read_tune('airdsAirs/untidy.abc', sys.argv[1])\n"
         "print('notes', len(piece.data) > 100, flush=True)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     noisy = f"import symusic, sys; symusic.Score.from_abc({tune!r})"
-    command = [sys.executable, "-c"]
-    loud = subprocess.run([*command, noisy], capture_output=True, text=True, check=True)
+    loud = subprocess.run([sys.executable, "-c", noisy], capture_output=True, text=True, check=True)
     assert "Warning" in loud.stdout + loud.stderr
-    quiet = subprocess.run([*command, code, tune], capture_output=True, text=True, check=True, env=environment)
+    quiet = run_code(code, tune, folder=tmp_path)
     assert quiet.stdout == "notes True\n" and "Warning in" not in quiet.stderr
 
 

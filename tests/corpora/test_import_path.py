@@ -2,15 +2,14 @@
 
 import json
 import os
-import subprocess
 import sys
 
 import pytest
+from preloaded import run_code
 
 from neuromusic_hf.corpora import load_corpus
 from neuromusic_hf.runs import find_pieces
 
-REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 SHARES = (0.6, 0.2, 0.2)
 CODE = """
 from datasets import Value
@@ -99,9 +98,8 @@ def run_in_another_process(own_package, cache_dir, num_proc):
         f"    corpus = load_corpus({NAME!r}, cache_dir=sys.argv[1], split_shares={SHARES}, num_proc={num_proc})\n"
         "    print(json.dumps([corpus['train']._fingerprint, corpus['test']['content_hash'][:]]))"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([REPOSITORY, str(own_package)]), "PYTHONHASHSEED": "7"}
-    command = [sys.executable, "-c", code, str(cache_dir)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=own_package.parent)
+    done = run_code(code, str(cache_dir), folder=own_package.parent, variables={"PYTHONPATH": str(own_package)})
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -2,7 +2,6 @@ import importlib.util
 import json
 import logging
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 import symusic
 from datasets import Value
+from preloaded import run_code
 
 from neuromusic_hf.corpora import FolderCorpus, MidiCorpusBuilder, Piece, QuarantineReport, load_corpus
 from neuromusic_hf.corpora import builder as builder_module
@@ -309,15 +309,13 @@ def test_builders_work_without_load_corpus(midi_folder, cache_dir):
     assert len(builder.as_dataset(split="files")) == 60
 
 
-def test_fingerprints_are_the_same_in_another_process(midi_folder, cache_dir):
+def test_fingerprints_are_the_same_in_another_process(midi_folder, cache_dir, tmp_path):
     code = "import sys; from neuromusic_hf.corpora import load_corpus\n" + (
         "print(load_corpus(sys.argv[1], cache_dir=sys.argv[2], split_shares=(0.6, 0.2, 0.2))['train']._fingerprint)"
     )
     here = load(midi_folder, cache_dir)["train"]._fingerprint
-    command = [sys.executable, "-c", code, str(midi_folder), str(cache_dir)]
-    environment = {**os.environ, "PYTHONHASHSEED": "17", "PYTHONPATH": os.getcwd()}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout.split()[-1] == here
+    done = run_code(code, str(midi_folder), str(cache_dir), folder=tmp_path)
+    assert done.stdout.split()[-1] == here, done.stderr
 
 
 def test_file_names_that_are_no_utf8_are_kept_readable(tmp_path, make_midi, cache_dir):

@@ -1,11 +1,13 @@
 """Model and processor in one folder, read by a process that cannot import this package, miditok or symusic."""
 
+import itertools
 import json
 import subprocess
 import sys
 
 import pytest
 import torch
+from models.conftest import FAMILIES
 from music import make_score
 from safetensors.torch import save_file
 from tiny import ALL_DIFFERENT, TOKENIZATIONS
@@ -32,8 +34,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
-trust_remote_code = sys.argv[1] == "trust"
-for folder in sys.argv[2:]:
+for folder in sys.argv[1:]:
+    trust_remote_code = folder.startswith("trusted")
     expected = load_file(Path(folder, "expected.safetensors"))
     case = json.loads(Path(folder, "expected.json").read_text())
     model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=trust_remote_code).eval()
@@ -96,26 +98,26 @@ def save_bundle(folder, model, processor):
     return logits
 
 
-def test_bundles_work_without_this_package(family, processors, tmp_path):
+def test_bundles_work_without_this_package(processors, tmp_path):
     """Three tokenizers, plain and with learned groups: two steps, save, reload in a fresh process, equal logits."""
     folders = []
-    for name, processor in processors.items():
+    for family, (name, processor) in itertools.product(FAMILIES, processors.items()):
         torch.manual_seed(0)
         model = build_model(family, processor, context_length=CONTEXT, **ALL_DIFFERENT)
         untrained = {key: value.clone() for key, value in model.state_dict().items()}
         first, second, third = train_two_steps(model.train(), processor)
         assert first > second > third
         assert all(not torch.equal(value, untrained[key]) for key, value in model.named_parameters())
-        folder = tmp_path / name
+        trust = "trusted" if family in WITH_REMOTE_CODE else "not trusted"
+        folders.append(f"{trust} {family} {name}")
+        folder = tmp_path / folders[-1]
         logits = save_bundle(folder, model.eval(), processor)
         assert torch.isfinite(logits).all()
-        folders.append(str(folder))
 
         loaded = AutoProcessor.from_pretrained(folder)
         assert type(loaded) is MidiProcessor and loaded.to_dict() == processor.to_dict()
         assert loaded.encode(make_score(50)) == processor.encode(make_score(50))
-    trust = "trust" if family in WITH_REMOTE_CODE else "do not"
-    command = [sys.executable, "-c", FRESH_PROCESS, trust, *folders]
+    command = [sys.executable, "-c", FRESH_PROCESS, *folders]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("equal")

@@ -1,13 +1,12 @@
 """What training and deployment wrap around a model, on every family of models. Float32; tolerance 1e-4 absolute."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import peft
 import pytest
 import torch
+from preloaded import run_in_two_processes
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, StaticCache
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -186,10 +185,8 @@ def test_weights_in_several_files_are_loaded_as_they_were(model, batch, remi, tm
         torch.testing.assert_close(loaded.eval()(**batch).logits, model(**batch).logits, atol=0, rtol=0)
 
 
-def test_sharded_over_two_processes_every_family_takes_the_same_step():
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    finished = subprocess.run([*launch, WORKER], capture_output=True, text=True, timeout=300, env=environment)
-    assert finished.returncode == 0, finished.stderr[-3000:]
+def test_sharded_over_two_processes_every_family_takes_the_same_step(tmp_path):
+    first, second = run_in_two_processes(WORKER, folder=tmp_path, variables={**os.environ})
+    assert first.returncode == second.returncode == 0, first.stderr[-3000:] + second.stderr[-3000:]
     names = ("GPT2LMHeadModel", "LlamaForCausalLM", "MusicTransformerForCausalLM")
-    assert finished.stdout.split("\n")[:3] == [f"{name}: equal" for name in names]
+    assert first.stdout.split("\n")[:3] == [f"{name}: equal" for name in names]

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from music import make_score
+from preloaded import run_in_two_processes, start_script
 from symusic import Score
 from tiny import ONE_LAYER
 from transformers import set_seed
@@ -168,13 +167,12 @@ def test_killed_and_started_again_it_ends_like_an_unbroken_run(continue_midi, co
     if shutil.which("fluidsynth") is None:
         pytest.importorskip("midirenderer", reason="midirenderer is not installed (pip install neuromusic_hf[audio])")
     arguments += ["--save_audio", 4]
-    killed = subprocess.Popen(
-        [sys.executable, *command(*arguments, output="killed")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while killed.poll() is None and len(list((tmp_path / "killed").glob("[0-9]*.json"))) < 4:
+    killed = start_script(*command(*arguments, output="killed"), folder=tmp_path, variables={**os.environ}).process
+    while killed.exitcode is None and len(list((tmp_path / "killed").glob("[0-9]*.json"))) < 4:
         time.sleep(0.005)
     killed.kill()
-    assert killed.wait() == -9, "it ended before it was killed"
+    killed.join()
+    assert killed.exitcode == -9, "it ended before it was killed"
     assert not (tmp_path / "killed" / "manifest.json").exists()
     finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").glob("[0-9]*.json")}
 
@@ -186,12 +184,10 @@ def test_killed_and_started_again_it_ends_like_an_unbroken_run(continue_midi, co
 
 
 def test_two_processes_write_what_one_writes(continue_midi, command, prompts, tmp_path):
-    # `accelerate launch` starts several processes on CPUs through MPI only; torchrun does what it does on GPUs.
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    together = [*launch, *command(prompts, "--batch_size", 2, output="two")]
-    finished = subprocess.run(together, capture_output=True, text=True, timeout=300, env=environment)
-    assert finished.returncode == 0, finished.stderr[-3000:]
+    variables = {**os.environ, "ACCELERATE_USE_CPU": "true"}
+    script, *arguments = command(prompts, "--batch_size", 2, output="two")
+    for ended in run_in_two_processes(script, *arguments, folder=tmp_path, variables=variables):
+        assert ended.returncode == 0, ended.stderr[-3000:]
     alone, manifest = continue_midi(prompts, "--batch_size", 2, output="one")
     assert manifest["continued"] == 6
     assert contents(tmp_path / "two") == contents(alone)

@@ -1,10 +1,9 @@
 import random
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from datasets import Dataset, DatasetDict, Features, Value
+from preloaded import run_code
 from tokenization.sample_scores import DRUMS, build_score, note_list, random_score, tempo_list
 
 from neuromusic_hf import MidiProcessor, load_corpus
@@ -144,8 +143,7 @@ def test_a_second_start_reads_the_cache(processors, tmp_path):
         random_score(seed, notes=15).dump_midi(folder / f"{seed}.mid")
     pieces = load_corpus(folder, cache_dir=cache, split_shares=(0.6, 0.2, 0.2))
     tokens = tokenize_corpus(pieces, processors["REMI"], augmentation=Augmentation(variants=1))
-    command = [sys.executable, "-c", SECOND_START, str(folder), str(cache)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_code(SECOND_START, str(folder), str(cache), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith(str({split: len(rows) for split, rows in tokens.items()}))
 

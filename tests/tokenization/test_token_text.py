@@ -18,17 +18,18 @@ from neuromusic_hf import MidiProcessor, build_model
 from neuromusic_hf.tokenization.text_tokenizer import MusicTextTokenizer
 
 PLAIN_PROCESS = """
-import json, sys
+import sys
 from transformers import AutoTokenizer
 
-for folder, unknown in json.load(open(sys.argv[1])):
+for folder in sys.argv[1:]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     ids = list(range(len(tokenizer)))
     assert "".join(tokenizer.decode([index]) for index in ids) == tokenizer.decode(ids)
-    try:
-        print("read as", tokenizer("Bar_None " + unknown).input_ids)
-    except Exception as error:
-        assert "out" in str(error) or "missing" in str(error).lower(), error
+    for unknown in ("Foo_1", "Pitch_999"):
+        try:
+            print("read as", tokenizer("Bar_None " + unknown).input_ids)
+        except Exception as error:
+            assert "out" in str(error) or "missing" in str(error).lower(), error
 assert not {"neuromusic_hf", "miditok", "symusic"} & set(sys.modules)
 print("refused")
 """
@@ -111,13 +112,11 @@ def test_the_nearest_word_is_suggested(remi_of):
 
 
 def test_without_this_package_text_is_additive_and_an_unknown_word_refused(processors, trained_processors, tmp_path):
-    cases = []
-    for model in (None, "BPE", "Unigram", "WordPiece"):
-        processor = trained_processors("TSD", model) if model else processors["TSD"]
-        processor.save_pretrained(tmp_path / str(model))
-        cases += [(str(tmp_path / str(model)), unknown) for unknown in ("Foo_1", "Pitch_999")]
-    (tmp_path / "cases.json").write_text(json.dumps(cases))
-    command = [sys.executable, "-c", PLAIN_PROCESS, str(tmp_path / "cases.json")]
+    models = ("None", "BPE", "Unigram", "WordPiece")
+    for model in models:
+        processor = processors["TSD"] if model == "None" else trained_processors("TSD", model)
+        processor.save_pretrained(tmp_path / model)
+    command = [sys.executable, "-c", PLAIN_PROCESS, *models]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["refused"]
@@ -131,6 +130,19 @@ def test_the_tokenizer_is_a_plain_one_in_all_else(processor, tmp_path):
     assert plain(text).input_ids == processor.tokenizer(text).input_ids
     with pytest.raises(ValueError, match="TensorType"):
         processor.tokenizer(text, padding=True, return_tensors=7)
+
+
+@pytest.mark.parametrize("call", [{"padding": True}, {"truncation": True, "max_length": 3}], ids=str)
+def test_what_a_call_asked_for_is_not_saved(tmp_path, call):
+    fresh = MidiProcessor.from_tokenization("REMI")
+    fresh.save_pretrained(tmp_path / "before")
+    fresh.tokenizer(["Bar_None", "BOS_None Bar_None Bar_None Bar_None"], **call)
+    fresh.save_pretrained(tmp_path / "after")
+    MidiProcessor.from_pretrained(tmp_path / "after").save_pretrained(tmp_path / "again")
+    before, *later = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("before", "after", "again")
+    )
+    assert later == [before, before]
 
 
 def test_tokenizers_saved_before_text_was_additive_still_load(processor, tmp_path):

@@ -14,6 +14,7 @@ import pytest
 import torch
 import yaml
 from datasets import Dataset
+from preloaded import run_in_two_processes, run_script
 from safetensors.torch import load_file
 from tiny import ONE_LAYER
 
@@ -40,7 +41,7 @@ def finished(tmp_path_factory, midi_folder):
         "learning_rate": "1e-2", "logging_steps": 1, "eval_steps": 2, "save_steps": 2, "bf16": False,
     }  # fmt: skip
     command = [part for key, value in options.items() for part in (f"--{key}", *str(value).split(" "))]
-    subprocess.run([sys.executable, SCRIPT, *command], check=True, capture_output=True)
+    assert run_script(SCRIPT, *command, folder=folder, variables={**os.environ}).returncode == 0
     return folder / "run"
 
 
@@ -345,7 +346,7 @@ def test_two_processes_stop_together_and_go_on(options, tmp_path):
     assert 0 < step < 5000 and not (tmp_path / "run" / "bundle").exists()
     end = str(step + 3)
     arguments[arguments.index("--max_steps") + 1] = end
-    done = subprocess.run([*launch, *arguments, *LAST], capture_output=True, text=True, env=environment, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert f"The run goes on from step {step}" in done.stderr
+    first, second = run_in_two_processes(SCRIPT, *arguments, *LAST, folder=tmp_path, variables=environment)
+    assert first.returncode == second.returncode == 0, first.stderr[-3000:] + second.stderr[-3000:]
+    assert f"The run goes on from step {step}" in first.stderr
     assert json.loads((tmp_path / "run" / "bundle" / "run.json").read_text())["optimizer_steps"] == step + 3

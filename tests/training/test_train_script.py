@@ -3,13 +3,12 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from preloaded import run_in_two_processes
 from safetensors.torch import load_file
 from tiny import ONE_LAYER
 from transformers import AutoModelForCausalLM
@@ -154,13 +153,11 @@ def test_two_processes_train_and_push_as_one(train, options, tmp_path, hub):
     changed = {"model_config": '{"resid_pdrop":0,"embd_pdrop":0}', "learning_rate": "1e-3"}
     changed |= {"eval_continuations_steps": 2, "eval_continuations": 5, "eval_shown_continuations": 0}
     train(options("one", **changed, push_to_hub=True, hub_model_id="alice/one"))
-    # `accelerate launch` starts several processes on CPUs through MPI only; torchrun does what it does on GPUs.
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     changed |= {"push_to_hub": True, "hub_model_id": "alice/two"}
-    command = [*launch, SCRIPT, *options("two", per_device_train_batch_size=2, ddp_backend="gloo", **changed)]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
-    assert finished.returncode == 0, finished.stderr[-3000:]
+    arguments = options("two", per_device_train_batch_size=2, ddp_backend="gloo", **changed)
+    variables = {**os.environ, "ACCELERATE_USE_CPU": "true"}
+    for ended in run_in_two_processes(SCRIPT, *arguments, folder=tmp_path, variables=variables):
+        assert ended.returncode == 0, ended.stderr[-3000:]
     one, two = run_record(tmp_path / "one"), run_record(tmp_path / "two")
     assert (two["processes"], two["optimizer_steps"]) == (2, 2)
     assert two["splits"] == one["splits"]
