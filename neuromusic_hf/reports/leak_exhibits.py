@@ -21,7 +21,7 @@ MOST_SECONDS = 10.0
 """Of the sound of one passage."""
 LAST_NOTE_SECONDS = 1.0
 """Room for the last note to sound."""
-PAUSE_SECONDS = 0.7
+PAUSE_SECONDS = 0.3
 SAMPLE_RATE = 16000
 """Samples a second: twelve pairs take 8 MB, 11 as text in a page."""
 
