@@ -69,7 +69,7 @@ def melody_row(melody: Melody) -> dict[str, np.ndarray]:
 
 def melodies_of(rows: Dataset, num_proc: int | None = None) -> Dataset:
     """The melodies of rows, as a column: that of the builder, or one that is made of the files in them, and cached."""
-    if _are_known(rows):
+    if MELODY in rows.column_names and not rows.data.column(MELODY).null_count:
         return rows.select_columns([MELODY])
     stored = rows.select_columns(["midi"]).cast_column("midi", Midi(decode=False))
     return cached_map(
@@ -81,13 +81,6 @@ def melodies_of(rows: Dataset, num_proc: int | None = None) -> Dataset:
         features=Features({MELODY: MELODY_FEATURE}),
         desc="Reading melodies",
     )
-
-
-def _are_known(rows: Dataset) -> bool:
-    """Whether all rows but the refused ones, which have no hash either, come with their melody."""
-    if MELODY not in rows.column_names:
-        return False
-    return rows.data.column(MELODY).null_count == rows.data.column("content_hash").null_count
 
 
 class Melodies(Sequence[Melody]):

@@ -77,13 +77,9 @@ def spooled(parts: Sequence[IterableDataset]) -> Iterator[tuple[list[Dataset], s
         yield rows, folder
 
 
-def _melody_unless_refused(row: dict) -> dict | None:
-    return None if row["content_hash"] is None else melody_of_row(row)
-
-
 def _write(stream: IterableDataset, path: Path, bar: tqdm) -> None:
     schema = Features(SPOOLED).arrow_schema
-    rows = ({**row, MELODY: row[MELODY] or _melody_unless_refused(row)} for row in stream)
+    rows = ({**row, MELODY: row[MELODY] or melody_of_row(row)} for row in stream)
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
         while batch := list(itertools.islice(rows, BATCH_ROWS)):
             writer.write_table(pa.Table.from_pylist(batch, schema))
