@@ -15,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from neuromusic_hf import MidiContinuationPipeline
 from neuromusic_hf.bundles import find_bundle
-from neuromusic_hf.corpora import SPLIT_NAMES
+from neuromusic_hf.corpora import SPLIT_NAMES, SPLIT_VERSIONS, CorpusSplits
 from neuromusic_hf.disk import lock_folder
 from neuromusic_hf.launch import join_processes, show_log
 from neuromusic_hf.models.adapters import check_base
@@ -62,6 +62,18 @@ def parse_arguments() -> argparse.Namespace:
         "--save_pictures", action=argparse.BooleanOptionalAction, default=True, help="draw piano rolls"
     )
     parser.add_argument("--split", default="test", choices=SPLIT_NAMES, help="which split of a corpus")
+    parser.add_argument(
+        "--split_version", choices=SPLIT_VERSIONS, help="how a corpus is split; as the model was trained if not given"
+    )
+    parser.add_argument(
+        "--split_shares",
+        type=float,
+        nargs=3,
+        help="shares of train, validation and test; as the model was trained with if not given",
+    )
+    parser.add_argument(
+        "--clean_test", action="store_true", help="leave out, and name, the pieces that have a twin in the train split"
+    )
     parser.add_argument("--data_dir", help="where a corpus lies, if it is here already")
     parser.add_argument("--corpus_revision", help="branch, tag or commit of a corpus on the Hub; main if not given")
     parser.add_argument("--num_proc", type=int, help="processes that read a corpus")
@@ -82,6 +94,7 @@ def main():
     )
     output = OutputSettings(pictures=args.save_pictures, audio=args.save_audio, soundfont=args.soundfont)
     output.check()
+    splits = CorpusSplits.asked(args.split_version, args.split_shares)
     state = join_processes()
     show_log(state.is_main_process)
     transformers_logging.set_verbosity_error()
@@ -97,15 +110,25 @@ def main():
             pieces = find_pieces(
                 args.prompts,
                 split=args.split,
+                clean_test=args.clean_test,
                 data_dir=args.data_dir,
                 revision=args.corpus_revision,
                 num_proc=args.num_proc,
+                splits=splits,
+                model=args.model,
+                model_revision=args.revision,
             )
             pieces = choose_pieces(pieces, args.max_items, args.seed)
 
         run = RunWriter(continuer, pieces, RunFolder(args.output), settings, output)
         if state.is_main_process:
-            run.begin(sources=args.prompts, split=args.split, max_items=args.max_items, overwrite=args.overwrite)
+            run.begin(
+                sources=args.prompts,
+                split=args.split,
+                max_items=args.max_items,
+                clean_test=args.clean_test,
+                overwrite=args.overwrite,
+            )
         state.wait_for_everyone()
         run.continue_share(state.process_index, state.num_processes)
         state.wait_for_everyone()

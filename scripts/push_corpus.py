@@ -12,6 +12,7 @@ import logging
 import os
 
 from neuromusic_hf import MidiProcessor, load_corpus
+from neuromusic_hf.corpora import SPLIT_VERSIONS
 from neuromusic_hf.launch import show_log
 from neuromusic_hf.tokenization import tokenize_corpus
 
@@ -29,6 +30,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--private", action="store_true", default=None, help="make a new dataset a private one")
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
     parser.add_argument("--split_shares", type=float, nargs=3, help="shares of train, validation and test")
+    parser.add_argument("--split_version", choices=SPLIT_VERSIONS, help="how it is split; the newest if not given")
     parser.add_argument("--tokenization", help="tell in the card what this tokenizer changes, such as REMI")
     parser.add_argument("--num_proc", type=int, default=os.cpu_count(), help="processes that read the corpus")
     return parser.parse_args()
@@ -41,6 +43,7 @@ def main():
         args.corpus,
         args.data_dir,
         split_shares=args.split_shares,
+        split_version=args.split_version,
         num_proc=args.num_proc,
         revision=args.corpus_revision,
     )

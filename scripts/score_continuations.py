@@ -10,6 +10,7 @@ import argparse
 import logging
 import os
 
+from neuromusic_hf.corpora import SPLIT_VERSIONS
 from neuromusic_hf.disk import lock_folder
 from neuromusic_hf.launch import show_log
 from neuromusic_hf.reports import ScoringOptions, score_run, write_report
@@ -24,10 +25,20 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--revision", help="branch, tag or commit of that corpus on the Hub; main if not given")
     parser.add_argument("--data_dir", help="where that corpus lies, if it is here already")
     parser.add_argument(
+        "--split_version",
+        choices=SPLIT_VERSIONS,
+        help="how that corpus is split; as the model was trained with if not given",
+    )
+    parser.add_argument(
         "--split_shares",
         type=float,
         nargs=3,
-        help="shares of train, validation and test that the model was trained with, if not those of load_corpus",
+        help="shares of train, validation and test; as the model was trained with if not given",
+    )
+    parser.add_argument(
+        "--clean_test",
+        action="store_true",
+        help="leave out, and name, pieces whose prompt or original has a twin in the train split of that corpus",
     )
     parser.add_argument(
         "--harmony_embedding", help="folder or Hub id; the one that comes with the package if not given"
@@ -57,7 +68,9 @@ def main():
         train_corpus=args.train_corpus,
         revision=args.revision,
         data_dir=args.data_dir,
+        split_version=args.split_version,
         split_shares=args.split_shares,
+        clean_test=args.clean_test,
         num_proc=args.num_proc,
         trust_remote_code=args.trust_remote_code,
     )

@@ -32,20 +32,21 @@ from neuromusic_hf.training import (
     resolved_recipe,
     save_run,
     select_splits,
+    settle_split_version,
 )
 
 
 def main():
     model_args, data_args, args = parse_recipe(sys.argv[1:])
-    recipe = resolved_recipe(model_args, data_args, args)
     show_log(args.process_index == 0)
-    with begin_run(args, recipe):
+    with begin_run(args, resolved_recipe(model_args, data_args, args)):
         check_run(model_args, data_args, args)
         check_watching(args, data_args)
-        train(model_args, data_args, args, recipe)
+        settle_split_version(data_args, args.resume_from_checkpoint)
+        train(model_args, data_args, args)
 
 
-def train(model_args: ModelArguments, data_args: DataArguments, args: RunArguments, recipe: dict):
+def train(model_args: ModelArguments, data_args: DataArguments, args: RunArguments):
     set_seed(args.seed)
     with args.main_process_first(desc="corpus"):
         corpus = select_splits(load_corpus(**data_args.corpus_arguments), args)
@@ -53,6 +54,8 @@ def train(model_args: ModelArguments, data_args: DataArguments, args: RunArgumen
         augmentation = data_args.augmentation(args.seed)
         tokens = tokenize_corpus(corpus, processor, augmentation=augmentation, num_proc=data_args.num_proc)
         blocks = TrainingBlocks.from_tokens(tokens, data_args, args.seed)
+        if args.do_test and args.clean_test:
+            blocks.add_clean_test(corpus, tokens["test"], data_args, args.seed)
 
     model = build_model(
         model_args.model,
@@ -64,6 +67,7 @@ def train(model_args: ModelArguments, data_args: DataArguments, args: RunArgumen
         **model_args.sizes,
     )
     record_trained_programs(model, processor, blocks.splits["train"])
+    recipe = resolved_recipe(model_args, data_args, args)
     trainer = create_trainer(model, processor, blocks, data_args, args, recipe, corpus.provenance)
     watch_continuations(trainer, corpus["validation"], tokens["validation"], data_args)
     with ended_run(trainer):

@@ -9,7 +9,7 @@ import logging
 import os
 
 from neuromusic_hf import load_corpus
-from neuromusic_hf.corpora import SPLIT_NAMES
+from neuromusic_hf.corpora import SPLIT_NAMES, SPLIT_VERSIONS
 from neuromusic_hf.disk import lock_folder, to_json
 from neuromusic_hf.launch import show_log
 from neuromusic_hf.metrics.embedding_training import EmbeddingSettings, reduce_corpus, train_harmony_embedding
@@ -22,6 +22,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--revision", help="branch, tag or commit of a corpus on the Hub; main if not given")
     parser.add_argument("--output", type=os.path.expanduser, required=True, help="folder to write to")
     parser.add_argument("--split", default="train", choices=SPLIT_NAMES, help="which split of the corpus")
+    parser.add_argument("--split_version", choices=SPLIT_VERSIONS, help="how it is split; the newest if not given")
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
     parser.add_argument(
         "--num_proc", type=int, default=os.cpu_count(), help="processes that read the corpus and reduce the pieces"
@@ -50,7 +51,13 @@ def main():
         args.vector_size, args.window, args.min_count, args.sample, epochs=args.epochs, seed=args.seed
     )
     with lock_folder(args.output):
-        corpus = load_corpus(args.corpus, args.data_dir, num_proc=args.num_proc, revision=args.revision)
+        corpus = load_corpus(
+            args.corpus,
+            args.data_dir,
+            split_version=args.split_version,
+            num_proc=args.num_proc,
+            revision=args.revision,
+        )
         pieces = corpus[args.split]
         reductions, dropped = reduce_corpus(pieces, args.num_proc)
         source = {"corpora": to_json(corpus.provenance), "split": args.split, "dropped": dropped}

@@ -60,8 +60,9 @@ def test_a_folder_that_cannot_be_written_to_is_refused(refused, script, tmp_path
     assert "Cannot write to the folder" in refused(script, output=tmp_path / "file" / "below")
 
 
-def test_shares_are_checked(refused):
-    assert "split_shares must be three numbers" in refused("score_continuations", "--split_shares", "1", "1", "1")
+@pytest.mark.parametrize("script", ["continue_midi", "score_continuations"])
+def test_shares_are_checked(refused, script):
+    assert "split_shares must be three numbers" in refused(script, "--split_shares", "1", "1", "1")
 
 
 @pytest.mark.parametrize("num_proc", [-1, 0])

@@ -7,6 +7,7 @@ from .identity import ModelIdentity, files_hash, weights_hash
 from .pipeline_file import add_pipeline_file
 from .push import push_bundle, push_processor
 from .push_routes import register_pushing
+from .trained_splits import settle_splits, splits_of_model
 
 __all__ = [
     "BUNDLE_FILES",
@@ -22,6 +23,8 @@ __all__ = [
     "push_processor",
     "register_pushing",
     "save_bundle",
+    "settle_splits",
+    "splits_of_model",
     "weights_hash",
     "write_card",
 ]

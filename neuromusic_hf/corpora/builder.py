@@ -16,8 +16,10 @@ from datasets.fingerprint import Hasher
 
 from ..music import RefusedFile, SanityLimits
 from ..music.midi_feature import PLAIN_MIDI
+from ..twins import NO_MELODY, melody_of
 from .cache import CachedBuilder
 from .code_identity import code_of, code_of_rooms
+from .families import MELODY, MELODY_FEATURE, melody_row
 from .sanity import inspect_midi
 from .sources import source_fingerprint
 from .splits import DEFAULT_SPLIT_SHARES, SPLIT_NAMES
@@ -34,6 +36,7 @@ HELPER_FEATURES = {
     "refused_reason": Value("string"),
     "refused_detail": Value("string"),
     "mended": List({"kind": Value("string"), "count": Value("int64"), "detail": Value("string")}),
+    MELODY: MELODY_FEATURE,
 }
 IGNORED = "ignored"
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -48,7 +51,7 @@ class Piece:
         path (`str`): names the piece in the rows and in the quarantine report; its path inside the corpus, or a name.
         data (`bytes`, *optional*): the MIDI file.
         refused ([`RefusedFile`], *optional*): why there is no `data`.
-        split (`str`, *optional*): the official split; `None` has it assigned by content hash.
+        split (`str`, *optional*): the official split; `None` has [`load_corpus`] assign one.
         metadata (`dict`, *optional*): values of the builder's `METADATA` columns; missing ones are null.
     """
 
@@ -161,7 +164,7 @@ class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
     def _code_hash(cls) -> str:
         """Part of the cache key: the code of the builder and of what reads files, and the MIDI reader's version."""
         sources = [code_of(parent) for parent in cls.__mro__ if issubclass(parent, MidiCorpusBuilder)]
-        return Hasher.hash([sources, code_of_rooms("corpora", "music"), symusic.__version__])
+        return Hasher.hash([sources, code_of_rooms("corpora", "music", "twins"), symusic.__version__])
 
     def _info(self) -> datasets.DatasetInfo:
         columns = {"midi": PLAIN_MIDI, **FACT_FEATURES, **self.METADATA, **HELPER_FEATURES}
@@ -235,7 +238,7 @@ def inspect_row(path: str, data: bytes | RefusedFile | None, limits: SanityLimit
 
     Returns:
         `dict` with `midi`, the facts (null if refused), `refused_reason` and `refused_detail` (null if accepted), and
-        `mended`: what was mended, each with `kind`, `count` and `detail` (null if refused).
+        `mended`: what was mended, each with `kind`, `count` and `detail` (null if refused), and `melody`.
     """
     path = printable(path)
     try:
@@ -249,6 +252,7 @@ def inspect_row(path: str, data: bytes | RefusedFile | None, limits: SanityLimit
             "refused_reason": refused.reason,
             "refused_detail": storable(refused.detail),
             "mended": None,
+            MELODY: melody_row(NO_MELODY),
         }
     return {
         "midi": {"bytes": facts.data, "path": path},
@@ -256,4 +260,5 @@ def inspect_row(path: str, data: bytes | RefusedFile | None, limits: SanityLimit
         "refused_reason": None,
         "refused_detail": None,
         "mended": [asdict(mend) for mend in facts.mends],
+        MELODY: melody_row(melody_of(facts.score)),
     }

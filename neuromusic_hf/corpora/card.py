@@ -12,10 +12,10 @@ from datasets import Dataset
 
 from ..hub import TAGS, Card, Section, address, code_block, escape, link_to, read_card, table
 from ..music.midi_feature import own_name
-from .provenance import OFFICIAL, Provenance
+from .provenance import Provenance
 from .quarantine import QuarantineReport
 from .repository import DEFAULT_CONFIG
-from .splits import SPLIT_VERSION
+from .splits import FAMILIES, NOTES_HASH, OFFICIAL
 
 ABOUT = "about"
 USE = "use"
@@ -34,7 +34,9 @@ NAMED = 20
 
 SPLITS = {
     OFFICIAL: "as the corpus itself says",
-    SPLIT_VERSION: f"by the hash of a piece's notes (`{SPLIT_VERSION}`): copies of a piece are on one side, whatever "
+    FAMILIES: f"by families (`{FAMILIES}`): pieces that share their melody, in whatever key and tempo, are on one "
+    "side, but for those that the corpus itself has elsewhere",
+    NOTES_HASH: f"by the hash of a piece's notes (`{NOTES_HASH}`): copies of a piece are on one side, whatever "
     "their names",
 }
 LICENCES = {None: "not known", "other": "of its own, see there"}
@@ -167,7 +169,12 @@ def _origin(corpus: Provenance) -> str:
         told.append(f"on the Hub {link_to(corpus.dataset, 'dataset')}")
     if corpus.revision:
         told.append(f"commit `{_plain(corpus.revision)}`")
-    return f"- {', '.join(told)}. Splits: {SPLITS.get(corpus.splits, escape(corpus.splits))}."
+    shares = (
+        ""
+        if corpus.split_shares is None
+        else f"; shares of {' / '.join(f'{share:g}' for share in corpus.split_shares)}"
+    )
+    return f"- {', '.join(told)}. Splits: {SPLITS.get(corpus.splits, escape(corpus.splits))}{shares}."
 
 
 def _quarantine(report: QuarantineReport) -> list[str]:

@@ -20,12 +20,21 @@ from ..music.midi_feature import Midi
 from ..ranges import PROCESSES, check_ranges
 from .builder import HELPER_FEATURES, IGNORED, ROWS_SPLIT
 from .corpus import Corpus
+from .family_splits import family_splits, spooled
 from .names import CorpusNames, FoundCorpus, find_corpora
-from .provenance import Provenance, provenance_of_found
+from .provenance import Provenance, of_joined, provenance_of_found
 from .quarantine import QuarantineReport, merge_reports, report_of
 from .repository import open_hub
 from .saved import saved_rows
-from .splits import DEFAULT_SPLIT_SHARES, SPLIT_NAMES, assign_split, check_not_empty, check_shares
+from .splits import (
+    NOTES_HASH,
+    OFFICIAL,
+    SPLIT_NAMES,
+    CorpusSplits,
+    Member,
+    assign_split,
+    check_not_empty,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +51,7 @@ class _Opening:
     config: str | None
     revision: str | None
     token: str | bool | None
+    splits: CorpusSplits
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,7 @@ def load_corpus(
     data_dir: str | Path | None = None,
     *,
     split_shares: Sequence[float] | None = None,
+    split_version: str | None = None,
     limits: SanityLimits | None = None,
     cache_dir: str | Path | None = None,
     num_proc: int | None = None,
@@ -92,6 +103,10 @@ def load_corpus(
         split_shares (sequence of `float`, *optional*):
             Shares of train, validation and test where the corpus has no official splits. Defaults to 0.8 / 0.1 / 0.1
             (`"lamd"`: 0.6 / 0.2 / 0.2).
+        split_version (`str`, *optional*):
+            How pieces without official splits are split. `"families-1"`, the newest and the default, has all pieces
+            that share their melody, in whatever key and tempo, on one side; families are found over all corpora that
+            are loaded together. `"notes-hash-1"` has those of the same notes on one side, as earlier versions did.
         limits ([`SanityLimits`], *optional*):
             What a file may be; `SanityLimits(mend=False)` refuses what is mended otherwise.
         cache_dir (`str` or `Path`, *optional*):
@@ -99,9 +114,10 @@ def load_corpus(
         num_proc (`int`, *optional*):
             Processes that read and parse.
         streaming (`bool`, *optional*, defaults to `False`):
-            Read the files anew in each pass and cache nothing. Each split reads the whole source. Refused files are
-            logged one by one in passes over train; there is no report, no check for empty splits, and of joined
-            corpora no piece is left out.
+            Read the files anew in each pass and cache nothing. Each split reads the whole source. Where there are
+            families to be found, a first pass does that before this returns, and lays the pieces in the temporary
+            folder for it. Refused files are logged one by one in passes over train; there is no report, no check for
+            empty splits, and of joined corpora no piece is left out.
         quarantine_path (`str` or `Path`, *optional*):
             Where the report (JSON) goes. Defaults to `<cache>/quarantine/<name>-<fingerprint>.json`.
         name (`str`, *optional*):
@@ -118,8 +134,8 @@ def load_corpus(
         [`Corpus`], a `DatasetDict` (`IterableDatasetDict` when streaming) with `train`, `validation` and `test`.
 
     Raises:
-        `ValueError`: there is no such corpus, no MIDI file in it, shares that do not add up to 1, shares for a corpus
-            with official splits, `num_proc` below 1, or a split that would be empty.
+        `ValueError`: there is no such corpus, no MIDI file in it, no such split version, shares that do not add up to
+            1, version or shares for a corpus with official splits, `num_proc` below 1, or an empty split.
         [`PullError`]: a dataset cannot be pulled from the Hub.
 
     Example:
@@ -133,19 +149,21 @@ def load_corpus(
     ```
     """
     check_ranges({"num_proc": num_proc}, {"num_proc": PROCESSES})
-    shares = None if split_shares is None else check_shares(split_shares)
+    asked = CorpusSplits.asked(split_version, split_shares)
     cache_dir = None if cache_dir is None else os.path.expanduser(cache_dir)
     found = find_corpora(name_or_path, data_dir)
     _check_hub_options(found, name_or_path, name, revision, token)
-    if shares is not None and all(corpus.has_official_splits for corpus in found):
-        raise ValueError(f"'{name_or_path}' has official splits, which split_shares do not change: leave them out.")
-    if len(found) > 1:  # one cut for all, or the same music could fall on two sides
-        shares = shares or DEFAULT_SPLIT_SHARES
-    opening = _Opening(limits, cache_dir, num_proc, streaming, builder_kwargs, name, revision, token)
-    opened = [_open(corpus, opening, shares) for corpus in found]
+    for option, given in (("split_shares", asked.shares), ("split_version", asked.version)):
+        if given is not None and all(corpus.has_official_splits for corpus in found):
+            verb = "do" if option == "split_shares" else "does"
+            raise ValueError(f"'{name_or_path}' has official splits, which {option} {verb} not change: leave it out.")
+    splits = asked | of_joined(found)
+    opening = _Opening(limits, cache_dir, num_proc, streaming, builder_kwargs, name, revision, token, splits)
+    opened = [_open(corpus, opening) for corpus in found]
+    decided = _decided(opened, opening)
     if streaming:
-        return _stream(opened)
-    parts, doubles = _split(opened)
+        return _stream(opened, decided)
+    parts, doubles = _split(opened, decided)
     # Joining forgets the feature types, so the cast comes last.
     joined = {split: concatenate_datasets([part[split] for part in parts]) for split in SPLIT_NAMES}
     report = _report(opened, doubles, quarantine_path, cache_dir)
@@ -176,8 +194,9 @@ def _check_hub_options(
             raise ValueError(f"{option} goes with a dataset on the Hub, and '{names}' names none: leave it out.")
 
 
-def _open(corpus: FoundCorpus, opening: _Opening, shares: tuple[float, float, float] | None) -> _OpenedCorpus:
+def _open(corpus: FoundCorpus, opening: _Opening) -> _OpenedCorpus:
     limits, cache_dir, num_proc = opening.limits, opening.cache_dir, opening.num_proc
+    shares = opening.splits.shares or corpus.split_shares
     if corpus.builder is None:
         place = open_hub(corpus.name, opening.revision, opening.token) if corpus.is_on_hub else None
         rows, carved = saved_rows(
@@ -190,12 +209,12 @@ def _open(corpus: FoundCorpus, opening: _Opening, shares: tuple[float, float, fl
             config=opening.config,
             **opening.builder_kwargs,
         )
-        provenance = provenance_of_found(corpus, place, opening.config)
-        return _OpenedCorpus(provenance, corpus.name, rows, shares or DEFAULT_SPLIT_SHARES, tuple(carved))
+        provenance = provenance_of_found(corpus, place, opening.config, opening.splits)
+        return _OpenedCorpus(provenance, corpus.name, rows, shares, tuple(carved))
     builder = corpus.builder(
         cache_dir, data_dir=corpus.place, limits=limits, token=opening.token, **opening.builder_kwargs
     )
-    shares, provenance = shares or check_shares(builder.SPLIT_SHARES), provenance_of_found(corpus)
+    provenance = provenance_of_found(corpus, splits=opening.splits)
     if opening.streaming:
         return _OpenedCorpus(provenance, corpus.name, builder.as_streaming_dataset(split=ROWS_SPLIT), shares)
     builder.download_and_prepare(num_proc=num_proc)
@@ -203,7 +222,18 @@ def _open(corpus: FoundCorpus, opening: _Opening, shares: tuple[float, float, fl
     return _OpenedCorpus(provenance, corpus.name, rows, shares, unread=builder.count_unread())
 
 
-def _split(opened: list[_OpenedCorpus]) -> tuple[list[dict[str, Dataset]], list[list[int]]]:
+def _decided(opened: list[_OpenedCorpus], opening: _Opening) -> dict[str, str]:
+    """Splits by content hash of the pieces that their family sends elsewhere than their own hash does."""
+    if opening.splits.version == NOTES_HASH or all(part.provenance.splits == OFFICIAL for part in opened):
+        return {}
+    carved, shares = [part.carved for part in opened], opened[0].shares
+    if not opening.streaming:
+        return family_splits([part.rows for part in opened], carved, shares, opening.cache_dir, opening.num_proc)
+    with spooled([part.rows for part in opened]) as (rows, folder):
+        return family_splits(rows, carved, shares, folder)
+
+
+def _split(opened: list[_OpenedCorpus], decided: dict[str, str]) -> tuple[list[dict[str, Dataset]], list[list[int]]]:
     """
     Selects the accepted rows of each split. Only the small columns are read for it.
 
@@ -212,7 +242,9 @@ def _split(opened: list[_OpenedCorpus]) -> tuple[list[dict[str, Dataset]], list[
     """
     parts, doubles, earlier = [], [], set[str]()
     for part in opened:
-        columns = part.rows.select_columns(["content_hash", *HELPER_FEATURES]).with_format("arrow")[:]
+        columns = part.rows.select_columns(["content_hash", "official_split", "refused_reason"]).with_format("arrow")[
+            :
+        ]
         hashes = columns["content_hash"].to_pylist()
         indices: dict[str, list[int]] = {name: [] for name in SPLIT_NAMES}
         left_out = []
@@ -221,7 +253,7 @@ def _split(opened: list[_OpenedCorpus]) -> tuple[list[dict[str, Dataset]], list[
             if reason is None and content_hash in earlier:
                 left_out.append(index)
             elif reason is None:
-                indices[assign_split(content_hash, official, part.shares, part.carved)].append(index)
+                indices[assign_split(Member(content_hash, official, part.carved), part.shares, decided)].append(index)
         earlier.update(filter(None, hashes))
         pieces = part.rows.remove_columns(list(HELPER_FEATURES))
         parts.append({name: pieces.select(found) for name, found in indices.items()})
@@ -263,28 +295,34 @@ def _save_report(report: QuarantineReport, path: str | Path, asked_for: bool) ->
         return f"not written ({error}); it is the attribute `quarantine` of the corpus"
 
 
-def _stream(opened: list[_OpenedCorpus]) -> IterableDatasetDict:
+def _stream(opened: list[_OpenedCorpus], decided: dict[str, str]) -> IterableDatasetDict:
     if len(opened) > 1:
         names = ", ".join(part.name for part in opened)
         logger.warning("Streamed together, pieces that are in more than one of %s come more than once.", names)
     splits = {}
     for name in SPLIT_NAMES:
-        parts = [
-            part.rows.filter(
-                _belongs, fn_kwargs={"split": name, "part": part.name, "shares": part.shares, "carved": part.carved}
-            ).remove_columns(list(HELPER_FEATURES))
-            for part in opened
-        ]
+        parts = []
+        for part in opened:
+            how = {"part": part.name, "shares": part.shares, "carved": part.carved, "decided": decided}
+            rows = part.rows.filter(_belongs, fn_kwargs={"split": name, **how})
+            parts.append(rows.remove_columns(list(HELPER_FEATURES)))
         splits[name] = concatenate_datasets(parts).cast_column("midi", Midi())
     return IterableDatasetDict(splits)
 
 
-def _belongs(row: dict, split: str, part: str, shares: tuple[float, float, float], carved: tuple[str, ...]) -> bool:
+def _belongs(
+    row: dict,
+    split: str,
+    part: str,
+    shares: tuple[float, float, float],
+    carved: tuple[str, ...],
+    decided: dict[str, str],
+) -> bool:
     if row["refused_reason"] is None:
         if row["mended"] and split == SPLIT_NAMES[0]:
             details = "; ".join(f"{mend['kind']}: {mend['detail']}" for mend in row["mended"])
             logger.warning("Corpus '%s': mended %s (%s)", part, row["midi"]["path"], details)
-        return assign_split(row["content_hash"], row["official_split"], shares, carved) == split
+        return assign_split(Member(row["content_hash"], row["official_split"], carved), shares, decided) == split
     if split == SPLIT_NAMES[0] and row["refused_reason"] != IGNORED:
         logger.warning(
             "Corpus '%s': refused %s (%s: %s)", part, row["midi"]["path"], row["refused_reason"], row["refused_detail"]

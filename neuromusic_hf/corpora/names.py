@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..disk import last_part
 from ..hub import is_hub_id
 from ..imports import import_class, is_import_path
 from .builder import MidiCorpusBuilder
@@ -15,6 +16,7 @@ from .lamd import LamdCorpus
 from .maestro import MaestroCorpus
 from .saved import is_saved
 from .sources import is_archive, is_midi_name
+from .splits import DEFAULT_SPLIT_SHARES, check_shares
 from .walking import walk
 
 CorpusName = str | Path | type[MidiCorpusBuilder]
@@ -49,6 +51,16 @@ class FoundCorpus:
         return self.builder is not None and self.builder.OFFICIAL_SPLITS
 
     @property
+    def public_name(self) -> str:
+        """What it is called where others read it: no path of this machine."""
+        return self.name if self.is_on_hub else last_part(self.name)
+
+    @property
+    def split_shares(self) -> tuple[float, float, float]:
+        """Its shares of train, validation and test, if nobody says others."""
+        return DEFAULT_SPLIT_SHARES if self.builder is None else check_shares(self.builder.SPLIT_SHARES)
+
+    @property
     def is_on_hub(self) -> bool:
         """Whether it is a dataset on the Hub."""
         return self.builder is None and self.place is None
@@ -79,6 +91,11 @@ def find_corpora(names: CorpusNames, data_dir: str | Path | None = None) -> list
     if len(set(map(str, each))) < len(each):
         raise ValueError(f"A corpus is named twice in {names!r}.")
     return [_find(name, None if data_dir is None else _absolute(data_dir)) for name in each]
+
+
+def takes_splits(names: CorpusNames, data_dir: str | Path | None = None) -> bool:
+    """Whether any of these corpora may come without official splits; arguments and errors as of [`find_corpora`]."""
+    return not all(corpus.has_official_splits for corpus in find_corpora(names, data_dir))
 
 
 def split_names(text: str) -> list[str]:

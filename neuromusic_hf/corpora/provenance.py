@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..disk import last_part
 from .names import CorpusNames, FoundCorpus, find_corpora
 from .repository import Repository, open_hub
-from .saved import has_splits
-from .splits import SPLIT_VERSION
-
-OFFICIAL = "official"
+from .saved import official_splits
+from .splits import DEFAULT_SPLIT_SHARES, OFFICIAL, SPLIT_NAMES, SPLIT_VERSION, CorpusSplits
 
 
 @dataclass(frozen=True)
@@ -27,8 +25,12 @@ class Provenance:
         dataset (`str`, *optional*): id on the Hub.
         source (`str`, *optional*): address.
         citation (`str`, *optional*): BibTeX.
-        splits (`str`): `"official"` where the corpus itself says what is in which split, or [`SPLIT_VERSION`].
+        splits (`str`):
+            `"official"` where the corpus itself says what is in which split; else by which of [`SPLIT_VERSIONS`] those
+            pieces were split of which it does not say it.
         revision (`str`, *optional*): commit of a dataset on the Hub.
+        split_shares (`tuple[float, float, float]`, *optional*):
+            Of train, validation and test, where the corpus does not say all of that.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Provenance:
     citation: str | None = None
     splits: str = SPLIT_VERSION
     revision: str | None = None
+    split_shares: tuple[float, float, float] | None = None
 
 
 def provenance_of(
@@ -45,6 +48,8 @@ def provenance_of(
     data_dir: str | Path | None = None,
     revision: str | None = None,
     *,
+    split_version: str | None = None,
+    split_shares: Sequence[float] | None = None,
     name: str | None = None,
     token: str | bool | None = None,
 ) -> list[Provenance]:
@@ -55,21 +60,38 @@ def provenance_of(
         names (`str`, `Path`, builder class, or a list of these): as of [`load_corpus`].
         data_dir (`str` or `Path`, *optional*): as of [`load_corpus`].
         revision (`str`, *optional*): branch, tag or commit of those on the Hub.
+        split_version (`str`, *optional*): as of [`load_corpus`].
+        split_shares (sequence of `float`, *optional*): as of [`load_corpus`].
         name (`str`, *optional*): configuration of those on the Hub.
         token (`str` or `bool`, *optional*): for the Hub.
 
     Raises:
-        `ValueError`: there is no such corpus.
+        `ValueError`: there is no such corpus or split version, or the shares do not add up to 1.
     """
     found = find_corpora(names, data_dir)
+    splits = CorpusSplits.asked(split_version, split_shares) | of_joined(found)
     return [
-        provenance_of_found(each, open_hub(each.name, revision, token) if each.is_on_hub else None, name)
+        provenance_of_found(each, open_hub(each.name, revision, token) if each.is_on_hub else None, name, splits)
         for each in found
     ]
 
 
+def splits_used(provenance: Iterable[Provenance]) -> CorpusSplits | None:
+    """How corpora that are loaded together were split; `None` where all of them said it themselves."""
+    ours = next((each for each in provenance if each.splits != OFFICIAL), None)
+    return None if ours is None else CorpusSplits(ours.splits, ours.split_shares)
+
+
+def of_joined(found: Sequence[FoundCorpus]) -> CorpusSplits:
+    """Corpora that are joined have one cut, or the same music could fall on two sides."""
+    return CorpusSplits(shares=DEFAULT_SPLIT_SHARES if len(found) > 1 else None)
+
+
 def provenance_of_found(
-    corpus: FoundCorpus, repository: Repository | None = None, config: str | None = None
+    corpus: FoundCorpus,
+    repository: Repository | None = None,
+    config: str | None = None,
+    splits: CorpusSplits | None = None,
 ) -> Provenance:
     """
     That of one corpus.
@@ -78,22 +100,31 @@ def provenance_of_found(
         corpus ([`FoundCorpus`]): which.
         repository ([`Repository`], *optional*): that of a dataset on the Hub.
         config (`str`, *optional*): its configuration.
+        splits ([`CorpusSplits`], *optional*): how it is split as far as it does not say it itself.
     """
-    name = last_part(corpus.name)
-    if (builder := corpus.builder) is not None:
-        splits = OFFICIAL if builder.OFFICIAL_SPLITS else SPLIT_VERSION
-        return Provenance(name, builder.LICENCE, builder.DATASET, builder.SOURCE, builder.CITATION, splits)
-    splits = OFFICIAL if has_splits(corpus.place or corpus.name, repository, config) else SPLIT_VERSION
+    name, builder = corpus.public_name, corpus.builder
+    if builder is not None:
+        how = _splits(corpus, builder.OFFICIAL_SPLITS, splits)
+        return Provenance(name, builder.LICENCE, builder.DATASET, builder.SOURCE, builder.CITATION, **how)
+    said = official_splits(corpus.place or corpus.name, repository, config)
+    how = _splits(corpus, said.issuperset(SPLIT_NAMES), splits)
     if repository is None:
-        return Provenance(name, splits=splits)
+        return Provenance(name, **how)
     return Provenance(
-        corpus.name,
+        name,
         licence=_binding(repository.metadata.get("license")),
         dataset=corpus.name,
         source=f"https://huggingface.co/datasets/{corpus.name}",
-        splits=splits,
         revision=repository.commit,
+        **how,
     )
+
+
+def _splits(corpus: FoundCorpus, says_all: bool, splits: CorpusSplits | None) -> dict[str, Any]:
+    if says_all:
+        return {"splits": OFFICIAL}
+    splits = splits or CorpusSplits()
+    return {"splits": splits.version or SPLIT_VERSION, "split_shares": splits.shares or corpus.split_shares}
 
 
 def _binding(said: Any) -> str | None:

@@ -19,7 +19,7 @@ from datasets.features.features import generate_from_arrow_type, require_decodin
 from datasets.fingerprint import Hasher
 
 from ..borders.datasets import fingerprint_of, set_fingerprint
-from ..hub.bounds import check_inside
+from ..hub.bounds import check_inside, read_object
 from ..music import RefusedFile, SanityLimits
 from ..music.midi_feature import NO_BYTES, PLAIN_MIDI
 from .builder import FACT_FEATURES, HELPER_FEATURES, MidiCorpusBuilder, inspect_row
@@ -46,11 +46,20 @@ def is_saved(path: str | Path) -> bool:
     return path.is_dir() and (_is_save_to_disk(path) or next(path.rglob("*.parquet"), None) is not None)
 
 
-def has_splits(name: str, place: Repository | None = None, config: str | None = None) -> bool:
-    """Whether a saved corpus says itself what is in which split; arguments as of [`saved_rows`]."""
+def official_splits(name: str, place: Repository | None = None, config: str | None = None) -> set[str]:
+    """
+    The splits that a saved corpus says itself, none if it is one whole; arguments as of [`saved_rows`].
+
+    Raises:
+        `ValueError`: it cannot be read.
+    """
     if place is None and _is_save_to_disk(Path(name)):
-        return (Path(name) / "dataset_dict.json").is_file()
-    return len((place or open_folder(name)).choose(config)) > 1
+        path = Path(name) / "dataset_dict.json"
+        native = read_object(path).get("splits") if path.is_file() else None
+        native = native if isinstance(native, list) else []
+    else:
+        native = list((place or open_folder(name)).choose(config))
+    return {SPLIT_ALIASES.get(str(split), str(split)) for split in native} if len(native) > 1 else set()
 
 
 def saved_rows(

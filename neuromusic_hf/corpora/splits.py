@@ -1,8 +1,11 @@
-"""Splits by content: the same music always falls on the same side, under whatever name."""
+"""Splits by content: the same music always falls on the same side, under whatever name and in whatever key."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 SPLIT_NAMES = ("train", "validation", "test")
 SPLIT_ALIASES = {
@@ -15,8 +18,86 @@ SPLIT_ALIASES = {
 }
 DEFAULT_SPLIT_SHARES = (0.8, 0.1, 0.1)
 
-SPLIT_VERSION = "notes-hash-1"
-"""How pieces without official splits are split; another version puts pieces elsewhere."""
+OFFICIAL = "official"
+FAMILIES = "families-1"
+NOTES_HASH = "notes-hash-1"
+SPLIT_VERSIONS = (FAMILIES, NOTES_HASH)
+"""How pieces without official splits are split, the newest first: by families of twins, or each by the hash of its
+notes. Each puts pieces elsewhere, and none ever changes."""
+
+SPLIT_VERSION = SPLIT_VERSIONS[0]
+"""How they are split if nobody says otherwise."""
+
+UNDECIDED: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class CorpusSplits:
+    """
+    How corpora are split as far as they do not say it themselves.
+
+    Args:
+        version (`str`, *optional*): one of [`SPLIT_VERSIONS`]; the newest if not given.
+        shares (`tuple[float, float, float]`, *optional*):
+            Of train, validation and test; each corpus's own if not given.
+    """
+
+    version: str | None = None
+    shares: tuple[float, float, float] | None = None
+
+    @classmethod
+    def asked(cls, version: str | None = None, shares: Sequence[float] | None = None) -> CorpusSplits:
+        """
+        What a user asks for.
+
+        Raises:
+            `ValueError`: there is no such version, or the shares do not add up to 1.
+        """
+        version = None if version is None else check_version(version)
+        return cls(version, None if shares is None else check_shares(shares))
+
+    def __bool__(self) -> bool:
+        return self != CorpusSplits()
+
+    def __or__(self, other: CorpusSplits) -> CorpusSplits:
+        """These, and where they say nothing the others."""
+        return CorpusSplits(self.version or other.version, self.shares or other.shares)
+
+    def __str__(self) -> str:
+        shares = "" if self.shares is None else f" in shares of {' / '.join(f'{share:g}' for share in self.shares)}"
+        return f"{self.version or SPLIT_VERSION}{shares}"
+
+
+class Member(NamedTuple):
+    """
+    A piece of a family, as far as its split goes.
+
+    Args:
+        content_hash (`str`): of its notes.
+        official (`str`, *optional*): the split that its corpus gives it.
+        carved (`tuple[str, ...]`): splits that its corpus lacks, which are carved out of its train split.
+    """
+
+    content_hash: str
+    official: str | None = None
+    carved: tuple[str, ...] = ()
+
+    @property
+    def stays(self) -> bool:
+        """Whether it stays where its corpus has it."""
+        return self.official is not None and not (self.official == "train" and self.carved)
+
+
+def check_version(version: str) -> str:
+    """
+    Gives a split version back.
+
+    Raises:
+        `ValueError`: there is no such one; those that there are are listed.
+    """
+    if version not in SPLIT_VERSIONS:
+        raise ValueError(f"split_version must be one of {', '.join(SPLIT_VERSIONS)}, got {version!r}.")
+    return version
 
 
 def check_shares(shares: Sequence[float]) -> tuple[float, float, float]:
@@ -63,22 +144,69 @@ def split_of(
     return name
 
 
-def assign_split(content_hash: str, official: str | None, shares: Sequence[float], carved: Sequence[str] = ()) -> str:
+def assign_split(piece: Member, shares: Sequence[float], decided: Mapping[str, str] = UNDECIDED) -> str:
     """
     Names the split of a piece that may have an official one.
 
     Args:
-        content_hash (`str`): as in [`split_of`].
-        official (`str`, *optional*): the split the corpus itself gives.
+        piece ([`Member`]): which.
         shares (sequence of `float`): shares of train, validation and test.
-        carved (sequence of `str`, *optional*): splits the corpus lacks, which are carved out of its train split.
+        decided (mapping of `str` to `str`, *optional*): splits by content hash, from [`splits_of_families`].
     """
+    content_hash, official, carved = piece
+    if piece.stays:
+        return str(official)
+    if content_hash in decided:
+        return decided[content_hash]
     if official is None:
         return split_of(content_hash, shares)
-    if official == "train" and carved:
-        # Other digits than the ones that may have put the piece into train.
-        return split_of(content_hash[15:], shares, among=("train", *carved))
-    return official
+    # Other digits than the ones that may have put the piece into train.
+    return split_of(content_hash[15:], shares, among=("train", *carved))
+
+
+def splits_of_families(members: Sequence[Member], families: Sequence[int], shares: Sequence[float]) -> dict[str, str]:
+    """
+    Finds the pieces that their family sends elsewhere than their own hash does.
+
+    A family is on one side, but for pieces that stay where their corpus has them; the others join those, train before
+    validation before test. A family of one piece, or of copies of one, goes by its hash as any piece does.
+
+    Args:
+        members (sequence of [`Member`]): pieces, those of all corpora that are loaded together.
+        families (sequence of `int`): the family of each.
+        shares (sequence of `float`): shares of train, validation and test.
+
+    Returns:
+        `dict[str, str]`: their splits by content hash.
+    """
+    gathered: dict[int, list[Member]] = {}
+    for number, member in zip(families, members, strict=True):
+        gathered.setdefault(number, []).append(member)
+    decided: dict[str, str] = {}
+    for family in gathered.values():
+        movable = [member for member in family if not member.stays]
+        if len(family) > 1 and movable:
+            side = _side(family, movable, shares)
+            decided |= {piece.content_hash: side for piece in movable if assign_split(piece, shares) != side}
+    return decided
+
+
+def _side(family: list[Member], movable: list[Member], shares: Sequence[float]) -> str:
+    """Where those of a family go that do not stay."""
+    stay = {member.official for member in family if member.stays}
+    of_train = [member for member in movable if member.official is not None]
+    if "train" in stay:
+        return "train"
+    if stay and not of_train:
+        return next(name for name in SPLIT_NAMES if name in stay)
+    smallest = min(member.content_hash for member in of_train or movable)
+    are_several = len({member.content_hash for member in family}) > 1
+    if not of_train:
+        # The smallest of several begins with small digits, which would put most families into train.
+        return split_of(smallest[15:] if are_several else smallest, shares)
+    lacking = [name for name in SPLIT_NAMES if all(name in member.carved for member in of_train)]
+    # The digits in front made it the smallest, and those after them may have put it into train.
+    return split_of(smallest[::-1] if are_several else smallest[15:], shares, among=("train", *lacking))
 
 
 def check_not_empty(counts: dict[str, int], corpus: str) -> None:

@@ -1,11 +1,14 @@
 """The model of a test run: what is known of it, and how often its tokens broke the rules."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from transformers.utils import CONFIG_NAME
 
+from ..bundles import splits_of_model
+from ..bundles.trained_splits import TrainedSplits
 from ..hub import find_file, is_hub_id
 from ..hub.bounds import read_object
 from ..metrics import count_token_errors
@@ -26,10 +29,17 @@ class RunModel:
     Args:
         model_type (`str`, *optional*): as transformers names it.
         processor ([`MidiProcessor`]): that its ids are read with.
+        place (`dict`, *optional*): folder or Hub id of its files, arguments of [`splits_of_model`].
     """
 
     model_type: str | None
     processor: MidiProcessor
+    place: dict[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def splits(self) -> TrainedSplits | None:
+        """How the corpora were split that it was trained on, as far as its files tell; they are read for it."""
+        return None if self.place is None else splits_of_model(**self.place)
 
 
 def load_run_model(run: FinishedRun, trust_remote_code: bool = False, token: str | bool | None = None) -> RunModel:
@@ -59,7 +69,8 @@ def load_run_model(run: FinishedRun, trust_remote_code: bool = False, token: str
         source, of_source = (adapter.base, adapter.base_arguments) if adapter else (name, where)
         config = find_file(source, CONFIG_NAME, **of_source)
         model_type = None if config is None else read_object(config).get("model_type")
-        return RunModel(model_type, load_processor(name, trust_remote_code=trust_remote_code, **where))
+        processor = load_processor(name, trust_remote_code=trust_remote_code, **where)
+        return RunModel(model_type, processor, {"model": name, **where})
     except (OSError, ValueError) as error:
         raise NotAvailable(f"the processor of {name} cannot be loaded: {str(error).splitlines()[0]}") from error
 

@@ -14,10 +14,11 @@ import pandas as pd
 from datasets import Dataset
 from tqdm import tqdm
 
+from ..bundles import settle_splits
 from ..bundles.files import SCORES_NAME
-from ..corpora import load_corpus
+from ..corpora import Corpus, CorpusSplits, load_corpus
 from ..corpora.names import find_corpora
-from ..corpora.splits import check_shares
+from ..corpora.provenance import splits_used
 from ..disk import to_json, user_path, write_json
 from ..metrics import (
     Comparison,
@@ -34,6 +35,7 @@ from ..metrics import (
 from ..music.loading import load_score
 from ..ranges import PROCESSES, check_ranges
 from ..runs import FinishedRun, tally_of
+from .clean_test import without_twins
 from .compared_pieces import compared_pieces
 from .piece_table import make_piece_table
 from .run_model import NotAvailable, RunModel, count_run_token_errors, load_run_model, model_facts
@@ -59,8 +61,11 @@ class ScoringOptions:
         train_corpus (`str`, *optional*): corpus whose training split novelty is measured against.
         revision (`str`, *optional*): branch, tag or commit of that corpus, where it is a data set of the Hub.
         data_dir (`str`, *optional*): where that corpus lies, if it is here already.
+        split_version (`str`, *optional*): how that corpus is split; as the model was trained with if not given.
         split_shares (sequence of `float`, *optional*):
-            Of train, validation and test, as the model was trained with; those of [`load_corpus`] if not given.
+            Of train, validation and test; as the model was trained with if not given.
+        clean_test (`bool`, *optional*, defaults to `False`):
+            Leave out pieces whose prompt or original has a twin in the training split.
         num_proc (`int`, *optional*): processes that compare pieces; as many as there are cores if not given.
         trust_remote_code (`bool`, *optional*, defaults to `False`): import the class that the model's processor names.
         settings ([`ScoreSettings`], *optional*): of bins, intervals and floors.
@@ -68,8 +73,9 @@ class ScoringOptions:
             With which model, corpus and embedding are pulled; that of `HF_TOKEN` or `hf auth login` if not given.
 
     Raises:
-        `ValueError`: `data_dir`, `revision` or `split_shares` without a `train_corpus`, `harmony_revision` without an
-            embedding, shares that do not add up to 1, or `num_proc` below 1.
+        `ValueError`: `data_dir`, `revision`, `split_version`, `split_shares` or `clean_test` without a
+            `train_corpus`, `harmony_revision` without an embedding, no such split version, shares that do not add up
+            to 1, or `num_proc` below 1.
     """
 
     comparisons: Sequence[Comparison | str] = ()
@@ -78,7 +84,9 @@ class ScoringOptions:
     train_corpus: str | None = None
     revision: str | None = None
     data_dir: str | None = None
+    split_version: str | None = None
     split_shares: Sequence[float] | None = None
+    clean_test: bool = False
     num_proc: int | None = None
     trust_remote_code: bool = False
     settings: ScoreSettings = field(default_factory=ScoreSettings)
@@ -86,9 +94,9 @@ class ScoringOptions:
 
     def __post_init__(self):
         check_ranges(self, {"num_proc": PROCESSES})
-        if self.split_shares is not None:
-            check_shares(self.split_shares)
-        given = [name for name in ("data_dir", "revision", "split_shares") if getattr(self, name) is not None]
+        CorpusSplits.asked(self.split_version, self.split_shares)
+        of_corpus = ("data_dir", "revision", "split_version", "split_shares", "clean_test")
+        given = [name for name in of_corpus if getattr(self, name) not in (None, False)]
         if given and self.train_corpus is None:
             raise ValueError(f"{given[0]} belongs to the training corpus: name that too, with train_corpus.")
         if self.harmony_revision is not None and self.harmony_embedding is None:
@@ -134,7 +142,8 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
 
     Returns:
         [`RunScores`]. In its record, what cannot be told is `None`, with the reason under `not_available`; pieces that
-        were not continued, or lack the feature that a score compares, are named by reason.
+        were not continued, have a twin in train where `clean_test` leaves these out, or lack the feature that a score
+        compares, are named by reason. Its table has its rows in the order of the run whatever is left out.
 
     Raises:
         `OSError`: a file, the embedding or the training corpus cannot be read.
@@ -144,12 +153,16 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
     options = options or ScoringOptions()
     embedding = options.load_embedding()
     comparisons = all_comparisons(options.comparisons, embedding)
-    training = _training_split(options)
-    found = _compare(run, comparisons, options.num_proc or os.cpu_count() or 1)
     available = _Available()
     model = model or available.get("model", load_run_model, run, options.trust_remote_code, options.token)
+    corpus = _training_corpus(options, model)
+    training = corpus and corpus["train"]
+    order = [record.index for record in [*run.records, *run.left_out]]
+    if options.clean_test:
+        run = without_twins(run, training, options.num_proc)
+    found = _compare(run, comparisons, options.num_proc or os.cpu_count() or 1)
     novelty = available.get("novelty", _novelty, run, found, training)
-    table = make_piece_table(run, found, comparisons, novelty)
+    table = make_piece_table(run, found, comparisons, novelty, order)
     record = {
         "run": str(run.folder),
         "model": {**to_json(run.model), **model_facts(model)},
@@ -160,7 +173,7 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
         "novelty": novelty and novelty.to_dict(),
         "mean_entropy_nats": _plain_mean(table["entropy_nats"]),
         "not_available": available.reasons,
-        "settings": _settings(run, comparisons, embedding, options, training),
+        "settings": _settings(run, comparisons, embedding, options, corpus),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_PACKAGES}},
     }
     return RunScores(record, table, comparisons)
@@ -181,19 +194,21 @@ class _Available:
             return None
 
 
-def _training_split(options: ScoringOptions) -> Dataset | None:
+def _training_corpus(options: ScoringOptions, model: RunModel | None) -> Corpus | None:
     if options.train_corpus is None:
         return None
+    asked = CorpusSplits.asked(options.split_version, options.split_shares)
+    splits = settle_splits(options.train_corpus, asked, model and model.splits, options.data_dir)
     from_hub = any(corpus.is_from_hub for corpus in find_corpora(options.train_corpus, options.data_dir))
-    corpus = load_corpus(
+    return load_corpus(
         options.train_corpus,
         options.data_dir,
-        split_shares=options.split_shares,
+        split_shares=splits.shares,
+        split_version=splits.version,
         num_proc=options.num_proc,
         revision=options.revision,
         token=options.token if from_hub else None,
     )
-    return corpus["train"]
 
 
 def _compare(run: FinishedRun, comparisons: tuple[Comparison, ...], num_proc: int) -> Found:
@@ -250,9 +265,10 @@ def _settings(
     comparisons: tuple[Comparison, ...],
     embedding: HarmonyEmbedding,
     options: ScoringOptions,
-    training: Dataset | None,
+    corpus: Corpus | None,
 ) -> dict:
-    notes = None if training is None else "\n".join(training["content_hash"])
+    notes = None if corpus is None else "\n".join(corpus["train"]["content_hash"])
+    splits = None if corpus is None else splits_used(corpus.provenance)
     return {
         "run": to_json(run.settings),
         "scores": asdict(options.settings),
@@ -264,5 +280,7 @@ def _settings(
         },
         "train_corpus": options.train_corpus,
         "train_notes_sha256": notes and hashlib.sha256(notes.encode()).hexdigest(),
-        "split_shares": None if options.split_shares is None else list(options.split_shares),
+        "split_version": splits and splits.version,
+        "split_shares": splits and splits.shares and list(splits.shares),
+        "clean_test": options.clean_test,
     }

@@ -24,7 +24,9 @@ MUST_AGREE = {
     "harmony embedding": ("harmony_embedding",),
     "training corpus": ("train_corpus",),
     "notes of the training corpus": ("train_notes_sha256",),
+    "version of the splits": ("split_version",),
     "shares of the splits": ("split_shares",),
+    "whether pieces with a twin in train count": ("clean_test",),
 }
 """Settings without which scores cannot be compared, by what they are."""
 
@@ -90,7 +92,9 @@ class SettingsRecord:
     harmony_embedding: Any = None
     train_corpus: Any = None
     train_notes_sha256: Any = None
+    split_version: Any = None
     split_shares: Any = None
+    clean_test: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,17 @@ import os
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datasets import Dataset
 
-from ..corpora import load_corpus
+from ..bundles import settle_splits, splits_of_model
+from ..corpora import CorpusSplits, load_corpus
 from ..corpora.builder import printable
-from ..corpora.names import find_corpora
+from ..corpora.clean import TWIN_IN_TRAIN, piece_name, twins_in_train
+from ..corpora.names import find_corpora, takes_splits
+from ..corpora.provenance import splits_used
 from ..corpora.sources import attempt, is_midi_name, list_source, read_file
 from ..generation.pieces import PROMPT_LIMITS
 from ..music import Midi, RefusedFile
@@ -41,6 +44,11 @@ class PieceSource(ABC):
         Raises:
             [`RefusedFile`]: it cannot be read.
         """
+
+    @property
+    def splits(self) -> CorpusSplits | None:
+        """How the corpus was split that it is of; `None` of a piece that is of none, or of official splits."""
+        return None
 
     @property
     def identity(self) -> str:
@@ -91,16 +99,19 @@ class RowPiece(PieceSource):
     Args:
         rows ([`~datasets.Dataset`]): a split, whose column `midi` is not decoded.
         index (`int`): of the row.
+        splits ([`CorpusSplits`], *optional*): how the corpus was split; `None` where that is official.
+        twin (`str`, *optional*): the training piece for whose sake it is left out of a clean test.
     """
 
     rows: Dataset
     index: int
+    splits: CorpusSplits | None = None
+    twin: str | None = None
 
     @property
     def name(self) -> str:
-        """Its title where the corpus has one, else the name of its file, else the start of its hash."""
-        row = self.rows[self.index]
-        return printable(str(row.get("title") or Path(row["midi"]["path"] or row["content_hash"][:12]).stem))
+        """As of [`piece_name`]."""
+        return piece_name(self.rows[self.index])
 
     @property
     def place(self) -> str:
@@ -108,7 +119,9 @@ class RowPiece(PieceSource):
         return self.name
 
     def read(self) -> bytes:
-        """The bytes in the row; no path in it is opened."""
+        """The bytes in the row; no path in it is opened. A piece with a twin in train is refused."""
+        if self.twin is not None:
+            raise RefusedFile(TWIN_IN_TRAIN, self.twin)
         data = (self.rows[self.index]["midi"] or {}).get("bytes")
         if data is None:
             raise RefusedFile("missing", NO_BYTES)
@@ -123,9 +136,13 @@ def find_pieces(
     sources: Sequence[str],
     *,
     split: str = "test",
+    clean_test: bool = False,
     data_dir: str | None = None,
     revision: str | None = None,
     num_proc: int | None = None,
+    splits: CorpusSplits | None = None,
+    model: str | None = None,
+    model_revision: str | None = None,
     token: str | bool | None = None,
 ) -> list[PieceSource]:
     """
@@ -137,16 +154,24 @@ def find_pieces(
         sources (sequence of `str`):
             MIDI files, folders of them (searched deeply), or names of corpora as for [`load_corpus`].
         split (`str`, *optional*, defaults to `"test"`): which split of a corpus.
+        clean_test (`bool`, *optional*, defaults to `False`):
+            Refuse, in their turn, the pieces of that split that have a twin in the corpus's own train.
         data_dir (`str`, *optional*): where a corpus lies, if it is here already.
         revision (`str`, *optional*): branch, tag or commit of a corpus on the Hub; main if not given.
         num_proc (`int`, *optional*): processes that read a corpus.
+        splits ([`CorpusSplits`], *optional*): how corpora are split.
+        model (`str`, *optional*): folder or Hub id of one; what `splits` do not say is as it was trained with.
+        model_revision (`str`, *optional*): its branch, tag or commit on the Hub.
         token (`str` or `bool`, *optional*): for the Hub; that of `HF_TOKEN` or `hf auth login` if not given.
 
     Raises:
         `FileNotFoundError`: a MIDI file does not exist.
-        `ValueError`: a folder holds no MIDI file, there is no such corpus, or none of which there are revisions.
+        `ValueError`: a folder holds no MIDI file, there is no such corpus, none of which there are revisions, none
+            that is split as `splits` say, or a clean test is asked for of train, or of files, which have none.
     """
     check_ranges({"num_proc": num_proc}, PIECE_RANGES)
+    if clean_test and split == "train":
+        raise ValueError("clean_test leaves out what has a twin in train, and cannot be of train itself.")
     sources = [os.path.expanduser(source) for source in sources]
     for path in map(Path, sources):
         if is_midi_name(path.name) and not path.exists():
@@ -155,6 +180,7 @@ def find_pieces(
     if revision is not None and not on_hub:
         raise ValueError(f"Revision {revision!r} is of a corpus on the Hub, and {', '.join(sources)} is none.")
     pieces: list[PieceSource] = []
+    asked, are_used = splits or CorpusSplits(), False
     for source in sources:
         path = Path(source)
         if path.is_dir() and (files := _files_in(path)):
@@ -164,9 +190,29 @@ def find_pieces(
         else:
             at = revision if source in on_hub else None
             is_from_hub = any(corpus.is_from_hub for corpus in find_corpora(source, data_dir))
-            with_token = token if is_from_hub else None
-            corpus = load_corpus(source, data_dir=data_dir, revision=at, num_proc=num_proc, token=with_token)
-            pieces += row_pieces(corpus[split])
+            how = CorpusSplits()
+            if takes_splits(source, data_dir):
+                are_used = True
+                trained = None if model is None else splits_of_model(model, revision=model_revision, token=token)
+                how = settle_splits(source, asked, trained, data_dir)
+            corpus = load_corpus(
+                source,
+                data_dir=data_dir,
+                split_shares=how.shares,
+                split_version=how.version,
+                revision=at,
+                num_proc=num_proc,
+                token=token if is_from_hub else None,
+            )
+            twins = twins_in_train(corpus[split], corpus["train"], num_proc=num_proc) if clean_test else {}
+            found = row_pieces(corpus[split], splits_used(corpus.provenance))
+            pieces += [replace(piece, twin=twins.get(piece.index)) for piece in found]
+    if asked and not are_used:
+        raise ValueError(
+            f"No corpus of {', '.join(sources)} is split by us, as {asked} would have it: leave that out."
+        )
+    if clean_test and (alone := [piece.place for piece in pieces if isinstance(piece, FilePiece)]):
+        raise ValueError(f"clean_test is of corpora, which have a train split, and {alone[0]} is a file of none.")
     return pieces
 
 
@@ -183,10 +229,10 @@ def _files_in(folder: Path) -> list[FilePiece]:
     return sorted((FilePiece(folder / entry.name, entry.problem) for entry in told), key=lambda piece: piece.path)
 
 
-def row_pieces(split: Dataset) -> list[RowPiece]:
-    """The pieces of a split of a corpus, in its order."""
+def row_pieces(split: Dataset, splits: CorpusSplits | None = None) -> list[RowPiece]:
+    """The pieces of a split of a corpus, in its order; `splits` as of [`RowPiece`]."""
     rows = split.cast_column("midi", Midi(decode=False))
-    return [RowPiece(rows, index) for index in range(len(rows))]
+    return [RowPiece(rows, index, splits) for index in range(len(rows))]
 
 
 def choose_pieces(pieces: Sequence[PieceSource], max_items: int | None, seed: int) -> list[PieceSource]:
@@ -208,6 +254,13 @@ def choose_pieces(pieces: Sequence[PieceSource], max_items: int | None, seed: in
     if max_items is None or max_items >= len(pieces):
         return list(pieces)
     return [pieces[index] for index in sorted(random.Random(seed).sample(range(len(pieces)), max_items))]
+
+
+def splits_of(pieces: Iterable[PieceSource]) -> CorpusSplits:
+    """How the corpora were split that pieces are of, as far as they have that in common."""
+    found = {piece.splits for piece in pieces if piece.splits is not None}
+    versions, shares = {each.version for each in found}, {each.shares for each in found}
+    return CorpusSplits(versions.pop() if len(versions) == 1 else None, shares.pop() if len(shares) == 1 else None)
 
 
 def fingerprint(pieces: Iterable[PieceSource]) -> str:

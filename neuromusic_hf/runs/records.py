@@ -23,6 +23,9 @@ class PiecesRecord:
         max_items (`int`, *optional*): so many were chosen by the seed; all of them if `None`.
         number (`int`, *optional*): how many there are.
         sha256 (`str`, *optional*): over their places and bytes, in order.
+        split_version (`str`, *optional*): by which corpora were split; `None` where there are none, or by themselves.
+        split_shares (`tuple[float, float, float]`, *optional*): of train, validation and test, then.
+        clean_test (`bool`, *optional*): whether those that have a twin in train were left out.
     """
 
     sources: list[str] = field(default_factory=list)
@@ -30,6 +33,9 @@ class PiecesRecord:
     max_items: int | None = None
     number: int | None = None
     sha256: str | None = None
+    split_version: str | None = left_out_if_none()
+    split_shares: tuple[float, float, float] | None = left_out_if_none()
+    clean_test: bool | None = left_out_if_none()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from ..bundles import ModelIdentity
 from ..generation.pipeline import MidiContinuationPipeline
 from ..music import RefusedFile, UnwritableScore
 from .piece_files import write_piece
-from .piece_sources import PieceSource, fingerprint
+from .piece_sources import PieceSource, fingerprint, splits_of
 from .records import LeftOutRecord, Manifest, PiecesRecord, RunSettings
 from .run_folder import RunFolder
 from .settings import ContinuationSettings, OutputSettings
@@ -47,6 +47,7 @@ class RunWriter:
         sources: Sequence[str] = (),
         split: str | None = None,
         max_items: int | None = None,
+        clean_test: bool = False,
         overwrite: bool = False,
         model: ModelIdentity | None = None,
     ) -> None:
@@ -57,15 +58,18 @@ class RunWriter:
             sources (sequence of `str`, *optional*): where the pieces come from, to record it.
             split (`str`, *optional*): of the corpora among these, to record it.
             max_items (`int`, *optional*): that so many of the pieces there were chosen, to record it.
+            clean_test (`bool`, *optional*, defaults to `False`): that those with a twin in train are left out.
             overwrite (`bool`, *optional*, defaults to `False`): begin anew, whatever the folder holds of a run.
             model ([`ModelIdentity`], *optional*): to record; that of the pipeline's model, as loaded, if not given.
 
         Raises:
             `ValueError`: the folder holds a run with other settings.
         """
+        how = splits_of(self.pieces)
+        pieces = (len(self.pieces), fingerprint(self.pieces), how.version, how.shares)
         settings = RunSettings(
             model or ModelIdentity.of(self.pipeline.model),
-            PiecesRecord(list(sources), split, max_items, len(self.pieces), fingerprint(self.pieces)),
+            PiecesRecord(list(sources), split, max_items, *pieces, clean_test or None),
             self.settings.as_record(self.pipeline.sampling_in_force(**self.settings.generation)),
             self.output.as_record(),
         )

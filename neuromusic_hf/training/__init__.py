@@ -6,7 +6,7 @@ from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_p
 from .preflight import check_run
 from .processor import prepare_processor
 from .recipes import parse_recipe, resolved_recipe
-from .resuming import begin_run
+from .resuming import begin_run, settle_split_version
 from .run import create_trainer, ended_run, evaluate_test_split, save_run, select_splits
 from .split_blocks import TrainingBlocks
 from .trainer import MusicTrainer
@@ -29,6 +29,7 @@ __all__ = [
     "row_statistics",
     "save_run",
     "select_splits",
+    "settle_split_version",
     "evaluate_test_split",
     "tokens_per_note",
 ]

@@ -10,7 +10,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..bundles import find_bundle
 from ..corpora.names import split_names
-from ..corpora.splits import check_shares
+from ..corpora.splits import SPLIT_VERSIONS, check_shares
 from ..hub import is_hub_id
 from ..launch import asked_precision, check_engine, check_processes, launched_for_cpu
 from ..models.sampling import SAMPLING_RANGES
@@ -105,6 +105,10 @@ class DataArguments:
     split_shares: list[float] | None = field(
         default=None, metadata={"help": "shares of train, validation and test, if the corpus has no official splits"}
     )
+    split_version: str | None = field(
+        default=None,
+        metadata={"help": f"how a corpus without official splits is split: {', '.join(SPLIT_VERSIONS)}; the newest"},
+    )
     max_pieces: int | None = field(default=None, metadata={"help": "read only so many pieces, for trials"})
     context_length: int = field(default=1024, metadata={"help": "length of a block, in tokens"})
     max_eval_blocks: int | None = field(
@@ -136,6 +140,7 @@ class DataArguments:
             "data_dir": self.data_dir,
             "revision": self.corpus_revision,
             "split_shares": self.split_shares,
+            "split_version": self.split_version,
             "num_proc": self.num_proc,
             **pieces,
         }
@@ -183,6 +188,9 @@ class RunArguments(TrainingArguments):
     batch_eval_metrics: bool = field(default=True, metadata={"help": "sum metrics batch by batch, in flat memory"})
     remove_unused_columns: bool = field(default=False, metadata={"help": "blocks hold what is needed and no more"})
     do_test: bool = field(default=False, metadata={"help": "evaluate on the test split, once, after training"})
+    clean_test: bool = field(
+        default=False, metadata={"help": "with do_test: also on the test pieces that have no twin in train"}
+    )
     eval_continuations_steps: int | None = field(
         default=None, metadata={"help": "optimizer steps between two tests of continuations; no tests if not set"}
     )

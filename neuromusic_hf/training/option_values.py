@@ -9,6 +9,7 @@ from transformers.trainer_utils import HubStrategy, IntervalStrategy, SaveStrate
 from transformers.training_args import OptimizerNames
 
 from ..borders.trainer import DICT_FIELDS
+from ..corpora.splits import SPLIT_VERSIONS
 from ..models.sampling import SAMPLING_RANGES
 from ..ranges import PROCESSES, SEEDS, Range, check_ranges
 from ..tokenization.vocabulary_training import VOCABULARY_MODELS
@@ -76,6 +77,7 @@ RANGES = MODEL_RANGES | DATA_RANGES | RUN_RANGES
 
 CHOICES = {
     "vocabulary_model": VOCABULARY_MODELS,
+    "split_version": SPLIT_VERSIONS,
     "eval_strategy": tuple(IntervalStrategy),
     "logging_strategy": tuple(IntervalStrategy),
     "save_strategy": tuple(SaveStrategy),

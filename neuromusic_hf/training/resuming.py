@@ -10,10 +10,11 @@ from pathlib import Path
 import yaml
 from transformers import TrainerState
 
-from ..bundles import BUNDLE_NAME
+from ..bundles import BUNDLE_NAME, splits_of_model
 from ..bundles.files import RECIPE_NAME, RUN_NAME
 from ..bundles.shared_recipe import PLACES
-from ..corpora.names import split_names
+from ..corpora.names import split_names, takes_splits
+from ..corpora.splits import NOTES_HASH, SPLIT_VERSION, CorpusSplits
 from ..disk import by_main_process, lock_folder
 from ..models.sampling import SAMPLING_RANGES
 from .arguments import DataArguments, ModelArguments, RunArguments
@@ -104,6 +105,26 @@ def _tell_about(checkpoint: Path):
         )
 
 
+def settle_split_version(data_args: DataArguments, checkpoint: str | None):
+    """
+    Settles how the corpora of a run are split: as asked, else as of the checkpoint it goes on from, else as of today.
+
+    Afterwards `data_args.split_version` is that version; it stays unset where all splits are official.
+
+    Args:
+        data_args ([`DataArguments`]): of the run.
+        checkpoint (`str`, *optional*): the folder of what it goes on from.
+    """
+    if not takes_splits(data_args.corpus, data_args.data_dir):
+        return
+    trained = splits_of_model(checkpoint) if checkpoint else None
+    why = "as asked" if data_args.split_version else f"as of {checkpoint}" if trained else "the newest"
+    data_args.split_version = (
+        CorpusSplits(data_args.split_version) | (trained or CorpusSplits(SPLIT_VERSION))
+    ).version
+    logger.info("Corpus '%s': splits %s, %s.", data_args.corpus, data_args.split_version, why)
+
+
 def refuse_differences(checkpoint: Path, recipe: dict, args: RunArguments):
     """
     Compares the recipe of a checkpoint with that of the run that is to go on from it.
@@ -140,6 +161,8 @@ def _fixed_names(checkpoint: Path) -> list[str]:
 
 def is_same_value(name: str, there, now) -> bool:
     """Whether two values of an option mean the same: of paths, whether they lead to the same place."""
+    if name == "split_version":
+        return now in (None, there or NOTES_HASH)  # what is not asked is taken from the checkpoint
     if name in PLACES and isinstance(there, str) and isinstance(now, str):
         there, now = split_names(there), split_names(now)
         return len(there) == len(now) and all(map(_is_same_place, there, now))

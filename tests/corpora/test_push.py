@@ -16,7 +16,17 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 from loopback_hub import Cut, Slow, Status, WrongEtag
 
-from neuromusic_hf.corpora import Corpus, MidiCorpusBuilder, Piece, Provenance, load_corpus, provenance_of
+from neuromusic_hf.corpora import (
+    SPLIT_VERSION,
+    Corpus,
+    MidiCorpusBuilder,
+    Piece,
+    Provenance,
+    load_corpus,
+    provenance_of,
+)
+from neuromusic_hf.corpora.repository import open_hub
+from neuromusic_hf.corpora.saved import official_splits
 from neuromusic_hf.hub import PullError, read_card
 from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import tokenize_corpus
@@ -100,7 +110,8 @@ def test_the_card_tells_what_it_is_and_what_others_wrote_stays(hub, corpus, proc
     corpus.push_to_hub("alice/songs", tally=tally)
     metadata, text = card_of(hub, "alice/songs")
     assert {"midi", "neuromusic_hf"} <= set(metadata["tags"]) and "license" not in metadata
-    assert metadata["dataset_info"]["features"] and "notes-hash-1" in text and "licence not known" in text
+    assert metadata["dataset_info"]["features"] and "licence not known" in text
+    assert f"(`{SPLIT_VERSION}`)" in text and "shares of 0.6 / 0.2 / 0.2." in text
     assert "60 of 61 MIDI files were accepted" in text and "`broken 'name'.mid` (not\\_midi)" in text
     assert "REMI changes" in text and "trust_remote_code" in text
     mended = text.replace("## How to load it", "## Loading").replace("# songs", "# Songs\n\nOf my aunt.")
@@ -158,7 +169,7 @@ def test_branches_and_commits_are_revisions(hub, corpus, other):
         assert told == provenance_of("alice/songs", revision=revision)[0]
         assert (told.name, told.dataset, told.revision) == ("alice/songs", "alice/songs", commit)
         assert rows_of(load_corpus("alice/songs", revision=commit)) == rows_of(pushed)
-    assert "notes-hash-1" in card_of(hub, "alice/songs", "trial")[1]
+    assert SPLIT_VERSION in card_of(hub, "alice/songs", "trial")[1]
     with pytest.raises(PullError, match=r"'alice/songs' has no revision 'nowhere' \(it has main, trial\)"):
         load_corpus("alice/songs", revision="nowhere")
 
@@ -166,7 +177,7 @@ def test_branches_and_commits_are_revisions(hub, corpus, other):
 def test_a_push_is_tagged_and_a_tag_stays_where_it_is(hub, corpus, other):
     corpus.push_to_hub("alice/songs", tag="v1")
     before = hub.files("alice/songs", kind="dataset")
-    assert "notes-hash-1" in before["README.md"].decode() and hub.files("alice/songs", "v1", "dataset") == before
+    assert SPLIT_VERSION in before["README.md"].decode() and hub.files("alice/songs", "v1", "dataset") == before
     with pytest.raises(ValueError, match="alice/songs has a tag 'v1' already"):
         other.push_to_hub("alice/songs", tag="v1")
     assert hub.files("alice/songs", kind="dataset") == before
@@ -324,7 +335,8 @@ def test_files_of_others_are_understood_by_their_names(hub, make_midi, names, sp
     hub.put("bob/songs", files, kind="dataset")
     corpus = load_corpus("bob/songs")
     assert sum(corpus.num_rows.values()) == 60
-    assert corpus.provenance[0].splits == ("official" if splits == 2 else "notes-hash-1")
+    assert corpus.provenance[0].splits == SPLIT_VERSION
+    assert len(official_splits("bob/songs", open_hub("bob/songs"))) == (splits if splits > 1 else 0)
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,10 @@ def test_the_test_split_of_a_corpus(continue_midi, midi_folder, tmp_path):
     in_test = load_corpus(archive)["test"]["content_hash"]
     _, manifest = continue_midi(archive, WITHOUT_PICTURES)
     assert manifest["continued"] == len(in_test) > 0
+    asked = ["--split_version", "notes-hash-1", "--split_shares", 0.9, 0.06, 0.04, "--max_items", 1]
+    _, manifest = continue_midi(archive, WITHOUT_PICTURES, *asked, output="other")
+    pieces = manifest["settings"]["pieces"]
+    assert (pieces["split_version"], pieces["split_shares"]) == ("notes-hash-1", [0.9, 0.06, 0.04])
 
 
 def test_the_seed_chooses_the_pieces_and_the_music(continue_midi, midi_folder):
@@ -136,6 +140,21 @@ def test_the_seed_chooses_the_pieces_and_the_music(continue_midi, midi_folder):
     first = run("first", 3, 8)
     assert run("in other batches", 3, 2) == first
     assert run("other seed", 4, 8).keys() != first.keys()
+
+
+def test_a_clean_test_continues_what_has_no_twin_in_train_and_names_the_rest(continue_midi, leaking_corpus):
+    folder, clean = continue_midi(leaking_corpus, WITHOUT_PICTURES, "--clean_test", output="clean")
+    assert clean["continued"] == 4 and clean["left_out"] == {"twin_in_train": 2}
+    named = [(piece["index"], piece["name"], piece["detail"]) for piece in clean["pieces_left_out"]]
+    assert named == [(1, "test 3", "train 3"), (4, "test 7", "train 7")]
+    assert clean["settings"]["pieces"]["clean_test"] is True
+    _, whole = continue_midi(leaking_corpus, WITHOUT_PICTURES, output="whole")
+    assert whole["continued"] == 6 and "clean_test" not in whole["settings"]["pieces"]
+    assert [piece["index"] for piece in clean["pieces"]] == [0, 2, 3, 5]
+    seeds = {piece["index"]: piece["seed"] for piece in whole["pieces"]}
+    assert all(piece["seed"] == seeds[piece["index"]] for piece in clean["pieces"])
+    with pytest.raises(ValueError, match="other settings"):
+        continue_midi(leaking_corpus, WITHOUT_PICTURES, output="clean")
 
 
 def test_sampling_and_grammar_can_be_chosen(continue_midi, prompts):

@@ -1,5 +1,6 @@
 """Pieces to continue: found without being read, chosen by a seed, known again."""
 
+import json
 import os
 import shutil
 
@@ -8,9 +9,10 @@ from datasets import Dataset
 from music import make_score
 
 from neuromusic_hf import load_corpus
+from neuromusic_hf.corpora import CorpusSplits
 from neuromusic_hf.music import RefusedFile
 from neuromusic_hf.runs import choose_pieces, find_pieces
-from neuromusic_hf.runs.piece_sources import fingerprint, row_pieces
+from neuromusic_hf.runs.piece_sources import fingerprint, row_pieces, splits_of
 
 
 @pytest.fixture
@@ -96,6 +98,55 @@ def test_the_split_of_a_corpus(midi_folder, tmp_path):
     assert {piece.name for piece in pieces} <= {path.stem for path in midi_folder.iterdir()}
     for piece in pieces:
         assert piece.read() == (midi_folder / f"{piece.name}.mid").read_bytes()
+
+
+def hashes(pieces):
+    return [piece.rows["content_hash"][piece.index] for piece in pieces]
+
+
+def test_a_corpus_is_split_as_the_model_was_trained_unless_asked_otherwise(midi_folder, tmp_path, twins):
+    archive, shares = shutil.make_archive(tmp_path / "corpus", "zip", midi_folder), (0.4, 0.3, 0.3)
+    trained = {"splits": "notes-hash-1", "split_shares": shares}
+    (tmp_path / "run.json").write_text(json.dumps({"corpora": [trained]}))
+    how = {"split_version": "notes-hash-1", "split_shares": shares}
+    old = {split: rows["content_hash"][:] for split, rows in load_corpus(archive, **how).items()}
+    assert load_corpus(archive, **how | {"split_version": None})["test"]["content_hash"][:] != old["test"]
+    model = str(tmp_path)
+    pieces = find_pieces([archive], model=model)
+    assert hashes(pieces) == old["test"] and splits_of(pieces) == CorpusSplits("notes-hash-1", shares)
+    asked = CorpusSplits("families-1")
+    pieces = find_pieces([archive], model=model, splits=asked)
+    assert hashes(pieces) == load_corpus(archive, split_shares=shares)["test"]["content_hash"][:]
+    assert splits_of(pieces) == CorpusSplits("families-1", shares)
+    assert splits_of(find_pieces([archive])) == CorpusSplits("families-1", (0.8, 0.1, 0.1))
+
+
+def test_splits_that_are_asked_of_no_corpus_are_refused(folder, tmp_path):
+    (tmp_path / "run.json").write_text('{"corpora": [{"splits": "notes-hash-1"}]}')
+    assert splits_of(find_pieces([str(folder)], model=str(tmp_path))) == CorpusSplits()
+    with pytest.raises(ValueError, match="No corpus of .* is split by us, as notes-hash-1 would have it"):
+        find_pieces([str(folder)], splits=CorpusSplits("notes-hash-1"))
+
+
+def test_a_clean_test_refuses_in_their_turn_the_pieces_that_have_a_twin_in_train(leaking_corpus):
+    whole, clean = (find_pieces([str(leaking_corpus)], clean_test=clean) for clean in (False, True))
+    assert names(clean) == names(whole) and fingerprint(clean) != fingerprint(whole)
+    refused = {}
+    for index, piece in enumerate(clean):
+        try:
+            assert piece.read() == whole[index].read()
+        except RefusedFile as error:
+            refused[index] = str(error)
+    assert refused == {1: "twin_in_train: train 3", 4: "twin_in_train: train 7"}
+    validation = find_pieces([str(leaking_corpus)], split="validation", clean_test=True)
+    assert [piece.twin for piece in validation] == [None] * 4
+
+
+def test_a_clean_test_is_of_a_corpus_and_not_of_its_train(midi_folder, leaking_corpus):
+    with pytest.raises(ValueError, match="clean_test .*piece_00.mid is a file"):
+        find_pieces([str(midi_folder)], clean_test=True)
+    with pytest.raises(ValueError, match="cannot be of train"):
+        find_pieces([str(leaking_corpus)], split="train", clean_test=True)
 
 
 def test_the_choice_is_the_seeds_and_keeps_the_order(midi_folder):

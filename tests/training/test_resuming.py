@@ -20,8 +20,9 @@ from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiProcessor
 from neuromusic_hf.disk import lock_folder
+from neuromusic_hf.training import DataArguments
 from neuromusic_hf.training.checkpoints import PROGRESS_NAME
-from neuromusic_hf.training.resuming import is_same_value, refuse_other_blocks
+from neuromusic_hf.training.resuming import is_same_value, refuse_other_blocks, settle_split_version
 from neuromusic_hf.training.split_blocks import hash_ids
 
 REPOSITORY = Path(__file__).parents[2]
@@ -248,12 +249,43 @@ def test_a_run_of_an_earlier_version_is_gone_on_with(resume, train, options, run
     (run / "bundle").rmdir()
     recipe = yaml.safe_load((run / "checkpoint-4" / "recipe.yaml").read_text())
     recipe |= {"push_to_hub": True, "hub_model_id": "alice/x", "trust_remote_code": False}
+    assert recipe.pop("split_version") == "families-1"
     (run / "checkpoint-4" / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     train(options("further", model=run, tokenization=run, max_steps=1, **dict.fromkeys(ONE_LAYER)))
     with caplog.at_level(logging.WARNING):
         resume(max_steps=6)
     assert "as earlier versions saved it" in caplog.text
-    assert json.loads((run / "bundle" / "run.json").read_text())["optimizer_steps"] == 6
+    record = json.loads((run / "bundle" / "run.json").read_text())
+    assert record["optimizer_steps"] == 6 and record["corpora"][0]["splits"] == "notes-hash-1"
+    with pytest.raises(ValueError, match="split_version: not set there, 'families-1' now"):
+        resume(run / "checkpoint-4", max_steps=6, split_version="families-1")
+
+
+@pytest.mark.parametrize(
+    ("corpus", "asked", "recipe", "settled"),
+    [
+        ("folk", None, None, "families-1"),
+        ("folk", "notes-hash-1", None, "notes-hash-1"),
+        ("folk", None, {"seed": 3}, "notes-hash-1"),
+        ("folk", None, {"split_version": "families-1"}, "families-1"),
+        ("maestro", None, None, None),
+        ("maestro", None, {"seed": 3}, None),
+    ],
+)
+def test_a_run_splits_as_asked_or_as_its_checkpoint_or_as_today(corpus, asked, recipe, settled, tmp_path):
+    data_args = DataArguments(corpus=corpus, split_version=asked)
+    if recipe is not None:
+        (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    settle_split_version(data_args, str(tmp_path) if recipe else None)
+    assert data_args.split_version == settled and data_args.corpus_arguments["split_version"] == settled
+
+
+def test_a_version_that_was_not_recorded_is_that_of_before():
+    same = {("notes-hash-1", "notes-hash-1"), (None, "notes-hash-1"), ("families-1", None), (None, None)}
+    others = {(None, "families-1"), ("families-1", "notes-hash-1")}
+    assert {pair: is_same_value("split_version", *pair) for pair in same | others} == (
+        dict.fromkeys(same, True) | dict.fromkeys(others, False)
+    )
 
 
 # One process at a time

@@ -1,0 +1,90 @@
+"""From the twins among rows to the splits of their families."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from datasets import Dataset, Features, IterableDataset, Value
+from datasets.utils import tqdm
+
+from ..twins import Twin, families
+from .families import MELODY, MELODY_FEATURE, melody_of_row, twins_of
+from .splits import Member, splits_of_families
+
+SPOOLED = {MELODY: MELODY_FEATURE, "content_hash": Value("string"), "official_split": Value("string")}
+BATCH_ROWS = 64
+
+
+def family_splits(
+    parts: Sequence[Dataset],
+    carved: Sequence[tuple[str, ...]],
+    shares: Sequence[float],
+    cache_dir: str | None = None,
+    num_proc: int | None = None,
+) -> dict[str, str]:
+    """
+    Finds the pieces that their family sends elsewhere than their own hash does.
+
+    Args:
+        parts (sequence of [`~datasets.Dataset`]): rows of corpora that are loaded together, refused ones among them.
+        carved (sequence of `tuple[str, ...]`): of each, the splits that are carved out of its train split.
+        shares (sequence of `float`): shares of train, validation and test.
+        cache_dir (`str`, *optional*): cache of `datasets`.
+        num_proc (`int`, *optional*): processes.
+
+    Returns:
+        `dict[str, str]`: their splits by content hash.
+    """
+    members = []
+    for part, lacking in zip(parts, carved, strict=True):
+        columns = part.select_columns(["content_hash", "official_split"]).with_format("arrow")[:]
+        pairs = zip(columns["content_hash"].to_pylist(), columns["official_split"].to_pylist(), strict=True)
+        members += [Member(content_hash, official, lacking) for content_hash, official in pairs]
+    found = _families_of_hashes([member.content_hash for member in members], twins_of(parts, cache_dir, num_proc))
+    accepted = [index for index, member in enumerate(members) if member.content_hash is not None]
+    return splits_of_families([members[index] for index in accepted], [found[index] for index in accepted], shares)
+
+
+def _families_of_hashes(hashes: list[str | None], twins: list[Twin]) -> list[int]:
+    """The family of each row. Pieces of the same notes are one family, whether or not they have melody to share."""
+    numbers: dict[str | None, int] = {}
+    places = [numbers.setdefault(content_hash, len(numbers)) for content_hash in hashes]
+    pairs = (sorted((places[twin.first], places[twin.second])) for twin in twins)
+    joined = [Twin(first, second, 0, 1.0, 0) for first, second in pairs if first != second]
+    return families(len(numbers), joined)[places].tolist()
+
+
+@contextlib.contextmanager
+def spooled(parts: Sequence[IterableDataset]) -> Iterator[tuple[list[Dataset], str]]:
+    """
+    Lays the melodies of streamed rows in a temporary folder, for the time of the `with` block.
+
+    Yields:
+        The rows of each, and the folder.
+    """
+    with tempfile.TemporaryDirectory(prefix="neuromusic_twins_") as folder:
+        rows = []
+        with tqdm(desc="Finding twins", unit="piece") as bar:
+            for number, part in enumerate(parts):
+                path = Path(folder, f"{number}.arrow")
+                _write(part, path, bar)
+                rows.append(Dataset.from_file(str(path)))
+        yield rows, folder
+
+
+def _melody_unless_refused(row: dict) -> dict | None:
+    return None if row["content_hash"] is None else melody_of_row(row)
+
+
+def _write(stream: IterableDataset, path: Path, bar: tqdm) -> None:
+    schema = Features(SPOOLED).arrow_schema
+    rows = ({**row, MELODY: row[MELODY] or _melody_unless_refused(row)} for row in stream)
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
+        while batch := list(itertools.islice(rows, BATCH_ROWS)):
+            writer.write_table(pa.Table.from_pylist(batch, schema))
+            bar.update(len(batch))

@@ -1,0 +1,222 @@
+"""What two pieces share, note by note, and whether it makes them twins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from rapidfuzz.distance import LCSseq
+
+from .melodies import Melody
+from .runs import melodic_runs
+
+ALIGNED_RUN = 5
+"""Intervals of the runs that are aligned."""
+
+MOST_RUNS = 16_384
+"""Of a line, that are aligned: the table of an alignment takes a bit for each pair."""
+
+MOST_LINES = 3
+"""Pairs of lines that are aligned, of those that share most."""
+
+FEWEST_RUNS = 12
+"""Distinct ones that two lines share, to be aligned."""
+
+GAP_COST = 0.25
+"""Of a run that is skipped, in runs that match."""
+
+SAME_RHYTHM = 0.4
+"""Octaves of time by which the pace of two runs may change between two notes of the same rhythm."""
+
+TELLING_RUNS = 32.0
+"""Runs that make twins of any two pieces, counted by [`SharedMelody.telling`]: some nine bars of melody."""
+
+TELLING_RUNS_OF_A_QUARTER = 24.0
+QUARTER_OF_LINE = 0.25
+"""With fewer runs they have to be so much of the shorter line,"""
+
+TELLING_RUNS_OF_HALF = float(FEWEST_RUNS)
+HALF_OF_LINE = 0.5
+SHARE_OF_PIECE = 0.05
+DENSITY = 0.4
+"""and with still fewer half of it, part of the whole piece, and close together: chorales are short, ostinati not."""
+
+
+@dataclass(frozen=True, eq=False)
+class SharedMelody:
+    """
+    A passage of a line that two pieces share.
+
+    Args:
+        telling (`float`): its distinct runs of [`ALIGNED_RUN`] intervals; of those in another rhythm, half.
+        share (`float`): of the runs of the shorter line, those that match.
+        share_of_piece (`float`): of the distinct runs of the smaller piece, those that match.
+        density (`float`): of the runs from the first to the last that matches, those that do.
+        transposition (`int`): semitones, from the first piece to the second.
+        first (`np.ndarray` of shape `(notes, 2)`): onset in ticks and pitch of each note, in the first piece.
+        second (`np.ndarray` of shape `(notes, 2)`): of the same notes, in the second piece.
+    """
+
+    telling: float
+    share: float
+    share_of_piece: float
+    density: float
+    transposition: int
+    first: np.ndarray
+    second: np.ndarray
+
+    @property
+    def notes(self) -> int:
+        """How many notes are shared; one that is repeated at once counts once."""
+        return len(self.first)
+
+    @property
+    def makes_twins(self) -> bool:
+        """Whether it is more than music shares by chance, or by custom: scales, broken chords, cadences."""
+        return (
+            self.telling >= TELLING_RUNS
+            or (self.telling >= TELLING_RUNS_OF_A_QUARTER and self.share >= QUARTER_OF_LINE)
+            or (
+                self.telling >= TELLING_RUNS_OF_HALF
+                and self.share >= HALF_OF_LINE
+                and self.share_of_piece >= SHARE_OF_PIECE
+                and self.density >= DENSITY
+            )
+        )
+
+
+class PieceRuns:
+    """
+    The runs of a piece, ready to be aligned with those of others.
+
+    Args:
+        melody ([`Melody`]): of the piece.
+    """
+
+    def __init__(self, melody: Melody):
+        self.melody = melody
+        self.hashes, self.start = melodic_runs(melody, ALIGNED_RUN)
+        self.line = melody.line[self.start]
+        self.distinct = np.unique(self.hashes)
+        self.runs_of_line = np.bincount(self.line, minlength=len(melody.size))
+
+
+def shared_melody(first: Melody, second: Melody) -> SharedMelody | None:
+    """
+    Aligns two pieces: the line of each that shares most with one of the other, in the order of its notes.
+
+    Lines are aligned by their longest common subsequence of runs of melody (Hyyrö 2004, by rapidfuzz), of which the
+    passage is taken that loses most by being longer or shorter, as in local alignment (Smith and Waterman 1981).
+    Neither key, tempo, instrument nor notes that are repeated change it; an ornament costs the runs it is in.
+
+    Args:
+        first ([`Melody`]): of a piece.
+        second ([`Melody`]): of another.
+
+    Returns:
+        [`SharedMelody`] of the pair of lines with the most telling runs; `None` where no two share [`FEWEST_RUNS`].
+    """
+    return align(PieceRuns(first), PieceRuns(second))
+
+
+def align(first: PieceRuns, second: PieceRuns) -> SharedMelody | None:
+    """As [`shared_melody`], of pieces that are aligned with several others."""
+    common = _common(first.distinct, second.distinct)
+    if len(common) < FEWEST_RUNS:
+        return None
+    pairs = _aligned_lines(_Matching(first, common), _Matching(second, common))
+    found = [_shared(first, second, *_densest(*pair)) for pair in pairs]
+    return max(found, key=lambda shared: shared.telling, default=None)
+
+
+def _common(numbers: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Of two ascending arrays, what is in both."""
+    few, many = (numbers, others) if len(numbers) < len(others) else (others, numbers)
+    if not len(few):
+        return few
+    place = np.minimum(np.searchsorted(many, few), len(many) - 1)
+    return few[many[place] == few]
+
+
+class _Matching:
+    """The runs of a piece that the other has too, as numbers from 0, by line."""
+
+    def __init__(self, piece: PieceRuns, common: np.ndarray):
+        place = np.minimum(np.searchsorted(common, piece.hashes), len(common) - 1)
+        self.index = np.flatnonzero(common[place] == piece.hashes)
+        self.number = place[self.index]
+        self.line = piece.line[self.index]
+        self.lines, row = np.unique(self.line, return_inverse=True)
+        self.has = np.zeros((len(self.lines), len(common)), np.float32)
+        self.has[row, self.number] = 1
+
+    def of(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Index and number of the runs of a line."""
+        chosen = np.flatnonzero(self.line == self.lines[row])[:MOST_RUNS]
+        return self.index[chosen], self.number[chosen]
+
+
+def _aligned_lines(first: _Matching, second: _Matching) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Runs of two lines that match in order, of the pairs of lines that share the most runs."""
+    shared = first.has @ second.has.T
+    for pair in np.argsort(-shared, axis=None, kind="stable")[:MOST_LINES].tolist():
+        row, column = divmod(pair, shared.shape[1])
+        if shared[row, column] < FEWEST_RUNS:
+            return
+        (index, number), (other_index, other_number) = first.of(row), second.of(column)
+        equal = [step for step in LCSseq.opcodes(number.tolist(), other_number.tolist()) if step.tag == "equal"]
+        yield (
+            np.concatenate([index[step.src_start : step.src_end] for step in equal]),
+            np.concatenate([other_index[step.dest_start : step.dest_end] for step in equal]),
+        )
+
+
+def _densest(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The stretch of matching runs that is worth most: each counts 1, a run skipped between two [`GAP_COST`] less."""
+    skipped = np.maximum(np.diff(first), np.diff(second)) - 1
+    ends = np.cumsum(np.append(1.0, 1 - GAP_COST * skipped))
+    starts = np.minimum.accumulate(ends - 1)
+    last = int(np.argmax(ends - starts))
+    begin = int(np.argmin((ends - 1)[: last + 1]))
+    return first[begin : last + 1], second[begin : last + 1]
+
+
+def _shared(first: PieceRuns, second: PieceRuns, runs: np.ndarray, others: np.ndarray) -> SharedMelody:
+    distinct = len(np.unique(first.hashes[runs]))
+    lengths = (first.runs_of_line[first.line[runs[0]]], second.runs_of_line[second.line[others[0]]])
+    spans = (runs[-1] - runs[0] + 1, others[-1] - others[0] + 1)
+    notes, other_notes = _notes_of(first.start[runs], second.start[others])
+    passage, other_passage = _passage(first.melody, notes), _passage(second.melody, other_notes)
+    return SharedMelody(
+        telling=distinct * (1 + _same_rhythm(first, second, runs, others)) / 2,
+        share=float(len(runs) / min(lengths)),
+        share_of_piece=distinct / min(len(first.distinct), len(second.distinct)),
+        density=float(len(runs) / max(spans)),
+        transposition=int(other_passage[0, 1] - passage[0, 1]),
+        first=passage,
+        second=other_passage,
+    )
+
+
+def _same_rhythm(first: PieceRuns, second: PieceRuns, runs: np.ndarray, others: np.ndarray) -> float:
+    """Share of neighbouring steps between notes that are longer or shorter in one piece by the same factor."""
+    onset, other_onset = first.melody.onset[first.start[runs]], second.melody.onset[second.start[others]]
+    neighbours = (np.diff(runs) == 1) & (np.diff(others) == 1)
+    steps, other_steps = np.diff(onset)[neighbours], np.diff(other_onset)[neighbours]
+    if len(steps) < 2:
+        return 0.0
+    pace = np.log2(np.maximum(steps, 1) / np.maximum(other_steps, 1))
+    return float(np.mean(np.abs(np.diff(pace)) < SAME_RHYTHM))
+
+
+def _notes_of(starts: np.ndarray, other_starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Notes of runs that begin with these, each once and in order in both pieces."""
+    offsets = np.arange(ALIGNED_RUN + 1)
+    notes, others = (starts[:, None] + offsets).ravel(), (other_starts[:, None] + offsets).ravel()
+    rises = [np.diff(np.maximum.accumulate(each), prepend=-1) > 0 for each in (notes, others)]
+    return notes[rises[0] & rises[1]], others[rises[0] & rises[1]]
+
+
+def _passage(melody: Melody, notes: np.ndarray) -> np.ndarray:
+    return np.stack([melody.onset[notes], melody.pitch[notes]], axis=1).astype(np.int64)

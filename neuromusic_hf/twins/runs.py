@@ -1,0 +1,65 @@
+"""Short runs of melody as numbers that neither key nor tempo change."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .melodies import Melody
+
+SKETCHED_RUN = 8
+"""Intervals of the runs that a piece is found by."""
+
+WHOLE_SKETCH = 256
+"""Runs of which all are kept; of more, the quarter with the smallest hashes, as in FracMinHash."""
+
+_INTERVALS = np.uint64(256)
+_FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_QUARTER = np.uint64(2**62)
+
+
+def melodic_runs(melody: Melody, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Hashes the runs of a melody: intervals in semitones, from each note to the next one of its line that is another.
+
+    Pitches alone count: the same melody in another rhythm has the same runs.
+
+    Args:
+        melody ([`Melody`]): of a piece.
+        length (`int`): intervals of a run, at most 8.
+
+    Returns:
+        `tuple[np.ndarray, np.ndarray]` of shape `(runs,)`: hashes (`uint64`), and the note each begins with. A run
+        lies within one line; there are none in lines of fewer notes.
+    """
+    line = melody.line
+    count = max(0, len(line) - length)
+    intervals = (np.diff(melody.pitch.astype(np.int64)) + 128).astype(np.uint64)
+    packed = np.zeros(count, np.uint64)
+    for offset in range(length):
+        packed = packed * _INTERVALS + intervals[offset : offset + count]
+    start = np.flatnonzero(line[:count] == line[length:])
+    return _mixed(packed[start]), start
+
+
+def sketch(melody: Melody) -> np.ndarray:
+    """
+    What a piece is found by: hashes of its distinct runs, all of a short piece and a quarter of those of a long one.
+
+    The quarter is the same in all pieces, so that what two share is seen in their sketches (Irber et al. 2022,
+    "Lightweight compositional analysis of metagenomes with FracMinHash", doi:10.1101/2022.01.11.475838).
+
+    Args:
+        melody ([`Melody`]): of a piece.
+
+    Returns:
+        `np.ndarray` of shape `(runs,)`, `uint64`: ascending.
+    """
+    hashes = np.unique(melodic_runs(melody, SKETCHED_RUN)[0])
+    return hashes[: max(WHOLE_SKETCH, int(np.searchsorted(hashes, _QUARTER)))]
+
+
+def _mixed(numbers: np.ndarray) -> np.ndarray:
+    """Numbers in which every bit depends on all bits (splitmix64)."""
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * _FACTORS[0]
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * _FACTORS[1]
+    return numbers ^ (numbers >> np.uint64(31))

@@ -1,0 +1,92 @@
+"""Splits as a model was trained with: read from what its run left, whoever says otherwise goes before."""
+
+import json
+import logging
+
+import pytest
+import yaml
+
+from neuromusic_hf.bundles import settle_splits, splits_of_model
+from neuromusic_hf.bundles.trained_splits import TrainedSplits
+from neuromusic_hf.corpora import SPLIT_VERSION, CorpusSplits
+from neuromusic_hf.hub import PullError
+
+SHARES = (0.6, 0.2, 0.2)
+OLD = "notes-hash-1"
+OURS = {"name": "a", "splits": SPLIT_VERSION, "split_shares": list(SHARES)}
+OFFICIAL = {"name": "b", "splits": "official", "split_shares": None}
+BEFORE = {"name": "a", "splits": OLD}
+"""As it was recorded before shares were."""
+
+
+def files(run=None, recipe=None):
+    named = {"run.json": (run, json.dumps), "recipe.yaml": (recipe, yaml.safe_dump)}
+    return {name: dump(said).encode() for name, (said, dump) in named.items() if said is not None}
+
+
+TOLD = {
+    "of today": (files({"corpora": [OURS]}, {"split_shares": [0.8, 0.1, 0.1]}), CorpusSplits(SPLIT_VERSION, SHARES)),
+    "joined": (files({"corpora": [OFFICIAL, OURS]}), CorpusSplits(SPLIT_VERSION, SHARES)),
+    "official": (files({"corpora": [OFFICIAL]}), None),
+    "of before": (files({"corpora": [BEFORE]}), CorpusSplits(OLD)),
+    "before, with shares": (files({"corpora": [BEFORE]}, {"split_shares": list(SHARES)}), CorpusSplits(OLD, SHARES)),
+    "of long before": (files({"model": "GPT2LMHeadModel"}, {"corpus": "bach"}), CorpusSplits(OLD)),
+    "official, of before": (files({"corpora": [{"name": "b", "splits": "official"}]}), CorpusSplits(OLD)),
+    "checkpoint": (files(None, {"split_version": SPLIT_VERSION}), CorpusSplits(SPLIT_VERSION)),
+    "checkpoint of before": (files(None, {"split_shares": list(SHARES)}), CorpusSplits(OLD, SHARES)),
+    "from elsewhere": ({"config.json": b"{}"}, None),
+    "a stranger's": (
+        files({"corpora": [3, OURS | {"split_shares": ["a", [], 1e999]}]}, {"split_shares": {}}),
+        CorpusSplits(SPLIT_VERSION),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TOLD)
+def test_a_run_tells_with_which_splits_it_was(case, tmp_path):
+    content, expected = TOLD[case]
+    for name, data in content.items():
+        (tmp_path / name).write_bytes(data)
+    found = splits_of_model(tmp_path)
+    assert (found and CorpusSplits(found.version, found.shares)) == expected
+
+
+def test_a_repository_tells_it_too_and_what_is_not_there_does_not(hub):
+    hub.put("bob/model", TOLD["of today"][0])
+    assert splits_of_model("bob/model") == TrainedSplits(SPLIT_VERSION, SHARES, ("a",))
+    with pytest.raises(PullError, match="no model 'bob/others'"):
+        splits_of_model("bob/others")
+
+
+def test_what_is_asked_goes_before_what_was_trained_with_and_it_is_logged(caplog):
+    trained, asked = TrainedSplits(OLD, SHARES), CorpusSplits(SPLIT_VERSION)
+    with caplog.at_level(logging.INFO):
+        assert settle_splits("bach", CorpusSplits(), trained) == CorpusSplits(OLD, SHARES)
+        assert settle_splits("bach", asked, trained) == CorpusSplits(SPLIT_VERSION, SHARES)
+        assert settle_splits("bach", CorpusSplits(), None) == CorpusSplits()
+        assert settle_splits("maestro", CorpusSplits(), trained) == CorpusSplits()
+        assert settle_splits("bach+maestro", CorpusSplits(), trained) == CorpusSplits(OLD, SHARES)
+    shares = "in shares of 0.6 / 0.2 / 0.2"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Corpus 'bach': splits {OLD} {shares}, as the model was trained with.",
+        f"Corpus 'bach': splits {SPLIT_VERSION} {shares}, as asked.",
+        f"Corpus 'bach': splits {SPLIT_VERSION}, the newest, as nothing tells how the model was trained.",
+        f"Corpus 'bach+maestro': splits {OLD} {shares}, as the model was trained with.",
+    ]
+
+
+def test_splits_that_this_version_does_not_know_have_to_be_chosen():
+    trained = TrainedSplits("families-\u202e9")
+    with pytest.raises(ValueError, match=r"'families-\\u202e9', which are none of families-1, notes-hash-1.*choose"):
+        settle_splits("bach", CorpusSplits(), trained)
+    assert settle_splits("bach", CorpusSplits(OLD), trained) == CorpusSplits(OLD)
+
+
+def test_a_part_of_the_corpora_that_a_model_was_trained_on_is_warned_of(caplog):
+    trained = TrainedSplits(SPLIT_VERSION, None, ("bach", "folk"))
+    for corpora in ("bach+folk", "folk+bach+lamd", "lamd"):
+        settle_splits(corpora, CorpusSplits(), trained)
+    settle_splits("bach", CorpusSplits(OLD), trained)
+    assert not caplog.records
+    settle_splits("bach", CorpusSplits(), trained)
+    assert "was trained on 'bach+folk', whose families were found together" in caplog.text
