@@ -178,10 +178,10 @@ def test_sampling_and_grammar_can_be_chosen(continue_midi, prompts):
 
 
 def test_killed_and_started_again_it_ends_like_an_unbroken_run(continue_midi, command, midi_folder, tmp_path):
-    arguments = [midi_folder, "--max_items", 16, "--batch_size", 3]
+    arguments = [midi_folder, "--max_items", 10, "--batch_size", 3]
     if shutil.which("fluidsynth") is None:
         pytest.importorskip("midirenderer", reason="midirenderer is not installed (pip install neuromusic_hf[audio])")
-    arguments += ["--save_audio", 4]
+    arguments += ["--save_audio", 2]
     killed = start_script(*command(*arguments, output="killed"), folder=tmp_path, variables={**os.environ}).process
     while killed.exitcode is None and len(list((tmp_path / "killed").glob("[0-9]*.json"))) < 4:
         time.sleep(0.005)
@@ -194,7 +194,7 @@ def test_killed_and_started_again_it_ends_like_an_unbroken_run(continue_midi, co
     resumed, _ = continue_midi(*arguments, output="killed")
     assert all(path.stat().st_mtime_ns == time for path, time in finished.items())
     unbroken, manifest = continue_midi(*arguments, output="unbroken")
-    assert manifest["continued"] == 16
+    assert manifest["continued"] == 10
     assert contents(resumed) == contents(unbroken)
 
 
