@@ -178,7 +178,7 @@ class LeakReport:
         corpus ([`ComparedCorpus`]): whose splits are looked at.
         against ([`ComparedCorpus`], *optional*): the other one, in which its twins are looked for.
         leaks (`list[SplitLeak]`): in numbers.
-        families ([`Families`]): of all pieces.
+        families ([`Families`]): of all pieces; of two corpora, joined by twins of one and the other alone.
         pairs (`list[LeakedPair]`): twins on two sides, those that share most notes first.
         versions (`dict[str, str]`): of the packages.
     """

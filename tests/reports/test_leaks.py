@@ -144,13 +144,18 @@ def test_pairs_say_where_in_both_pieces_the_shared_notes_are(report, leaking):
 
 
 def test_of_two_corpora_twins_within_one_are_no_leak(leaking, tmp_path):
-    tunes = [melody(seed) for seed in (1, 6, 70)]
-    other = corpus_of("other", train=[score_of(tunes[0], 2)], test=[score_of(tunes[1]), score_of(tunes[2])])
+    tunes, within = [melody(seed) for seed in (1, 6)], melody(70)
+    train, test = (
+        [score_of(tunes[0], 2), score_of(within)],
+        [score_of(tunes[1]), score_of(within), score_of(within, 1)],
+    )
+    other = corpus_of("other", train=train, test=test)
     report = report_leaks(leaking, other, against_splits=["train", "test"], cache_dir=tmp_path, num_proc=1)
     found = numbers(report)
     assert found["train", "train"] == (5, 1, 1) and found["test", "test"] == (5, 1, 1)
     assert found["test", "train"][1] == 1  # half of it
     assert found["test", "any"][1] == 2 and found["validation", "any"][1] == 0
+    assert report.families.sizes == {"2": 1, "3": 1} and report.families.across == 2
     assert {pair.second.corpus for pair in report.pairs} == {"other"}
     assert {pair.first.corpus for pair in report.pairs} == {"made"}
     page = Page(write_leaks(report, tmp_path / "out", leaking, other, max_pairs=0).read_text(encoding="utf-8"))
