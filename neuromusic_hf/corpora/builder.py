@@ -164,7 +164,7 @@ class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
     def _code_hash(cls) -> str:
         """Part of the cache key: the code of the builder and of what reads files, and the MIDI reader's version."""
         sources = [code_of(parent) for parent in cls.__mro__ if issubclass(parent, MidiCorpusBuilder)]
-        return Hasher.hash([sources, code_of_rooms("corpora", "music", "twins"), symusic.__version__])
+        return Hasher.hash([sources, code_of_rooms("corpora", "music"), code_of(melody_of), symusic.__version__])
 
     def _info(self) -> datasets.DatasetInfo:
         columns = {"midi": PLAIN_MIDI, **FACT_FEATURES, **self.METADATA, **HELPER_FEATURES}
