@@ -71,6 +71,9 @@ def parse_arguments() -> argparse.Namespace:
         nargs=3,
         help="shares of train, validation and test; as the model was trained with if not given",
     )
+    parser.add_argument(
+        "--clean_test", action="store_true", help="leave out, and name, the pieces that have a twin in the train split"
+    )
     parser.add_argument("--data_dir", help="where a corpus lies, if it is here already")
     parser.add_argument("--corpus_revision", help="branch, tag or commit of a corpus on the Hub; main if not given")
     parser.add_argument("--num_proc", type=int, help="processes that read a corpus")
@@ -107,6 +110,7 @@ def main():
             pieces = find_pieces(
                 args.prompts,
                 split=args.split,
+                clean_test=args.clean_test,
                 data_dir=args.data_dir,
                 revision=args.corpus_revision,
                 num_proc=args.num_proc,
@@ -118,7 +122,13 @@ def main():
 
         run = RunWriter(continuer, pieces, RunFolder(args.output), settings, output)
         if state.is_main_process:
-            run.begin(sources=args.prompts, split=args.split, max_items=args.max_items, overwrite=args.overwrite)
+            run.begin(
+                sources=args.prompts,
+                split=args.split,
+                max_items=args.max_items,
+                clean_test=args.clean_test,
+                overwrite=args.overwrite,
+            )
         state.wait_for_everyone()
         run.continue_share(state.process_index, state.num_processes)
         state.wait_for_everyone()

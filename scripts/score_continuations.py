@@ -36,6 +36,11 @@ def parse_arguments() -> argparse.Namespace:
         help="shares of train, validation and test; as the model was trained with if not given",
     )
     parser.add_argument(
+        "--clean_test",
+        action="store_true",
+        help="leave out, and name, pieces whose prompt or original has a twin in the train split of that corpus",
+    )
+    parser.add_argument(
         "--harmony_embedding", help="folder or Hub id; the one that comes with the package if not given"
     )
     parser.add_argument("--harmony_revision", help="its branch, tag or commit on the Hub; main if not given")
@@ -65,6 +70,7 @@ def main():
         data_dir=args.data_dir,
         split_version=args.split_version,
         split_shares=args.split_shares,
+        clean_test=args.clean_test,
         num_proc=args.num_proc,
         trust_remote_code=args.trust_remote_code,
     )

@@ -54,6 +54,8 @@ def train(model_args: ModelArguments, data_args: DataArguments, args: RunArgumen
         augmentation = data_args.augmentation(args.seed)
         tokens = tokenize_corpus(corpus, processor, augmentation=augmentation, num_proc=data_args.num_proc)
         blocks = TrainingBlocks.from_tokens(tokens, data_args, args.seed)
+        if args.do_test and args.clean_test:
+            blocks.add_clean_test(corpus, tokens["test"], data_args, args.seed)
 
     model = build_model(
         model_args.model,

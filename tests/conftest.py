@@ -29,7 +29,7 @@ import datasets  # noqa: E402
 import huggingface_hub  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
-from datasets import Dataset, Features  # noqa: E402
+from datasets import Dataset, DatasetDict, Features  # noqa: E402
 from huggingface_hub import HfFileSystem  # noqa: E402
 from music import make_score  # noqa: E402
 from tiny import TINY, TOKENIZATIONS  # noqa: E402
@@ -112,6 +112,24 @@ def midi_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("midi")
     for seed in range(40):
         make_score(seed).dump_midi(folder / f"piece_{seed:02d}.mid")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def leaking_corpus(tmp_path_factory) -> Path:
+    """A corpus with official splits, in whose test split two pieces of six are training pieces in another key."""
+    folder = tmp_path_factory.mktemp("leaks") / "leaking"
+    pieces = {"train": range(12), "validation": range(20, 24), "test": (30, 3, 31, 32, 7, 33)}
+    rows = {}
+    for split, seeds in pieces.items():
+        midi = []
+        for seed in seeds:
+            score = make_score(seed)
+            if split == "test" and seed in pieces["train"]:
+                score = score.shift_pitch(3)
+            midi.append({"bytes": score.dumps_midi(), "path": f"{split} {seed}.mid"})
+        rows[split] = Dataset.from_dict({"midi": midi}, features=Features({"midi": Midi()}))
+    DatasetDict(rows).save_to_disk(folder)
     return folder
 
 

@@ -13,7 +13,9 @@ import sys
 import tempfile
 import threading
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
+from unittest import mock
 
 import datasets
 import huggingface_hub
@@ -21,6 +23,8 @@ import torch
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["neuromusic_hf.monitoring", "neuromusic_hf.rendering", "transformers.pipelines"])
+ENVIRONMENT = dict(os.environ)
+"""Before a test changes it."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,11 @@ def start_script(path: Path, *arguments: str, folder: Path, variables: dict[str,
         path (`Path`): of the script.
         arguments (`str`): that follow it.
         folder (`Path`): where it runs.
-        variables (`dict[str, str]`): of its environment, beside those that the first script of this test run had.
+        variables (`dict[str, str]`): of its environment, beside those that this test run began with.
         name (`str`, *optional*): of this one among several in the folder at once.
     """
+    with mock.patch.dict(os.environ, ENVIRONMENT, clear=True):
+        forkserver.ensure_running()
     outputs = [folder / f".{output}{name}" for output in ("stdout", "stderr")]
     process = CONTEXT.Process(target=_be_first, args=([str(path), *arguments], folder, variables, outputs))
     process.start()

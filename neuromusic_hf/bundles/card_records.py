@@ -67,8 +67,21 @@ def _pieces(facts: BundleFacts) -> str:
     for split, said in splits.items():
         counts = [told(said, int, name) for name in ("pieces", "notes", "tokens")]
         if all(count is not None for count in counts):
-            rows.append([escape(str(split)), *(f"{count:,}" for count in counts)])
-    return table(["split", "pieces", "notes", "tokens"], rows) if rows else ""
+            rows.append([_said(str(split)), *(f"{count:,}" for count in counts)])
+    if not rows:
+        return ""
+    counted = table(["split", "pieces", "notes", "tokens"], rows)
+    twins = told(splits, int, "clean_test", "left_out", "twin_in_train", "pieces")
+    if twins is None:
+        return counted
+    return (
+        f"{counted}\n\nThe clean test leaves out the test pieces that have a twin in train, the same melody in "
+        f"whatever key and tempo: {twins:,}."
+    )
+
+
+def _said(split: str) -> str:
+    return escape(split.replace("_", " "))
 
 
 def training(facts: BundleFacts) -> str:
@@ -82,7 +95,7 @@ def training(facts: BundleFacts) -> str:
     if facts.base_model and not facts.adapter:
         parts.append(f"It went on from {link_to(facts.base_model)}.")
     measured = facts.measured(LANGUAGE_METRICS)
-    rows = [[LANGUAGE_METRICS[name], split, f"{value:.3f}"] for name, split, value in measured]
+    rows = [[LANGUAGE_METRICS[name], _said(split), f"{value:.3f}"] for name, split, value in measured]
     parts.append(table(["measured", "on", "value"], rows) if rows else "")
     if facts.recipe:
         recipe = yaml.safe_dump(facts.recipe, sort_keys=False, allow_unicode=True)
@@ -143,7 +156,8 @@ def _protocol(facts: BundleFacts) -> str:
     continuation = told(facts.scores, dict, "settings", "run", "continuation") or {}
     pieces = told(facts.scores, int, "pieces", "continued")
     said = f"{pieces} pieces of {escape(names)}" if pieces else f"Pieces of {escape(names)}"
-    said += f" ({escape(split)} split)" if split else ""
+    said += f" ({_said(split)} split)" if split else ""
+    said += ", none of which has a twin in train" if (split or "").startswith("clean_") else ""
     lengths = [told(continuation, int, name) for name in ("prompt_length", "continue_length")]
     if all(lengths):
         said += f", continued after {lengths[0]:,} tokens by at most {lengths[1]:,}"

@@ -134,11 +134,18 @@ class BundleFacts:
 
     @property
     def tested_on(self) -> tuple[str, str | None, str | None, str | None]:
-        """Names of what was continued to be scored, id on the Hub and commit where they are known, and the split."""
+        """
+        Names of what was continued to be scored, id on the Hub and commit where they are known, and the split.
+
+        Where pieces with a twin in train were left out, it is the clean one: `"clean_test"`.
+        """
         sources = told(self.scores, list, "settings", "run", "pieces", "sources") or []
         names = " + ".join(name for source in sources for name in split_names(str(source))) or "unknown"
         trained, dataset, revision = self.trained_on
         split = told(self.scores, str, "settings", "run", "pieces", "split")
+        said = [told(self.scores, dict, "settings"), told(self.scores, dict, "settings", "run", "pieces")]
+        if split and any((each or {}).get("clean_test") is True for each in said):
+            split = f"clean_{split}"
         return names, *((dataset, revision) if names == trained else (None, None)), split
 
     @property
@@ -153,7 +160,7 @@ class BundleFacts:
 
     def measured(self, names: Iterable[str]) -> list[tuple[str, str, float]]:
         """What was measured of the model in training: name and split of each figure."""
-        splits = {"validation": "eval", "test": "test"}
+        splits = {"validation": "eval", "test": "test", "clean_test": "clean_test"}
         keys = [(name, split, f"{prefix}_{name}") for split, prefix in splits.items() for name in names]
         found = [(name, split, told(self.run, float, "metrics", key)) for name, split, key in keys]
         return [(name, split, value) for name, split, value in found if value is not None]

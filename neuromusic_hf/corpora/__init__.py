@@ -1,6 +1,7 @@
 """Corpora of MIDI files as Hugging Face datasets."""
 
 from .builder import MidiCorpusBuilder, MidiCorpusConfig, Piece
+from .clean import twins_in_train
 from .corpus import Corpus
 from .embedded import BachCorpus, FolkCorpus
 from .folder import FolderCorpus
@@ -36,4 +37,5 @@ __all__ = [
     "load_corpus",
     "provenance_of",
     "split_of",
+    "twins_in_train",
 ]

@@ -16,7 +16,7 @@ from datasets.fingerprint import Hasher
 
 from ..music import RefusedFile, SanityLimits
 from ..music.midi_feature import PLAIN_MIDI
-from ..twins import melody_of
+from ..twins import NO_MELODY, melody_of
 from .cache import CachedBuilder
 from .code_identity import code_of, code_of_rooms
 from .families import MELODY, MELODY_FEATURE, melody_row
@@ -164,7 +164,7 @@ class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
     def _code_hash(cls) -> str:
         """Part of the cache key: the code of the builder and of what reads files, and the MIDI reader's version."""
         sources = [code_of(parent) for parent in cls.__mro__ if issubclass(parent, MidiCorpusBuilder)]
-        return Hasher.hash([sources, code_of_rooms("corpora", "music", "twins"), symusic.__version__])
+        return Hasher.hash([sources, code_of_rooms("corpora", "music"), code_of(melody_of), symusic.__version__])
 
     def _info(self) -> datasets.DatasetInfo:
         columns = {"midi": PLAIN_MIDI, **FACT_FEATURES, **self.METADATA, **HELPER_FEATURES}
@@ -238,7 +238,7 @@ def inspect_row(path: str, data: bytes | RefusedFile | None, limits: SanityLimit
 
     Returns:
         `dict` with `midi`, the facts (null if refused), `refused_reason` and `refused_detail` (null if accepted), and
-        `mended`: what was mended, each with `kind`, `count` and `detail`, and `melody` (null if refused).
+        `mended`: what was mended, each with `kind`, `count` and `detail` (null if refused), and `melody`.
     """
     path = printable(path)
     try:
@@ -252,7 +252,7 @@ def inspect_row(path: str, data: bytes | RefusedFile | None, limits: SanityLimit
             "refused_reason": refused.reason,
             "refused_detail": storable(refused.detail),
             "mended": None,
-            MELODY: None,
+            MELODY: melody_row(NO_MELODY),
         }
     return {
         "midi": {"bytes": facts.data, "path": path},

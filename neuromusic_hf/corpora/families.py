@@ -22,7 +22,7 @@ from ..music.loading import load_score
 from ..music.midi_feature import Midi
 from ..twins import NO_MELODY, Melody, Twin, find_twins, melody_of
 from .cache import cached_map
-from .code_identity import code_of_rooms
+from .code_identity import code_of, code_of_rooms
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def twins_of(
     Returns:
         `list[Twin]`, whose indices count through all parts, one after the other.
     """
-    identity = [*map(fingerprint_of, parts), groups, code_of_rooms("twins", "music")]
+    identity = [*map(fingerprint_of, parts), groups, code_of_rooms("twins")]
     folder = user_path(cache_dir or datasets.config.HF_DATASETS_CACHE) / "twins"
     path = folder / f"{Hasher.hash(identity)}.json"
     if (known := _read(path)) is not None:
@@ -75,7 +75,7 @@ def melodies_of(rows: Dataset, num_proc: int | None = None) -> Dataset:
     return cached_map(
         stored,
         _add_melody,
-        Hasher.hash([fingerprint_of(rows), MELODY, code_of_rooms("twins", "music")]),
+        Hasher.hash([fingerprint_of(rows), MELODY, code_of_rooms("music"), code_of(melody_of)]),
         num_proc=num_proc,
         remove_columns=["midi"],
         features=Features({MELODY: MELODY_FEATURE}),

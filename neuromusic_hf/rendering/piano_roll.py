@@ -113,12 +113,12 @@ def plot_piano_roll(
     drum_keys = np.unique(drums[:, 2])
     figure, roll, strip = _layout(end, has_roll=len(pitched) > 0, drum_rows=len(drum_keys))
     if roll is not None:
-        _draw_rows(roll, pitched[:, 2].min(), pitched[:, 2].max())
+        draw_rows(roll, pitched[:, 2].min(), pitched[:, 2].max())
     if strip is not None:
         _label_drums(strip, drum_keys)
     for part in parts:
         if roll is not None and len(part.pitched):
-            _draw_bars(roll, part.pitched, part.color, outlined=len(pitched) <= OUTLINED_NOTES)
+            draw_bars(roll, part.pitched, part.color, outlined=len(pitched) <= OUTLINED_NOTES)
         if strip is not None and len(part.drums):
             _draw_hits(strip, part.drums, drum_keys, part.color)
     _label_time(figure.axes, end)
@@ -184,7 +184,7 @@ def _layout(end: float, has_roll: bool, drum_rows: int) -> tuple[Figure, Axes | 
     return figure, roll, strip
 
 
-def _draw_rows(axes: Axes, lowest: float, highest: float) -> None:
+def draw_rows(axes: Axes, lowest: float, highest: float) -> None:
     """Octave labels, and a light band behind each black key as on a keyboard; at least two octaves are shown."""
     margin = max(2.0, (24 - (highest - lowest)) / 2)
     low, high = math.floor(lowest - margin), math.ceil(highest + margin)
@@ -219,7 +219,16 @@ def _colors(velocities: np.ndarray, color: str) -> np.ndarray:
     return strength * rgb + (1 - strength)
 
 
-def _draw_bars(axes: Axes, notes: np.ndarray, color: str, outlined: bool) -> None:
+def draw_bars(axes: Axes, notes: np.ndarray, color: str, outlined: bool) -> None:
+    """
+    Draws notes from onset to release.
+
+    Args:
+        axes ([`Axes`]): to draw on.
+        notes (`np.ndarray` of shape `(notes, 4)`): onset and duration in seconds, pitch and velocity.
+        color (`str`): of the loudest, `"#RRGGBB"`.
+        outlined (`bool`): whether a darker line is drawn around each.
+    """
     onset, duration, pitch, velocity = notes.T
     left, right, bottom, top = onset, onset + duration, pitch - 0.42, pitch + 0.42
     corners = np.stack([left, bottom, left, top, right, top, right, bottom], axis=1).reshape(-1, 4, 2)
@@ -274,10 +283,10 @@ def _draw_heading(figure: Figure, parts: list[_ColoredNotes], title: str | None)
         shown = letter(title)
         fonts: dict[str, Any] = {"fontsize": 12, "fontfamily": shown.families, "parse_math": False}
         text = figure.text(area.x0, baseline, shown.text, va="baseline", **fonts)
-        _fit(text, legend.get_window_extent().x0 - TITLE_GAP_INCHES * figure.dpi)
+        fit(text, legend.get_window_extent().x0 - TITLE_GAP_INCHES * figure.dpi)
 
 
-def _fit(text: Text, right: float) -> None:
+def fit(text: Text, right: float) -> None:
     """Shortens a text to the longest that ends before `right`, in dots."""
     whole = shorten(text.get_text(), MOST_TITLE_CHARACTERS)
 

@@ -1,17 +1,11 @@
 """The report of a run as one HTML page that needs no other file."""
 
-import base64
-import io
-import json
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from ..disk import user_path, write_file, write_whole
 from ..runs import FinishedRun, piece_label
-from ..tokenization.tally import say_changes
 from .pictures import plot_distances, plot_scores
 from .run_scores import SCORES_NAME, RunScores
 from .sentences import (
@@ -23,6 +17,7 @@ from .sentences import (
     describe_token_errors,
 )
 from .showcase import choose_exhibits, make_exhibit
+from .templates import png, render_page
 
 PAGE_NAME = "report.html"
 DISTANCES_NAME = "distances.png"
@@ -47,7 +42,7 @@ def write_report(run: FinishedRun, scores: RunScores, folder: str | Path) -> Pat
     """
     folder = user_path(folder)
     scores.save(folder)
-    distances = _png(plot_distances(scores.table, scores.comparisons))
+    distances = png(plot_distances(scores.table, scores.comparisons))
     write_file(folder / DISTANCES_NAME, distances)
     page = folder / PAGE_NAME
     write_whole(page, _render(run, scores, distances))
@@ -55,18 +50,10 @@ def write_report(run: FinishedRun, scores: RunScores, folder: str | Path) -> Pat
 
 
 def _render(run: FinishedRun, scores: RunScores, distances: bytes) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(figure=_figure, data_uri=_data_uri, pretty=_pretty, clock=_clock)
-    environment.filters.update(percent="{:.2%}".format, changes=say_changes)
     record, comparisons = scores.record, scores.comparisons
     exhibits = [make_exhibit(run, scores.table, *chosen) for chosen in choose_exhibits(scores.table)]
-    return environment.get_template(TEMPLATE_NAME).render(
+    return render_page(
+        TEMPLATE_NAME,
         record=record,
         comparisons=comparisons,
         sentences={each.name: describe_score(record["scores"][each.score_name], each) for each in comparisons},
@@ -75,7 +62,7 @@ def _render(run: FinishedRun, scores: RunScores, distances: bytes) -> str:
         token_errors=record["token_errors"] and describe_token_errors(record["token_errors"]),
         novelty=record["novelty"] and describe_novelty(record["novelty"]),
         most_copied=_most_copied(scores.table),
-        score_picture=_png(plot_scores({"": record["scores"]}, {each.score_name: each.title for each in comparisons})),
+        score_picture=png(plot_scores({"": record["scores"]}, {each.score_name: each.title for each in comparisons})),
         distance_picture=distances,
         exhibits=exhibits,
         ranked=int(scores.table["mean_rank"].notna().sum()),
@@ -89,25 +76,3 @@ def _most_copied(table: pd.DataFrame) -> str | None:
     """Label of the piece whose continuation shares the longest run with the training pieces."""
     runs = table["novelty_generated"].dropna()
     return None if runs.empty else piece_label(*table.loc[runs.idxmax(), ["index", "name"]])
-
-
-def _png(figure: Figure) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
-
-
-def _data_uri(content: bytes, media_type: str) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _figure(value: float | None, decimals: int = 3) -> str:
-    return "–" if value is None else f"{value:.{decimals}f}"
-
-
-def _pretty(value: dict) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

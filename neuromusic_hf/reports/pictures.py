@@ -25,6 +25,7 @@ FLOOR_COLOR = "#DDDDDD"
 
 MOST_BINS = 30
 MOST_LABEL_CHARACTERS = 44
+MOST_SIZES = 10
 LONG_TAIL = 2
 """Times the 99th percentile, from where the largest distance would leave the others too little room."""
 
@@ -78,6 +79,45 @@ def plot_scores(runs: Mapping[str, Mapping[str, dict]], titles: Mapping[str, str
         axes.set_yticks(range(len(runs)), names, fontfamily=families, parse_math=False)
     panels[0].set_ylim(len(runs) - 0.5, -0.5)
     figure.legend(handles=_score_legend(), loc="outside upper right", ncols=4, frameon=False, fontsize=9)
+    return figure
+
+
+def plot_leaks(sizes: Mapping[str, int], partial: Sequence[int], copies: Sequence[int]) -> Figure:
+    """
+    How large the families of a corpus are, and how many notes its twins on two sides share.
+
+    Args:
+        sizes (`dict[str, int]`): number of families by size, in order of size.
+        partial (sequence of `int`): notes that pairs on two sides share.
+        copies (sequence of `int`): the same of pairs that have the same notes, all of them.
+
+    Returns:
+        `matplotlib.figure.Figure`, which belongs to no global state and needs no closing.
+    """
+    figure, (families, notes) = _panels(2, HISTOGRAM_INCHES)
+    _set_title(families, "Families", pad=24)
+    shown = dict(list(sizes.items())[:MOST_SIZES])
+    if len(sizes) > MOST_SIZES:
+        shown[f"{list(sizes)[MOST_SIZES]}+"] = sum(list(sizes.values())[MOST_SIZES:])
+    bars = families.bar(range(len(shown)), list(shown.values()), color=SCORE_COLOR, width=0.7)
+    families.set_xticks(range(len(shown)), list(shown))
+    families.bar_label(bars, fontsize=9, padding=2)
+    families.set(xlabel="Pieces in a family", ylabel="Families", xlim=(-0.6, max(len(shown), 4) - 0.4))
+    families.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    _set_title(notes, "Twins on two sides", pad=24)
+    notes.set(xlabel="Notes that they share", ylabel="Pairs")
+    if not len(partial) + len(copies):
+        notes.text(0.5, 0.5, "no pair lies on two sides", ha="center", transform=notes.transAxes, color="#666666")
+        notes.set(xticks=[], yticks=[])
+        return figure
+    edges, cut = _edges(np.array([*partial, *copies], np.float64))
+    if cut:
+        notes.set_xlabel(f"Notes that they share; the last bin holds all from {edges[-2]:.0f}")
+    values = [np.clip(each, edges[0], edges[-1]) for each in (partial, copies)]
+    labels = [f"share a part ({len(partial):,})", f"copies ({len(copies):,})"]
+    notes.hist(values, edges, stacked=True, color=[SCORE_COLOR, GENERATED_COLOR], label=labels)
+    notes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    notes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.1)
     return figure
 
 

@@ -25,9 +25,10 @@ def make_piece_table(
     found: list[Mapping[str, PieceDistances]],
     comparisons: Sequence[Comparison],
     novelty: NoveltyScore | None = None,
+    order: Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """
-    The pieces of a run, in order; those that were not continued come last, with the reason in `left_out`.
+    The pieces of a run, in order; those that are left out come last, with the reason in `left_out`.
 
     For each comparison there are `<name>_original` and `<name>_generated` (distances from the prompt) and
     `<name>_dropped` (why there are none). `novelty_original` and `novelty_generated` are the notes of the longest
@@ -40,6 +41,7 @@ def make_piece_table(
         found (`list[dict[str, PieceDistances]]`): of the continued pieces, by name of the comparison.
         comparisons (sequence of [`Comparison`]): whose distances these are.
         novelty ([`NoveltyScore`], *optional*): with a pair of runs for each continued piece.
+        order (sequence of `int`, *optional*): indices of the pieces, in another order.
     """
     shared = [None] * len(run.records) if novelty is None else novelty.runs
     rows = [
@@ -47,6 +49,9 @@ def make_piece_table(
         for record, each, runs in zip(run.records, found, shared, strict=True)
     ]
     rows += [{"index": record.index, "name": record.name, "left_out": _reason(record)} for record in run.left_out]
+    if order is not None:
+        place = {index: number for number, index in enumerate(order)}
+        rows.sort(key=lambda row: place[row["index"]])
     names = [comparison.name for comparison in comparisons]
     # As objects first: pandas would make floats, which do not hold every seed, where a piece has none.
     table = pd.DataFrame(rows, columns=_columns(names), dtype=object).astype(_types(names))

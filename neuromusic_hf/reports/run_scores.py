@@ -35,6 +35,7 @@ from ..metrics import (
 from ..music.loading import load_score
 from ..ranges import PROCESSES, check_ranges
 from ..runs import FinishedRun, tally_of
+from .clean_test import without_twins
 from .compared_pieces import compared_pieces
 from .piece_table import make_piece_table
 from .run_model import NotAvailable, RunModel, count_run_token_errors, load_run_model, model_facts
@@ -63,6 +64,8 @@ class ScoringOptions:
         split_version (`str`, *optional*): how that corpus is split; as the model was trained with if not given.
         split_shares (sequence of `float`, *optional*):
             Of train, validation and test; as the model was trained with if not given.
+        clean_test (`bool`, *optional*, defaults to `False`):
+            Leave out pieces whose prompt or original has a twin in the training split.
         num_proc (`int`, *optional*): processes that compare pieces; as many as there are cores if not given.
         trust_remote_code (`bool`, *optional*, defaults to `False`): import the class that the model's processor names.
         settings ([`ScoreSettings`], *optional*): of bins, intervals and floors.
@@ -70,9 +73,9 @@ class ScoringOptions:
             With which model, corpus and embedding are pulled; that of `HF_TOKEN` or `hf auth login` if not given.
 
     Raises:
-        `ValueError`: `data_dir`, `revision`, `split_version` or `split_shares` without a `train_corpus`,
-            `harmony_revision` without an embedding, no such split version, shares that do not add up to 1, or
-            `num_proc` below 1.
+        `ValueError`: `data_dir`, `revision`, `split_version`, `split_shares` or `clean_test` without a
+            `train_corpus`, `harmony_revision` without an embedding, no such split version, shares that do not add up
+            to 1, or `num_proc` below 1.
     """
 
     comparisons: Sequence[Comparison | str] = ()
@@ -83,6 +86,7 @@ class ScoringOptions:
     data_dir: str | None = None
     split_version: str | None = None
     split_shares: Sequence[float] | None = None
+    clean_test: bool = False
     num_proc: int | None = None
     trust_remote_code: bool = False
     settings: ScoreSettings = field(default_factory=ScoreSettings)
@@ -91,8 +95,8 @@ class ScoringOptions:
     def __post_init__(self):
         check_ranges(self, {"num_proc": PROCESSES})
         CorpusSplits.asked(self.split_version, self.split_shares)
-        of_corpus = ("data_dir", "revision", "split_version", "split_shares")
-        given = [name for name in of_corpus if getattr(self, name) is not None]
+        of_corpus = ("data_dir", "revision", "split_version", "split_shares", "clean_test")
+        given = [name for name in of_corpus if getattr(self, name) not in (None, False)]
         if given and self.train_corpus is None:
             raise ValueError(f"{given[0]} belongs to the training corpus: name that too, with train_corpus.")
         if self.harmony_revision is not None and self.harmony_embedding is None:
@@ -138,7 +142,8 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
 
     Returns:
         [`RunScores`]. In its record, what cannot be told is `None`, with the reason under `not_available`; pieces that
-        were not continued, or lack the feature that a score compares, are named by reason.
+        were not continued, have a twin in train where `clean_test` leaves these out, or lack the feature that a score
+        compares, are named by reason. Its table has its rows in the order of the run whatever is left out.
 
     Raises:
         `OSError`: a file, the embedding or the training corpus cannot be read.
@@ -152,9 +157,12 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
     model = model or available.get("model", load_run_model, run, options.trust_remote_code, options.token)
     corpus = _training_corpus(options, model)
     training = corpus and corpus["train"]
+    order = [record.index for record in [*run.records, *run.left_out]]
+    if options.clean_test:
+        run = without_twins(run, training, options.num_proc)
     found = _compare(run, comparisons, options.num_proc or os.cpu_count() or 1)
     novelty = available.get("novelty", _novelty, run, found, training)
-    table = make_piece_table(run, found, comparisons, novelty)
+    table = make_piece_table(run, found, comparisons, novelty, order)
     record = {
         "run": str(run.folder),
         "model": {**to_json(run.model), **model_facts(model)},
@@ -274,4 +282,5 @@ def _settings(
         "train_notes_sha256": notes and hashlib.sha256(notes.encode()).hexdigest(),
         "split_version": splits and splits.version,
         "split_shares": splits and splits.shares and list(splits.shares),
+        "clean_test": options.clean_test,
     }

@@ -1,7 +1,10 @@
 """What the figures of a run say, in plain words."""
 
 from ..bundles.card_records import MANY_PIECES
+from ..corpora import Provenance
+from ..corpora.provenance import OFFICIAL
 from ..metrics import Comparison
+from .leak_records import Families, SplitLeak
 
 AWAY = "move further away from their prompts than the originals do"
 CLOSE = "stay closer to their prompts than the originals do"
@@ -74,3 +77,52 @@ def describe_novelty(novelty: dict) -> str:
         f"{share:.1%} of the continuations share a longer run of notes with the training pieces than 95% of the "
         f"originals do: {verdict} (5%)."
     )
+
+
+def describe_leak(leak: SplitLeak, of: str | None = None) -> str:
+    """
+    How many pieces of a split have a twin elsewhere.
+
+    Args:
+        leak ([`SplitLeak`]): in numbers.
+        of (`str`, *optional*): name of the corpus in which the twins are, where it is another one.
+    """
+    there = "any split" if leak.against == "any" else leak.against
+    there = there if of is None else f"{there} of {of}"
+    if leak.interval is None:
+        return f"There is no piece in {leak.split}."
+    low, high = leak.interval
+    interval = f"95% interval {low:.1%} to {high:.1%}"
+    if not leak.twins:
+        return f"None of the {leak.pieces:,} pieces of {leak.split} has a twin in {there} ({interval})."
+    counted = f"{leak.twins:,} of the {leak.pieces:,} pieces of {leak.split} ({leak.share:.1%}, {interval})"
+    has = "has" if leak.twins == 1 else "have"
+    are = "is a copy" if leak.copies == 1 else "are copies"
+    copies = f" {leak.copies:,} of them {are}, note for note, maybe in another key." if leak.copies else ""
+    return f"{counted} {has} a twin in {there}.{copies}"
+
+
+def describe_splits(corpora: list[Provenance]) -> str:
+    """Who split each of the corpora."""
+    return " ".join(
+        f"The splits of {each.name} are its own, and reported as they are."
+        if each.splits == OFFICIAL
+        else f"The splits of {each.name} are {each.splits}."
+        for each in corpora
+    )
+
+
+def describe_families(families: Families, several: str) -> str:
+    """
+    How much of the music is in families.
+
+    Args:
+        families ([`Families`]): in numbers.
+        several (`str`): where those lie that are on two sides, such as `"several splits"`.
+    """
+    if not families.count:
+        return "No piece has a twin."
+    made = "1 family" if families.count == 1 else f"{families.count:,} families"
+    across = f"{families.across:,} of them {'lies' if families.across == 1 else 'lie'}"
+    across = across if families.across else "none of them lies"
+    return f"{families.pieces:,} pieces have a twin somewhere. They make {made}; {across} in {several}."

@@ -50,7 +50,7 @@ class PublicNames:
         for path in sorted(self._names, key=len, reverse=True):
             if os.sep in path:
                 text = text.replace(path, self._names[path])
-        return PATH_IN_TEXT.sub(lambda match: public_name(match[0].replace("\\", "/")), text)
+        return without_paths(text)
 
     def replace_in_page(self, page: str, record: dict[str, Any]) -> str:
         """
@@ -74,6 +74,11 @@ class PublicNames:
         if isinstance(value, list):
             return [self.replace_in(item) for item in value]
         return self.replace(value) if isinstance(value, str) else value
+
+
+def without_paths(text: str) -> str:
+    """The words of an error, with the last part of each path that stands in them."""
+    return PATH_IN_TEXT.sub(lambda match: public_name(match[0].replace("\\", "/")), text)
 
 
 def _as_json(text: str) -> str:

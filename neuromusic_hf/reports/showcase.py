@@ -11,6 +11,7 @@ from symusic.core import ScoreTick
 from ..music import load_score, new_music, onsets, seconds_at
 from ..rendering import plot_piano_roll, read_audio, render_audio, save_audio
 from ..runs import FinishedRun, PieceRecord
+from .templates import png
 
 MOST_SAMPLES = 22050
 """A second."""
@@ -104,9 +105,7 @@ def make_exhibit(
 def _picture(run: FinishedRun, record: PieceRecord, prompt: ScoreTick, new: ScoreTick) -> bytes:
     if (path := run.path(record.files.picture)) is not None:
         return path.read_bytes()
-    file = io.BytesIO()
-    plot_piano_roll(prompt, new, title=record.name).savefig(file, format="png")
-    return file.getvalue()
+    return png(plot_piano_roll(prompt, new, title=record.name))
 
 
 def _sound(run: FinishedRun, record: PieceRecord, full: ScoreTick, new: ScoreTick, most_seconds: float) -> Sound:
@@ -120,7 +119,7 @@ def _sound(run: FinishedRun, record: PieceRecord, full: ScoreTick, new: ScoreTic
     first = round(start * rate)
     part = audio[first : first + round(most_seconds * rate)]
     whole = len(part) == len(audio)
-    return Sound(_write_wav(part, rate), start, len(part) / rate, whole, boundary - start)
+    return Sound(write_wav(part, rate), start, len(part) / rate, whole, boundary - start)
 
 
 def _read_wav(path: Path) -> tuple[np.ndarray, int]:
@@ -131,7 +130,8 @@ def _read_wav(path: Path) -> tuple[np.ndarray, int]:
     return audio.mean(axis=0)[:whole].reshape(-1, step).mean(axis=1), rate // step
 
 
-def _write_wav(audio: np.ndarray, rate: int) -> bytes:
+def write_wav(audio: np.ndarray, rate: int) -> bytes:
+    """A WAV file of samples of shape `(samples,)`, `rate` a second."""
     file = io.BytesIO()
     save_audio(file, audio, rate)
     return file.getvalue()

@@ -26,6 +26,7 @@ MUST_AGREE = {
     "notes of the training corpus": ("train_notes_sha256",),
     "version of the splits": ("split_version",),
     "shares of the splits": ("split_shares",),
+    "whether pieces with a twin in train count": ("clean_test",),
 }
 """Settings without which scores cannot be compared, by what they are."""
 
@@ -93,6 +94,7 @@ class SettingsRecord:
     train_notes_sha256: Any = None
     split_version: Any = None
     split_shares: Any = None
+    clean_test: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import os
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datasets import Dataset
@@ -13,6 +13,7 @@ from datasets import Dataset
 from ..bundles import settle_splits, splits_of_model
 from ..corpora import CorpusSplits, load_corpus
 from ..corpora.builder import printable
+from ..corpora.clean import TWIN_IN_TRAIN, piece_name, twins_in_train
 from ..corpora.names import find_corpora, takes_splits
 from ..corpora.provenance import splits_used
 from ..corpora.sources import attempt, is_midi_name, list_source, read_file
@@ -99,17 +100,18 @@ class RowPiece(PieceSource):
         rows ([`~datasets.Dataset`]): a split, whose column `midi` is not decoded.
         index (`int`): of the row.
         splits ([`CorpusSplits`], *optional*): how the corpus was split; `None` where that is official.
+        twin (`str`, *optional*): the training piece for whose sake it is left out of a clean test.
     """
 
     rows: Dataset
     index: int
     splits: CorpusSplits | None = None
+    twin: str | None = None
 
     @property
     def name(self) -> str:
-        """Its title where the corpus has one, else the name of its file, else the start of its hash."""
-        row = self.rows[self.index]
-        return printable(str(row.get("title") or Path(row["midi"]["path"] or row["content_hash"][:12]).stem))
+        """As of [`piece_name`]."""
+        return piece_name(self.rows[self.index])
 
     @property
     def place(self) -> str:
@@ -117,7 +119,9 @@ class RowPiece(PieceSource):
         return self.name
 
     def read(self) -> bytes:
-        """The bytes in the row; no path in it is opened."""
+        """The bytes in the row; no path in it is opened. A piece with a twin in train is refused."""
+        if self.twin is not None:
+            raise RefusedFile(TWIN_IN_TRAIN, self.twin)
         data = (self.rows[self.index]["midi"] or {}).get("bytes")
         if data is None:
             raise RefusedFile("missing", NO_BYTES)
@@ -132,6 +136,7 @@ def find_pieces(
     sources: Sequence[str],
     *,
     split: str = "test",
+    clean_test: bool = False,
     data_dir: str | None = None,
     revision: str | None = None,
     num_proc: int | None = None,
@@ -149,6 +154,8 @@ def find_pieces(
         sources (sequence of `str`):
             MIDI files, folders of them (searched deeply), or names of corpora as for [`load_corpus`].
         split (`str`, *optional*, defaults to `"test"`): which split of a corpus.
+        clean_test (`bool`, *optional*, defaults to `False`):
+            Refuse, in their turn, the pieces of that split that have a twin in the corpus's own train.
         data_dir (`str`, *optional*): where a corpus lies, if it is here already.
         revision (`str`, *optional*): branch, tag or commit of a corpus on the Hub; main if not given.
         num_proc (`int`, *optional*): processes that read a corpus.
@@ -159,10 +166,12 @@ def find_pieces(
 
     Raises:
         `FileNotFoundError`: a MIDI file does not exist.
-        `ValueError`: a folder holds no MIDI file, there is no such corpus, none of which there are revisions, or none
-            that is split as `splits` say.
+        `ValueError`: a folder holds no MIDI file, there is no such corpus, none of which there are revisions, none
+            that is split as `splits` say, or a clean test is asked for of train, or of files, which have none.
     """
     check_ranges({"num_proc": num_proc}, PIECE_RANGES)
+    if clean_test and split == "train":
+        raise ValueError("clean_test leaves out what has a twin in train, and cannot be of train itself.")
     sources = [os.path.expanduser(source) for source in sources]
     for path in map(Path, sources):
         if is_midi_name(path.name) and not path.exists():
@@ -195,11 +204,15 @@ def find_pieces(
                 num_proc=num_proc,
                 token=token if is_from_hub else None,
             )
-            pieces += row_pieces(corpus[split], splits_used(corpus.provenance))
+            twins = twins_in_train(corpus[split], corpus["train"], num_proc=num_proc) if clean_test else {}
+            found = row_pieces(corpus[split], splits_used(corpus.provenance))
+            pieces += [replace(piece, twin=twins.get(piece.index)) for piece in found]
     if asked and not are_used:
         raise ValueError(
             f"No corpus of {', '.join(sources)} is split by us, as {asked} would have it: leave that out."
         )
+    if clean_test and (alone := [piece.place for piece in pieces if isinstance(piece, FilePiece)]):
+        raise ValueError(f"clean_test is of corpora, which have a train split, and {alone[0]} is a file of none.")
     return pieces
 
 

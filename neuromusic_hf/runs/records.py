@@ -25,6 +25,7 @@ class PiecesRecord:
         sha256 (`str`, *optional*): over their places and bytes, in order.
         split_version (`str`, *optional*): by which corpora were split; `None` where there are none, or by themselves.
         split_shares (`tuple[float, float, float]`, *optional*): of train, validation and test, then.
+        clean_test (`bool`, *optional*): whether those that have a twin in train were left out.
     """
 
     sources: list[str] = field(default_factory=list)
@@ -34,6 +35,7 @@ class PiecesRecord:
     sha256: str | None = None
     split_version: str | None = left_out_if_none()
     split_shares: tuple[float, float, float] | None = left_out_if_none()
+    clean_test: bool | None = left_out_if_none()
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ class RunWriter:
         sources: Sequence[str] = (),
         split: str | None = None,
         max_items: int | None = None,
+        clean_test: bool = False,
         overwrite: bool = False,
         model: ModelIdentity | None = None,
     ) -> None:
@@ -57,6 +58,7 @@ class RunWriter:
             sources (sequence of `str`, *optional*): where the pieces come from, to record it.
             split (`str`, *optional*): of the corpora among these, to record it.
             max_items (`int`, *optional*): that so many of the pieces there were chosen, to record it.
+            clean_test (`bool`, *optional*, defaults to `False`): that those with a twin in train are left out.
             overwrite (`bool`, *optional*, defaults to `False`): begin anew, whatever the folder holds of a run.
             model ([`ModelIdentity`], *optional*): to record; that of the pipeline's model, as loaded, if not given.
 
@@ -67,7 +69,7 @@ class RunWriter:
         pieces = (len(self.pieces), fingerprint(self.pieces), how.version, how.shares)
         settings = RunSettings(
             model or ModelIdentity.of(self.pipeline.model),
-            PiecesRecord(list(sources), split, max_items, *pieces),
+            PiecesRecord(list(sources), split, max_items, *pieces, clean_test or None),
             self.settings.as_record(self.pipeline.sampling_in_force(**self.settings.generation)),
             self.output.as_record(),
         )

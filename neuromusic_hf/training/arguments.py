@@ -188,6 +188,9 @@ class RunArguments(TrainingArguments):
     batch_eval_metrics: bool = field(default=True, metadata={"help": "sum metrics batch by batch, in flat memory"})
     remove_unused_columns: bool = field(default=False, metadata={"help": "blocks hold what is needed and no more"})
     do_test: bool = field(default=False, metadata={"help": "evaluate on the test split, once, after training"})
+    clean_test: bool = field(
+        default=False, metadata={"help": "with do_test: also on the test pieces that have no twin in train"}
+    )
     eval_continuations_steps: int | None = field(
         default=None, metadata={"help": "optimizer steps between two tests of continuations; no tests if not set"}
     )

@@ -11,7 +11,7 @@ from .arguments import DataArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics
 from .resuming import refuse_other_blocks
 from .run_record import run_record
-from .split_blocks import TrainingBlocks
+from .split_blocks import CLEAN_TEST, TrainingBlocks
 from .trainer import MusicTrainer
 
 
@@ -53,9 +53,13 @@ def create_trainer(
 
 
 def evaluate_test_split(trainer: Trainer, blocks: TrainingBlocks) -> dict[str, float]:
-    """Evaluates on the test split; keys begin with `test_`."""
-    trainer.compute_metrics = LanguageModelingMetrics(blocks.tokens_per_note["test"])
-    return trainer.evaluate(blocks.splits["test"], metric_key_prefix="test")
+    """Evaluates on the test split, and on the clean test if there is one: `test_loss`, `clean_test_loss` and so on."""
+    metrics = {}
+    for split in ("test", CLEAN_TEST):
+        if split in blocks.splits:
+            trainer.compute_metrics = LanguageModelingMetrics(blocks.tokens_per_note[split])
+            metrics |= trainer.evaluate(blocks.splits[split], metric_key_prefix=split)
+    return metrics
 
 
 def save_run(trainer: MusicTrainer, facts: dict, metrics: dict):

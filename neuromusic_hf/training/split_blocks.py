@@ -2,17 +2,26 @@
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow.compute
 from datasets import Dataset, DatasetDict
 
+from ..corpora import Corpus
+from ..corpora.clean import TWIN_IN_TRAIN, piece_name, twins_in_train
+from ..music import Midi
 from ..tokenization import PiecesTally, make_blocks
 from ..tokenization.corpus_tally import is_piece
 from .arguments import DataArguments
 from .language_modeling import tokens_per_note
 
 logger = logging.getLogger(__name__)
+
+CLEAN_TEST = "clean_test"
+"""The split of the test pieces without a twin in train."""
+
+NAMES_RECORDED = 20
+"""Of the pieces with one."""
 
 
 @dataclass
@@ -26,26 +35,58 @@ class TrainingBlocks:
         facts (`dict[str, dict]`): From [`split_facts`].
     """
 
-    splits: dict[str, Dataset]
-    tokens_per_note: dict[str, float]
-    facts: dict[str, dict]
+    splits: dict[str, Dataset] = field(default_factory=dict)
+    tokens_per_note: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, dict] = field(default_factory=dict)
 
     @classmethod
     def from_tokens(cls, tokens: DatasetDict, data_args: DataArguments, seed: int) -> "TrainingBlocks":
         """Cuts each split into blocks of `data_args.context_length` tokens; evaluation splits to `max_eval_blocks`."""
-        blocks = {split: make_blocks(pieces, data_args.context_length, seed=seed) for split, pieces in tokens.items()}
-        facts = {split: split_facts(tokens[split], len(blocks[split]), data_args.context_length) for split in blocks}
-        for left_out in (facts[split]["left_out"]["no_notes_in_vocabulary"] for split in facts):
-            if left_out:
+        blocks = cls()
+        for split, pieces in tokens.items():
+            blocks._add(split, pieces, data_args, seed)
+            if left_out := blocks.facts[split]["left_out"]["no_notes_in_vocabulary"]:
                 logger.warning(
                     "%d pieces hold no note the tokenizer keeps and are left out; run.json names them.", len(left_out)
                 )
-        limit = data_args.max_eval_blocks
-        for split in blocks:
-            if split != "train" and limit is not None and len(blocks[split]) > limit:
-                blocks[split] = blocks[split].select(range(limit))
-        ratios = {split: tokens_per_note(pieces) for split, pieces in tokens.items()}
-        return cls(blocks, tokens_per_note=ratios, facts=facts)
+        return blocks
+
+    def add_clean_test(self, corpus: Corpus, tokens: Dataset, data_args: DataArguments, seed: int):
+        """
+        Adds the split `clean_test`: the pieces of the test split that have no twin in train.
+
+        Its facts count the others under `left_out`, as `twin_in_train`, and name the first of them with their twins.
+
+        Args:
+            corpus ([`Corpus`]): with the splits `train` and `test`.
+            tokens ([`~datasets.Dataset`]): the test split, from [`tokenize_corpus`].
+            data_args ([`DataArguments`]): as of `from_tokens`.
+            seed (`int`): likewise.
+
+        Raises:
+            `ValueError`: every test piece has a twin in train.
+        """
+        twins = twins_in_train(corpus["test"], corpus["train"], num_proc=data_args.num_proc)
+        test = corpus["test"].cast_column("midi", Midi(decode=False))
+        if len(twins) == len(test):
+            raise ValueError(
+                f"Each of the {len(test)} test pieces has a twin in train: there is no clean test. Leave clean_test "
+                "out, or take a corpus whose splits go by family."
+            )
+        logger.info("%d of %d test pieces have a twin in train: clean_test leaves them out.", len(twins), len(test))
+        unclean = pyarrow.array({test[row]["content_hash"] for row in twins}, pyarrow.string())
+        clean = pyarrow.compute.invert(pyarrow.compute.is_in(tokens.data.column("content_hash"), unclean))
+        rows = tokens.select(clean.to_numpy().nonzero()[0]).flatten_indices()  # facts are read from the table beneath
+        self._add(CLEAN_TEST, rows, data_args, seed)
+        named = [{"piece": piece_name(test[row]), "twin": twins[row]} for row in list(twins)[:NAMES_RECORDED]]
+        self.facts[CLEAN_TEST]["left_out"][TWIN_IN_TRAIN] = {"pieces": len(twins), "first": named}
+
+    def _add(self, split: str, tokens: Dataset, data_args: DataArguments, seed: int):
+        blocks, limit = make_blocks(tokens, data_args.context_length, seed=seed), data_args.max_eval_blocks
+        self.facts[split] = split_facts(tokens, len(blocks), data_args.context_length)
+        self.tokens_per_note[split] = tokens_per_note(tokens)
+        is_cut = split != "train" and limit is not None and len(blocks) > limit
+        self.splits[split] = blocks.select(range(limit)) if is_cut else blocks
 
 
 def split_facts(tokens: Dataset, num_blocks: int, block_size: int) -> dict:

@@ -87,6 +87,30 @@ def test_the_hub_reads_what_its_filters_need(make_bundle):
     assert score.metric_args["interval"] == [0.1, 0.15] and score.metric_args["noise_floor_95"] == 0.08
 
 
+def test_a_card_has_the_numbers_of_the_whole_and_of_the_clean_test(make_bundle):
+    run, scores = copy.deepcopy(RUN), copy.deepcopy(SCORES)
+    left_out = {"twin_in_train": {"pieces": 12, "first": [{"piece": "a", "twin": "b"}]}}
+    run["splits"]["clean_test"] = {"pieces": 165, "notes": 700000, "tokens": 2400000, "left_out": left_out}
+    run["metrics"] |= {"test_nats_per_note": 4.75, "clean_test_loss": 1.4, "clean_test_nats_per_note": 5.125}
+    scores["settings"]["clean_test"] = True
+    text = text_of(make_bundle(run=run, scores=scores))
+    said = (
+        "| clean test | 165 | 700,000 |", "have a twin in train, the same melody in whatever key and tempo: 12.",
+        "| nats a note | test | 4.750 |", "| nats a note | clean test | 5.125 |",
+        "177 pieces of maestro (clean test split), none of which has a twin in train, continued",
+    )  # fmt: skip
+    assert not [words for words in said if words not in text]
+    results = {(each.metric_type, each.dataset_split): each.metric_value for each in ModelCard(text).data.eval_results}
+    assert results["nats_per_note", "test"] == 4.75 and results["nats_per_note", "clean_test"] == 5.125
+    assert ("pitch_kl", "clean_test") in results and ("pitch_kl", "test") not in results
+
+
+def test_scores_of_a_run_of_clean_pieces_are_of_the_clean_test(make_bundle):
+    scores = copy.deepcopy(SCORES)
+    scores["settings"]["run"]["pieces"]["clean_test"] = True
+    assert BundleFacts(make_bundle(scores=scores), scores=scores).tested_on[3] == "clean_test"
+
+
 def test_data_sets_and_base_models_of_the_hub_are_named(make_bundle):
     run = copy.deepcopy(RUN) | {"base_model": {"name": "alice/base", "commit": "a" * 40}}
     run["corpora"][0] |= {"dataset": "alice/maestro", "revision": "b" * 40, "licence": None, "name": "alice/maestro"}

@@ -5,8 +5,8 @@ import hashlib
 import pytest
 from datasets import Dataset, DatasetDict
 
-from neuromusic_hf.corpora import SPLIT_VERSIONS, family_splits, load_corpus
-from neuromusic_hf.music import Midi
+from neuromusic_hf.corpora import SPLIT_VERSIONS, family_splits, inspect_midi, load_corpus
+from neuromusic_hf.music import Midi, SanityLimits
 from neuromusic_hf.twins import Twin
 
 SHARES = (0.6, 0.2, 0.2)
@@ -38,18 +38,19 @@ def families_of(names):
 
 
 @pytest.fixture
-def twins(monkeypatch):
-    """Pieces whose numbers end alike are twins, as far as anybody can tell; counts how often they were looked for."""
+def twins(monkeypatch, make_midi):
+    """Pieces whose seeds end alike are twins, as far as anybody can tell; counts how often they were looked for."""
+    seeds = (*range(75), *range(100, 400, 100), *range(201, 204), *range(302, 304))
+    endings = {inspect_midi(make_midi(seed), SanityLimits()).content_hash: seed % 10 for seed in seeds}
     calls = []
 
     def twins_of(parts, cache_dir=None, num_proc=None):
         calls.append(cache_dir)
-        paths = [midi["path"] for part in parts for midi in part.select_columns("midi")["midi"]]
         first, found = {}, []
-        for index, path in enumerate(paths):
-            number = int(path.rpartition(".")[0][-2:]) % 10
-            found += [Twin(first[number], index, 30, 1.0, 0)] if number in first else []
-            first[number] = index
+        for index, content_hash in enumerate(each for part in parts for each in part["content_hash"]):
+            ending = endings.get(content_hash, index + 10)
+            found += [Twin(first[ending], index, 30, 1.0, 0)] if ending in first else []
+            first[ending] = index
         return found
 
     monkeypatch.setattr(family_splits, "twins_of", twins_of)
@@ -142,3 +143,26 @@ def test_a_wrong_version_is_refused(midi_folder, cache_dir):
         load_corpus(midi_folder, cache_dir=cache_dir, split_version="families")
     with pytest.raises(ValueError, match="has official splits, which split_version does not change"):
         load_corpus("maestro", split_version="families-1")
+
+
+def test_copies_in_another_key_and_tempo_are_on_the_side_of_their_piece(tmp_path, cache_dir, make_score):
+    for seed in range(30):
+        make_score(seed, notes=48).dump_midi(tmp_path / f"piece {seed:02d}.mid")
+        slower = make_score(seed, notes=48, tpq=240, step=1.0, length=1.0, tempo=70.0, program=73)
+        slower.shift_pitch(seed % 7 - 10).dump_midi(tmp_path / f"other {seed:02d}.mid")
+    how = {"cache_dir": cache_dir, "split_shares": SHARES}
+    sides = sides_of(load_corpus(tmp_path, **how))
+    assert len(sides) == 60 and all(
+        sides[f"piece {seed:02d}.mid"] == sides[f"other {seed:02d}.mid"] for seed in range(30)
+    )
+    before = sides_of(load_corpus(tmp_path, split_version=OLD, **how))
+    assert not all(before[f"piece {seed:02d}.mid"] == before[f"other {seed:02d}.mid"] for seed in range(30))
+    assert sides_of(load_corpus(tmp_path, streaming=True, **how)) == sides
+
+
+def test_melodies_are_taken_while_files_are_inspected_and_not_again(folder, cache_dir, monkeypatch):
+    monkeypatch.setattr(
+        "neuromusic_hf.corpora.families.melody_of_row", lambda row: pytest.fail("a file is read again")
+    )
+    corpus = load_corpus(folder, cache_dir=cache_dir, split_shares=SHARES)
+    assert corpus.quarantine.refused == {"not_midi": 1}

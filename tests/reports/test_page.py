@@ -1,16 +1,15 @@
 """The page stands alone, shows names as text, and holds pictures and sounds that decode."""
 
-import base64
 import io
 import shutil
 import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from html_page import Page, decode
 from music import make_score
 
 from neuromusic_hf import load_corpus
@@ -22,43 +21,7 @@ from neuromusic_hf.reports.showcase import MOST_SECONDS, choose_exhibits
 from neuromusic_hf.runs import OutputSettings, read_run
 
 ALONE = ScoringOptions(num_proc=1)
-VOID = {"meta", "img", "br"}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
-class Page(HTMLParser):
-    """Tags, attributes and text of a page; every element that is opened must be closed."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.words = [], [], []
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append((self.open[-1] if self.open else None, data))
-
-    def attributes(self, wanted):
-        return [attributes for tag, attributes in self.tags if tag == wanted]
-
-    @property
-    def text(self):
-        return " ".join(" ".join(data for _, data in self.words).split())
-
-
-def decode(uri, media_type):
-    head, _, content = uri.partition(",")
-    assert head == f"data:{media_type};base64"
-    return base64.b64decode(content, validate=True)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from datasets import Dataset, DatasetDict, Features
 from music import make_score
 
 from neuromusic_hf import load_corpus
@@ -18,8 +19,11 @@ from neuromusic_hf.metrics import (
     score_midi,
     score_novelty,
 )
+from neuromusic_hf.music import Midi
 from neuromusic_hf.music.loading import load_score
 from neuromusic_hf.reports import ScoringOptions, run_scores, score_run, write_report
+from neuromusic_hf.reports.publishing import read_report
+from neuromusic_hf.reports.showcase import choose_exhibits
 from neuromusic_hf.runs import read_run
 
 NAMES = [comparison.name for comparison in COMPARISONS]
@@ -171,6 +175,60 @@ def test_novelty_is_measured_against_the_split_that_the_model_was_trained_on(
     assert scored(split_version="families-1") == expected("families-1", [0.4, 0.3, 0.3]) != of_model
     both = {"split_version": "families-1", "split_shares": [0.6, 0.2, 0.2]}
     assert scored(**both) == expected(*both.values())
+
+
+@pytest.fixture(scope="module")
+def train_of_runs(tmp_path_factory):
+    """A corpus in whose train are pieces 1 and 4 of the runs of this room, in another key."""
+    rows = {"train": [make_score(seed).shift_pitch(2) for seed in (50, 1, 4, 51)]}
+    rows |= {"validation": [make_score(52)], "test": [make_score(0)]}
+    folder = tmp_path_factory.mktemp("train") / "corpus"
+    splits = {}
+    for split, scores in rows.items():
+        midi = [{"bytes": score.dumps_midi(), "path": f"{split} {row}.mid"} for row, score in enumerate(scores)]
+        splits[split] = Dataset.from_dict({"midi": midi}, features=Features({"midi": Midi()}))
+    DatasetDict(splits).save_to_disk(folder)
+    return str(folder)
+
+
+def test_a_clean_test_scores_what_has_no_twin_in_train(make_run, train_of_runs, tmp_path):
+    run = read_run(make_run(tmp_path / "run", [make_score(100 + index) for index in range(6)], ["short"]))
+    clean = score_run(run, ScoringOptions(train_corpus=train_of_runs, clean_test=True, num_proc=1))
+    twins = {1: "train 1", 4: "train 2"}
+    left_out = {"twin_in_train": [run.records[index].label for index in twins], "too_short": ["006 short"]}
+    assert clean.record["pieces"] == {"continued": 4, "left_out": left_out}
+    reasons = {index: f"twin_in_train: {name}" for index, name in twins.items()} | {6: "too_short: 12 tokens"}
+    assert clean.table["index"].tolist() == list(range(7))
+    assert clean.table["left_out"].dropna().to_dict() == reasons
+
+    alone = replace(run, records=[record for record in run.records if record.index not in twins])
+    by_hand = score_run(alone, ScoringOptions(train_corpus=train_of_runs, num_proc=1))
+    assert (clean.record["settings"]["clean_test"], by_hand.record["settings"]["clean_test"]) == (True, False)
+    for name in ("scores", "novelty", "token_errors", "mean_entropy_nats"):
+        assert clean.record[name] == by_hand.record[name]
+    counted = clean.table.drop(index=[*reasons]).reset_index(drop=True)
+    pd.testing.assert_frame_equal(counted, by_hand.table.iloc[:4])
+
+    clean.save(tmp_path / "report")
+    for _, number in choose_exhibits(read_report(tmp_path / "report", run).table):
+        assert run.records[number].index not in twins
+
+
+def test_without_a_piece_that_has_no_twin_there_is_no_score(make_run, train_of_runs, tmp_path):
+    folder = make_run(tmp_path, [make_score(100), make_score(101)])
+    run = read_run(folder)
+    first, second = run.records
+    (folder / first.files.original).write_bytes(b"no MIDI")
+    options = ScoringOptions(train_corpus=train_of_runs, clean_test=True, num_proc=1)
+    assert score_run(run, options).record["pieces"] == {"continued": 1, "left_out": {"twin_in_train": [second.label]}}
+    record = score_run(replace(run, records=[second]), options).record
+    assert record["pieces"]["continued"] == 0 and record["novelty"]["num_pieces"] == 0
+    assert {score["score"] for score in record["scores"].values()} == {None}
+
+
+def test_a_clean_test_names_the_corpus_of_the_twins():
+    with pytest.raises(ValueError, match="clean_test.*train_corpus"):
+        ScoringOptions(clean_test=True)
 
 
 def test_a_training_corpus_that_cannot_be_loaded_is_refused_before_anything_is_compared(

@@ -142,6 +142,21 @@ def test_the_seed_chooses_the_pieces_and_the_music(continue_midi, midi_folder):
     assert run("other seed", 4, 8).keys() != first.keys()
 
 
+def test_a_clean_test_continues_what_has_no_twin_in_train_and_names_the_rest(continue_midi, leaking_corpus):
+    folder, clean = continue_midi(leaking_corpus, WITHOUT_PICTURES, "--clean_test", output="clean")
+    assert clean["continued"] == 4 and clean["left_out"] == {"twin_in_train": 2}
+    named = [(piece["index"], piece["name"], piece["detail"]) for piece in clean["pieces_left_out"]]
+    assert named == [(1, "test 3", "train 3"), (4, "test 7", "train 7")]
+    assert clean["settings"]["pieces"]["clean_test"] is True
+    _, whole = continue_midi(leaking_corpus, WITHOUT_PICTURES, output="whole")
+    assert whole["continued"] == 6 and "clean_test" not in whole["settings"]["pieces"]
+    assert [piece["index"] for piece in clean["pieces"]] == [0, 2, 3, 5]
+    seeds = {piece["index"]: piece["seed"] for piece in whole["pieces"]}
+    assert all(piece["seed"] == seeds[piece["index"]] for piece in clean["pieces"])
+    with pytest.raises(ValueError, match="other settings"):
+        continue_midi(leaking_corpus, WITHOUT_PICTURES, output="clean")
+
+
 def test_sampling_and_grammar_can_be_chosen(continue_midi, prompts):
     def run(output, *arguments):
         folder, manifest = continue_midi(prompts, WITHOUT_PICTURES, *arguments, output=output)
@@ -163,10 +178,10 @@ def test_sampling_and_grammar_can_be_chosen(continue_midi, prompts):
 
 
 def test_killed_and_started_again_it_ends_like_an_unbroken_run(continue_midi, command, midi_folder, tmp_path):
-    arguments = [midi_folder, "--max_items", 16, "--batch_size", 3]
+    arguments = [midi_folder, "--max_items", 10, "--batch_size", 3]
     if shutil.which("fluidsynth") is None:
         pytest.importorskip("midirenderer", reason="midirenderer is not installed (pip install neuromusic_hf[audio])")
-    arguments += ["--save_audio", 4]
+    arguments += ["--save_audio", 2]
     killed = start_script(*command(*arguments, output="killed"), folder=tmp_path, variables={**os.environ}).process
     while killed.exitcode is None and len(list((tmp_path / "killed").glob("[0-9]*.json"))) < 4:
         time.sleep(0.005)
@@ -179,7 +194,7 @@ def test_killed_and_started_again_it_ends_like_an_unbroken_run(continue_midi, co
     resumed, _ = continue_midi(*arguments, output="killed")
     assert all(path.stat().st_mtime_ns == time for path, time in finished.items())
     unbroken, manifest = continue_midi(*arguments, output="unbroken")
-    assert manifest["continued"] == 16
+    assert manifest["continued"] == 10
     assert contents(resumed) == contents(unbroken)
 
 

@@ -128,6 +128,27 @@ def test_splits_that_are_asked_of_no_corpus_are_refused(folder, tmp_path):
         find_pieces([str(folder)], splits=CorpusSplits("notes-hash-1"))
 
 
+def test_a_clean_test_refuses_in_their_turn_the_pieces_that_have_a_twin_in_train(leaking_corpus):
+    whole, clean = (find_pieces([str(leaking_corpus)], clean_test=clean) for clean in (False, True))
+    assert names(clean) == names(whole) and fingerprint(clean) != fingerprint(whole)
+    refused = {}
+    for index, piece in enumerate(clean):
+        try:
+            assert piece.read() == whole[index].read()
+        except RefusedFile as error:
+            refused[index] = str(error)
+    assert refused == {1: "twin_in_train: train 3", 4: "twin_in_train: train 7"}
+    validation = find_pieces([str(leaking_corpus)], split="validation", clean_test=True)
+    assert [piece.twin for piece in validation] == [None] * 4
+
+
+def test_a_clean_test_is_of_a_corpus_and_not_of_its_train(midi_folder, leaking_corpus):
+    with pytest.raises(ValueError, match="clean_test .*piece_00.mid is a file"):
+        find_pieces([str(midi_folder)], clean_test=True)
+    with pytest.raises(ValueError, match="cannot be of train"):
+        find_pieces([str(leaking_corpus)], split="train", clean_test=True)
+
+
 def test_the_choice_is_the_seeds_and_keeps_the_order(midi_folder):
     pieces = find_pieces([str(midi_folder)])
     chosen = choose_pieces(pieces, 7, seed=1)

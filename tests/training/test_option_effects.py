@@ -79,6 +79,13 @@ def test_the_likeliest_token_takes_the_place_of_shares_and_they_of_it(recipe, pa
     assert not {"temperature", "top_k", "top_p"} & resolved_recipe(*parse()).keys()
 
 
+def test_a_clean_test_is_part_of_a_test(recipe, parse):
+    for arguments in (["--clean_test"], [recipe(clean_test=True, do_test=False)]):
+        with pytest.raises(ValueError, match="clean_test=True has no effect with do_test=False: give do_test"):
+            parse(*arguments)
+    assert parse(recipe(clean_test=True), "--do_test")[2].clean_test
+
+
 def test_an_old_name_of_an_option_is_not_void(recipe, parse):
     args = parse(recipe(activation_checkpointing=True), "--gradient_checkpointing", "false")[2]
     assert args.activation_checkpointing is False

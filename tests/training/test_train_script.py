@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from datasets import DatasetDict
 from preloaded import run_in_two_processes
 from safetensors.torch import load_file
 from tiny import ONE_LAYER
 from transformers import AutoModelForCausalLM
 
-from neuromusic_hf import MidiProcessor
+from neuromusic_hf import MidiProcessor, load_corpus
 from neuromusic_hf.corpora import SPLIT_VERSION
 from neuromusic_hf.runs import read_run
+from neuromusic_hf.tokenization import tokenize_corpus
+from neuromusic_hf.training import DataArguments, TrainingBlocks
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = str(REPOSITORY / "scripts" / "train.py")
@@ -76,6 +79,35 @@ def test_the_test_split_is_touched_only_when_asked_for(train, options, tmp_path)
     train([*options("tested"), "--do_test"])
     metrics = run_record(tmp_path / "tested")["metrics"]
     assert metrics["test_nats_per_note"] > 0
+
+
+def test_the_clean_test_is_what_a_run_measures_on_test_pieces_without_a_twin(train, options, tmp_path, leaking_corpus):
+    train([*options(corpus=leaking_corpus, split_shares=None), "--do_test", "--clean_test"])
+    record = run_record(tmp_path / "run")
+    whole, clean = (record["splits"][split] for split in ("test", "clean_test"))
+    assert (whole["pieces"], clean["pieces"]) == (6, 4)
+    pairs = [{"piece": f"test {seed}", "twin": f"train {seed}"} for seed in (3, 7)]
+    assert clean["left_out"]["twin_in_train"] == {"pieces": 2, "first": pairs}
+    metrics = record["metrics"]
+    assert metrics["clean_test_nats_per_note"] == pytest.approx(
+        metrics["clean_test_loss"] * clean["tokens"] / clean["notes"]
+    )
+
+    without = DatasetDict(test=load_corpus(leaking_corpus)["test"].select([0, 2, 3, 5]))
+    tokens = tokenize_corpus(without, MidiProcessor.from_pretrained(tmp_path / "run" / "bundle"))
+    alone = TrainingBlocks.from_tokens(tokens, DataArguments(context_length=64), seed=0).facts["test"]
+    for counted in ("pieces", "rows", "notes", "tokens", "blocks"):
+        assert clean[counted] == alone[counted] < whole[counted]
+    assert clean["changed_by_tokenizer"]["total"] == alone["changed_by_tokenizer"]["total"]
+
+
+def test_there_is_no_clean_test_where_every_test_piece_has_a_twin(leaking_corpus, processor):
+    corpus = load_corpus(leaking_corpus)
+    corpus["test"] = corpus["test"].select([1, 4])
+    tokens, data_args = tokenize_corpus(corpus, processor), DataArguments(context_length=64)
+    blocks = TrainingBlocks.from_tokens(tokens, data_args, seed=0)
+    with pytest.raises(ValueError, match="Each of the 2 test pieces has a twin in train.*clean_test"):
+        blocks.add_clean_test(corpus, tokens["test"], data_args, seed=0)
 
 
 def test_training_lowers_the_loss(train, options, tmp_path):
