@@ -43,6 +43,10 @@ DENSITY = 0.4
 """and with still fewer half of the line, and close together: chorales are short, ostinati not."""
 
 
+LIKENESS_OF_COPIES = 0.9
+"""A piece that is all figuration is known by all of it."""
+
+
 @dataclass(frozen=True, eq=False)
 class SharedMelody:
     """
@@ -54,6 +58,7 @@ class SharedMelody:
         share (`float`): of the runs of the shorter line, those that match.
         share_of_piece (`float`): of the distinct runs of the smaller piece, those that match.
         density (`float`): of the runs from the first to the last that matches, those that do.
+        likeness (`float`): of the distinct runs of all lines of the larger piece, those that the other has somewhere.
         transposition (`int`): semitones, from the first piece to the second.
         first (`np.ndarray` of shape `(notes, 2)`): onset in ticks and pitch of each note, in the first piece.
         second (`np.ndarray` of shape `(notes, 2)`): of the same notes, in the second piece.
@@ -63,6 +68,7 @@ class SharedMelody:
     share: float
     share_of_piece: float
     density: float
+    likeness: float
     transposition: int
     first: np.ndarray
     second: np.ndarray
@@ -75,7 +81,7 @@ class SharedMelody:
     @property
     def makes_twins(self) -> bool:
         """Whether it is more than music shares by chance, or by custom: scales, broken chords, cadences."""
-        if self.telling >= TELLING_RUNS:
+        if self.telling >= TELLING_RUNS or self.likeness >= LIKENESS_OF_COPIES:
             return True
         if self.share_of_piece < SHARE_OF_PIECE:
             return False
@@ -124,7 +130,8 @@ def align(first: PieceRuns, second: PieceRuns) -> SharedMelody | None:
     if len(common) < FEWEST_RUNS:
         return None
     pairs = _aligned_lines(_Matching(first, common), _Matching(second, common))
-    found = [_shared(first, second, *_densest(*pair)) for pair in pairs]
+    likeness = len(common) / max(len(first.distinct), len(second.distinct))
+    found = [_shared(first, second, *_densest(*pair), likeness) for pair in pairs]
     return max(found, key=lambda shared: shared.telling, default=None)
 
 
@@ -180,7 +187,9 @@ def _densest(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndar
     return first[begin : last + 1], second[begin : last + 1]
 
 
-def _shared(first: PieceRuns, second: PieceRuns, runs: np.ndarray, others: np.ndarray) -> SharedMelody:
+def _shared(
+    first: PieceRuns, second: PieceRuns, runs: np.ndarray, others: np.ndarray, likeness: float
+) -> SharedMelody:
     distinct = len(np.unique(first.hashes[runs]))
     telling = len(np.unique(first.hashes[runs[~is_figure(first.melody, first.start[runs], ALIGNED_RUN)]]))
     lengths = (first.runs_of_line[first.line[runs[0]]], second.runs_of_line[second.line[others[0]]])
@@ -192,6 +201,7 @@ def _shared(first: PieceRuns, second: PieceRuns, runs: np.ndarray, others: np.nd
         share=float(len(runs) / min(lengths)),
         share_of_piece=distinct / min(len(first.distinct), len(second.distinct)),
         density=float(len(runs) / max(spans)),
+        likeness=likeness,
         transposition=int(other_passage[0, 1] - passage[0, 1]),
         first=passage,
         second=other_passage,

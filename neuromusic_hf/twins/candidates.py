@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-CANDIDATE_BITS = 30.0
-"""Of surprise in the runs that candidates share; a run is as surprising as it is rare,"""
+CANDIDATE_SURPRISE = 3.5
+"""Of the runs that candidates share: one has it that is in one piece alone, and the more common it is the less;"""
 
 CANDIDATE_RUNS = 3
 """and there are so many of them."""
@@ -129,6 +129,7 @@ def _surprising(records: np.ndarray, count: int) -> np.ndarray:
     if not len(begins):
         return np.zeros((0, 2), np.int64)
     bits = np.add.reduceat(records["bits"][order].astype(np.float64), begins)
+    enough = CANDIDATE_SURPRISE * np.log2(count + STRANGERS)
     runs = np.diff(np.append(begins, len(key)))
-    key = key[begins[(bits >= CANDIDATE_BITS) & (runs >= CANDIDATE_RUNS)]]
+    key = key[begins[(bits >= enough) & (runs >= CANDIDATE_RUNS)]]
     return np.stack(np.divmod(key, count), axis=1)

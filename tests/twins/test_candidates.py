@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from neuromusic_hf.twins.candidates import (
-    CANDIDATE_BITS,
     CANDIDATE_RUNS,
+    CANDIDATE_SURPRISE,
     COMMON,
     FEW,
     NEXT,
@@ -39,7 +39,7 @@ def naive_pairs(sketches, groups=None):
     return [
         list(pair)
         for pair in sorted(bits)
-        if bits[pair] >= CANDIDATE_BITS
+        if bits[pair] >= CANDIDATE_SURPRISE * np.log2(everyone)
         and runs[pair] >= CANDIDATE_RUNS
         and (groups is None or groups[pair[0]] != groups[pair[1]])
     ]
@@ -57,7 +57,7 @@ def test_pairs_are_those_of_all_pairs(seed):
 
 
 def test_what_many_share_makes_few_pairs_that_join_them_all():
-    shared = np.arange(10, dtype=np.uint64) << np.uint64(50)
+    shared = np.arange(20, dtype=np.uint64) << np.uint64(50)
     pairs = candidate_pairs([shared] * 100, 100)
     assert len(pairs) <= 100 * NEXT
     reached = {0}
@@ -68,7 +68,7 @@ def test_what_many_share_makes_few_pairs_that_join_them_all():
 
 def test_what_one_in_eight_has_tells_nothing():
     count = STRANGERS // (COMMON - 1) + 1
-    shared = np.arange(10, dtype=np.uint64) << np.uint64(50)
+    shared = np.arange(20, dtype=np.uint64) << np.uint64(50)
     assert not len(candidate_pairs([shared] * count, count))
 
 
