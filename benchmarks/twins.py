@@ -43,6 +43,9 @@ FIELDS = ("pitch", "onset", "size")
 MANY_PIECES = 400_000
 MOST_MILLISECONDS = 2.0
 LEAST_RECALL = 0.8
+LEAST_POSSIBLE = 0.2
+"""Of the pieces, or a kind of copy is left out: a tune has nothing but its melody."""
+
 FITTED = 4
 """Largest sizes, whose growth is projected."""
 
@@ -123,7 +126,7 @@ def measure_recall(pieces: Pieces, copies: int) -> dict:
             copy = planting(pieces[original], random, [pieces[stranger] for stranger in strangers])
             if copy is not None:
                 planted.append((original, {family[index] for index in (original, *strangers)}, melody_of(copy)))
-        if planted:
+        if len(planted) >= LEAST_POSSIBLE * len(chosen):
             figures[kind] = count_found(melodies, family, planted, peer)
             print(f"{pieces.name}, {kind}: {json.dumps(figures[kind])}", flush=True)
     largest = int(np.bincount(family).max())
