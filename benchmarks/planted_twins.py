@@ -69,11 +69,9 @@ def melody_and_rest(score: ScoreTick) -> tuple[np.ndarray, np.ndarray]:
     return tracks[leading][top], merged(rest)
 
 
-def as_piano(score: ScoreTick, tpq: int) -> np.ndarray:
-    """All notes of a piece in one track, in other ticks."""
-    notes = merged(tracks_of(score))
-    notes[:, :PITCH] = notes[:, :PITCH] * tpq // score.tpq
-    return notes
+def in_ticks(notes: np.ndarray, of: ScoreTick, like: ScoreTick) -> np.ndarray:
+    """Notes of one score in the ticks of another."""
+    return np.concatenate([notes[:, :PITCH] * like.tpq // of.tpq, notes[:, PITCH:]], axis=1)
 
 
 def moved(notes: np.ndarray, onset: int | np.ndarray = 0, pitch: int | np.ndarray = 0) -> np.ndarray:
@@ -196,14 +194,13 @@ def other_instruments(score, random, strangers):
 
 
 def in_a_medley(score, random, strangers):
-    """The third of five pieces that follow each other, all on one piano."""
-    parts = [as_piano(stranger, score.tpq) for stranger in strangers[:4]]
-    parts.insert(2, merged(tracks_of(score)))
+    """The third of five pieces that follow each other."""
     played, time = [], 0
-    for part in parts:
-        played.append(moved(part, onset=time - part[:, ONSET].min()))
-        time = end_of(played)
-    return score_of([merged(played)], score)
+    for part in (*strangers[:2], score, *strangers[2:4]):
+        tracks = [in_ticks(notes, part, score) for notes in tracks_of(part)]
+        played += [moved(notes, onset=time) for notes in tracks]
+        time += end_of(tracks)
+    return score_of(played, score)
 
 
 def other_harmony(score, random, strangers):
@@ -222,8 +219,7 @@ def other_melody(score, random, strangers):
     """What accompanies is kept, and has the melody of a stranger."""
     _, rest = melody_and_rest(score)
     melody, _ = melody_and_rest(strangers[0])
-    melody[:, :PITCH] = melody[:, :PITCH] * score.tpq // strangers[0].tpq
-    return score_of([melody, rest], score) if len(rest) >= 2 * SHORTEST_TUNE else None
+    return score_of([in_ticks(melody, strangers[0], score), rest], score) if len(rest) >= 2 * SHORTEST_TUNE else None
 
 
 def played(score, random, strangers):

@@ -35,6 +35,9 @@ TUNEFUL = 0.3
 FIGURES_OF_TUNE = 2
 """Runs of figuration that count for each other one of a tune: tunes have scales in them."""
 
+FRESH = 0.1
+"""Share of the runs of broken chords that tell, below which they are a pattern that comes again and again."""
+
 TELLING_RUNS = {True: 20.0, False: 32.0}
 """Of a tune and of something else, runs that make twins of any two pieces, as [`SharedMelody.telling`] counts them."""
 
@@ -43,6 +46,9 @@ SHARE_OF_LINE = {True: 0.4, False: 0.5}
 SHARE_OF_PIECE = 0.05
 DENSITY = 0.4
 """Fewer runs have to be so much of the shorter line and of the whole piece, and close together: chorales are short."""
+
+LIKENESS_OF_COPIES = 0.9
+"""A piece that is all figuration is known by all of it, in its order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +63,7 @@ class SharedMelody:
         share (`float`): of the runs of the shorter line, those that match.
         share_of_piece (`float`): of the distinct runs of the smaller piece, those that match.
         density (`float`): of the runs from the first to the last that matches, those that do.
+        likeness (`float`): of the distinct runs of all lines of the larger piece, those that the other has somewhere.
         transposition (`int`): semitones, from the first piece to the second.
         first (`np.ndarray` of shape `(notes, 2)`): onset in ticks and pitch of each note, in the first piece.
         second (`np.ndarray` of shape `(notes, 2)`): of the same notes, in the second piece.
@@ -67,6 +74,7 @@ class SharedMelody:
     share: float
     share_of_piece: float
     density: float
+    likeness: float
     transposition: int
     first: np.ndarray
     second: np.ndarray
@@ -80,12 +88,14 @@ class SharedMelody:
     def makes_twins(self) -> bool:
         """Whether it is more than music shares by chance, or by custom: scales, broken chords, cadences."""
         is_tune = self.tuneful >= TUNEFUL
-        return self.telling >= TELLING_RUNS[is_tune] or (
+        is_passage = (
             self.telling >= FEWER_RUNS
             and self.share >= SHARE_OF_LINE[is_tune]
             and self.share_of_piece >= SHARE_OF_PIECE
             and self.density >= DENSITY
         )
+        is_copy = min(self.likeness, self.share) >= LIKENESS_OF_COPIES
+        return self.telling >= TELLING_RUNS[is_tune] or is_passage or is_copy
 
 
 class PieceRuns:
@@ -128,7 +138,8 @@ def align(first: PieceRuns, second: PieceRuns) -> SharedMelody | None:
     if len(common) < FEWEST_RUNS:
         return None
     pairs = _aligned_lines(_Matching(first, common), _Matching(second, common))
-    found = [_shared(first, second, *_densest(*pair)) for pair in pairs]
+    likeness = len(common) / max(len(first.distinct), len(second.distinct))
+    found = [_shared(first, second, *_densest(*pair), likeness) for pair in pairs]
     return max(found, key=lambda shared: shared.telling, default=None)
 
 
@@ -184,22 +195,28 @@ def _densest(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndar
     return first[begin : last + 1], second[begin : last + 1]
 
 
-def _shared(first: PieceRuns, second: PieceRuns, runs: np.ndarray, others: np.ndarray) -> SharedMelody:
+def _shared(
+    first: PieceRuns, second: PieceRuns, runs: np.ndarray, others: np.ndarray, likeness: float
+) -> SharedMelody:
     distinct = len(np.unique(first.hashes[runs]))
-    telling = len(np.unique(first.hashes[runs[~is_figure(first.melody, first.start[runs], ALIGNED_RUN)]]))
     lengths = (first.runs_of_line[first.line[runs[0]]], second.runs_of_line[second.line[others[0]]])
     spans = (runs[-1] - runs[0] + 1, others[-1] - others[0] + 1)
     notes, other_notes = _notes_of(first.start[runs], second.start[others])
     passage, other_passage = _passage(first.melody, notes), _passage(second.melody, other_notes)
     tuneful = float(np.mean(np.abs(np.diff(passage[:, 1])) <= WIDEST_STEP))
+    figure = is_figure(first.melody, first.start[runs], ALIGNED_RUN, by_direction=tuneful < TUNEFUL)
+    telling = len(np.unique(first.hashes[runs[~figure]]))
     if tuneful >= TUNEFUL:
         telling = min(distinct, (1 + FIGURES_OF_TUNE) * telling)
+    elif telling < FRESH * len(runs):
+        telling = 0
     return SharedMelody(
         telling=telling * (1 + _same_rhythm(first, second, runs, others)) / 2,
         tuneful=tuneful,
         share=float(len(runs) / min(lengths)),
         share_of_piece=distinct / min(len(first.distinct), len(second.distinct)),
         density=float(len(runs) / max(spans)),
+        likeness=likeness,
         transposition=int(other_passage[0, 1] - passage[0, 1]),
         first=passage,
         second=other_passage,

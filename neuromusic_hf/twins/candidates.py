@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-CANDIDATE_BITS = 30.0
-"""Of surprise in the runs that candidates share; a run is as surprising as it is rare,"""
+CANDIDATE_SURPRISE = 3.5
+"""Of the runs that candidates share: one has it that is in one piece alone, and the more common it is the less;"""
 
 CANDIDATE_RUNS = 3
 """and there are so many of them."""
@@ -17,16 +17,15 @@ CANDIDATE_RUNS = 3
 STRANGERS = 1000
 """Pieces that are thought of as having none of the runs: what is rare in a small corpus need not be common."""
 
-COMMON = 8
-"""A run that more than one of so many pieces has tells nothing."""
-
 FEW = 8
-"""Of so many pieces with the same run each pair counts; of more, each piece with the next ones, in random order."""
+"""Of so many pieces with the same run each pair counts; of more, each piece with the next ones, in an order that puts
+pieces with the same runs side by side, and with the next one on either side that is of another group."""
 
 NEXT = 4
 PARTS = 32
 BUFFER = 1_000_000
-_HASH = np.dtype([("hash", np.uint64), ("place", np.int32)])
+_LARGEST = np.iinfo(np.uint64).max
+_HASH = np.dtype([("hash", np.uint64), ("piece", np.int32)])
 _PAIR = np.dtype([("first", np.int32), ("second", np.int32), ("bits", np.float32)])
 
 
@@ -74,28 +73,29 @@ def candidate_pairs(sketches: Iterable[np.ndarray], count: int, groups: np.ndarr
     """
     with tempfile.TemporaryDirectory() as folder:
         hashes, pairs = Spilled(folder, _HASH), Spilled(folder, _PAIR)
-        # Places by chance: of a run that many have, neighbours are not the pieces of one group or source.
-        piece_at = np.random.default_rng(0).permutation(count).astype(np.int32)
-        place_of = np.argsort(piece_at).astype(np.int32)
-        for records in _buffered(sketches, place_of):
+        smallest = np.zeros(count, np.uint64)
+        for records in _buffered(sketches, smallest):
             hashes.add(records, (records["hash"] % np.uint64(PARTS)).astype(np.int64))
+        place = np.argsort(np.argsort(smallest, kind="stable"), kind="stable")
         for part in hashes.parts():
-            for first, second, bits in _pairs_of(part, count):
-                ends = np.sort(np.stack([piece_at[first], piece_at[second]]), axis=0)
-                records = np.empty(len(first), _PAIR)
-                records["first"], records["second"], records["bits"] = *ends, bits
-                records = records if groups is None else records[groups[ends[0]] != groups[ends[1]]]
-                pairs.add(records, records["first"].astype(np.int64) * PARTS // count)
-        found = [_surprising(part, count) for part in pairs.parts()]
-    return np.concatenate([np.zeros((0, 2), np.int64), *found])
+            records = part[np.lexsort((place[part["piece"]], part["hash"]))]
+            for first, second, bits in _pairs_of(records, count, groups):
+                found = np.empty(len(first), _PAIR)
+                found["first"], found["second"] = np.minimum(first, second), np.maximum(first, second)
+                found["bits"] = bits
+                pairs.add(found, found["first"].astype(np.int64) * PARTS // count)
+        surprising = [_surprising(part, count) for part in pairs.parts()]
+    return np.concatenate([np.zeros((0, 2), np.int64), *surprising])
 
 
-def _buffered(sketches: Iterable[np.ndarray], place_of: np.ndarray) -> Iterator[np.ndarray]:
+def _buffered(sketches: Iterable[np.ndarray], smallest: np.ndarray) -> Iterator[np.ndarray]:
+    """Records of the hashes of many pieces; takes down the smallest hash of each."""
     held: list[np.ndarray] = []
     size = 0
-    for place, sketch in zip(place_of, sketches, strict=True):
+    for piece, sketch in enumerate(sketches):
         records = np.empty(len(sketch), _HASH)
-        records["hash"], records["place"] = sketch, place
+        records["hash"], records["piece"] = sketch, piece
+        smallest[piece] = sketch.min(initial=_LARGEST)
         held.append(records)
         size += len(records)
         if size >= BUFFER:
@@ -104,20 +104,46 @@ def _buffered(sketches: Iterable[np.ndarray], place_of: np.ndarray) -> Iterator[
     yield np.concatenate([np.empty(0, _HASH), *held])
 
 
-def _pairs_of(records: np.ndarray, count: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Places of two pieces that share a run, and the bits it is worth, by their distance among the pieces with it."""
-    order = np.lexsort((records["place"], records["hash"]))
-    hashes, places = records["hash"][order], records["place"][order]
-    begins = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1])) if len(hashes) else np.zeros(0, np.int64)
+def _pairs_of(
+    records: np.ndarray, count: int, groups: np.ndarray | None
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Two pieces that share a run, and the bits it is worth, of records in the order of their hashes."""
+    hashes, pieces = records["hash"], records["piece"]
+    begins = np.flatnonzero(_changes(hashes))
     sizes = np.diff(np.append(begins, len(hashes)))
     size = np.repeat(sizes, sizes)
-    rest = np.repeat(begins + sizes, sizes) - np.arange(len(hashes)) - 1
-    everyone = count + STRANGERS
-    bits = np.log2(everyone / np.maximum(size, 1))
-    told = size * COMMON <= everyone
+    end = np.repeat(begins + sizes, sizes)
+    index = np.arange(len(hashes))
+    bits = np.log2((count + STRANGERS) / np.maximum(size, 1))
+    group = np.zeros(0) if groups is None else groups[pieces]
     for distance in range(1, FEW):
-        first = np.flatnonzero(told & (rest >= distance) & ((size <= FEW) | (distance <= NEXT)))
-        yield places[first], places[first + distance], bits[first]
+        first = index[(index + distance < end) & ((size <= FEW) | (distance <= NEXT))]
+        if groups is not None:
+            first = first[group[first] != group[first + distance]]
+        yield pieces[first], pieces[first + distance], bits[first]
+    if groups is not None:
+        first, second = _across(group, _changes(hashes), end)
+        far = (size[first] > FEW) & (second - first > NEXT)
+        yield pieces[first[far]], pieces[second[far]], bits[first[far]]
+
+
+def _across(group: np.ndarray, begins: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each record with the next one before and after it that has the same hash and is of another group."""
+    index = np.arange(len(group))
+    stretch = np.cumsum(begins | _changes(group)) - 1
+    starts = np.append(np.flatnonzero(np.diff(stretch, prepend=-1)), len(group))
+    after, before = starts[stretch + 1], starts[stretch] - 1
+    has_after = after < end
+    has_before = ~np.append(begins, True)[starts[stretch]]
+    pairs = np.concatenate(
+        [index[has_after] * len(group) + after[has_after], before[has_before] * len(group) + index[has_before]]
+    )
+    return np.divmod(np.unique(pairs), max(1, len(group)))
+
+
+def _changes(values: np.ndarray) -> np.ndarray:
+    """Whether each value is the first, or another than the one before it."""
+    return np.append(np.ones(min(1, len(values)), bool), values[1:] != values[:-1])
 
 
 def _surprising(records: np.ndarray, count: int) -> np.ndarray:
@@ -125,10 +151,11 @@ def _surprising(records: np.ndarray, count: int) -> np.ndarray:
     key = records["first"].astype(np.int64) * count + records["second"]
     order = np.argsort(key, kind="stable")
     key = key[order]
-    begins = np.flatnonzero(np.append(True, key[1:] != key[:-1])) if len(key) else np.zeros(0, np.int64)
+    begins = np.flatnonzero(_changes(key))
     if not len(begins):
         return np.zeros((0, 2), np.int64)
     bits = np.add.reduceat(records["bits"][order].astype(np.float64), begins)
+    enough = CANDIDATE_SURPRISE * np.log2(count + STRANGERS)
     runs = np.diff(np.append(begins, len(key)))
-    key = key[begins[(bits >= CANDIDATE_BITS) & (runs >= CANDIDATE_RUNS)]]
+    key = key[begins[(bits >= enough) & (runs >= CANDIDATE_RUNS)]]
     return np.stack(np.divmod(key, count), axis=1)

@@ -57,10 +57,10 @@ def find_twins(melodies: Sequence[Melody], groups: np.ndarray | None = None) -> 
     Returns:
         `list[Twin]`: by first and second piece.
     """
-    return verified(melodies, candidates(melodies, groups))
+    return verified(melodies, candidates_among(melodies, groups))
 
 
-def candidates(melodies: Sequence[Melody], groups: np.ndarray | None = None) -> np.ndarray:
+def candidates_among(melodies: Sequence[Melody], groups: np.ndarray | None = None) -> np.ndarray:
     """Pairs of pieces that may be twins, as of [`candidate_pairs`]."""
     bar = tqdm(range(len(melodies)), desc="Sketching melodies", unit="piece", delay=BAR_DELAY)
     return candidate_pairs((sketch(melodies[index]) for index in bar), len(melodies), groups)

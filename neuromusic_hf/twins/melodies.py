@@ -47,7 +47,7 @@ def melody_of(score: ScoreTick) -> Melody:
     Takes the melodic lines out of a piece.
 
     Those of a track are its highest, second and third voice, and its lowest: a note belongs to the voice that says how
-    many higher notes of the track sound when it begins, and to the lowest if none sounds below it. Drums have none.
+    many higher notes of the track sound through half of it, and to the lowest if none does below it. Drums have none.
 
     Args:
         score ([`symusic.Score`]): in ticks.
@@ -92,10 +92,11 @@ def _voices(
 ) -> tuple[np.ndarray, np.ndarray]:
     """How many higher notes of its track sound when a note begins, and whether no lower one does."""
     above, below = np.zeros(len(pitch), np.int8), np.zeros(len(pitch), bool)
+    over = onset + np.maximum(spread, (end - onset) / 2)  # notes that are tied over a little have ended
     for back in range(1, min(MOST_SOUNDING, len(pitch) - 1) + 1):
         now, then = slice(back, None), slice(None, -back)
         with_it = chord[then] == chord[now]  # those before it in its chord are higher
-        sounding = (track[then] == track[now]) & (end[then] > onset[now] + spread) & ~with_it
+        sounding = (track[then] == track[now]) & (end[then] > over[now]) & ~with_it
         higher = pitch[then] > pitch[now]
         above[now] += with_it | sounding & higher
         below[now] |= sounding & (pitch[then] < pitch[now])

@@ -15,7 +15,7 @@ WHOLE_SKETCH = 256
 WIDEST_STEP = 2
 """Semitones; more are a leap."""
 
-PERIODS = (2, 3, 4, 6, 8)
+PERIODS = (2, 3, 4, 6, 8, 10, 12, 16)
 """Notes of a figure that is played again and again, on the same chord or on another."""
 
 _INTERVALS = np.uint64(256)
@@ -47,7 +47,7 @@ def melodic_runs(melody: Melody, length: int) -> tuple[np.ndarray, np.ndarray]:
     return _mixed(packed[start]), start
 
 
-def is_figure(melody: Melody, start: np.ndarray, length: int) -> np.ndarray:
+def is_figure(melody: Melody, start: np.ndarray, length: int, by_direction: bool = False) -> np.ndarray:
     """
     Tells runs that all music is full of, whatever their intervals: scales, and figures of broken chords.
 
@@ -55,6 +55,8 @@ def is_figure(melody: Melody, start: np.ndarray, length: int) -> np.ndarray:
         melody ([`Melody`]): of a piece.
         start (`np.ndarray` of shape `(runs,)`): the note each run begins with.
         length (`int`): intervals of a run.
+        by_direction (`bool`, *optional*, defaults to `False`): figures are alike that go up and down alike, be it by
+            step or by leap.
 
     Returns:
         `np.ndarray` of shape `(runs,)`, `bool`: whether it goes by step and turns once at most, or a leap is all it
@@ -67,10 +69,12 @@ def is_figure(melody: Melody, start: np.ndarray, length: int) -> np.ndarray:
     shapes = shape[start[:, None] + within]
     turns = (np.sign(shapes[:, 1:]) != np.sign(shapes[:, :-1])).sum(axis=1)
     figure = turns + (np.abs(shapes) == 2).sum(axis=1) <= 1
+    alike = np.sign(shape) if by_direction else shape
+    own = alike[start[:, None] + within]
     for period in (*PERIODS, *(-period for period in PERIODS)):
         other = np.clip(start + period, 0, max(0, len(shape) - length))
         same_line = (line[other] == line[start]) & (line[other + length] == line[start]) & (other == start + period)
-        figure |= same_line & (shapes == shape[other[:, None] + within]).all(axis=1)
+        figure |= same_line & (own == alike[other[:, None] + within]).all(axis=1)
     return figure
 
 

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from neuromusic_hf.twins.candidates import (
-    CANDIDATE_BITS,
     CANDIDATE_RUNS,
-    COMMON,
+    CANDIDATE_SURPRISE,
     FEW,
     NEXT,
     STRANGERS,
@@ -32,14 +31,14 @@ def naive_pairs(sketches, groups=None):
             owners.setdefault(number, []).append(index)
     bits, runs = Counter(), Counter()
     for pieces in owners.values():
-        assert len(pieces) <= FEW and len(pieces) * COMMON <= everyone
+        assert len(pieces) <= FEW
         for pair in combinations(pieces, 2):
             bits[pair] += np.log2(everyone / len(pieces))
             runs[pair] += 1
     return [
         list(pair)
         for pair in sorted(bits)
-        if bits[pair] >= CANDIDATE_BITS
+        if bits[pair] >= CANDIDATE_SURPRISE * np.log2(everyone)
         and runs[pair] >= CANDIDATE_RUNS
         and (groups is None or groups[pair[0]] != groups[pair[1]])
     ]
@@ -57,7 +56,7 @@ def test_pairs_are_those_of_all_pairs(seed):
 
 
 def test_what_many_share_makes_few_pairs_that_join_them_all():
-    shared = np.arange(10, dtype=np.uint64) << np.uint64(50)
+    shared = np.arange(20, dtype=np.uint64) << np.uint64(50)
     pairs = candidate_pairs([shared] * 100, 100)
     assert len(pairs) <= 100 * NEXT
     reached = {0}
@@ -66,10 +65,12 @@ def test_what_many_share_makes_few_pairs_that_join_them_all():
     assert reached == set(range(100))
 
 
-def test_what_one_in_eight_has_tells_nothing():
-    count = STRANGERS // (COMMON - 1) + 1
-    shared = np.arange(10, dtype=np.uint64) << np.uint64(50)
-    assert not len(candidate_pairs([shared] * count, count))
+@pytest.mark.parametrize("takes", [1, 5, 20, 300])
+def test_each_piece_meets_one_of_another_group_however_many_have_the_same_runs(takes):
+    shared = np.arange(20, dtype=np.uint64) << np.uint64(50)
+    groups = np.array([0] + [1] * takes)
+    pairs = candidate_pairs([shared] * (takes + 1), takes + 1, groups)
+    assert {*pairs[:, 0].tolist()} == {0} and {*pairs[:, 1].tolist()} == {*range(1, takes + 1)}
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])

@@ -128,6 +128,13 @@ def test_what_all_music_shares_joins_nobody(kind, most):
     assert len(find_twins([melody_of(score) for score in pieces])) <= most
 
 
+@pytest.mark.parametrize("kind", [scales, tune_on_alberti, prelude, chromatic_runs])
+def test_a_piece_of_figuration_has_its_copies_for_twins(kind):
+    pieces = [kind(np.random.default_rng(seed)) for seed in range(3)]
+    melodies = [melody_of(score) for score in (*pieces, pieces[0].shift_pitch(2))]
+    assert (0, 3, 2) in {(twin.first, twin.second, twin.transposition) for twin in find_twins(melodies)}
+
+
 def test_strangers_are_strangers():
     assert find_twins([melody_of(score) for score in songs()]) == []
 
