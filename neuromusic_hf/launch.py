@@ -35,6 +35,17 @@ def show_log(is_main_process: bool = True):
         logging.getLogger(library).setLevel(logging.WARNING)
 
 
+def given_options(args: argparse.Namespace, prefix: str) -> list[str]:
+    """
+    Names the options on the command line that begin alike.
+
+    Args:
+        args (`argparse.Namespace`): of the command line, in which those that are not given are `None`.
+        prefix (`str`): as in the names of attributes.
+    """
+    return [f"--{name}" for name, value in vars(args).items() if name.startswith(prefix) and value is not None]
+
+
 def launched_for_cpu() -> bool:
     """Whether `use_cpu` stands in the accelerate config, which TrainingArguments does not read."""
     return parse_flag_from_env("ACCELERATE_USE_CPU")

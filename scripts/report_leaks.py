@@ -14,7 +14,7 @@ import os
 from neuromusic_hf import load_corpus
 from neuromusic_hf.corpora import SPLIT_NAMES, SPLIT_VERSIONS
 from neuromusic_hf.disk import lock_folder
-from neuromusic_hf.launch import show_log
+from neuromusic_hf.launch import given_options, show_log
 from neuromusic_hf.ranges import check_ranges
 from neuromusic_hf.reports import report_leaks, write_leaks
 from neuromusic_hf.reports.leak_page import LEAK_RANGES
@@ -30,7 +30,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--num_proc", type=int, default=os.cpu_count(), help="processes that read pieces")
     add_corpus_arguments(parser.add_argument_group("the corpus"), "")
     add_corpus_arguments(parser.add_argument_group("the other corpus"), "against_")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.against is None and (given := given_options(args, "against_")):
+        parser.error(f"Name another corpus with --against, or leave out {', '.join(given)}.")
+    return args
 
 
 def add_corpus_arguments(group, prefix: str):

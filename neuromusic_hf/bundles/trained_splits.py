@@ -92,11 +92,12 @@ def settle_splits(
     logger.info("Corpus '%s': splits %s, %s.", corpora, splits, "as asked" if asked.version else why)
     if trained and version == FAMILIES:
         names = {corpus.public_name for corpus in find_corpora(corpora, data_dir)}
-        if names < set(trained.corpora):
+        if names != (known := set(trained.corpora)) and names & known:
             logger.warning(
-                "The model was trained on %s, whose families were found together: join them all with +, as a part of "
-                "them alone is split in another way where families reach through several.",
+                "The model was trained on %s%s: name just that. Families reach from corpus to corpus, so that with "
+                "fewer or more of them pieces that it was trained on may be in other splits.",
                 shown("+".join(trained.corpora)),
+                ", whose families were found together" if len(known) > 1 else "",
             )
     return splits
 

@@ -85,8 +85,8 @@ def report_leaks(
     corpus: Corpus,
     against: Corpus | None = None,
     *,
-    splits: Sequence[str] | None = None,
-    against_splits: Sequence[str] | None = None,
+    splits: str | Sequence[str] | None = None,
+    against_splits: str | Sequence[str] | None = None,
     cache_dir: str | Path | None = None,
     num_proc: int | None = None,
 ) -> LeakReport:
@@ -99,8 +99,8 @@ def report_leaks(
     Args:
         corpus ([`Corpus`]): whose splits are looked at.
         against ([`Corpus`], *optional*): in which the twins of its pieces are looked for; in itself if not given.
-        splits (sequence of `str`, *optional*): of `corpus`, which to look at; all if not given.
-        against_splits (sequence of `str`, *optional*): of `against`; all if not given.
+        splits (`str` or sequence of `str`, *optional*): of `corpus`, which to look at; all if not given.
+        against_splits (`str` or sequence of `str`, *optional*): of `against`; all if not given.
         cache_dir (`str` or `Path`, *optional*): where found twins are kept; the cache of `datasets` if not given.
         num_proc (`int`, *optional*): processes that read pieces.
 
@@ -109,6 +109,7 @@ def report_leaks(
 
     Raises:
         `ValueError`: a corpus has no such split, or `against_splits` are given without another corpus.
+        `TypeError`: a corpus is streamed, or none of [`load_corpus`].
 
     Example:
     ```py
@@ -121,6 +122,11 @@ def report_leaks(
     """
     if against is None and against_splits is not None:
         raise ValueError("against_splits belong to another corpus: name that too.")
+    for name, given in {"corpus": corpus, "against": against}.items():
+        if given is not None and not isinstance(given, Corpus):
+            raise TypeError(
+                f"{name} must be a Corpus, as load_corpus gives it without streaming, got {type(given).__name__}."
+            )
     own = _sides(corpus, splits, None if against is None else OWN)
     others = [] if against is None else _sides(against, against_splits, OTHER)
     pieces = _Pieces([*own, *others])
@@ -144,9 +150,10 @@ def _name(corpus: Corpus) -> str:
     return "+".join(each.name for each in corpus.provenance)
 
 
-def _sides(corpus: Corpus, splits: Sequence[str] | None, group: str | None) -> list[_Side]:
+def _sides(corpus: Corpus, splits: str | Sequence[str] | None, group: str | None) -> list[_Side]:
     """Of one corpus each split is a group, of two each corpus."""
     name, plain = _name(corpus), Midi(decode=False)
+    splits = [splits] if isinstance(splits, str) else splits
     for split in splits or ():
         if split not in corpus:
             raise ValueError(f"{name} has no split {split!r}; it has {', '.join(corpus)}.")

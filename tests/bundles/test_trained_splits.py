@@ -82,11 +82,16 @@ def test_splits_that_this_version_does_not_know_have_to_be_chosen():
     assert settle_splits("bach", CorpusSplits(OLD), trained) == CorpusSplits(OLD)
 
 
-def test_a_part_of_the_corpora_that_a_model_was_trained_on_is_warned_of(caplog):
+def test_other_corpora_beside_those_that_a_model_was_trained_on_are_warned_of(caplog):
+    """Families reach from one to another: with fewer or more of them, a piece of train may be in test."""
     trained = TrainedSplits(SPLIT_VERSION, None, ("bach", "folk"))
-    for corpora in ("bach+folk", "folk+bach+lamd", "lamd"):
+    for corpora in ("bach+folk", "folk+bach", "lamd"):
         settle_splits(corpora, CorpusSplits(), trained)
     settle_splits("bach", CorpusSplits(OLD), trained)
     assert not caplog.records
-    settle_splits("bach", CorpusSplits(), trained)
-    assert "was trained on 'bach+folk', whose families were found together" in caplog.text
+    for corpora in ("bach", "folk+bach+lamd", "bach+lamd"):
+        settle_splits(corpora, CorpusSplits(), trained)
+        assert "was trained on 'bach+folk', whose families were found together" in caplog.text
+        caplog.clear()
+    settle_splits("bach+folk", CorpusSplits(), TrainedSplits(SPLIT_VERSION, None, ("bach",)))
+    assert "was trained on 'bach': name" in caplog.text

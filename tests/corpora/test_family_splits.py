@@ -1,9 +1,11 @@
 """Splits of corpora by families of twins, however they are loaded; and the splits of before, exactly."""
 
 import hashlib
+import random
 
 import pytest
 from datasets import Dataset, DatasetDict
+from symusic import Note, Score, Tempo, TimeSignature, Track
 
 from neuromusic_hf.corpora import SPLIT_VERSIONS, family_splits, inspect_midi, load_corpus
 from neuromusic_hf.music import Midi, SanityLimits
@@ -71,6 +73,40 @@ def test_the_splits_of_before_are_what_they_were(midi_folder, tmp_path, cache_di
     DatasetDict(train=corpus["train"], test=corpus["test"]).save_to_disk(tmp_path / "saved")
     carved = load_corpus(tmp_path / "saved", cache_dir=cache_dir, split_shares=SHARES, split_version=OLD)
     assert digest(carved) == "98cbb395a08aef6e" and not twins
+
+
+def folk_tune(number, copy):
+    """Sixty notes in a major key like no others; copies are in other keys and tempi."""
+    draw = random.Random(number)  # of which random() alone is promised to be the same in every version
+    score, onset, step = Score(480), 0, 14
+    score.tempos.append(Tempo(0, 90 + 20 * copy))
+    score.time_signatures.append(TimeSignature(0, 4, 4))
+    score.tracks.append(Track("", 73, False))
+    for _ in range(60):
+        length = (240, 240, 480, 720)[int(4 * draw.random())]
+        pitch = 55 + 12 * (step // 7) + (0, 2, 4, 5, 7, 9, 11)[step % 7] + 3 * copy
+        score.tracks[0].notes.append(Note(onset, length, pitch, 80))
+        onset += length
+        step = min(21, max(0, step + int(9 * draw.random()) - 4))
+    return score
+
+
+def test_the_splits_of_families_1_are_what_they_were(tmp_path, cache_dir):
+    """Twelve tunes alone, eight with a copy and four with two; by the numbers of the tunes."""
+    for number in range(24):
+        for copy in range(1 + (number >= 12) + (number >= 20)):
+            folk_tune(number, copy).dump_midi(tmp_path / f"{copy} {number:02d}.mid")
+    how = {"cache_dir": cache_dir, "split_shares": (0.4, 0.3, 0.3)}
+    sides = sides_of(load_corpus(tmp_path, split_version="families-1", **how))
+    assert len(sides) == 40
+    found = {split: {int(name[2:4]) for name in sides if sides[name] == split} for split in sides.values()}
+    assert found == {
+        "train": {0, 2, 5, 12, 15, 16, 18, 19, 21, 23},
+        "validation": {1, 3, 6, 7, 8, 9, 10, 11, 13, 20},
+        "test": {4, 14, 17, 22},
+    }
+    alone = sides_of(load_corpus(tmp_path, split_version=OLD, **how))
+    assert all(alone[f"0 {number:02d}.mid"] == sides[f"0 {number:02d}.mid"] for number in range(12)) and alone != sides
 
 
 def test_families_are_on_one_side_in_the_order_of_rows(folder, cache_dir, twins):

@@ -49,6 +49,22 @@ def test_missing_splits_are_carved_out_of_train_only():
     assert {assign_split(Member(one, "test", ("validation",)), (0.8, 0.1, 0.1)) for one in HASHES} == {"test"}
 
 
+PINNED = {
+    "alone": (1, {}, "1806de0beb7df3f7"),
+    "families": (4, {}, "e9ae157a5f0bbdbe"),
+    "without validation and test": (4, {"official": "train", "carved": ("validation", "test")}, "540263afe5a052b6"),
+    "without test": (1, {"official": "train", "carved": ("test",)}, "cc115393a15fa356"),
+}
+
+
+@pytest.mark.parametrize("case", PINNED)
+def test_the_sides_of_families_1_are_what_they_were(case):
+    """A version of splits never changes, as models are tested by it."""
+    most, how, expected = PINNED[case]
+    found = sides(*random_families(most, **how))
+    assert hashlib.sha256(" ".join(found).encode()).hexdigest()[:16] == expected
+
+
 @pytest.mark.parametrize("shares", [(0.8, 0.2), (0.8, 0.1, 0.2), (0.9, 0.1, 0.0), (1.2, -0.1, -0.1)])
 def test_shares_that_make_no_sense_are_refused(shares):
     with pytest.raises(ValueError, match="split_shares"):

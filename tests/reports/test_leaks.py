@@ -8,7 +8,7 @@ import random
 import matplotlib.image
 import numpy as np
 import pytest
-from datasets import Dataset, DatasetDict, Features, Value
+from datasets import Dataset, DatasetDict, Features, IterableDatasetDict, Value
 from html_page import Page, decode
 from symusic import Note, Score, Tempo, TimeSignature, Track
 
@@ -269,6 +269,20 @@ def test_splits_that_are_not_there_are_refused(leaking, options, message):
         report_leaks(leaking, **options)
 
 
+def test_what_is_no_corpus_is_refused_by_its_type(leaking):
+    for options in ({"corpus": IterableDatasetDict()}, {"corpus": leaking, "against": DatasetDict(leaking)}):
+        name, kind = list(options)[-1], type(list(options.values())[-1]).__name__
+        with pytest.raises(TypeError, match=f"{name} must be a Corpus, as load_corpus gives it .*, got {kind}"):
+            report_leaks(**options)
+
+
+def test_one_split_may_be_named_alone(leaking, tmp_path):
+    report = report_leaks(
+        leaking, leaking, splits="test", against_splits="validation", cache_dir=tmp_path / "twins", num_proc=1
+    )
+    assert (report.corpus.pieces, report.against.pieces) == ({"test": 5}, {"validation": 2})
+
+
 def test_pairs_of_another_corpus_are_refused(report, leaking, tmp_path):
     strangers = [score_of(melody(seed)) for seed in range(30, 36)]
     with pytest.raises(ValueError, match="give the corpus of the report"):
@@ -282,6 +296,24 @@ def test_pairs_of_another_corpus_are_refused(report, leaking, tmp_path):
 def test_a_split_without_pieces_has_no_share():
     leak = SplitLeak("test", "train", 0, 0, 0, 0)
     assert leak.share is None and leak.interval is None and describe_leak(leak) == "There is no piece in test."
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--against_split_version", "notes-hash-1"),
+        ("--against_split_shares", 0.6, 0.2, 0.2),
+        ("--against_data_dir", "there"),
+        ("--against_revision", "main"),
+        ("--against_split", "test"),
+    ],
+)
+def test_options_of_another_corpus_go_with_one(options, call_script, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("neuromusic_hf.load_corpus", lambda *args, **kwargs: pytest.fail("a corpus is loaded"))
+    with pytest.raises(SystemExit):
+        call_script("report_leaks", "folk", "--output", tmp_path / "out", *options)
+    assert f"error: Name another corpus with --against, or leave out {options[0]}." in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_script_reports_the_splits_that_are_asked_for(call_script, tmp_path):
