@@ -9,7 +9,7 @@ import numpy as np
 from rapidfuzz.distance import LCSseq
 
 from .melodies import Melody
-from .runs import is_figure, melodic_runs
+from .runs import WIDEST_STEP, is_figure, melodic_runs
 
 ALIGNED_RUN = 5
 """Intervals of the runs that are aligned."""
@@ -29,19 +29,20 @@ GAP_COST = 0.25
 SAME_RHYTHM = 0.4
 """Octaves of time by which the pace of two runs may change between two notes of the same rhythm."""
 
-TELLING_RUNS = 32.0
-"""Runs that make twins of any two pieces, counted by [`SharedMelody.telling`]: some nine bars of melody."""
+TUNEFUL = 0.3
+"""Share of steps, of two semitones at most, from which on a passage is a tune and no broken chords."""
 
-TELLING_RUNS_OF_A_QUARTER = 20.0
-QUARTER_OF_LINE = 0.25
+FIGURES_OF_TUNE = 2
+"""Runs of figuration that count for each other one of a tune: tunes have scales in them."""
+
+TELLING_RUNS = {True: 20.0, False: 32.0}
+"""Of a tune and of something else, runs that make twins of any two pieces, as [`SharedMelody.telling`] counts them."""
+
+FEWER_RUNS = float(FEWEST_RUNS)
+SHARE_OF_LINE = {True: 0.4, False: 0.5}
 SHARE_OF_PIECE = 0.05
-"""With fewer runs they have to be so much of the shorter line, and of the whole piece,"""
-
-TELLING_RUNS_OF_HALF = float(FEWEST_RUNS)
-HALF_OF_LINE = 0.5
 DENSITY = 0.4
-"""and with still fewer half of the line, and close together: chorales are short, ostinati not."""
-
+"""Fewer runs have to be so much of the shorter line and of the whole piece, and close together: chorales are short."""
 
 LIKENESS_OF_COPIES = 0.9
 """A piece that is all figuration is known by all of it."""
@@ -53,8 +54,9 @@ class SharedMelody:
     A passage of a line that two pieces share.
 
     Args:
-        telling (`float`): its distinct runs of [`ALIGNED_RUN`] intervals, without figuration ([`is_figure`]); of those
-            in another rhythm, half.
+        telling (`float`): its distinct runs of [`ALIGNED_RUN`] intervals but for figuration ([`is_figure`]), of which
+            a tune may have some; of those in another rhythm, half.
+        tuneful (`float`): of the steps between its notes, those of two semitones at most.
         share (`float`): of the runs of the shorter line, those that match.
         share_of_piece (`float`): of the distinct runs of the smaller piece, those that match.
         density (`float`): of the runs from the first to the last that matches, those that do.
@@ -65,6 +67,7 @@ class SharedMelody:
     """
 
     telling: float
+    tuneful: float
     share: float
     share_of_piece: float
     density: float
@@ -81,12 +84,16 @@ class SharedMelody:
     @property
     def makes_twins(self) -> bool:
         """Whether it is more than music shares by chance, or by custom: scales, broken chords, cadences."""
-        if self.telling >= TELLING_RUNS or self.likeness >= LIKENESS_OF_COPIES:
-            return True
-        if self.share_of_piece < SHARE_OF_PIECE:
-            return False
-        return (self.telling >= TELLING_RUNS_OF_A_QUARTER and self.share >= QUARTER_OF_LINE) or (
-            self.telling >= TELLING_RUNS_OF_HALF and self.share >= HALF_OF_LINE and self.density >= DENSITY
+        is_tune = self.tuneful >= TUNEFUL
+        return (
+            self.telling >= TELLING_RUNS[is_tune]
+            or self.likeness >= LIKENESS_OF_COPIES
+            or (
+                self.telling >= FEWER_RUNS
+                and self.share >= SHARE_OF_LINE[is_tune]
+                and self.share_of_piece >= SHARE_OF_PIECE
+                and self.density >= DENSITY
+            )
         )
 
 
@@ -196,8 +203,12 @@ def _shared(
     spans = (runs[-1] - runs[0] + 1, others[-1] - others[0] + 1)
     notes, other_notes = _notes_of(first.start[runs], second.start[others])
     passage, other_passage = _passage(first.melody, notes), _passage(second.melody, other_notes)
+    tuneful = float(np.mean(np.abs(np.diff(passage[:, 1])) <= WIDEST_STEP))
+    if tuneful >= TUNEFUL:
+        telling = min(distinct, (1 + FIGURES_OF_TUNE) * telling)
     return SharedMelody(
         telling=telling * (1 + _same_rhythm(first, second, runs, others)) / 2,
+        tuneful=tuneful,
         share=float(len(runs) / min(lengths)),
         share_of_piece=distinct / min(len(first.distinct), len(second.distinct)),
         density=float(len(runs) / max(spans)),
