@@ -12,7 +12,10 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import psutil
@@ -78,7 +81,10 @@ def main():
     targets = judge(figures)
     print_targets(targets)
     plot(figures).savefig(args.output.with_suffix(".png"))
-    settings = {"copies": args.copies, "peer": f"datasketch.MinHashLSH, {PERMUTATIONS} permutations, {JACCARD}"}
+    settings = {"copies": args.copies}
+    if find_spec("datasketch"):
+        peer = f"datasketch {version('datasketch')}, MinHashLSH, {PERMUTATIONS} permutations, Jaccard {JACCARD}"
+        settings["peer"] = peer
     save_result(args.output, "twins", {"settings": settings, **figures, "targets": targets})
 
 
@@ -261,15 +267,20 @@ def measure_cost(pieces: Pieces, repetitions: int) -> dict:
 def measure_growth(melodies: list[Melody], sizes: Sequence[float]) -> list[dict]:
     """Time, memory and disk of finding the twins of so many pieces, each in a fresh process."""
     with tempfile.TemporaryDirectory(prefix="neuromusic-benchmark-") as folder:
-        path = str(Path(folder, "melodies.npz"))
-        order = np.random.default_rng(0).permutation(len(melodies)).tolist()
-        fields = {name: [getattr(melodies[index], name) for index in order] for name in FIELDS}
-        lengths = {f"{name}_length": list(map(len, arrays)) for name, arrays in fields.items()}
-        np.savez(path, **lengths, **{name: np.concatenate(arrays) for name, arrays in fields.items()})
+        path = str(save_melodies(melodies, Path(folder, "melodies.npz")))
         tasks = [{"path": path, "count": math.ceil(size * len(melodies))} for size in sizes]
         return [
             run_fresh(Path(__file__), task, {"OMP_NUM_THREADS": "1"}).result for task in tqdm(tasks, desc="Growth")
         ]
+
+
+def save_melodies(melodies: list[Melody], path: Path) -> Path:
+    """Melodies in a random order, which is always the same."""
+    order = np.random.default_rng(0).permutation(len(melodies)).tolist()
+    fields = {name: [getattr(melodies[index], name) for index in order] for name in FIELDS}
+    lengths = {f"{name}_length": list(map(len, arrays)) for name, arrays in fields.items()}
+    np.savez(path, **lengths, **{name: np.concatenate(arrays) for name, arrays in fields.items()})
+    return path
 
 
 def run_task(path: str, count: int) -> dict:
@@ -286,36 +297,36 @@ def run_task(path: str, count: int) -> dict:
         spilled += records.nbytes
         add(self, records, part)
 
-    Spilled.add = counting
-    before = peak_memory(psutil.Process())
-    found = timed(grown)
+    with mock.patch.object(Spilled, "add", counting):
+        found = timed(grown)
     return {
         "pieces": count,
         "seconds": {stage: found[stage] for stage in ("candidates", "alignment")},
         "candidate_pairs": found["candidate_pairs"],
         "twins": found["twins"],
         "disk_mib": spilled / MIB,
-        "memory_mib": (peak_memory(psutil.Process()) - before) / MIB,
+        "peak_memory_mib": peak_memory(psutil.Process()) / MIB,
     }
 
 
 def project(growth: list[dict], cost: dict) -> dict:
     """What many pieces would take: melodies by the piece, all else by the exponent of its growth, if it is over 1."""
-    pieces = np.log([row["pieces"] for row in growth])
+    pieces = np.array([row["pieces"] for row in growth][-FITTED:])
     hours = cost["melody"]["median"] * MANY_PIECES / 3.6e6
     largest = growth[-1]
     times = MANY_PIECES / largest["pieces"]
     exponents = {}
     for stage in largest["seconds"]:
-        seconds = np.log([max(row["seconds"][stage], 1e-3) for row in growth])
-        exponents[stage] = float(np.polyfit(pieces[-FITTED:], seconds[-FITTED:], 1)[0])
+        seconds = np.array([row["seconds"][stage] for row in growth][-FITTED:])
+        exponents[stage] = float(np.polyfit(np.log(pieces), np.log(seconds), 1)[0])
         hours += largest["seconds"][stage] * times ** max(1.0, exponents[stage]) / 3600
+    memory = np.polyfit(pieces, [row["peak_memory_mib"] for row in growth][-FITTED:], 1)
     return {
         "pieces": MANY_PIECES,
         "exponents": exponents,
         "hours": hours,
         "disk_gib": largest["disk_mib"] * times / 1024,
-        "memory_gib_at_most": largest["memory_mib"] * times / 1024,
+        "memory_gib": float(np.polyval(memory, MANY_PIECES)) / 1024,
     }
 
 
