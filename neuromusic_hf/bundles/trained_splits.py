@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..corpora.names import CorpusNames, find_corpora, takes_splits
+from ..corpora.names import CorpusNames, find_corpora
+from ..corpora.provenance import takes_splits
 from ..corpora.splits import FAMILIES, NOTES_HASH, OFFICIAL, SPLIT_VERSION, SPLIT_VERSIONS, CorpusSplits, check_shares
 from ..hub import find_file
 from ..hub.bounds import read_object, shown
@@ -63,7 +64,13 @@ def splits_of_model(
 
 
 def settle_splits(
-    corpora: CorpusNames, asked: CorpusSplits, trained: TrainedSplits | None, data_dir: str | Path | None = None
+    corpora: CorpusNames,
+    asked: CorpusSplits,
+    trained: TrainedSplits | None,
+    data_dir: str | Path | None = None,
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
 ) -> CorpusSplits:
     """
     Decides how corpora are split for a model: as asked, else as it was trained with, else as of today. Logs it.
@@ -73,6 +80,8 @@ def settle_splits(
         asked ([`CorpusSplits`]): by the user.
         trained ([`TrainedSplits`], *optional*): from [`splits_of_model`].
         data_dir (`str` or `Path`, *optional*): as of [`load_corpus`].
+        revision (`str`, *optional*): branch, tag or commit of those on the Hub.
+        token (`str` or `bool`, *optional*): for the Hub.
 
     Returns:
         [`CorpusSplits`]: arguments of [`load_corpus`]; nothing but what was asked where all splits are official.
@@ -80,7 +89,7 @@ def settle_splits(
     Raises:
         `ValueError`: there is no such corpus, or the model was trained with splits that this version does not know.
     """
-    if not takes_splits(corpora, data_dir):
+    if not takes_splits(corpora, data_dir, revision, token=token):
         return asked
     splits = asked | (trained or CorpusSplits())
     if (version := splits.version or SPLIT_VERSION) not in SPLIT_VERSIONS:

@@ -108,7 +108,7 @@ class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
     refused ones with a reason instead. [`load_corpus`] makes train, validation and test of it.
 
     Attributes:
-        METADATA (`dict[str, Value]`): more columns, filled from [`Piece.metadata`].
+        METADATA (`dict[str, Value]`): more columns, of other names than ours, filled from [`Piece.metadata`].
         OFFICIAL_SPLITS (`bool`): every piece comes with its split.
         SPLIT_SHARES (`tuple[float, float, float]`): default shares of train, validation and test.
         DEFAULT_LIMITS (`SanityLimits`): limits if none are given.
@@ -167,8 +167,14 @@ class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
         return Hasher.hash([sources, code_of_rooms("corpora", "music"), code_of(melody_of), symusic.__version__])
 
     def _info(self) -> datasets.DatasetInfo:
-        columns = {"midi": PLAIN_MIDI, **FACT_FEATURES, **self.METADATA, **HELPER_FEATURES}
-        return datasets.DatasetInfo(features=Features(columns))
+        ours = {"midi": PLAIN_MIDI, **FACT_FEATURES, **HELPER_FEATURES}
+        if taken := sorted(ours.keys() & self.METADATA.keys()):
+            raise ValueError(
+                f"{type(self).__name__}.METADATA has columns of the names of ours: {', '.join(taken)}. Rename them."
+            )
+        return datasets.DatasetInfo(
+            features=Features({"midi": PLAIN_MIDI, **FACT_FEATURES, **self.METADATA, **HELPER_FEATURES})
+        )
 
     def _split_generators(self, dl_manager) -> list[datasets.SplitGenerator]:
         pieces = self.list_pieces()[: self.config.max_pieces]
@@ -238,7 +244,7 @@ def inspect_row(path: str, data: bytes | RefusedFile | None, limits: SanityLimit
 
     Returns:
         `dict` with `midi`, the facts (null if refused), `refused_reason` and `refused_detail` (null if accepted), and
-        `mended`: what was mended, each with `kind`, `count` and `detail` (null if refused), and `melody`.
+        `mended`: what was mended, each with `kind`, `count` and `detail` (null if refused), and its melody.
     """
     path = printable(path)
     try:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import logging
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,19 @@ from datasets.fingerprint import Hasher
 
 from ..borders.datasets import fingerprint_of
 from ..disk import user_path, write_whole
+from ..music import RefusedFile
 from ..music.loading import load_score
 from ..music.midi_feature import Midi
 from ..twins import NO_MELODY, Melody, Twin, find_twins, melody_of
-from .cache import cached_map
+from .cache import WRONG_CONTENT, cached_map
 from .code_identity import code_of, code_of_rooms
 
 logger = logging.getLogger(__name__)
 
-MELODY = "melody"
+MELODY = "melody_of_neuromusic"
 MELODY_FEATURE = {"pitch": List(Value("uint8")), "onset": List(Value("int32")), "size": List(Value("int32"))}
+COPY_FEATURES = {"content_hash": Value("string"), "num_notes": Value("int32")}
+"""What tells which rows hold the same notes."""
 
 
 def twins_of(
@@ -38,12 +41,14 @@ def twins_of(
     groups: Sequence[int] | None = None,
 ) -> list[Twin]:
     """
-    Finds the twins among the rows of corpora.
+    Finds the twins among the rows of corpora: those that share their melody, and those of the same notes.
 
-    What is found is kept in the cache of `datasets`, until the rows or the code that looks at them change.
+    Those that share their melody are kept in the cache of `datasets`, until the rows or the code that looks at them
+    change. Of rows of the same notes, each is a twin of the first of every part.
 
     Args:
-        parts (sequence of [`~datasets.Dataset`]): with the column `midi`; those without bytes have none.
+        parts (sequence of [`~datasets.Dataset`]): with the column `midi`; those without bytes have none. Where they
+            have [`COPY_FEATURES`], too, copies are found that have too little melody to share.
         cache_dir (`str` or `Path`, *optional*): the cache of `datasets` if not given.
         num_proc (`int`, *optional*): processes that read those of which the melodies are not known yet.
         groups (sequence of `int`, *optional*): of each part; twins are looked for between parts of different groups.
@@ -51,15 +56,46 @@ def twins_of(
     Returns:
         `list[Twin]`, whose indices count through all parts, one after the other.
     """
+    found = _sharing_melody(parts, cache_dir, num_proc, groups)
+    return [*found, *_copies(parts, groups, found)]
+
+
+def _sharing_melody(
+    parts: Sequence[Dataset], cache_dir: str | Path | None, num_proc: int | None, groups: Sequence[int] | None
+) -> list[Twin]:
     identity = [*map(fingerprint_of, parts), groups, code_of_rooms("twins")]
     folder = user_path(cache_dir or datasets.config.HF_DATASETS_CACHE) / "twins"
     path = folder / f"{Hasher.hash(identity)}.json"
-    if (known := _read(path)) is not None:
+    if (known := _read(path, sum(map(len, parts)))) is not None:
         return known
     group_of = None if groups is None else np.repeat(groups, list(map(len, parts)))
     found = find_twins(Melodies([melodies_of(part, num_proc) for part in parts]), group_of)
     _write(path, found)
     return found
+
+
+def _copies(parts: Sequence[Dataset], groups: Sequence[int] | None, found: list[Twin]) -> Iterator[Twin]:
+    """Those of the same notes that were not found by their melody."""
+    known = {(twin.first, twin.second) for twin in found}
+    rows = [(number, *facts) for number, part in enumerate(parts) for facts in _copy_facts(part)]
+    firsts: dict[str, dict[int, int]] = {}
+    for index, (number, content_hash, _) in enumerate(rows):
+        if content_hash is not None:
+            firsts.setdefault(content_hash, {}).setdefault(number, index)
+    for index, (number, content_hash, notes) in enumerate(rows):
+        for part, other in firsts.get(content_hash, {}).items():
+            pair = min(index, other), max(index, other)
+            if index != other and pair not in known and (groups is None or groups[part] != groups[number]):
+                known.add(pair)
+                yield Twin(*pair, notes, 1.0, 0)
+
+
+def _copy_facts(part: Dataset) -> Sequence[tuple]:
+    """The hash and the number of notes of each row; `None` where they are not told."""
+    if any(part.features.get(name) != feature for name, feature in COPY_FEATURES.items()):
+        return [(None, None)] * len(part)
+    columns = part.select_columns(list(COPY_FEATURES)).with_format("arrow")[:]
+    return list(zip(*(columns[name].to_pylist() for name in COPY_FEATURES), strict=True))
 
 
 def melody_row(melody: Melody) -> dict[str, np.ndarray]:
@@ -69,7 +105,7 @@ def melody_row(melody: Melody) -> dict[str, np.ndarray]:
 
 def melodies_of(rows: Dataset, num_proc: int | None = None) -> Dataset:
     """The melodies of rows, as a column: that of the builder, or one that is made of the files in them, and cached."""
-    if MELODY in rows.column_names and not rows.data.column(MELODY).null_count:
+    if rows.features.get(MELODY) == MELODY_FEATURE and not rows.data.column(MELODY).null_count:
         return rows.select_columns([MELODY])
     stored = rows.select_columns(["midi"]).cast_column("midi", Midi(decode=False))
     return cached_map(
@@ -120,29 +156,45 @@ class _Chunk:
 
 
 def melody_of_row(row: dict[str, Any]) -> dict[str, np.ndarray]:
-    """The melody of a row with the column `midi`, not decoded; one without notes where it holds no bytes."""
-    refused = row["midi"] is None or row["midi"]["bytes"] is None
-    return melody_row(NO_MELODY if refused else melody_of(load_score(row["midi"])))
+    """The melody of a row with the column `midi`, not decoded; one without notes where it holds no MIDI file."""
+    if row["midi"] is None or row["midi"]["bytes"] is None:
+        return melody_row(NO_MELODY)
+    try:
+        return melody_row(melody_of(load_score(row["midi"])))
+    except RefusedFile:
+        return melody_row(NO_MELODY)
 
 
 def _add_melody(row: dict[str, Any]) -> dict[str, Any]:
     return {MELODY: melody_of_row(row)}
 
 
-def _read(path: Path) -> list[Twin] | None:
-    """What is kept there; `None` where nothing is, or nothing whole."""
+def _read(path: Path, count: int) -> list[Twin] | None:
+    """What is kept there of so many rows; `None` where nothing is, or nothing whole."""
     try:
-        return [Twin(*values) for values in json.loads(path.read_bytes())]
-    except FileNotFoundError:
+        kept = json.loads(path.read_bytes())
+        if not isinstance(kept, list):
+            raise ValueError(f"a {type(kept).__name__}")
+        return [_checked(Twin(*values), count) for values in kept]
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except WRONG_CONTENT as error:
         logger.warning("The cache is damaged, and made anew: '%s' (%s).", path, error)
         return None
+
+
+def _checked(twin: Twin, count: int) -> Twin:
+    whole = all(type(number) is int for number in (twin.first, twin.second, twin.notes, twin.transposition))
+    if not (whole and 0 <= twin.first < twin.second < count and 0 <= twin.share <= 1):
+        raise ValueError(f"{twin} of {count} rows")
+    return twin
 
 
 def _write(path: Path, found: list[Twin]) -> None:
     """Keeps what was found, where the cache can be written."""
     try:
+        if path.parent.exists() and not path.parent.is_dir():
+            raise NotADirectoryError(f"'{path.parent}' is a file, and no folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps([dataclasses.astuple(twin) for twin in found]))
     except OSError as error:

@@ -12,11 +12,11 @@ import pyarrow as pa
 from datasets import Dataset, Features, IterableDataset, Value
 from datasets.utils import tqdm
 
-from ..twins import Twin, families
-from .families import MELODY, MELODY_FEATURE, melody_of_row, twins_of
+from ..twins import families
+from .families import COPY_FEATURES, MELODY, MELODY_FEATURE, melody_of_row, twins_of
 from .splits import Member, splits_of_families
 
-SPOOLED = {MELODY: MELODY_FEATURE, "content_hash": Value("string"), "official_split": Value("string")}
+SPOOLED = {MELODY: MELODY_FEATURE, **COPY_FEATURES, "official_split": Value("string")}
 BATCH_ROWS = 64
 
 
@@ -45,18 +45,9 @@ def family_splits(
         columns = part.select_columns(["content_hash", "official_split"]).with_format("arrow")[:]
         pairs = zip(columns["content_hash"].to_pylist(), columns["official_split"].to_pylist(), strict=True)
         members += [Member(content_hash, official, lacking) for content_hash, official in pairs]
-    found = _families_of_hashes([member.content_hash for member in members], twins_of(parts, cache_dir, num_proc))
+    found = families(len(members), twins_of(parts, cache_dir, num_proc)).tolist()
     accepted = [index for index, member in enumerate(members) if member.content_hash is not None]
     return splits_of_families([members[index] for index in accepted], [found[index] for index in accepted], shares)
-
-
-def _families_of_hashes(hashes: list[str | None], twins: list[Twin]) -> list[int]:
-    """The family of each row. Pieces of the same notes are one family, whether or not they have melody to share."""
-    numbers: dict[str | None, int] = {}
-    places = [numbers.setdefault(content_hash, len(numbers)) for content_hash in hashes]
-    pairs = (sorted((places[twin.first], places[twin.second])) for twin in twins)
-    joined = [Twin(first, second, 0, 1.0, 0) for first, second in pairs if first != second]
-    return families(len(numbers), joined)[places].tolist()
 
 
 @contextlib.contextmanager

@@ -46,11 +46,6 @@ class FoundCorpus:
     builder: type[MidiCorpusBuilder] | None = None
 
     @property
-    def has_official_splits(self) -> bool:
-        """Whether it always comes with its splits."""
-        return self.builder is not None and self.builder.OFFICIAL_SPLITS
-
-    @property
     def public_name(self) -> str:
         """What it is called where others read it: no path of this machine."""
         return self.name if self.is_on_hub else last_part(self.name)
@@ -91,11 +86,6 @@ def find_corpora(names: CorpusNames, data_dir: str | Path | None = None) -> list
     if len(set(map(str, each))) < len(each):
         raise ValueError(f"A corpus is named twice in {names!r}.")
     return [_find(name, None if data_dir is None else _absolute(data_dir)) for name in each]
-
-
-def takes_splits(names: CorpusNames, data_dir: str | Path | None = None) -> bool:
-    """Whether any of these corpora may come without official splits; arguments and errors as of [`find_corpora`]."""
-    return not all(corpus.has_official_splits for corpus in find_corpora(names, data_dir))
 
 
 def split_names(text: str) -> list[str]:

@@ -76,6 +76,18 @@ def provenance_of(
     ]
 
 
+def takes_splits(
+    names: CorpusNames,
+    data_dir: str | Path | None = None,
+    revision: str | None = None,
+    *,
+    name: str | None = None,
+    token: str | bool | None = None,
+) -> bool:
+    """Whether any of these corpora leaves pieces for us to split; arguments and errors as of [`provenance_of`]."""
+    return any(each.splits != OFFICIAL for each in provenance_of(names, data_dir, revision, name=name, token=token))
+
+
 def splits_used(provenance: Iterable[Provenance]) -> CorpusSplits | None:
     """How corpora that are loaded together were split; `None` where all of them said it themselves."""
     ours = next((each for each in provenance if each.splits != OFFICIAL), None)

@@ -132,7 +132,6 @@ def report_leaks(
     pieces = _Pieces([*own, *others])
     groups = None if against is None else [int(side.group == OTHER) for side in pieces.sides]
     twins = twins_of([side.rows for side in pieces.sides], cache_dir, num_proc, groups=groups)
-    twins += _same_notes(pieces, twins, within_groups=against is None)
     family_of = families(len(pieces), twins)
     leaking = [twin for twin in twins if pieces.group(twin.first) != pieces.group(twin.second)]
     pairs = [_pair(twin, pieces, family_of) for twin in tqdm(leaking, desc="Comparing twins", unit="pair")]
@@ -163,21 +162,6 @@ def _sides(corpus: Corpus, splits: str | Sequence[str] | None, group: str | None
 
 def _compared(corpus: Corpus, sides: list[_Side]) -> ComparedCorpus:
     return ComparedCorpus(_name(corpus), list(corpus.provenance), {side.split: len(side.rows) for side in sides})
-
-
-def _same_notes(pieces: _Pieces, twins: list[Twin], within_groups: bool) -> Iterator[Twin]:
-    """Pieces of the same notes that have too little melody to be twins: each with the first of every group."""
-    known = {(twin.first, twin.second) for twin in twins}
-    hashes = [content_hash for side in pieces.sides for content_hash in side.rows["content_hash"]]
-    firsts: dict[str, dict[str, int]] = {}
-    for index, content_hash in enumerate(hashes):
-        firsts.setdefault(content_hash, {}).setdefault(pieces.group(index), index)
-    for index, content_hash in enumerate(hashes):
-        for group, other in firsts[content_hash].items():
-            pair = min(index, other), max(index, other)
-            if index != other and pair not in known and (within_groups or group != pieces.group(index)):
-                known.add(pair)
-                yield Twin(*pair, notes=len(gather_notes(pieces.read(index)[0])), share=1.0, transposition=0)
 
 
 def _pair(twin: Twin, pieces: _Pieces, family_of: np.ndarray) -> LeakedPair:

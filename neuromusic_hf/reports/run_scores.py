@@ -198,7 +198,14 @@ def _training_corpus(options: ScoringOptions, model: RunModel | None) -> Corpus 
     if options.train_corpus is None:
         return None
     asked = CorpusSplits.asked(options.split_version, options.split_shares)
-    splits = settle_splits(options.train_corpus, asked, model and model.splits, options.data_dir)
+    splits = settle_splits(
+        options.train_corpus,
+        asked,
+        model and model.splits,
+        options.data_dir,
+        revision=options.revision,
+        token=options.token,
+    )
     from_hub = any(corpus.is_from_hub for corpus in find_corpora(options.train_corpus, options.data_dir))
     return load_corpus(
         options.train_corpus,

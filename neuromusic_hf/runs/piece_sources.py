@@ -14,8 +14,8 @@ from ..bundles import settle_splits, splits_of_model
 from ..corpora import CorpusSplits, load_corpus
 from ..corpora.builder import printable
 from ..corpora.clean import TWIN_IN_TRAIN, piece_name, twins_in_train
-from ..corpora.names import find_corpora, takes_splits
-from ..corpora.provenance import splits_used
+from ..corpora.names import find_corpora
+from ..corpora.provenance import splits_used, takes_splits
 from ..corpora.sources import attempt, is_midi_name, list_source, read_file
 from ..generation.pieces import PROMPT_LIMITS
 from ..music import Midi, RefusedFile
@@ -191,10 +191,10 @@ def find_pieces(
             at = revision if source in on_hub else None
             is_from_hub = any(corpus.is_from_hub for corpus in find_corpora(source, data_dir))
             how = CorpusSplits()
-            if takes_splits(source, data_dir):
+            if takes_splits(source, data_dir, at, token=token):
                 are_used = True
                 trained = None if model is None else splits_of_model(model, revision=model_revision, token=token)
-                how = settle_splits(source, asked, trained, data_dir)
+                how = settle_splits(source, asked, trained, data_dir, revision=at, token=token)
             corpus = load_corpus(
                 source,
                 data_dir=data_dir,

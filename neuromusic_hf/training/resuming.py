@@ -13,7 +13,8 @@ from transformers import TrainerState
 from ..bundles import BUNDLE_NAME, splits_of_model
 from ..bundles.files import RECIPE_NAME, RUN_NAME
 from ..bundles.shared_recipe import PLACES
-from ..corpora.names import split_names, takes_splits
+from ..corpora.names import split_names
+from ..corpora.provenance import takes_splits
 from ..corpora.splits import NOTES_HASH, SPLIT_VERSION, CorpusSplits
 from ..disk import by_main_process, lock_folder
 from ..models.sampling import SAMPLING_RANGES
@@ -115,7 +116,7 @@ def settle_split_version(data_args: DataArguments, checkpoint: str | None):
         data_args ([`DataArguments`]): of the run.
         checkpoint (`str`, *optional*): the folder of what it goes on from.
     """
-    if not takes_splits(data_args.corpus, data_args.data_dir):
+    if not takes_splits(data_args.corpus, data_args.data_dir, data_args.corpus_revision):
         return
     trained = splits_of_model(checkpoint) if checkpoint else None
     why = "as asked" if data_args.split_version else f"as of {checkpoint}" if trained else "the newest"

@@ -75,6 +75,13 @@ def test_what_is_asked_goes_before_what_was_trained_with_and_it_is_logged(caplog
     ]
 
 
+def test_a_saved_corpus_that_says_its_splits_has_none_of_the_model(leaking_corpus, caplog):
+    caplog.set_level(logging.INFO)
+    for asked in (CorpusSplits(), CorpusSplits(OLD)):
+        assert settle_splits(str(leaking_corpus), asked, TrainedSplits(OLD, SHARES)) == asked
+    assert not caplog.records
+
+
 def test_splits_that_this_version_does_not_know_have_to_be_chosen():
     trained = TrainedSplits("families-\u202e9")
     with pytest.raises(ValueError, match=r"'families-\\u202e9', which are none of families-1, notes-hash-1.*choose"):

@@ -1,6 +1,6 @@
 """Pieces that have a twin in train are found, and called by their names."""
 
-from datasets import Dataset, Features
+from datasets import Dataset, DatasetDict, Features
 
 from neuromusic_hf import load_corpus
 from neuromusic_hf.corpora.clean import piece_name, twins_in_train
@@ -24,6 +24,17 @@ def test_of_several_twins_the_one_that_shares_most_counts(make_score):
     train = Dataset.from_dict({"midi": midi}, features=Features({"midi": Midi()}))
     pieces = Dataset.from_dict({"midi": [whole]}, features=Features({"midi": Midi()}))
     assert twins_in_train(pieces, train) == {0: "most"}
+
+
+def test_note_for_note_copies_are_found_without_a_melody(tmp_path, cache_dir, make_score):
+    splits = DatasetDict()
+    for split, seeds in {"train": (0, 1, 2), "validation": (3,), "test": (4, 1, 5)}.items():
+        midi = [{"bytes": make_score(seed, drum=True).dumps_midi(), "path": f"{seed}.mid"} for seed in seeds]
+        splits[split] = Dataset.from_dict({"midi": midi}, features=Features({"midi": Midi()}))
+    splits.save_to_disk(tmp_path / "saved")
+    loaded = load_corpus(tmp_path / "saved", cache_dir=cache_dir)
+    assert twins_in_train(loaded["test"], loaded["train"]) == {1: "1"}
+    assert twins_in_train(loaded["validation"], loaded["train"]) == {}
 
 
 def test_a_piece_is_called_by_its_title_its_file_or_its_notes():

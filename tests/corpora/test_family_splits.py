@@ -174,6 +174,23 @@ def test_no_twins_are_looked_for_where_all_is_said(folder, tmp_path, cache_dir, 
     assert not twins
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+def test_splits_of_a_saved_corpus_that_says_them_all_are_not_to_be_chosen(midi_folder, tmp_path, cache_dir, streaming):
+    whole = load_corpus(midi_folder, cache_dir=cache_dir, split_shares=SHARES, split_version=OLD)
+    whole.save_to_disk(tmp_path / "saved")
+    (tmp_path / "parquet").mkdir()
+    for split, rows in whole.items():
+        rows.to_parquet(tmp_path / "parquet" / f"{split}.parquet")
+    for name in ("saved", "parquet"):
+        how = {"cache_dir": cache_dir, "streaming": streaming}
+        with pytest.raises(ValueError, match="has official splits, which split_version does not change: leave it out"):
+            load_corpus(tmp_path / name, split_version=OLD, **how)
+        with pytest.raises(ValueError, match="has official splits, which split_shares do not change: leave it out"):
+            load_corpus(tmp_path / name, split_shares=SHARES, **how)
+    DatasetDict(train=whole["train"], test=whole["test"]).save_to_disk(tmp_path / "part")
+    load_corpus(tmp_path / "part", split_version=OLD, split_shares=SHARES, **how)
+
+
 def test_a_wrong_version_is_refused(midi_folder, cache_dir):
     with pytest.raises(ValueError, match=f"one of {', '.join(SPLIT_VERSIONS)}, got 'families'"):
         load_corpus(midi_folder, cache_dir=cache_dir, split_version="families")

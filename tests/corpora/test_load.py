@@ -238,6 +238,13 @@ class WrongColumn(Scales):
         yield Piece("one", b"", metadata={"kye": "c"})
 
 
+def test_columns_of_the_user_have_other_names_than_ours(cache_dir):
+    for name in ("midi", "duration", "official_split", "melody_of_neuromusic"):
+        builder = type("Taken", (Scales,), {"METADATA": {"key": Value("string"), name: Value("string")}})
+        with pytest.raises(ValueError, match=f"Taken.METADATA has columns of the names of ours: {name}. Rename"):
+            load_corpus(builder, cache_dir=cache_dir)
+
+
 def test_a_builder_of_the_user_needs_no_code_of_ours(cache_dir):
     corpus = load_corpus(Scales, cache_dir=cache_dir, split_shares=SHARES, num_proc=2)
     assert sum(corpus.num_rows.values()) == 39

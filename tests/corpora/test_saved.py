@@ -65,6 +65,18 @@ def test_a_saved_corpus_comes_back_with_its_splits_and_is_not_parsed_again(
     assert isinstance(again["train"][0]["midi"], symusic.core.ScoreTick)
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_column_melody_of_the_user_is_kept(midi_folder, tmp_path, cache_dir, streaming):
+    corpus = load_corpus(midi_folder, cache_dir=cache_dir, split_shares=SHARES)
+    rows = datasets.concatenate_datasets(list(corpus.values()))
+    rows = rows.add_column("melody", [f"tune of {content_hash}" for content_hash in rows["content_hash"]])
+    rows.to_parquet(tmp_path / "songs.parquet")
+    again = load_corpus(tmp_path / "songs.parquet", cache_dir=cache_dir, split_shares=SHARES, streaming=streaming)
+    kept = [row for split in again.values() for row in split.remove_columns("midi")]
+    assert len(kept) == 60 and all(row["melody"] == f"tune of {row['content_hash']}" for row in kept)
+    assert all("melody_of_neuromusic" not in row for row in kept)
+
+
 def test_given_limits_inspect_a_saved_corpus_again(midi_folder, tmp_path, cache_dir, make_midi):
     (midi_folder / "long.mid").write_bytes(make_midi(5000, notes=100))
     load_corpus(midi_folder, cache_dir=cache_dir, split_shares=SHARES).save_to_disk(tmp_path / "saved")

@@ -22,7 +22,8 @@ from neuromusic_hf.reports.leak_exhibits import MOST_SECONDS, choose_pairs, make
 from neuromusic_hf.reports.leak_records import SplitLeak
 from neuromusic_hf.reports.sentences import describe_leak
 
-FEATURES = Features({name: Value("string") for name in ("content_hash", "title", "composer")} | {"midi": Midi()})
+STRINGS = dict.fromkeys(("content_hash", "title", "composer"), Value("string"))
+FEATURES = Features({**STRINGS, "num_notes": Value("int32"), "midi": Midi()})
 BAD_NAME = '<script>alert("1")</script> & so on'
 
 
@@ -49,8 +50,9 @@ def score_of(tune, semitones=0, bpm=120, later=0, bass=None):
 
 def row_of(score, title=None, composer=None, path=None):
     data = score.dumps_midi()
-    content_hash = inspect_midi(data).content_hash
-    return {"midi": {"bytes": data, "path": path}, "content_hash": content_hash, "title": title, "composer": composer}
+    facts = inspect_midi(data)
+    named = {"midi": {"bytes": data, "path": path}, "title": title, "composer": composer}
+    return {**named, "content_hash": facts.content_hash, "num_notes": facts.num_notes}
 
 
 def corpus_of(name="made", splits="official", **rows):

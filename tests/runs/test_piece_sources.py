@@ -121,11 +121,12 @@ def test_a_corpus_is_split_as_the_model_was_trained_unless_asked_otherwise(midi_
     assert splits_of(find_pieces([archive])) == CorpusSplits("families-1", (0.8, 0.1, 0.1))
 
 
-def test_splits_that_are_asked_of_no_corpus_are_refused(folder, tmp_path):
+def test_splits_that_are_asked_of_no_corpus_are_refused(folder, leaking_corpus, tmp_path):
     (tmp_path / "run.json").write_text('{"corpora": [{"splits": "notes-hash-1"}]}')
-    assert splits_of(find_pieces([str(folder)], model=str(tmp_path))) == CorpusSplits()
-    with pytest.raises(ValueError, match="No corpus of .* is split by us, as notes-hash-1 would have it"):
-        find_pieces([str(folder)], splits=CorpusSplits("notes-hash-1"))
+    for source in (str(folder), str(leaking_corpus)):
+        assert splits_of(find_pieces([source], model=str(tmp_path))) == CorpusSplits()
+        with pytest.raises(ValueError, match="No corpus of .* is split by us, as notes-hash-1 would have it"):
+            find_pieces([source], splits=CorpusSplits("notes-hash-1"))
 
 
 def test_a_clean_test_refuses_in_their_turn_the_pieces_that_have_a_twin_in_train(leaking_corpus):

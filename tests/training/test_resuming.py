@@ -280,6 +280,12 @@ def test_a_run_splits_as_asked_or_as_its_checkpoint_or_as_today(corpus, asked, r
     assert data_args.split_version == settled and data_args.corpus_arguments["split_version"] == settled
 
 
+def test_a_saved_corpus_that_says_its_splits_settles_none(leaking_corpus):
+    data_args = DataArguments(corpus=str(leaking_corpus))
+    settle_split_version(data_args, None)
+    assert data_args.split_version is None
+
+
 def test_a_version_that_was_not_recorded_is_that_of_before():
     same = {("notes-hash-1", "notes-hash-1"), (None, "notes-hash-1"), ("families-1", None), (None, None)}
     others = {(None, "families-1"), ("families-1", "notes-hash-1")}
