@@ -13,6 +13,9 @@ from ..music.note_arrays import NoteArrays
 CHORD_SPREAD = 0.08
 """Of a quarter: notes of a track that begin within it are one chord, as those of a played one do not begin at once."""
 
+TIED_OVER = 0.25
+"""Of a note: so much of it may sound on while the next one of its voice does, no longer than half of that."""
+
 UPPER_VOICES = 3
 MOST_SOUNDING = 12
 """Notes of a track, back from each note, that are asked whether they still sound."""
@@ -47,7 +50,7 @@ def melody_of(score: ScoreTick) -> Melody:
     Takes the melodic lines out of a piece.
 
     Those of a track are its highest, second and third voice, and its lowest: a note belongs to the voice that says how
-    many higher notes of the track sound through half of it, and to the lowest if none does below it. Drums have none.
+    many higher notes of the track sound with it, and to the lowest if none does below it. Drums have none.
 
     Args:
         score ([`symusic.Score`]): in ticks.
@@ -92,11 +95,12 @@ def _voices(
 ) -> tuple[np.ndarray, np.ndarray]:
     """How many higher notes of its track sound when a note begins, and whether no lower one does."""
     above, below = np.zeros(len(pitch), np.int8), np.zeros(len(pitch), bool)
-    over = onset + np.maximum(spread, (end - onset) / 2)  # notes that are tied over a little have ended
+    duration = end - onset
     for back in range(1, min(MOST_SOUNDING, len(pitch) - 1) + 1):
         now, then = slice(back, None), slice(None, -back)
         with_it = chord[then] == chord[now]  # those before it in its chord are higher
-        sounding = (track[then] == track[now]) & (end[then] > over[now]) & ~with_it
+        legato = np.maximum(spread, np.minimum(duration[then] * TIED_OVER, duration[now] / 2))
+        sounding = (track[then] == track[now]) & (end[then] - onset[now] > legato) & ~with_it
         higher = pitch[then] > pitch[now]
         above[now] += with_it | sounding & higher
         below[now] |= sounding & (pitch[then] < pitch[now])

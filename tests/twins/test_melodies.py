@@ -6,7 +6,7 @@ from music import make_score, make_song
 from symusic import Note, Score, Track
 
 from neuromusic_hf.twins import melody_of
-from neuromusic_hf.twins.melodies import CHORD_SPREAD, MOST_SOUNDING, UPPER_VOICES
+from neuromusic_hf.twins.melodies import CHORD_SPREAD, MOST_SOUNDING, TIED_OVER, UPPER_VOICES
 
 
 def score_of(*tracks, tpq=480, **of_track):
@@ -40,7 +40,11 @@ def naive_lines(score):
             first = {note.pitch: note for note in reversed(chord)}
             chord = [first[pitch] for pitch in sorted(first, reverse=True)]
             for place, note in enumerate(chord):
-                sounding = [other.pitch for other in before if other.end > note.time + spread]
+                sounding = [
+                    other.pitch
+                    for other in before
+                    if other.end - note.time > max(spread, min(other.duration * TIED_OVER, note.duration / 2))
+                ]
                 above = place + sum(pitch > note.pitch for pitch in sounding)
                 lowest = place == len(chord) - 1 and all(pitch >= note.pitch for pitch in sounding)
                 assert len(before) - sum(other.end <= note.time for other in before) <= MOST_SOUNDING
