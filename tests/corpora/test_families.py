@@ -66,7 +66,7 @@ def test_the_column_of_melodies_is_known_by_its_type(rows_of):
         [None],
         None,
         {},
-        "[" * 100_000,
+        pytest.param("[" * 100_000, id="deep"),
     ],
     ids=str,
 )
