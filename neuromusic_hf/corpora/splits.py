@@ -225,6 +225,6 @@ def check_not_empty(counts: dict[str, int], corpus: str) -> None:
         raise ValueError(
             f"Corpus '{corpus}': the split{'s' if len(empty) > 1 else ''} {' and '.join(empty)} would be empty. "
             f"There are {sum(counts.values())} accepted pieces ({counts}). Add pieces, give that split a larger share "
-            "with split_shares=(train, validation, test), or look in the quarantine report for refused pieces. Pieces that "
-            f"share their melody are on one side: split_version='{NOTES_HASH}' asks that of copies alone."
+            "with split_shares=(train, validation, test), or look in the quarantine report for refused pieces. Those "
+            f"that share their melody are on one side: split_version='{NOTES_HASH}' asks that of copies alone."
         )
