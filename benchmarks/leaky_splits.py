@@ -32,7 +32,7 @@ from neuromusic_hf.twins import families
 ROOT = Path(__file__).resolve().parents[1]
 SETUPS = {
     "hash": ("notes-hash-1", False),
-    "hash, twins left out of train": ("notes-hash-1", True),
+    "hash without twins": ("notes-hash-1", True),
     "families": ("families-1", False),
 }
 """By name: the version of the splits, and whether twins of test pieces are taken out of train. For that, no network is
@@ -119,7 +119,7 @@ def measure(args: argparse.Namespace, name: str, setup: str) -> dict:
         "test": {
             which: compare({model: each[chosen] for model, each in nats.items()}, texts["test"].notes[chosen])
             for which, chosen in sets.items()
-            if chosen.any()
+            if which == WHOLE or 0 < chosen.sum() < len(chosen)
         },
     }
 
@@ -169,7 +169,7 @@ def measure_network(
     """Nats of each test piece by a network that was trained for it, unless `--runs` has them."""
     settings = {"steps": args.steps, "batch_size": args.batch_size, "seed": args.seed} | SIZES
     settings |= {"train": hash_ids(tokens["train"]), "test": hash_ids(tokens["test"])}
-    folder = args.runs / run.replace(", ", "-").replace(" ", "_")
+    folder = args.runs / run.replace(" ", "_")
     record = folder / "nats.json"
     if record.exists() and (done := json.loads(record.read_text()))["settings"] == settings:
         return done
@@ -260,7 +260,7 @@ def compare(nats: dict[str, np.ndarray], notes: np.ndarray) -> dict:
 
     Returns:
         `dict` with `pieces`, `notes`, `models` (`nats_per_note` and its 95% `interval` over pieces), `order` (best
-        first), and `leads`, by how much each model of the order leads the next, again with the interval.
+        first), and `leads`, by how much one model leads another on the same pieces, again with the interval.
     """
     drawn = np.random.default_rng(0).integers(len(notes), size=(RESAMPLES, len(notes)))
     resampled = {model: each[drawn].sum(1) / notes[drawn].sum(1) for model, each in nats.items()}
@@ -276,7 +276,7 @@ def compare(nats: dict[str, np.ndarray], notes: np.ndarray) -> dict:
                 "nats_per_note": found[second] - found[first],
                 "interval": interval(resampled[second] - resampled[first]),
             }
-            for first, second in itertools.pairwise(order)
+            for first, second in itertools.combinations(order, 2)
         },
     }
 
