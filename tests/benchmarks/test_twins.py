@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from music import make_song
-from planted_twins import PLANTINGS
+from plantings import PLANTINGS
 
 from neuromusic_hf.twins import find_twins, melody_of
 

@@ -109,6 +109,7 @@ def test_lists_by_default_and_tensors_where_asked_for(processor, pieces):
 def test_padding_fills_one_side_and_the_mask_says_where(processor, pieces, side):
     rows = processor(pieces)["input_ids"]
     batch = processor(pieces, padding=True, padding_side=side, return_tensors="pt")
+    side = side or processor.tokenizer.padding_side
     longest = max(map(len, rows))
     assert batch["input_ids"].shape == batch["attention_mask"].shape == (3, longest)
     assert len(set(map(len, rows))) == 3

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 from music import in_scale, make_song
-from planted_twins import PLANTINGS
+from plantings import PLANTINGS
 from symusic import Note, Score, Tempo, Track
 
 from neuromusic_hf.corpora import load_corpus
