@@ -9,7 +9,7 @@ import numpy as np
 from rapidfuzz.distance import LCSseq
 
 from .melodies import Melody
-from .runs import WIDEST_STEP, is_figure, melodic_runs
+from .runs import WIDEST_STEP, distinct, is_figure, melodic_runs
 
 ALIGNED_RUN = 5
 """Intervals of the runs that are aligned."""
@@ -110,7 +110,7 @@ class PieceRuns:
         self.melody = melody
         self.hashes, self.start = melodic_runs(melody, ALIGNED_RUN)
         self.line = melody.line[self.start]
-        self.distinct = np.unique(self.hashes)
+        self.distinct = distinct(self.hashes)
         self.runs_of_line = np.bincount(self.line, minlength=len(melody.size))
 
 
@@ -198,23 +198,23 @@ def _densest(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _shared(
     first: PieceRuns, second: PieceRuns, runs: np.ndarray, others: np.ndarray, likeness: float
 ) -> SharedMelody:
-    distinct = len(np.unique(first.hashes[runs]))
+    matched = len(distinct(first.hashes[runs]))
     lengths = (first.runs_of_line[first.line[runs[0]]], second.runs_of_line[second.line[others[0]]])
     spans = (runs[-1] - runs[0] + 1, others[-1] - others[0] + 1)
     notes, other_notes = _notes_of(first.start[runs], second.start[others])
     passage, other_passage = _passage(first.melody, notes), _passage(second.melody, other_notes)
     tuneful = float(np.mean(np.abs(np.diff(passage[:, 1])) <= WIDEST_STEP))
     figure = is_figure(first.melody, first.start[runs], ALIGNED_RUN, by_direction=tuneful < TUNEFUL)
-    telling = len(np.unique(first.hashes[runs[~figure]]))
+    telling = len(distinct(first.hashes[runs[~figure]]))
     if tuneful >= TUNEFUL:
-        telling = min(distinct, (1 + FIGURES_OF_TUNE) * telling)
+        telling = min(matched, (1 + FIGURES_OF_TUNE) * telling)
     elif telling < FRESH * len(runs):
         telling = 0
     return SharedMelody(
         telling=telling * (1 + _same_rhythm(first, second, runs, others)) / 2,
         tuneful=tuneful,
         share=float(len(runs) / min(lengths)),
-        share_of_piece=distinct / min(len(first.distinct), len(second.distinct)),
+        share_of_piece=matched / min(len(first.distinct), len(second.distinct)),
         density=float(len(runs) / max(spans)),
         likeness=likeness,
         transposition=int(other_passage[0, 1] - passage[0, 1]),

@@ -79,11 +79,11 @@ def candidate_pairs(sketches: Iterable[np.ndarray], count: int, groups: np.ndarr
         place = np.argsort(np.argsort(smallest, kind="stable"), kind="stable")
         for part in hashes.parts():
             records = part[np.lexsort((place[part["piece"]], part["hash"]))]
-            for first, second, bits in _pairs_of(records, count, groups):
-                found = np.empty(len(first), _PAIR)
-                found["first"], found["second"] = np.minimum(first, second), np.maximum(first, second)
-                found["bits"] = bits
-                pairs.add(found, found["first"].astype(np.int64) * PARTS // count)
+            first, second, bits = map(np.concatenate, zip(*_pairs_of(records, count, groups), strict=True))
+            found = np.empty(len(first), _PAIR)
+            found["first"], found["second"] = np.minimum(first, second), np.maximum(first, second)
+            found["bits"] = bits
+            pairs.add(found, found["first"].astype(np.int64) * PARTS // count)
         surprising = [_surprising(part, count) for part in pairs.parts()]
     return np.concatenate([np.zeros((0, 2), np.int64), *surprising])
 

@@ -65,17 +65,20 @@ def is_figure(melody: Melody, start: np.ndarray, length: int, by_direction: bool
     line = melody.line
     step = np.diff(melody.pitch.astype(np.int64))
     shape = np.sign(step) * (1 + (np.abs(step) > WIDEST_STEP))
-    within = np.arange(length)
-    shapes = shape[start[:, None] + within]
+    shapes = shape[start[:, None] + np.arange(length)]
     turns = (np.sign(shapes[:, 1:]) != np.sign(shapes[:, :-1])).sum(axis=1)
     figure = turns + (np.abs(shapes) == 2).sum(axis=1) <= 1
     alike = np.sign(shape) if by_direction else shape
-    own = alike[start[:, None] + within]
-    for period in (*PERIODS, *(-period for period in PERIODS)):
-        other = np.clip(start + period, 0, max(0, len(shape) - length))
-        same_line = (line[other] == line[start]) & (line[other + length] == line[start]) & (other == start + period)
-        figure |= same_line & (own == alike[other[:, None] + within]).all(axis=1)
-    return figure
+    count = max(0, len(shape) - length + 1)
+    returns = np.zeros(count, bool)
+    for period in PERIODS:
+        same = alike[period:] == alike[:-period]
+        both = line[: max(0, count - period)] == line[period + length :]
+        for offset in range(length):
+            both &= same[offset : offset + len(both)]
+        returns[: len(both)] |= both
+        returns[period:] |= both
+    return figure | returns[start]
 
 
 def sketch(melody: Melody) -> np.ndarray:
@@ -91,8 +94,14 @@ def sketch(melody: Melody) -> np.ndarray:
     Returns:
         `np.ndarray` of shape `(runs,)`, `uint64`: ascending.
     """
-    hashes = np.unique(melodic_runs(melody, SKETCHED_RUN)[0])
+    hashes = distinct(melodic_runs(melody, SKETCHED_RUN)[0])
     return hashes[: max(WHOLE_SKETCH, int(np.searchsorted(hashes, _QUARTER)))]
+
+
+def distinct(numbers: np.ndarray) -> np.ndarray:
+    """As `np.unique`, which takes three times as long for some thousand of them."""
+    ordered = np.sort(numbers)
+    return ordered[np.append(np.ones(min(1, len(ordered)), bool), ordered[1:] != ordered[:-1])]
 
 
 def _mixed(numbers: np.ndarray) -> np.ndarray:
