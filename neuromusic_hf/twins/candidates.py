@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .melodies import changes
+
 CANDIDATE_SURPRISE = 3.5
 """Of the runs that candidates share: one has it that is in one piece alone, and the more common it is the less;"""
 
@@ -109,7 +111,7 @@ def _pairs_of(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Two pieces that share a run, and the bits it is worth, of records in the order of their hashes."""
     hashes, pieces = records["hash"], records["piece"]
-    begins = np.flatnonzero(_changes(hashes))
+    begins = np.flatnonzero(changes(hashes))
     sizes = np.diff(np.append(begins, len(hashes)))
     size = np.repeat(sizes, sizes)
     end = np.repeat(begins + sizes, sizes)
@@ -122,7 +124,7 @@ def _pairs_of(
             first = first[group[first] != group[first + distance]]
         yield pieces[first], pieces[first + distance], bits[first]
     if groups is not None:
-        first, second = _across(group, _changes(hashes), end)
+        first, second = _across(group, changes(hashes), end)
         far = (size[first] > FEW) & (second - first > NEXT)
         yield pieces[first[far]], pieces[second[far]], bits[first[far]]
 
@@ -130,7 +132,7 @@ def _pairs_of(
 def _across(group: np.ndarray, begins: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each record with the next one before and after it that has the same hash and is of another group."""
     index = np.arange(len(group))
-    stretch = np.cumsum(begins | _changes(group)) - 1
+    stretch = np.cumsum(begins | changes(group)) - 1
     starts = np.append(np.flatnonzero(np.diff(stretch, prepend=-1)), len(group))
     after, before = starts[stretch + 1], starts[stretch] - 1
     has_after = after < end
@@ -141,17 +143,12 @@ def _across(group: np.ndarray, begins: np.ndarray, end: np.ndarray) -> tuple[np.
     return np.divmod(np.unique(pairs), max(1, len(group)))
 
 
-def _changes(values: np.ndarray) -> np.ndarray:
-    """Whether each value is the first, or another than the one before it."""
-    return np.append(np.ones(min(1, len(values)), bool), values[1:] != values[:-1])
-
-
 def _surprising(records: np.ndarray, count: int) -> np.ndarray:
     """Pairs with runs enough in common."""
     key = records["first"].astype(np.int64) * count + records["second"]
     order = np.argsort(key, kind="stable")
     key = key[order]
-    begins = np.flatnonzero(_changes(key))
+    begins = np.flatnonzero(changes(key))
     if not len(begins):
         return np.zeros((0, 2), np.int64)
     bits = np.add.reduceat(records["bits"][order].astype(np.float64), begins)

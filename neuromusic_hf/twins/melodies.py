@@ -71,23 +71,29 @@ def melody_of(score: ScoreTick) -> Melody:
     line = track[index] * len(chosen) + voice
     order = np.argsort(line, kind="stable")  # each voice is in order of time already
     index, line = index[order], line[order]
-    repeats = (np.diff(line, prepend=-1) == 0) & (np.diff(pitch[index], prepend=-1) == 0)
-    index, line = index[~repeats], line[~repeats]
-    size = np.unique(line, return_counts=True)[1]
-    return Melody(pitch[index].astype(np.uint8), onset[index].astype(np.int32), size.astype(np.int32))
+    begins = changes(line)
+    lasting = begins | changes(pitch[index])
+    index = index[lasting]
+    size = np.add.reduceat(lasting, np.flatnonzero(begins), dtype=np.int32)
+    return Melody(pitch[index].astype(np.uint8), onset[index].astype(np.int32), size)
+
+
+def changes(values: np.ndarray) -> np.ndarray:
+    """Whether each value is the first, or another than the one before it."""
+    return np.append(np.ones(min(1, len(values)), bool), values[1:] != values[:-1])
 
 
 def _in_chords(notes: NoteArrays, spread: float) -> tuple[np.ndarray, ...]:
     """Track, chord, onset, pitch and end of notes, by track, chord and falling pitch; none is twice in a chord."""
     order = np.lexsort((notes.onset, notes.track))
     track, onset, pitch, end = (array[order] for array in (notes.track, notes.onset, notes.pitch, notes.end))
-    begins = (np.diff(track, prepend=-1) != 0) | (np.diff(onset, prepend=onset[0]) > spread)
+    begins = changes(track)
+    begins[1:] |= np.diff(onset) > spread
     chord = np.cumsum(begins) - 1
-    order = np.argsort(chord * 128 + (127 - pitch), kind="stable")
-    track, chord, onset, pitch, end = (array[order] for array in (track, chord, onset, pitch, end))
-    once = (np.diff(chord, prepend=-1) != 0) | (np.diff(pitch, prepend=-1) != 0)
-    track, chord, onset, pitch, end = (array[once] for array in (track, chord, onset, pitch, end))
-    return track, chord, onset, pitch, end
+    place = chord * 128 + (127 - pitch)
+    order = np.argsort(place, kind="stable")
+    order = order[changes(place[order])]
+    return track[order], chord[order], onset[order], pitch[order], end[order]
 
 
 def _voices(
@@ -96,13 +102,15 @@ def _voices(
     """How many higher notes of its track sound when a note begins, and whether no lower one does."""
     above, below = np.zeros(len(pitch), np.int8), np.zeros(len(pitch), bool)
     duration = end - onset
+    apart = track * (end.max() - onset.min() + 1)  # no note of a track sounds in another one
+    onset, end = onset + apart, end + apart
+    fades = end - np.maximum(spread, duration * TIED_OVER).astype(np.int64)
+    lasts = onset + np.maximum(spread, duration / 2).astype(np.int64)
     for back in range(1, min(MOST_SOUNDING, len(pitch) - 1) + 1):
         now, then = slice(back, None), slice(None, -back)
         with_it = chord[then] == chord[now]  # those before it in its chord are higher
-        legato = np.maximum(spread, np.minimum(duration[then] * TIED_OVER, duration[now] / 2))
-        sounding = (track[then] == track[now]) & (end[then] - onset[now] > legato) & ~with_it
-        higher = pitch[then] > pitch[now]
-        above[now] += with_it | sounding & higher
+        sounding = ((fades[then] > onset[now]) | (end[then] > lasts[now])) & ~with_it
+        above[now] += with_it | sounding & (pitch[then] > pitch[now])
         below[now] |= sounding & (pitch[then] < pitch[now])
         below[then] |= with_it
     return above, ~below
