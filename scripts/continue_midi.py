@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 from neuromusic_hf import MidiContinuationPipeline
 from neuromusic_hf.bundles import find_bundle
 from neuromusic_hf.corpora import SPLIT_NAMES, SPLIT_VERSIONS, CorpusSplits
-from neuromusic_hf.disk import lock_folder
+from neuromusic_hf.disk import lock_folder, main_process_first, wait_for_all
 from neuromusic_hf.launch import join_processes, show_log
 from neuromusic_hf.models.adapters import check_base
 from neuromusic_hf.models.sampling import sampling_arguments
@@ -106,7 +106,7 @@ def main():
             args.model, revision=args.revision, device=state.device, trust_remote_code=args.trust_remote_code
         )
         settings.check(continuer.model)
-        with state.main_process_first():
+        with main_process_first():
             pieces = find_pieces(
                 args.prompts,
                 split=args.split,
@@ -129,9 +129,9 @@ def main():
                 clean_test=args.clean_test,
                 overwrite=args.overwrite,
             )
-        state.wait_for_everyone()
+        wait_for_all()
         run.continue_share(state.process_index, state.num_processes)
-        state.wait_for_everyone()
+        wait_for_all()
         if state.is_main_process:
             run.end()
     state.destroy_process_group()

@@ -13,6 +13,7 @@ import sys
 from transformers import set_seed
 
 from neuromusic_hf import build_model, load_corpus
+from neuromusic_hf.disk import main_process_first
 from neuromusic_hf.launch import show_log
 from neuromusic_hf.monitoring import check_watching, watch_continuations
 from neuromusic_hf.tokenization import tokenize_corpus
@@ -48,7 +49,7 @@ def main():
 
 def train(model_args: ModelArguments, data_args: DataArguments, args: RunArguments):
     set_seed(args.seed)
-    with args.main_process_first(desc="corpus"):
+    with main_process_first():
         corpus = select_splits(load_corpus(**data_args.corpus_arguments), args)
         processor = prepare_processor(model_args, corpus["train"], args.resume_from_checkpoint, args.seed)
         augmentation = data_args.augmentation(args.seed)

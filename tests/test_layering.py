@@ -15,7 +15,7 @@ ROOMS = (
 )  # fmt: skip
 HELPERS = {
     "borders": (),
-    "disk": (),
+    "disk": ("borders",),
     "hub": ("disk",),
     "imports": (),
     "launch": (),

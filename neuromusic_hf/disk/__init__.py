@@ -6,6 +6,7 @@ from .main_process import by_main_process
 from .output_folder import check_output_folder
 from .typed_json import from_json, left_out_if_none, read_json, to_json, write_json
 from .user_path import last_part, user_path
+from .waiting import main_process_first, wait_for_all
 from .whole import remove_folder, size_in_mib, staged_folder, sync, sync_tree, write_file, write_whole
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "last_part",
     "left_out_if_none",
     "lock_folder",
+    "main_process_first",
     "read_json",
     "remove_folder",
     "size_in_mib",
@@ -25,6 +27,7 @@ __all__ = [
     "sync_tree",
     "to_json",
     "user_path",
+    "wait_for_all",
     "write_file",
     "write_json",
     "write_whole",
