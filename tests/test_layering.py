@@ -15,11 +15,13 @@ ROOMS = (
 )  # fmt: skip
 HELPERS = {
     "borders": (),
+    "cores": (),
     "disk": ("borders",),
     "hub": ("disk",),
     "imports": (),
     "launch": (),
     "ranges": (),
+    "threads": ("cores",),
     "rendering": ("music", "disk", "ranges"),
 }
 """What every room may import, and what these may import themselves."""
