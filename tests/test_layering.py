@@ -14,13 +14,15 @@ ROOMS = (
     "metrics", "reports", "monitoring",
 )  # fmt: skip
 HELPERS = {
+    "after_import": (),
     "borders": (),
-    "disk": (),
-    "hub": ("disk",),
+    "disk": ("lazy",),
+    "hub": ("disk", "lazy"),
     "imports": (),
     "launch": (),
+    "lazy": (),
     "ranges": (),
-    "rendering": ("music", "disk", "ranges"),
+    "rendering": ("music", "disk", "lazy", "ranges"),
 }
 """What every room may import, and what these may import themselves."""
 
