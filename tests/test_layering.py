@@ -16,6 +16,7 @@ ROOMS = (
 HELPERS = {
     "after_import": (),
     "borders": (),
+    "command_line": (),
     "disk": ("lazy",),
     "hub": ("disk", "lazy"),
     "imports": (),

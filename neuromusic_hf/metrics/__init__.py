@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .divergences import overlap_area as overlap_area
     from .embedding import HarmonyEmbedding as HarmonyEmbedding
     from .embedding import load_harmony_embedding as load_harmony_embedding
+    from .embedding_settings import EmbeddingSettings as EmbeddingSettings
+    from .embedding_training import reduce_corpus as reduce_corpus
+    from .embedding_training import train_harmony_embedding as train_harmony_embedding
     from .features import DURATION_GRID as DURATION_GRID
     from .features import duration_counts as duration_counts
     from .features import duration_distribution as duration_distribution

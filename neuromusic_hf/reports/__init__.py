@@ -9,12 +9,13 @@ if TYPE_CHECKING:
     from .leak_page import write_leaks as write_leaks
     from .leak_records import LeakReport as LeakReport
     from .leaks import report_leaks as report_leaks
+    from .options import LEAK_RANGES as LEAK_RANGES
+    from .options import ScoringOptions as ScoringOptions
     from .page import write_report as write_report
     from .publishing import add_report as add_report
     from .pushing import push_run as push_run
     from .run_model import RunModel as RunModel
     from .run_scores import RunScores as RunScores
-    from .run_scores import ScoringOptions as ScoringOptions
     from .run_scores import score_run as score_run
     from .side_by_side import compare_runs as compare_runs
 else:

@@ -17,7 +17,6 @@ from ..lazy import lazy_names
 if TYPE_CHECKING:
     from .finished_run import FinishedRun as FinishedRun
     from .finished_run import read_run as read_run
-    from .piece_sources import PIECE_RANGES as PIECE_RANGES
     from .piece_sources import FilePiece as FilePiece
     from .piece_sources import PieceSource as PieceSource
     from .piece_sources import RowPiece as RowPiece
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from .records import tally_of as tally_of
     from .run_folder import RunFolder as RunFolder
     from .run_writer import RunWriter as RunWriter
+    from .settings import PIECE_RANGES as PIECE_RANGES
     from .settings import ContinuationSettings as ContinuationSettings
     from .settings import OutputSettings as OutputSettings
 else:
