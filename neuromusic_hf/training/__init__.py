@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .preflight import check_run as check_run
     from .processor import prepare_processor as prepare_processor
     from .recipes import parse_recipe as parse_recipe
-    from .recipes import resolved_recipe as resolved_recipe
+    from .resolving import resolved_recipe as resolved_recipe
     from .resuming import begin_run as begin_run
     from .resuming import settle_split_version as settle_split_version
     from .run import create_trainer as create_trainer
