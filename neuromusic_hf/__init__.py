@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from .after_import import after_import
+from .import_watch import after_import
 from .lazy import lazy_names
 
 __version__ = "0.1.0"

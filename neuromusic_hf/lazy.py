@@ -33,7 +33,7 @@ def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[st
             found = _take(f"{package}.{homes[name]}", name)
             setattr(module, name, found)
             return found
-        if not name.startswith("_") and importlib.util.find_spec(f"{package}.{name}"):
+        if name.isidentifier() and not name.startswith("_") and importlib.util.find_spec(f"{package}.{name}"):
             return importlib.import_module(f"{package}.{name}")
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 

@@ -14,11 +14,11 @@ ROOMS = (
     "metrics", "reports", "monitoring",
 )  # fmt: skip
 HELPERS = {
-    "after_import": (),
     "borders": (),
     "command_line": (),
     "disk": ("lazy",),
     "hub": ("disk", "lazy"),
+    "import_watch": (),
     "imports": (),
     "launch": (),
     "lazy": (),
