@@ -15,14 +15,17 @@ ROOMS = (
 )  # fmt: skip
 HELPERS = {
     "borders": (),
+    "command_line": (),
     "cores": (),
-    "disk": ("borders",),
-    "hub": ("disk",),
+    "disk": ("borders", "lazy"),
+    "hub": ("disk", "lazy"),
+    "import_watch": (),
     "imports": (),
     "launch": (),
+    "lazy": (),
     "ranges": (),
+    "rendering": ("music", "disk", "lazy", "ranges"),
     "threads": ("cores",),
-    "rendering": ("music", "disk", "ranges"),
 }
 """What every room may import, and what these may import themselves."""
 

@@ -1,7 +1,11 @@
 """A call takes as many threads as serve it, and leaves PyTorch those that it had."""
 
 import logging
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +14,7 @@ from neuromusic_hf import threads
 from neuromusic_hf.generation import generate_rows
 from neuromusic_hf.threads import StepThreads, limit_threads, threads_in_force
 
+REPOSITORY = Path(__file__).parents[1]
 LARGE = threads.LEAST_SHARED
 """Rows with which any model is large."""
 
@@ -147,3 +152,14 @@ def test_generation_follows_the_load_and_its_notes_do_not(tiny_model, free, monk
     assert seen == [3, 1, 2, 1, 1, 3] + [1] * 6
     assert torch.equal(*rows)
     assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize(("said", "read"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "active"}, "active")])
+def test_training_sets_how_threads_wait_before_torch_is_imported(said, read, tmp_path):
+    """Its import ends the script here."""
+    (tmp_path / "torch.py").write_text("import os\nprint(os.environ['OMP_WAIT_POLICY'])\nos._exit(0)\n")
+    variables = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    variables |= {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY)]), **said}
+    command = [sys.executable, str(REPOSITORY / "scripts" / "train.py"), "--output_dir", str(tmp_path / "run")]
+    finished = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=120)
+    assert (finished.stdout, finished.returncode) == (f"{read}\n", 0), finished.stderr

@@ -1,0 +1,44 @@
+"""What scripts share, from their first line on: it imports nothing that is slow."""
+
+import argparse
+import logging
+import os
+
+
+def show_log(is_main_process: bool = True):
+    """
+    Shows what this package logs, a line each, and none for each request to the Hub.
+
+    Args:
+        is_main_process (`bool`, *optional*, defaults to `True`): other processes show errors alone.
+    """
+    logging.basicConfig(level=logging.INFO if is_main_process else logging.ERROR, format="%(message)s")
+    for library in ("httpx", "httpx2"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def given_options(args: argparse.Namespace, prefix: str) -> list[str]:
+    """
+    Names the options on the command line that begin alike.
+
+    Args:
+        args (`argparse.Namespace`): of the command line, in which those that are not given are `None`.
+        prefix (`str`): as in the names of attributes.
+    """
+    return [f"--{name}" for name, value in vars(args).items() if name.startswith(prefix) and value is not None]
+
+
+def wait_passively():
+    """
+    Has threads of OpenMP sleep while they wait for each other, unless `OMP_WAIT_POLICY` says something else.
+
+    It is read once, when PyTorch is imported: call this before. `neuromusic_hf.threads` says why.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def hush_transformers():
+    """Has transformers tell errors alone."""
+    from transformers.utils import logging as transformers_logging  # slow to import
+
+    transformers_logging.set_verbosity_error()
