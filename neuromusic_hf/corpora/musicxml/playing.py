@@ -73,7 +73,9 @@ def _ends(sound: Sound, tied: Sound | None) -> bool:
         return True
     if tied is None or len(sound.pitches) < 2:
         return tied is not None and bool(sound.pitches) and sound.pitches == tied.pitches
-    return [(pitch.step, pitch.midi) for pitch in sound.pitches] == [(pitch.step, pitch.midi) for pitch in tied.pitches]
+    return [(pitch.step, pitch.midi) for pitch in sound.pitches] == [
+        (pitch.step, pitch.midi) for pitch in tied.pitches
+    ]
 
 
 def _check_repeats(bars: list[Bar]):

@@ -21,7 +21,7 @@ from ...music.track_chunks import (
     track_chunk,
 )
 from .instruments import Instrument, read_instrument, share_channels
-from .notation import Bar, Key, Meter, Sign, Tempo
+from .notation import Bar, Key, Meter, Tempo
 from .parts import read_part
 from .playing import join_ties, sounds_of, unfold
 from .reading import TICKS_A_QUARTER, BeyondReader, check_known
@@ -51,6 +51,8 @@ def midi_of(root: Element) -> bytes:
     Raises:
         [`BeyondReader`]: it holds something that may not be read as by music21.
     """
+    if root.tag != "score-partwise":
+        raise BeyondReader(f"<{root.tag}>")
     check_known(root, KNOWN)
     software = (one.text or "" for one in root.iterfind("identification/encoding/software"))
     fills_gaps = "Finale" in next(filter(str.strip, software), "")
