@@ -85,17 +85,16 @@ class BachCorpus(EmbeddedCorpus):
 
     def read_pieces(self, pieces: list[str]) -> Iterator[Piece]:
         """Converts them to MIDI, one after the other."""
+        folder = self._folder() / "bach"
         for name in pieces:
-            yield self._convert(f"bach/{name}")
-
-    def _convert(self, name: str) -> Piece:
-        metadata = {"composer": "Johann Sebastian Bach", "collection": "music21 Bach"}
-        try:
-            work = _read_work(self._folder() / name)
-        except RefusedFile as refused:
-            return Piece(name, refused=refused, metadata=metadata)
-        metadata["title"] = _title(work) or Path(name).stem
-        return Piece(name, work.midi, metadata=metadata)
+            metadata = {"composer": "Johann Sebastian Bach", "collection": "music21 Bach"}
+            try:
+                work = _read_work(folder / name)
+            except RefusedFile as refused:
+                yield Piece(f"bach/{name}", refused=refused, metadata=metadata)
+            else:
+                metadata["title"] = _title(work) or Path(name).stem
+                yield Piece(f"bach/{name}", work.midi, metadata=metadata)
 
 
 class FolkCorpus(EmbeddedCorpus):

@@ -92,6 +92,7 @@ class BarReader:
         sounds = self._bar.sounds
         if is_last and self._rests and self._rests[-1].is_gap and sounds[-1] is self._rests[-1].sound:
             sounds.pop()
+        self._bar.signs.sort(key=lambda sign: sign.start)
         self._bar.length = max([self._last_sign, *(sound.start + sound.length for sound in sounds)])
         return self._bar
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
+from ...music import RefusedFile
 from ..sources import UNREADABLE_MEMBER
 from .reading import BeyondReader
 from .sequencing import midi_of
@@ -37,11 +38,15 @@ def read_work(path: Path) -> Work:
     Reads a compressed MusicXML file.
 
     Raises:
-        [`BeyondReader`]: it cannot be opened, unpacks to more than 64 MiB, or holds something that may not be read as
-            by music21; the message says what.
+        [`BeyondReader`]: it cannot be opened, or holds something that may not be read as by music21; the message says
+            what.
+        [`RefusedFile`]: `too_large` if it unpacks to more than 64 MiB, `unreadable` if it defines entities, which
+            may grow without bound.
     """
     try:
         content = _score(path)
+    except RefusedFile:
+        raise
     except UNREADABLE_MEMBER as error:
         raise BeyondReader(f"{type(error).__name__}: {error}") from error
     with _no_collection():
@@ -58,18 +63,21 @@ def _read(content: bytes) -> Work:
 
 
 def _score(path: Path) -> bytes:
-    """The first member that may be a score. Entities, which may grow without bound, are for others to read."""
+    """The first member that may be a score."""
     with zipfile.ZipFile(path) as archive:
         members = [
             member
             for member in archive.infolist()
             if "META-INF" not in member.filename and PurePosixPath(member.filename).suffix in XML_ENDINGS
         ]
-        if not members or members[0].file_size > MOST_BYTES:
-            raise BeyondReader(f"{members[0].file_size} bytes unpacked" if members else "no score in the archive")
+        if not members:
+            raise BeyondReader("no score in the archive")
+        size = members[0].file_size
+        if size > MOST_BYTES:
+            raise RefusedFile("too_large", f"{size} bytes unpacked, limit {MOST_BYTES}")
         content = archive.read(members[0])
     if b"<!ENTITY" in content:
-        raise BeyondReader("an <!ENTITY>")
+        raise RefusedFile("unreadable", "its XML defines entities")
     return content
 
 
