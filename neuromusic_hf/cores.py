@@ -28,7 +28,7 @@ class CoreMeter:
     """Tells how many cores are free, from what they did since it was last asked."""
 
     def __init__(self):
-        self._last: Look | None = None
+        self._last = Look(-math.inf, 0.0, 0.0, 0)
         self._free = 1
 
     def free(self) -> int:
@@ -37,7 +37,7 @@ class CoreMeter:
 
         Where the last answer is older than two seconds, this takes 50 ms to look.
         """
-        age = math.inf if self._last is None else time.monotonic() - self._last.clock
+        age = time.monotonic() - self._last.clock
         if age < SHORTEST:
             return self._free
         if age > LONGEST:

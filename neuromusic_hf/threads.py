@@ -48,8 +48,7 @@ class StepThreads:
         is_on_cpu = all(parameter.device.type == "cpu" for parameter in parameters)
         self.may_choose = is_on_cpu and os.environ.get("OMP_DYNAMIC", "").strip().lower() != "false"
         self.is_small = rows * sum(parameter.numel() for parameter in parameters) < LEAST_SHARED
-        self.found: int | None = None
-        self.number: int | None = None
+        self.found = self.number = 0
         self._most = 1
         self._looked = 0.0
 
@@ -105,7 +104,7 @@ class StepThreads:
     def _end(self):
         with _calls_lock:
             _calls[:] = [call for call in _calls if call is not self]
-            if self.found is not None:
+            if self.found:
                 torch.set_num_threads(self.found)
 
 
