@@ -24,6 +24,7 @@ from measuring import RESULTS, alternating, answer_task, print_targets, run_fres
 from scoring import cut_compositions, manifest_path, write_run
 
 from neuromusic_hf import MidiProcessor, build_model
+from neuromusic_hf.command_line import WAITING_PASSIVELY
 from neuromusic_hf.cores import CoreMeter, usable_cores
 from neuromusic_hf.generation import generate_rows
 from neuromusic_hf.reports import ScoringOptions, score_run
@@ -34,7 +35,7 @@ OURS, DEFAULT, PASSIVE, ONE_THREAD = "ours", "all threads", "all threads, passiv
 FIXED, SLEEPING = {"OMP_DYNAMIC": "false"}, {"OMP_WAIT_POLICY": "PASSIVE"}
 WAYS = {
     "continuation": {OURS: {}, DEFAULT: FIXED, PASSIVE: FIXED | SLEEPING, ONE_THREAD: {"OMP_NUM_THREADS": "1"}},
-    "training": {OURS: SLEEPING, DEFAULT: {}, ONE_THREAD: {"OMP_NUM_THREADS": "1"}},
+    "training": {OURS: WAITING_PASSIVELY, DEFAULT: {}, PASSIVE: SLEEPING, ONE_THREAD: {"OMP_NUM_THREADS": "1"}},
     "scoring": {OURS: {}},
 }
 """Variables of the environment by what is measured, and how. Our training is as scripts/train.py sets them."""

@@ -89,7 +89,7 @@ class StepThreads:
         self._looked = time.monotonic()
         if number != self.number:
             self.number = number
-            torch.set_num_threads(number)
+            _set_threads(number)
             self._tell()
 
     def _tell(self):
@@ -105,7 +105,13 @@ class StepThreads:
         with _calls_lock:
             _calls[:] = [call for call in _calls if call is not self]
             if self.found:
-                torch.set_num_threads(self.found)
+                _set_threads(self.found)
+
+
+def _set_threads(number: int):
+    """Where there are as many already, what oneDNN has made for them stays."""
+    if number != torch.get_num_threads():
+        torch.set_num_threads(number)
 
 
 def limit_threads():

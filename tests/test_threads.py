@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from neuromusic_hf import threads
+from neuromusic_hf.command_line import WAITING_PASSIVELY
 from neuromusic_hf.generation import generate_rows
 from neuromusic_hf.threads import StepThreads, limit_threads, threads_in_force
 
@@ -154,11 +155,12 @@ def test_generation_follows_the_load_and_its_notes_do_not(tiny_model, free, monk
     assert torch.get_num_threads() == 3
 
 
-@pytest.mark.parametrize(("said", "read"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "active"}, "active")])
+@pytest.mark.parametrize(("said", "read"), [({}, "PASSIVE 1000"), ({"OMP_WAIT_POLICY": "active"}, "active None")])
 def test_training_sets_how_threads_wait_before_torch_is_imported(said, read, tmp_path):
     """Its import ends the script here."""
-    (tmp_path / "torch.py").write_text("import os\nprint(os.environ['OMP_WAIT_POLICY'])\nos._exit(0)\n")
-    variables = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    waiting = "*map(os.environ.get, ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'))"
+    (tmp_path / "torch.py").write_text(f"import os\nprint({waiting}, flush=True)\nos._exit(0)\n")
+    variables = {name: value for name, value in os.environ.items() if name not in WAITING_PASSIVELY}
     variables |= {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY)]), **said}
     command = [sys.executable, str(REPOSITORY / "scripts" / "train.py"), "--output_dir", str(tmp_path / "run")]
     finished = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=120)
