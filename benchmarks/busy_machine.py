@@ -44,7 +44,8 @@ LOADS = (0, 1, 2)
 """Busy loops beside what is measured."""
 MODELS = {"quickstart": "small", "58M": "full", "tiny": "tiny"}
 """Sizes of `continuation.py` by name. `tiny` tells nothing about speed; it is for the tests."""
-PROMPT, NEW_TOKENS, MOST_SECONDS = 128, 64, 6.0
+PROMPT, NEW_TOKENS, MOST_SECONDS = 128, 64, 4.0
+QUIET_RUNS = 3
 
 
 def main():
@@ -56,7 +57,7 @@ def main():
     parser.add_argument("--corpus", default="folk", help="from whose train split scored pieces are cut")
     parser.add_argument("--max_pieces", type=int, default=2000, help="that are scored")
     parser.add_argument("--steps", type=int, default=3, help="of a training, after one that is not counted")
-    parser.add_argument("--repetitions", type=int, default=2)
+    parser.add_argument("--repetitions", type=int, default=1)
     parser.add_argument("--output", type=Path, default=RESULTS / "busy_machine.json", help="result file")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -97,14 +98,15 @@ def measure(tasks: dict[str, dict], repetitions: int) -> tuple[dict, list[float]
         free.append(float(CoreMeter().free()))
         found = run_fresh(__file__, {"kind": kind, **tasks[kind]}, WAYS[kind][way]).result
         for case, by_load in found.items():
-            print(f"repetition {repetition + 1}: {case}, {way}: {shown(by_load)}", flush=True)
+            medians = {load: spread(milliseconds)["median"] for load, milliseconds in by_load.items()}
+            print(f"repetition {repetition + 1}: {case}, {way}: {shown(medians)}", flush=True)
             for load, milliseconds in by_load.items():
-                runs.setdefault(case, {}).setdefault(way, {}).setdefault(int(load), []).append(milliseconds)
+                runs.setdefault(case, {}).setdefault(way, {}).setdefault(int(load), []).extend(milliseconds)
     return runs, free
 
 
-def run_task(kind: str, cases: list[str], **how) -> dict[str, dict[int, float]]:
-    """Milliseconds of each case beside each load, in this process."""
+def run_task(kind: str, cases: list[str], **how) -> dict[str, dict[int, list[float]]]:
+    """Milliseconds of each case beside each load, in this process; several times alone, which all is compared with."""
     torch.manual_seed(0)
     prepare = {"continuation": continuation, "training": training, "scoring": scoring}[kind]
     found = {}
@@ -113,7 +115,7 @@ def run_task(kind: str, cases: list[str], **how) -> dict[str, dict[int, float]]:
         found[name] = {}
         for load in LOADS:
             with busy_loops(load):
-                found[name][load] = run()
+                found[name][load] = [run() for _ in range(1 if load else QUIET_RUNS)]
     return found
 
 
