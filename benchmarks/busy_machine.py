@@ -7,7 +7,6 @@ Every way is a fresh process, as OpenMP reads its settings once. README.md says 
 
 import argparse
 import contextlib
-import itertools
 import os
 import subprocess
 import sys
@@ -46,6 +45,7 @@ MODELS = {"quickstart": "small", "58M": "full", "tiny": "tiny"}
 """Sizes of `continuation.py` by name. `tiny` tells nothing about speed; it is for the tests."""
 PROMPT, NEW_TOKENS, MOST_SECONDS = 128, 64, 4.0
 QUIET_RUNS = 3
+FACTORS = (0.5, 1, 2.5, 10, 25, 100)
 
 
 def main():
@@ -65,6 +65,7 @@ def main():
         return answer_task(run_task, args.task)
     for name in READ_BY_OPENMP:
         os.environ.pop(name, None)
+    os.environ["TQDM_DISABLE"] = "1"
     with tempfile.TemporaryDirectory(prefix="neuromusic-benchmark-") as folder:
         write_pieces(args.corpus, args.max_pieces, Path(folder))
         tasks = {
@@ -227,21 +228,23 @@ def print_table(figures: dict):
 
 
 def plot(figures: dict) -> Figure:
-    """Bars of what each way takes beside each load, on a scale of factors."""
+    """What each way takes beside each load, in times of what all threads (of scoring: ours) take alone."""
     columns = 3
-    figure = Figure(figsize=(4.2 * columns, 3.2 * -(-len(figures) // columns)), dpi=110, layout="constrained")
-    panels = figure.subplots(-(-len(figures) // columns), columns, squeeze=False).flatten()
-    for panel, entry in itertools.zip_longest(panels, figures.items()):
-        if entry is None:
-            panel.axis("off")
-            continue
-        case, row = entry
-        for number, (way, found) in enumerate(row.items()):
-            medians = [found["milliseconds"][str(load)]["median"] for load in LOADS]
-            panel.bar([load + 0.2 * number for load in LOADS], medians, width=0.18, label=way)
-        panel.set(yscale="log", title=case, ylabel="ms")
-        panel.set_xticks([load + 0.3 for load in LOADS], [f"beside {load} busy" for load in LOADS])
-    panels[0].legend(fontsize="small")
+    rows = -(-len(figures) // columns)
+    figure = Figure(figsize=(4.2 * columns, 3.2 * rows), dpi=110, layout="constrained")
+    for panel, (case, row) in zip(figure.subplots(rows, columns, squeeze=False).flat, figures.items(), strict=False):
+        whole = row.get(DEFAULT, row[OURS])["milliseconds"]["0"]["median"]
+        for way, found in row.items():
+            times = [found["milliseconds"][str(load)]["median"] / whole for load in LOADS]
+            panel.plot(LOADS, times, "o-", label=way, linewidth=2.5 if way == OURS else 1)
+        panel.set(title=case, xlabel="busy loops beside it", yscale="log", ylim=(0.5, 100))
+        panel.set_xticks(LOADS)
+        panel.set_yticks(FACTORS, [f"{factor:g} x" for factor in FACTORS])
+        panel.minorticks_off()
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize="x-small", loc="upper left")
+    for panel in figure.axes[len(figures) :]:
+        panel.axis("off")
     return figure
 
 
