@@ -58,7 +58,7 @@ class _Finder(importlib.abc.MetaPathFinder):
             self._act()
 
     def _act(self):
-        for name in [name for name in self.waiting if name in sys.modules]:
+        for name in [name for name in list(self.waiting) if name in sys.modules]:
             act = self.waiting.pop(name, None)  # another thread may have taken it
             try:
                 if act is not None:
