@@ -7,6 +7,7 @@ from symusic.core import ScoreTick
 
 from .arrays.decoding import ArrayDecoder
 from .arrays.known import unknown_setting
+from .arrays.token_table import KINDS
 from .one_stream import decode_ids
 
 
@@ -24,7 +25,7 @@ class MusicDecoder:
     def __init__(self, tokenizer: MusicTokenizer):
         self.tokenizer = tokenizer
         self.num_ids = len(tokenizer)
-        self.arrays = ArrayDecoder(tokenizer) if unknown_setting(tokenizer) is None else None
+        self.arrays = ArrayDecoder(tokenizer) if _is_known(tokenizer) else None
 
     def decode(self, ids: np.ndarray) -> ScoreTick:
         """The score that ids of music stand for; without any, a score in which nothing is."""
@@ -32,3 +33,9 @@ class MusicDecoder:
             return Score(self.tokenizer.time_division)
         score = self.arrays and self.arrays.decode(ids)
         return decode_ids(self.tokenizer, ids.tolist()) if score is None else score
+
+
+def _is_known(tokenizer: MusicTokenizer) -> bool:
+    """Whether arrays know all its settings, and no special token is named as one of music."""
+    names = {token.partition("_")[0] for token in tokenizer.special_tokens}
+    return unknown_setting(tokenizer) is None and names.isdisjoint(KINDS)
