@@ -79,7 +79,7 @@ class BothDecoders:
 
     def __init__(self, processor: MidiProcessor):
         self.tokenizer = processor.music_tokenizer
-        self.arrays = MusicDecoder(self.tokenizer)
+        self.arrays = MusicDecoder(self.tokenizer, [])
         assert self.arrays.arrays is not None
         self.sequences = self.tokens = 0
         self.differing: list[list[int]] = []

@@ -70,6 +70,12 @@ def base_token_of_character(tokenizer: MusicTokenizer) -> dict[str, str]:
     return tokenizer._vocab_base_byte_to_token
 
 
+def learned_groups(tokenizer: MusicTokenizer) -> list[list[str]]:
+    """The base tokens of each id of a trained one."""
+    words = map(tokenizer._model.id_to_token, range(len(tokenizer)))
+    return [tokenizer._vocab_learned_bytes_to_tokens[word] for word in words]
+
+
 def characters_of(tokenizer: MusicTokenizer, ids: list[int]) -> str:
     """Ids of base tokens as the learned model reads them, one character each."""
     return tokenizer._ids_to_bytes(ids, as_one_str=True)

@@ -52,7 +52,7 @@ UNKNOWN = {"rests": {"use_rests": True}, "pedals": {"use_sustain_pedals": True, 
 def assert_same(processor, sequences):
     """Decoded by arrays where they know the tokenizer, as miditok does."""
     tokenizer = processor.music_tokenizer
-    decoder = MusicDecoder(tokenizer)
+    decoder = MusicDecoder(tokenizer, [])
     for ids in sequences:
         found, expected = contents(decoder.decode(ids)), contents(decode_ids(tokenizer, ids.tolist()))
         assert found == expected, f"{ids.tolist()}: {[field for field in found if found[field] != expected[field]]}"
