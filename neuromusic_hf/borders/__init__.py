@@ -25,6 +25,7 @@ USED = {
         "_tpb_to_time_array",
         "_tpb_tokens_to_ticks",
         "_vocab_base_byte_to_token",
+        "_vocab_learned_bytes_to_tokens",
     ),
     "torch": ("_dynamo",),
     "torch._dynamo.eval_frame._TorchDynamoContext": ("_torchdynamo_orig_callable",),

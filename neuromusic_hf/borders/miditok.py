@@ -50,6 +50,11 @@ def writes_note_offs(tokenizer: MusicTokenizer) -> bool:
     return tokenizer._note_on_off
 
 
+def vocabulary_state(tokenizer: MusicTokenizer) -> tuple[int, object]:
+    """What is another one once tokens were added to the vocabulary, or learned."""
+    return len(tokenizer.vocab), tokenizer._model
+
+
 def learned_model(tokenizer: MusicTokenizer) -> dict:
     """The tokenizer of the library `tokenizers` inside a trained one, as its `tokenizer.json` holds it."""
     return json.loads(tokenizer._model.to_str())
@@ -63,6 +68,12 @@ def learned_model_name(tokenizer: MusicTokenizer) -> str:
 def base_token_of_character(tokenizer: MusicTokenizer) -> dict[str, str]:
     """The base token that each character stands for in the learned model."""
     return tokenizer._vocab_base_byte_to_token
+
+
+def learned_groups(tokenizer: MusicTokenizer) -> list[list[str]]:
+    """The base tokens of each id of a trained one."""
+    words = map(tokenizer._model.id_to_token, range(len(tokenizer)))
+    return [tokenizer._vocab_learned_bytes_to_tokens[word] for word in words]
 
 
 def characters_of(tokenizer: MusicTokenizer, ids: list[int]) -> str:
