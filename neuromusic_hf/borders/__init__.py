@@ -13,6 +13,7 @@ USED = {
     "datasets.formatting": ("_FORMAT_TYPES",),
     "miditok.MusicTokenizer": (
         "_adjust_time_to_tpb",
+        "_first_beat_res",
         "_get_score_resampling_factor",
         "_ids_to_bytes",
         "_merge_same_program_tracks",
@@ -20,7 +21,9 @@ USED = {
         "_model_name",
         "_note_on_off",
         "_parse_token_time_signature",
+        "_preprocess_time_signatures",
         "_resample_score",
+        "_tempos_mspq",
         "_tpb_per_ts",
         "_tpb_to_time_array",
         "_tpb_tokens_to_ticks",

@@ -30,6 +30,11 @@ def ticks_of_lengths(tokenizer: MusicTokenizer, ticks_per_beat: int) -> dict[str
     return tokenizer._tpb_tokens_to_ticks[ticks_per_beat]
 
 
+def has_beat(tokenizer: MusicTokenizer, ticks: int) -> bool:
+    """Whether it knows lengths for beats of so many ticks."""
+    return ticks in tokenizer._tpb_tokens_to_ticks
+
+
 def ticks_per_beat(tokenizer: MusicTokenizer, denominator: int) -> int:
     """Ticks of a beat in meters of this denominator."""
     return tokenizer._tpb_per_ts[denominator]
@@ -38,6 +43,21 @@ def ticks_per_beat(tokenizer: MusicTokenizer, denominator: int) -> int:
 def read_meter(tokenizer: MusicTokenizer, value: str) -> tuple[int, int]:
     """Numerator and denominator of a meter, by the value of its TimeSig token."""
     return tokenizer._parse_token_time_signature(value)
+
+
+def settle_meters(tokenizer: MusicTokenizer, meters: TimeSignatureTickList, ticks_per_quarter: int) -> None:
+    """Moves meters of a score to bar lines, and leaves out those that change nothing."""
+    tokenizer._preprocess_time_signatures(meters, ticks_per_quarter)
+
+
+def chord_resolution(tokenizer: MusicTokenizer) -> int:
+    """Steps of a beat; notes of a chord are at most one apart."""
+    return tokenizer._first_beat_res
+
+
+def tempo_values(tokenizer: MusicTokenizer) -> np.ndarray:
+    """Microseconds a quarter note of its tempos, ascending."""
+    return tokenizer._tempos_mspq
 
 
 def merges_tracks_of_a_program(tokenizer: MusicTokenizer) -> bool:
