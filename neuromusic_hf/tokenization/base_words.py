@@ -14,12 +14,15 @@ def expand_ids(tokenizer: MusicTokenizer) -> list[list[tuple[str, str]]]:
         `list[list[tuple[str, str]]]`: for each id its base tokens, such as `[("Pitch", "60"), ("Velocity", "79")]`,
         special ones left out.
     """
-    sequences = [TokSequence(ids=[index], are_ids_encoded=tokenizer.is_trained) for index in range(len(tokenizer))]
-    if tokenizer.is_trained:
-        tokenizer.decode_token_ids(sequences)
-    else:
-        for word, index in tokenizer.vocab.items():
-            sequences[index].tokens = [word]
     special = {token.partition("_")[0] for token in tokenizer.special_tokens}
-    pairs = {word: word.partition("_")[::2] for word in tokenizer.vocab}
-    return [[pairs[word] for word in sequence.tokens if pairs[word][0] not in special] for sequence in sequences]
+    pairs = {index: word.partition("_")[::2] for word, index in tokenizer.vocab.items()}
+    return [[pairs[base] for base in ids if pairs[base][0] not in special] for ids in expand_to_base(tokenizer)]
+
+
+def expand_to_base(tokenizer: MusicTokenizer) -> list[list[int]]:
+    """As [`expand_ids`], to the ids of base tokens, special ones included."""
+    if not tokenizer.is_trained:
+        return [[index] for index in range(len(tokenizer))]
+    sequences = [TokSequence(ids=[index], are_ids_encoded=True) for index in range(len(tokenizer))]
+    tokenizer.decode_token_ids(sequences)
+    return [sequence.ids for sequence in sequences]

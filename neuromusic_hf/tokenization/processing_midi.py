@@ -11,6 +11,7 @@ from symusic import Tempo
 from symusic.core import ScoreTick
 from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
 
+from ..borders.miditok import vocabulary_state
 from ..disk import user_path, write_whole
 from ..hub import resolve_commit, shipped_code, telling_faults
 from ..hub.pull import OF_REPOSITORY, given
@@ -19,8 +20,9 @@ from .base_words import expand_ids
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
 from .fast_tokenizer import NO_VALUE, to_fast_tokenizer, vocabulary_hash
 from .miditok_file import HUB_ARGUMENTS, find_miditok_file, load_miditok_file
+from .music_decoding import MusicDecoder
 from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, music_tokenizer_to_dict
-from .one_stream import decode_ids, encode_quantised, quantise
+from .one_stream import encode_quantised, quantise
 from .saved_files import load_text_tokenizer, read_saved_processor
 from .tally import Tally, take_tally
 from .token_limits import TokenLimits
@@ -86,7 +88,7 @@ class MidiProcessor(ProcessorMixin):
         self.vocabulary_hash = rebuilt
         self._made_of = _state(self.music_tokenizer)
         self._limits = TokenLimits.of(self.music_tokenizer)
-        self._expanded = None, []
+        self._expanded, self._decoding = (None, []), (None, None)
 
     @classmethod
     def from_pretrained(
@@ -303,13 +305,15 @@ class MidiProcessor(ProcessorMixin):
         Raises:
             `ValueError`: an id is outside the vocabulary.
         """
-        rows = token_ids.tolist() if hasattr(token_ids, "tolist") else list(token_ids)
-        if getattr(token_ids, "ndim", 1) == 2 or (rows and isinstance(rows[0], Iterable)):
-            return [self.decode(row, default_tempo=default_tempo) for row in rows]
-        outside = [index for index in rows if not 0 <= index < self.vocab_size]
-        if outside:
+        ids = token_ids.cpu() if hasattr(token_ids, "cpu") else token_ids
+        ids = np.asarray(ids) if hasattr(ids, "__array__") else list(ids)
+        if getattr(ids, "ndim", 1) == 2 or (isinstance(ids, list) and ids and isinstance(ids[0], Iterable)):
+            return [self.decode(row, default_tempo=default_tempo) for row in ids]
+        ids = np.asarray(ids)
+        outside = ids[(ids < 0) | (ids >= self.vocab_size)]
+        if len(outside):
             raise ValueError(f"{outside[0]} is no id of this vocabulary (0 to {self.vocab_size - 1}).")
-        score = decode_ids(self.music_tokenizer, self.music_ids(rows))
+        score = self._decoder.decode(self._only_music(ids.astype(np.int64)))
         if default_tempo is not None and not self.music_tokenizer.config.use_tempos:
             score.tempos = [Tempo(0, default_tempo)]
         return score
@@ -320,9 +324,19 @@ class MidiProcessor(ProcessorMixin):
 
     def music_ids(self, ids: Iterable[int]) -> list[int]:
         """`ids` without tokens that say nothing of music: PAD, BOS, EOS and the like, and those added to miditok's."""
+        return self._only_music(np.array([*ids], np.int64)).tolist()
+
+    def _only_music(self, ids: np.ndarray) -> np.ndarray:
         silent = [token for token in self.music_tokenizer.special_tokens if token.endswith(NO_VALUE)]
-        silent, end = set(self.tokenizer.convert_tokens_to_ids(silent)), len(self.music_tokenizer)
-        return [int(index) for index in ids if index < end and index not in silent]
+        return ids[(ids < self._decoder.num_ids) & ~np.isin(ids, self.tokenizer.convert_tokens_to_ids(silent))]
+
+    @property
+    def _decoder(self) -> MusicDecoder:
+        """That of the vocabulary as it is now."""
+        vocabulary = vocabulary_state(self.music_tokenizer)
+        if self._decoding[0] != vocabulary:
+            self._decoding = vocabulary, MusicDecoder(self.music_tokenizer)
+        return self._decoding[1]
 
     def pad(self, *args, **kwargs) -> BatchEncoding:
         """Pads encoded pieces, as the tokenizer's `pad`."""
@@ -371,7 +385,7 @@ class MidiProcessor(ProcessorMixin):
         them once, and not in a loop.
         """
         music = self.music_tokenizer
-        vocabulary = self.vocab_size, dict(music.vocab), music.vocab_model
+        vocabulary = self.vocab_size, vocabulary_state(music)
         if self._expanded[0] != vocabulary:
             words = expand_ids(music)
             self._expanded = vocabulary, words + [[] for _ in range(len(words), self.vocab_size)]
