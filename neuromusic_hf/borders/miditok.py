@@ -90,6 +90,12 @@ def base_token_of_character(tokenizer: MusicTokenizer) -> dict[str, str]:
     return tokenizer._vocab_base_byte_to_token
 
 
-def characters_of(tokenizer: MusicTokenizer, ids: list[int]) -> str:
-    """Ids of base tokens as the learned model reads them, one character each."""
-    return tokenizer._ids_to_bytes(ids, as_one_str=True)
+def character_of_id(tokenizer: MusicTokenizer) -> dict[int, str]:
+    """What the learned model reads in place of each base token: a character, or a word of some special ones."""
+    return tokenizer._vocab_base_id_to_byte
+
+
+def learned_ids(tokenizer: MusicTokenizer, pieces: list[list[str]]) -> list[list[int]]:
+    """Ids that the learned model has for pieces, each in words of one character a base token."""
+    encoded = tokenizer._model.encode_batch_fast(pieces, is_pretokenized=True)
+    return [each.ids for each in encoded]

@@ -1,8 +1,7 @@
 """What REMI, TSD and Structured of miditok do, on arrays: their very ids and music, in a fraction of the time."""
 
-from .encoding import Encoder
+from .encoder import ArrayEncoder
 from .known import unknown_setting
-from .quantising import Quantiser
-from .vocabulary import Vocabulary
+from .rows import Rows
 
-__all__ = ["Encoder", "Quantiser", "Vocabulary", "unknown_setting"]
+__all__ = ["ArrayEncoder", "Rows", "unknown_setting"]

@@ -117,14 +117,17 @@ class Quantiser:
 
     def _in_vocabulary(self, notes: ScoreArrays) -> ScoreArrays:
         """Without notes of other pitches and programs."""
-        config, programs = self.config, notes.programs.tolist()
-        of_drums = config.drums_pitch_range if config.use_pitchdrum_tokens else config.pitch_range
-        ranges = np.array([of_drums if program == DRUMS else config.pitch_range for program in programs])
-        if config.use_programs:
-            ranges[[program not in config.programs for program in programs]] = NO_PITCH
-        lowest, highest = ranges.reshape(-1, 2)[notes.track].T
+        ranges = np.array([self._pitches(program) for program in notes.programs.tolist()], np.int64).reshape(-1, 2)
+        lowest, highest = ranges[notes.track].T
         keep = (notes.pitch >= lowest) & (notes.pitch <= highest)
         return notes if keep.all() else notes.taken(np.flatnonzero(keep))
+
+    def _pitches(self, program: int) -> tuple[int, int]:
+        """The lowest and the highest pitch of a program that it writes."""
+        if self.config.use_programs and program not in self.config.programs:
+            return NO_PITCH
+        is_drum_token = program == DRUMS and self.config.use_pitchdrum_tokens
+        return self.config.drums_pitch_range if is_drum_token else self.config.pitch_range
 
     def _rounded(self, notes: ScoreArrays, stretches: Stretches) -> ScoreArrays | None:
         """Onsets, durations and velocities as there are tokens for; `None` if a note would not last a tick."""
