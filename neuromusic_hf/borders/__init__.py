@@ -20,7 +20,6 @@ USED = {
         "_model_name",
         "_note_on_off",
         "_parse_token_time_signature",
-        "_preprocess_time_signatures",
         "_resample_score",
         "_tempos_mspq",
         "_tpb_per_ts",

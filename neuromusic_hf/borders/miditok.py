@@ -45,11 +45,6 @@ def read_meter(tokenizer: MusicTokenizer, value: str) -> tuple[int, int]:
     return tokenizer._parse_token_time_signature(value)
 
 
-def settle_meters(tokenizer: MusicTokenizer, meters: TimeSignatureTickList, ticks_per_quarter: int) -> None:
-    """Moves meters of a score to bar lines, and leaves out those that change nothing."""
-    tokenizer._preprocess_time_signatures(meters, ticks_per_quarter)
-
-
 def chord_resolution(tokenizer: MusicTokenizer) -> int:
     """Steps of a beat; notes of a chord are at most one apart."""
     return tokenizer._first_beat_res

@@ -57,7 +57,7 @@ def tokenize_corpus(
     Tokenises every piece of a corpus, and says what the tokenizer changed in it.
 
     The result is cached by what it depends on: the corpus, the processor's vocabulary, config and code, the
-    augmentation and the versions of miditok and symusic. Only the `train` split is augmented.
+    augmentation and the versions of miditok, symusic, tokenizers and numpy. Only the `train` split is augmented.
 
     Args:
         corpus ([`~datasets.DatasetDict`]):
@@ -182,7 +182,7 @@ def _tokenize_split(
             vars(augmentation),
             code_of(type(processor.music_tokenizer)),
             code_of_rooms("borders", "music", "tokenization"),
-            *(version(package) for package in ("miditok", "symusic", "tokenizers")),
+            *(version(package) for package in ("miditok", "symusic", "tokenizers", "numpy")),
         ]
     )
     if "num_notes" in pieces.column_names:

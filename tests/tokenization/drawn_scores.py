@@ -23,7 +23,7 @@ def draw_score(rng):
         return time if rng.random() < 0.3 else time // step * step
 
     score = Score(tpq)
-    for _ in range(rng.choice((0, 1, 1, 2, 3, 5))):
+    for _ in range(rng.choice((0, 1, 2, 3, 4, 5))):
         program = rng.choice(PROGRAMS)
         score.tracks.append(Track("", max(program, 0), program < 0, notes=_notes(rng, tpq, tick)))
     if rng.random() < 0.1:  # a rest beyond the longest shift
@@ -40,7 +40,7 @@ def draw_score(rng):
 
 def _notes(rng, tpq, tick):
     notes = []
-    for _ in range(rng.choice((0, 1, 2, 8, 16))):
+    for _ in range(rng.choice((0, 1, 2, 4, 8, 16))):
         time, length = tick(), _length(rng, tpq)
         pitches = [rng.choice((0, 20, 21, 60, 60, 61, 108, 109, 127, rng.randrange(128)))]
         if rng.random() < 0.5:
@@ -57,7 +57,9 @@ def _notes(rng, tpq, tick):
 
 
 def _length(rng, tpq):
-    return rng.choice((0, 1, tpq // 4, tpq // 2, tpq, 2 * tpq, rng.randrange(9 * tpq), rng.choice((30, 300, 600)) * tpq))
+    return rng.choice(
+        (0, 1, tpq // 4, tpq // 2, tpq, 2 * tpq, rng.randrange(9 * tpq), rng.choice((30, 300, 600)) * tpq)
+    )
 
 
 def _meters(rng, tpq, tick):

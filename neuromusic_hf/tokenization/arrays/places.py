@@ -9,9 +9,9 @@ from ...music.score_arrays import ScoreArrays
 BITS_OF_PITCH, BITS_OF_ONSET = 7, 31
 
 
-def place_of(notes: ScoreArrays, onset: np.ndarray) -> np.ndarray:
+def place_of(notes: ScoreArrays) -> np.ndarray:
     """Track, onset and pitch of each note in one number: of shape `(notes,)`."""
-    return ((notes.track << BITS_OF_ONSET) + onset << BITS_OF_PITCH) + notes.pitch
+    return ((notes.track << BITS_OF_ONSET) + notes.onset << BITS_OF_PITCH) + notes.pitch
 
 
 def first_of_each(place: np.ndarray, second: np.ndarray, first: np.ndarray) -> np.ndarray:

@@ -8,10 +8,8 @@ import numpy as np
 from miditok import MusicTokenizer, Structured
 from miditok.constants import TIME_SIGNATURE
 from miditok.utils.utils import np_get_closest
-from symusic import TimeSignature
-from symusic.core import TimeSignatureTickList
 
-from ...borders.miditok import settle_meters, time_shifts
+from ...borders.miditok import time_shifts
 from ...music import nearest_steps
 from ...music.bars import meters_that_count
 from ...music.score_arrays import DRUMS, ScoreArrays
@@ -49,43 +47,34 @@ class Quantiser:
         """Returns the quantised score; `None` if only miditok can tell what becomes of this one."""
         if not score.is_in_order:
             return None
-        ticks_per_quarter, meters, settled = self._meters(score)
-        before, after = (
-            Stretches.of(each, ticks_per_quarter, self.config.max_num_pos_per_beat) for each in (meters, settled)
-        )
+        ticks_per_quarter, meters = self._meters(score)
+        stretches = Stretches.of(meters, ticks_per_quarter, self.config.max_num_pos_per_beat)
         notes, is_merged = self._of_voices(score)
         notes = self._in_ticks(notes, ticks_per_quarter)
-        if notes is None or not after.lie_on_steps:
-            return None
-        notes = self._in_vocabulary(notes)
-        if self.config.remove_duplicated_notes:
-            place = place_of(notes, before.to_steps(notes.onset))
-            notes = notes.taken(first_of_each(place, notes.velocity, -notes.duration))
-        else:
-            notes = notes.taken(in_order_of_merging(notes, is_merged))
-        notes = self._rounded(notes, after)
         if notes is None:
             return None
-        if self.config.remove_duplicated_notes and not after.round_as(before):
-            notes = notes.taken(first_of_each(place_of(notes, notes.onset), notes.velocity, notes.duration))
+        notes, keeps_all = self._in_vocabulary(notes), not self.config.remove_duplicated_notes
+        if keeps_all:
+            notes = notes.taken(in_order_of_merging(notes, is_merged))
+        notes = replace(notes, onset=stretches.to_steps(notes.onset))
+        if not keeps_all:
+            notes = notes.taken(first_of_each(place_of(notes), notes.velocity, -notes.duration))
+        notes = self._rounded(notes, stretches)
+        if notes is None:
+            return None
         tempos = score.tempos_in(ticks_per_quarter)
-        tempos = self._tempos(tempos, after) if self._tempos else tempos
-        return replace(notes.without_silent_tracks(), meters=settled, tempos=tempos)
+        tempos = tempos if self._tempos is None else self._tempos(tempos, stretches)
+        return replace(notes.without_silent_tracks(), meters=meters, tempos=tempos)
 
-    def _meters(self, score: ScoreArrays) -> tuple[int, np.ndarray, np.ndarray]:
-        """Ticks of a quarter note, and the meters in them: as they are written, and as miditok settles them."""
+    def _meters(self, score: ScoreArrays) -> tuple[int, np.ndarray]:
+        """Ticks of a quarter note, and the meters in them; all begin at bar lines, where miditok leaves them."""
         positions = self.config.max_num_pos_per_beat
         if not self.config.use_time_signatures:
-            return positions, NO_METERS, NO_METERS
+            return positions, NO_METERS
         written = written_meters(self.tokenizer, meters_that_count(score.meters), score.ticks_per_quarter)
         ticks_per_quarter = positions * max(meter.denominator for _, meter in written) // 4
         rows = [(round(onset * ticks_per_quarter), meter.numerator, meter.denominator) for onset, meter in written]
-        settled = rows
-        if len(rows) > 1:
-            events = TimeSignatureTickList([TimeSignature(*row) for row in rows])
-            settle_meters(self.tokenizer, events, ticks_per_quarter)
-            settled = [(event.time, event.numerator, event.denominator) for event in events]
-        return ticks_per_quarter, np.array(rows, np.int64).T, np.array(settled, np.int64).T
+        return ticks_per_quarter, np.array(rows, np.int64).T
 
     def _of_voices(self, score: ScoreArrays) -> tuple[ScoreArrays, np.ndarray]:
         """Tracks of one program as one, and which are of several; of a tokenizer of solo pieces all but drums."""
@@ -130,10 +119,10 @@ class Quantiser:
         return self.config.drums_pitch_range if is_drum_token else self.config.pitch_range
 
     def _rounded(self, notes: ScoreArrays, stretches: Stretches) -> ScoreArrays | None:
-        """Onsets, durations and velocities as there are tokens for; `None` if a note would not last a tick."""
-        onset, duration = stretches.to_steps(notes.onset), notes.duration.copy()
+        """Durations and velocities as there are tokens for; `None` if a note would not last a tick."""
+        duration = notes.duration.copy()
         is_told = np.isin(notes.programs, list(self.config.use_note_duration_programs))[notes.track]
-        for beat, here in stretches.by_beat(onset):
+        for beat, here in stretches.by_beat(notes.onset):
             lengths = self.vocabulary.lengths(beat)
             if lengths is None:
                 return None
@@ -142,4 +131,4 @@ class Quantiser:
         if duration.min(initial=1) < 1:
             return None
         velocity = self._velocities[notes.velocity - VELOCITIES[0]]
-        return replace(notes, onset=onset, duration=duration, velocity=velocity)
+        return replace(notes, duration=duration, velocity=velocity)

@@ -44,11 +44,6 @@ class Stretches:
         """Whether beats are as long in all of them, and so are steps."""
         return bool((self.beat == self.beat[0]).all())
 
-    @property
-    def lie_on_steps(self) -> bool:
-        """Whether each ends on a step of its own, where their steps differ."""
-        return self.have_one_beat or not (np.diff(self.start) % self.step[:-1]).any()
-
     def at(self, ticks: np.ndarray) -> np.ndarray:
         """The index of the stretch of each tick."""
         return np.maximum(self.start.searchsorted(ticks, side="right") - 1, 0)
@@ -71,9 +66,3 @@ class Stretches:
         index = self.at(ticks)
         step, origin = self.step[index], origin[index]
         return (np.round((ticks - origin) / step) * step + origin).astype(np.int64)
-
-    def round_as(self, other: Stretches) -> bool:
-        """Whether both round ticks alike."""
-        if self.have_one_beat or other.have_one_beat:
-            return self.have_one_beat and other.have_one_beat
-        return np.array_equal(self.start, other.start) and np.array_equal(self.step, other.step)
