@@ -38,9 +38,11 @@ class PlacedNotes:
         key = voice[score.track] * NUM_KEYS + score.pitch
         place = (key << SHIFT) + score.onset * units_per_tick
         order = key.astype(np.uint16).argsort(kind="stable")  # which is quick, and enough where onsets are in order
-        if (np.diff(place[order]) < 0).any():
+        placed = place[order]
+        if (placed[1:] < placed[:-1]).any():
             order = place.argsort(kind="stable")
-        return cls(place[order], score.duration[order] * units_per_tick)
+            placed = place[order]
+        return cls(placed, score.duration[order] * units_per_tick)
 
     def __len__(self) -> int:
         return len(self.place)

@@ -81,7 +81,7 @@ class ChordBook:
         if not len(starts):
             return nothing
         first = notes.take(starts)
-        together = self._count_until(notes, starts, np.floor(first.onset + first.beat / self.resolution))
+        together = self._count_until(notes, starts, first.onset + first.beat // self.resolution)
         half = first.beat // 2
         clear = _ends_are_near(notes, starts, together, half)
         is_short = clear & (first.end - first.onset <= half)

@@ -29,7 +29,7 @@ class Encoder:
 
     def __init__(self, tokenizer: MusicTokenizer, vocabulary: Vocabulary):
         self.kind, self.config, self.vocabulary = type(tokenizer), tokenizer.config, vocabulary
-        self._chords = None
+        self._positions, self._chords = self.config.max_num_pos_per_beat, None
         if self.config.use_chords:
             self._chords = ChordBook(self.config, vocabulary.ids, chord_resolution(tokenizer))
 
@@ -38,7 +38,7 @@ class Encoder:
         if not (len(piece) and self._is_quantised(piece)):
             return None
         meters = piece.meters if self.config.use_time_signatures else NO_METERS
-        stretches = Stretches.of(meters, piece.ticks_per_quarter, self.config.max_num_pos_per_beat)
+        stretches = Stretches.of(meters, piece.ticks_per_quarter, self._positions)
         notes = self._notes(piece, stretches) if stretches.step.all() else None
         if notes is None:
             return None
@@ -58,7 +58,7 @@ class Encoder:
         start = piece.meters[0]
         if self.config.use_time_signatures:
             return bool(len(start) and start[0] == 0 and (np.diff(start) >= 0).all())
-        return piece.ticks_per_quarter == self.config.max_num_pos_per_beat
+        return piece.ticks_per_quarter == self._positions
 
     def _notes(self, piece: ScoreArrays, stretches: Stretches) -> Rows | None:
         rows = Rows.empty(piece.onset)
@@ -67,13 +67,14 @@ class Encoder:
         rows.ids[:, SECOND] = self.vocabulary.pitch[(piece.programs == DRUMS).astype(int)[piece.track], piece.pitch]
         if self.config.use_velocities:
             rows.ids[:, THIRD] = self.vocabulary.velocity[piece.velocity]
-        is_told = np.isin(piece.programs, list(self.config.use_note_duration_programs))[piece.track]
         for beat, here in stretches.by_beat(piece.onset):
             lengths = self.vocabulary.lengths(beat)
             if lengths is None:
                 return None
-            here = here[is_told[here]]
             rows.ids[here, FOURTH] = lengths.duration.take(piece.duration[here], mode="clip")
+        untold = ~np.isin(piece.programs, list(self.config.use_note_duration_programs))
+        if untold.any():
+            rows.ids[untold[piece.track], FOURTH] = NOTHING
         return rows
 
     def _in_order(self, piece: ScoreArrays, stretches: Stretches, notes: Rows) -> tuple[Rows, np.ndarray]:

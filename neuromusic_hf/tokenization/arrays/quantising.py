@@ -38,6 +38,7 @@ class Quantiser:
 
     def __init__(self, tokenizer: MusicTokenizer, vocabulary: Vocabulary):
         self.tokenizer, self.config, self.vocabulary = tokenizer, tokenizer.config, vocabulary
+        self._positions = self.config.max_num_pos_per_beat
         self._tempos = TempoRounder(tokenizer) if tokenizer.config.use_tempos else None
         self._velocities = VELOCITIES
         if self.config.use_velocities:
@@ -48,7 +49,7 @@ class Quantiser:
         if not score.is_in_order:
             return None
         ticks_per_quarter, meters = self._meters(score)
-        stretches = Stretches.of(meters, ticks_per_quarter, self.config.max_num_pos_per_beat)
+        stretches = Stretches.of(meters, ticks_per_quarter, self._positions)
         notes, is_merged = self._of_voices(score)
         notes = self._in_ticks(notes, ticks_per_quarter)
         if notes is None:
@@ -68,11 +69,10 @@ class Quantiser:
 
     def _meters(self, score: ScoreArrays) -> tuple[int, np.ndarray]:
         """Ticks of a quarter note, and the meters in them; all begin at bar lines, where miditok leaves them."""
-        positions = self.config.max_num_pos_per_beat
         if not self.config.use_time_signatures:
-            return positions, NO_METERS
+            return self._positions, NO_METERS
         written = written_meters(self.tokenizer, meters_that_count(score.meters), score.ticks_per_quarter)
-        ticks_per_quarter = positions * max(meter.denominator for _, meter in written) // 4
+        ticks_per_quarter = self._positions * max(meter.denominator for _, meter in written) // 4
         rows = [(round(onset * ticks_per_quarter), meter.numerator, meter.denominator) for onset, meter in written]
         return ticks_per_quarter, np.array(rows, np.int64).T
 
@@ -121,13 +121,14 @@ class Quantiser:
     def _rounded(self, notes: ScoreArrays, stretches: Stretches) -> ScoreArrays | None:
         """Durations and velocities as there are tokens for; `None` if a note would not last a tick."""
         duration = notes.duration.copy()
-        is_told = np.isin(notes.programs, list(self.config.use_note_duration_programs))[notes.track]
         for beat, here in stretches.by_beat(notes.onset):
             lengths = self.vocabulary.lengths(beat)
             if lengths is None:
                 return None
-            here = here[is_told[here]]
             duration[here] = lengths.closest[duration[here].clip(0, lengths.longest)]
+        untold = ~np.isin(notes.programs, list(self.config.use_note_duration_programs))
+        if untold.any():
+            duration = np.where(untold[notes.track], notes.duration, duration)
         if duration.min(initial=1) < 1:
             return None
         velocity = self._velocities[notes.velocity - VELOCITIES[0]]

@@ -46,12 +46,14 @@ class Stretches:
 
     def at(self, ticks: np.ndarray) -> np.ndarray:
         """The index of the stretch of each tick."""
-        return np.maximum(self.start.searchsorted(ticks, side="right") - 1, 0)
+        if len(self.start) == 1:
+            return np.zeros(len(ticks), np.int64)
+        return self.start.searchsorted(ticks, side="right") - 1
 
-    def by_beat(self, ticks: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    def by_beat(self, ticks: np.ndarray) -> Iterator[tuple[int, np.ndarray | slice]]:
         """Yields the lengths of beats, and the indices of those ticks at which they are so long."""
         if self.have_one_beat:
-            yield int(self.beat[0]), np.arange(len(ticks))
+            yield int(self.beat[0]), slice(None)
             return
         beats = self.beat[self.at(ticks)]
         for beat in np.unique(beats).tolist():
