@@ -16,7 +16,8 @@ ROOMS = (
 HELPERS = {
     "borders": (),
     "command_line": (),
-    "disk": ("lazy",),
+    "cores": (),
+    "disk": ("borders", "lazy"),
     "hub": ("disk", "lazy"),
     "import_watch": (),
     "imports": (),
@@ -24,6 +25,7 @@ HELPERS = {
     "lazy": (),
     "ranges": (),
     "rendering": ("music", "disk", "lazy", "ranges"),
+    "threads": ("cores",),
 }
 """What every room may import, and what these may import themselves."""
 

@@ -32,6 +32,7 @@ USED = {
     "torch": ("_dynamo",),
     "torch._dynamo.eval_frame._TorchDynamoContext": ("_torchdynamo_orig_callable",),
     "torch.Tensor": ("_version",),
+    "torch.distributed.distributed_c10d": ("_get_default_store",),
     "torch.nn.Module": (
         "_backward_hooks",
         "_backward_pre_hooks",
