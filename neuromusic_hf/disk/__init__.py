@@ -6,7 +6,7 @@ from .main_process import by_main_process
 from .output_folder import check_output_folder
 from .typed_json import from_json, left_out_if_none, read_json, to_json, write_json
 from .user_path import last_part, user_path
-from .whole import remove_folder, size_in_mib, staged_folder, sync, sync_tree, write_file, write_whole
+from .whole import remove_folder, size_in_mib, staged_folder, sync, sync_tree, whole_file, write_file, write_whole
 
 __all__ = [
     "LOCK_NAME",
@@ -25,6 +25,7 @@ __all__ = [
     "sync_tree",
     "to_json",
     "user_path",
+    "whole_file",
     "write_file",
     "write_json",
     "write_whole",
