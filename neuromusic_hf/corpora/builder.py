@@ -154,7 +154,12 @@ class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
         return "" if data_dir is None else source_fingerprint(data_dir)
 
     def list_pieces(self) -> list:
-        """Lists what there is to read, in a fixed order; any picklable items. It is cut into shares for `num_proc`."""
+        """
+        Lists what there is to read, in a fixed order; any picklable items. It is cut into shares for `num_proc`.
+
+        What is prepared on several machines is handed to them as JSON: items are texts, numbers or lists of these, or
+        [`piece_from_json`] makes them of it.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define list_pieces().")
 
     def read_pieces(self, pieces: list) -> Iterator[Piece]:

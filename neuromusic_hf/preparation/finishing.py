@@ -129,15 +129,16 @@ def push_prepared(
 
 def _report(name: str, work: Workplace, unread: int) -> QuarantineReport:
     """As [`load_corpus`] makes it, of the rows of all tasks of which there is something to tell."""
-    told = [pq.ParquetFile(work.rows(task)).read(columns=TOLD) for task in range(work.tasks)]
-    noted = [pc.or_(each["refused_reason"].is_valid(), pc.greater(_mends(each), 0)) for each in told]
-    table = pa.concat_tables([each.filter(mask) for each, mask in zip(told, noted, strict=True)])
+    table = pa.concat_tables([_noted(work.rows(task)) for task in range(work.tasks)])
     accepted = int((read_array(work.splits) >= 0).sum())
     return dataclasses.replace(report_of(name, table), accepted=accepted, unread=unread)
 
 
-def _mends(rows: pa.Table) -> pa.ChunkedArray:
-    return pc.fill_null(pc.list_value_length(rows["mended"]), 0)
+def _noted(file: Path) -> pa.Table:
+    with pq.ParquetFile(file) as rows:
+        told = rows.read(columns=TOLD)
+    mends = pc.fill_null(pc.list_value_length(told["mended"]), 0)
+    return told.filter(pc.or_(told["refused_reason"].is_valid(), pc.greater(mends, 0)))
 
 
 def _place(work: Workplace, kind: str) -> Path:
