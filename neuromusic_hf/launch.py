@@ -1,7 +1,6 @@
 """What a launcher asks for, by its variables and its command line; refused where it is not what happens."""
 
 import argparse
-import logging
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -21,29 +20,6 @@ ENGINES = {
     "Megatron-LM": "ACCELERATE_USE_MEGATRON_LM",
 }
 """What divides a model among processes, and the variable by which `accelerate launch` hands it on."""
-
-
-def show_log(is_main_process: bool = True):
-    """
-    Shows what this package logs, a line each, and none for each request to the Hub.
-
-    Args:
-        is_main_process (`bool`, *optional*, defaults to `True`): other processes show errors alone.
-    """
-    logging.basicConfig(level=logging.INFO if is_main_process else logging.ERROR, format="%(message)s")
-    for library in ("httpx", "httpx2"):
-        logging.getLogger(library).setLevel(logging.WARNING)
-
-
-def given_options(args: argparse.Namespace, prefix: str) -> list[str]:
-    """
-    Names the options on the command line that begin alike.
-
-    Args:
-        args (`argparse.Namespace`): of the command line, in which those that are not given are `None`.
-        prefix (`str`): as in the names of attributes.
-    """
-    return [f"--{name}" for name, value in vars(args).items() if name.startswith(prefix) and value is not None]
 
 
 def launched_for_cpu() -> bool:

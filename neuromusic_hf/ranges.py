@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 LARGEST_INTEGER = 2**31 - 1
+SEED_BITS = 64
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,10 @@ def check_ranges(values: Mapping[str, Any] | object, ranges: Mapping[str, Range]
         if value is not None and not (isinstance(value, Real) and value in numbers):
             said = f"{value:g}" if isinstance(value, float) else value
             raise ValueError(f"{name}={said} must be {numbers}.")
+
+
+def check_seed(seed: int):
+    """Raises `ValueError` where the seed of random numbers is no whole number from 0 to 2 ** 64 - 1."""
+    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed < 2**SEED_BITS:
+        raise ValueError(f"seed={seed!r} must be a whole number from 0 to 2 ** {SEED_BITS} - 1.")

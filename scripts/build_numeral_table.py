@@ -5,13 +5,16 @@
 Words of an embedding are words of this table: train the embedding anew after a change.
 """
 
-from neuromusic_hf.metrics.numeral_table import build_table
-from neuromusic_hf.metrics.numerals import TABLE_PATH
+import argparse
+
+from neuromusic_hf import metrics
 
 
 def main():
-    build_table(TABLE_PATH)
-    print(f"Written: {TABLE_PATH}")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
+    metrics.numeral_table.build_table(metrics.numerals.TABLE_PATH)
+    print(f"Written: {metrics.numerals.TABLE_PATH}")
 
 
 if __name__ == "__main__":

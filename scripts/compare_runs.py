@@ -6,8 +6,7 @@ python scripts/compare_runs.py runs/maestro-gpt2/report runs/maestro-llama/repor
 import argparse
 import os
 
-from neuromusic_hf.disk import lock_folder
-from neuromusic_hf.reports import compare_runs
+from neuromusic_hf import disk, reports
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -19,8 +18,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    with lock_folder(args.output):
-        table = compare_runs(args.runs, args.output)
+    with disk.lock_folder(args.output):
+        table = reports.compare_runs(args.runs, args.output)
     print(table.read_text(encoding="utf-8"))
 
 

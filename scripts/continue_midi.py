@@ -11,25 +11,8 @@ Stopped at any moment and started again with the same arguments, it goes on wher
 import argparse
 import os
 
-from transformers.utils import logging as transformers_logging
-
-from neuromusic_hf import MidiContinuationPipeline
-from neuromusic_hf.bundles import find_bundle
-from neuromusic_hf.corpora import SPLIT_NAMES, SPLIT_VERSIONS, CorpusSplits
-from neuromusic_hf.disk import lock_folder
-from neuromusic_hf.launch import join_processes, show_log
-from neuromusic_hf.models.adapters import check_base
-from neuromusic_hf.models.sampling import sampling_arguments
-from neuromusic_hf.ranges import check_ranges
-from neuromusic_hf.runs import (
-    PIECE_RANGES,
-    ContinuationSettings,
-    OutputSettings,
-    RunFolder,
-    RunWriter,
-    choose_pieces,
-    find_pieces,
-)
+import neuromusic_hf
+from neuromusic_hf import bundles, command_line, corpora, disk, models, ranges, runs
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -61,9 +44,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--save_pictures", action=argparse.BooleanOptionalAction, default=True, help="draw piano rolls"
     )
-    parser.add_argument("--split", default="test", choices=SPLIT_NAMES, help="which split of a corpus")
+    parser.add_argument("--split", default="test", choices=corpora.SPLIT_NAMES, help="which split of a corpus")
     parser.add_argument(
-        "--split_version", choices=SPLIT_VERSIONS, help="how a corpus is split; as the model was trained if not given"
+        "--split_version",
+        choices=corpora.SPLIT_VERSIONS,
+        help="how a corpus is split; as the model was trained if not given",
     )
     parser.add_argument(
         "--split_shares",
@@ -83,31 +68,31 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    check_ranges(args, PIECE_RANGES)
-    settings = ContinuationSettings(
+    ranges.check_ranges(args, runs.PIECE_RANGES)
+    settings = runs.ContinuationSettings(
         prompt_length=args.prompt_length,
         continue_length=args.continue_length,
         batch_size=args.batch_size,
         seed=args.seed,
         constrained=args.constrained,
-        generation=sampling_arguments(args.temperature, args.top_k, args.top_p),
+        generation=models.sampling_arguments(args.temperature, args.top_k, args.top_p),
     )
-    output = OutputSettings(pictures=args.save_pictures, audio=args.save_audio, soundfont=args.soundfont)
+    output = runs.OutputSettings(pictures=args.save_pictures, audio=args.save_audio, soundfont=args.soundfont)
     output.check()
-    splits = CorpusSplits.asked(args.split_version, args.split_shares)
-    state = join_processes()
-    show_log(state.is_main_process)
-    transformers_logging.set_verbosity_error()
+    splits = corpora.CorpusSplits.asked(args.split_version, args.split_shares)
+    state = neuromusic_hf.launch.join_processes()
+    command_line.show_log(state.is_main_process)
+    command_line.hush_transformers()
 
-    with lock_folder(args.output):
-        args.model = find_bundle(args.model)
-        check_base(args.model, args.revision)
-        continuer = MidiContinuationPipeline.from_pretrained(
+    with disk.lock_folder(args.output):
+        args.model = bundles.find_bundle(args.model)
+        models.check_base(args.model, args.revision)
+        continuer = neuromusic_hf.MidiContinuationPipeline.from_pretrained(
             args.model, revision=args.revision, device=state.device, trust_remote_code=args.trust_remote_code
         )
         settings.check(continuer.model)
         with state.main_process_first():
-            pieces = find_pieces(
+            pieces = runs.find_pieces(
                 args.prompts,
                 split=args.split,
                 clean_test=args.clean_test,
@@ -118,9 +103,9 @@ def main():
                 model=args.model,
                 model_revision=args.revision,
             )
-            pieces = choose_pieces(pieces, args.max_items, args.seed)
+            pieces = runs.choose_pieces(pieces, args.max_items, args.seed)
 
-        run = RunWriter(continuer, pieces, RunFolder(args.output), settings, output)
+        run = runs.RunWriter(continuer, pieces, runs.RunFolder(args.output), settings, output)
         if state.is_main_process:
             run.begin(
                 sources=args.prompts,

@@ -11,9 +11,7 @@ The folder loads as the corpus does: load_corpus("prepared/my_midi"). docs/scali
 import argparse
 import logging
 
-from neuromusic_hf.corpora import SPLIT_VERSIONS
-from neuromusic_hf.launch import show_log
-from neuromusic_hf.preparation import EXECUTORS, prepare_corpus, push_prepared, read_options
+from neuromusic_hf import command_line, corpora, preparation
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -22,12 +20,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", required=True, help="folder to write to, which all machines see under this path")
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
     parser.add_argument("--tasks", type=int, default=16, help="parts of the work; the result does not depend on them")
-    parser.add_argument("--executor", choices=EXECUTORS, default="local", help="what runs the tasks")
+    parser.add_argument("--executor", choices=preparation.EXECUTORS, default="local", help="what runs the tasks")
     parser.add_argument("--workers", type=int, help="tasks at a time; here, if not given, one a core")
     parser.add_argument("--options", nargs="*", default=[], metavar="NAME=VALUE", help="of datatrove's executor")
     parser.add_argument("--joining", nargs="*", default=[], metavar="NAME=VALUE", help="others where one task runs")
     parser.add_argument("--split_shares", type=float, nargs=3, help="shares of train, validation and test")
-    parser.add_argument("--split_version", choices=SPLIT_VERSIONS, help="how it is split; the newest if not given")
+    parser.add_argument(
+        "--split_version", choices=corpora.SPLIT_VERSIONS, help="how it is split; the newest if not given"
+    )
     parser.add_argument("--max_pieces", type=int, help="pieces to read, for a trial")
     parser.add_argument("--tokenization", help="write its tokens, too: REMI, or a saved processor")
     parser.add_argument("--push_to", help="dataset on the Hub to push it to in the end, owner/name")
@@ -37,22 +37,22 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    show_log()
-    done = prepare_corpus(
+    command_line.show_log()
+    done = preparation.prepare_corpus(
         args.corpus,
         args.output,
         args.data_dir,
         tasks=args.tasks,
         executor=args.executor,
-        executor_options=read_options(args.options, workers=args.workers),
-        joining_options=read_options(args.joining),
+        executor_options=preparation.read_options(args.options, workers=args.workers),
+        joining_options=preparation.read_options(args.joining),
         split_shares=args.split_shares,
         split_version=args.split_version,
         max_pieces=args.max_pieces,
         tokenization=args.tokenization,
     )
     if done and args.push_to is not None:
-        pushed = push_prepared(args.output, args.push_to, private=args.private)
+        pushed = preparation.push_prepared(args.output, args.push_to, private=args.private)
         logging.info("The corpus is at %s.", pushed.repo_url)
 
 

@@ -9,8 +9,7 @@ A push that broke off is gone on with by the same command. Log in with `hf auth 
 import argparse
 import logging
 
-from neuromusic_hf.launch import show_log
-from neuromusic_hf.reports import push_run
+from neuromusic_hf import command_line, reports
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -31,8 +30,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    show_log()
-    commit = push_run(
+    command_line.show_log()
+    commit = reports.push_run(
         args.bundle,
         args.repository,
         args.report,

@@ -8,8 +8,7 @@ python scripts/push_continuations.py runs/quickstart/continuations user/quicksta
 import argparse
 import logging
 
-from neuromusic_hf.launch import show_log
-from neuromusic_hf.reports import push_continuations
+from neuromusic_hf import command_line, reports
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -26,8 +25,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    show_log()
-    commit = push_continuations(
+    command_line.show_log()
+    commit = reports.push_continuations(
         args.continuations,
         args.repository,
         args.report,

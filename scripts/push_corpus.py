@@ -11,10 +11,8 @@ import argparse
 import logging
 import os
 
-from neuromusic_hf import MidiProcessor, load_corpus
-from neuromusic_hf.corpora import SPLIT_VERSIONS
-from neuromusic_hf.launch import show_log
-from neuromusic_hf.tokenization import tokenize_corpus
+import neuromusic_hf
+from neuromusic_hf import command_line, corpora, tokenization
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -30,7 +28,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--private", action="store_true", default=None, help="make a new dataset a private one")
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
     parser.add_argument("--split_shares", type=float, nargs=3, help="shares of train, validation and test")
-    parser.add_argument("--split_version", choices=SPLIT_VERSIONS, help="how it is split; the newest if not given")
+    parser.add_argument(
+        "--split_version", choices=corpora.SPLIT_VERSIONS, help="how it is split; the newest if not given"
+    )
     parser.add_argument("--tokenization", help="tell in the card what this tokenizer changes, such as REMI")
     parser.add_argument("--num_proc", type=int, default=os.cpu_count(), help="processes that read the corpus")
     return parser.parse_args()
@@ -38,8 +38,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    show_log()
-    corpus = load_corpus(
+    command_line.show_log()
+    corpus = neuromusic_hf.load_corpus(
         args.corpus,
         args.data_dir,
         split_shares=args.split_shares,
@@ -49,8 +49,8 @@ def main():
     )
     tally = None
     if args.tokenization is not None:
-        processor = MidiProcessor.from_tokenization(args.tokenization)
-        tally = tokenize_corpus(corpus, processor, num_proc=args.num_proc).tally
+        processor = neuromusic_hf.MidiProcessor.from_tokenization(args.tokenization)
+        tally = tokenization.tokenize_corpus(corpus, processor, num_proc=args.num_proc).tally
     pushed = corpus.push_to_hub(
         args.repository,
         args.config_name,

@@ -11,13 +11,8 @@ import argparse
 import logging
 import os
 
-from neuromusic_hf import load_corpus
-from neuromusic_hf.corpora import SPLIT_NAMES, SPLIT_VERSIONS
-from neuromusic_hf.disk import lock_folder
-from neuromusic_hf.launch import given_options, show_log
-from neuromusic_hf.ranges import check_ranges
-from neuromusic_hf.reports import report_leaks, write_leaks
-from neuromusic_hf.reports.leak_page import LEAK_RANGES
+import neuromusic_hf
+from neuromusic_hf import command_line, corpora, disk, ranges, reports
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -31,7 +26,7 @@ def parse_arguments() -> argparse.Namespace:
     add_corpus_arguments(parser.add_argument_group("the corpus"), "")
     add_corpus_arguments(parser.add_argument_group("the other corpus"), "against_")
     args = parser.parse_args()
-    if args.against is None and (given := given_options(args, "against_")):
+    if args.against is None and (given := command_line.given_options(args, "against_")):
         parser.error(f"Name another corpus with --against, or leave out {', '.join(given)}.")
     return args
 
@@ -39,19 +34,21 @@ def parse_arguments() -> argparse.Namespace:
 def add_corpus_arguments(group, prefix: str):
     group.add_argument(f"--{prefix}data_dir", help="where it lies, if it is here already")
     group.add_argument(f"--{prefix}revision", help="branch, tag or commit of it on the Hub; main if not given")
-    group.add_argument(f"--{prefix}split", action="append", choices=SPLIT_NAMES, help="look at this split alone")
     group.add_argument(
-        f"--{prefix}split_version", choices=SPLIT_VERSIONS, help="how it is split; the newest way if not given"
+        f"--{prefix}split", action="append", choices=corpora.SPLIT_NAMES, help="look at this split alone"
+    )
+    group.add_argument(
+        f"--{prefix}split_version", choices=corpora.SPLIT_VERSIONS, help="how it is split; the newest way if not given"
     )
     group.add_argument(f"--{prefix}split_shares", type=float, nargs=3, help="shares of train, validation and test")
 
 
 def main():
     args = parse_arguments()
-    check_ranges(args, LEAK_RANGES)
-    show_log()
-    with lock_folder(args.output):
-        corpus = load_corpus(
+    ranges.check_ranges(args, reports.LEAK_RANGES)
+    command_line.show_log()
+    with disk.lock_folder(args.output):
+        corpus = neuromusic_hf.load_corpus(
             args.corpus,
             args.data_dir,
             split_shares=args.split_shares,
@@ -61,7 +58,7 @@ def main():
         )
         against = None
         if args.against is not None:
-            against = load_corpus(
+            against = neuromusic_hf.load_corpus(
                 args.against,
                 args.against_data_dir,
                 split_shares=args.against_split_shares,
@@ -69,10 +66,12 @@ def main():
                 revision=args.against_revision,
                 num_proc=args.num_proc,
             )
-        report = report_leaks(
+        report = reports.report_leaks(
             corpus, against, splits=args.split, against_splits=args.against_split, num_proc=args.num_proc
         )
-        page = write_leaks(report, args.output, corpus, against, max_pairs=args.max_pairs, audio=args.save_audio)
+        page = reports.write_leaks(
+            report, args.output, corpus, against, max_pairs=args.max_pairs, audio=args.save_audio
+        )
     logging.info("Open %s in a browser.", page)
 
 

@@ -10,11 +10,7 @@ import argparse
 import logging
 import os
 
-from neuromusic_hf.corpora import SPLIT_VERSIONS
-from neuromusic_hf.disk import lock_folder
-from neuromusic_hf.launch import show_log
-from neuromusic_hf.reports import ScoringOptions, score_run, write_report
-from neuromusic_hf.runs import read_run
+from neuromusic_hf import command_line, corpora, disk, reports, runs
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -26,7 +22,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data_dir", help="where that corpus lies, if it is here already")
     parser.add_argument(
         "--split_version",
-        choices=SPLIT_VERSIONS,
+        choices=corpora.SPLIT_VERSIONS,
         help="how that corpus is split; as the model was trained with if not given",
     )
     parser.add_argument(
@@ -60,8 +56,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    show_log()
-    options = ScoringOptions(
+    command_line.show_log()
+    options = reports.ScoringOptions(
         comparisons=args.comparison,
         harmony_embedding=args.harmony_embedding,
         harmony_revision=args.harmony_revision,
@@ -74,10 +70,10 @@ def main():
         num_proc=args.num_proc,
         trust_remote_code=args.trust_remote_code,
     )
-    with lock_folder(args.output):
-        run = read_run(args.manifest)
-        scores = score_run(run, options)
-        page = write_report(run, scores, args.output)
+    with disk.lock_folder(args.output):
+        run = runs.read_run(args.manifest)
+        scores = reports.score_run(run, options)
+        page = reports.write_report(run, scores, args.output)
     logging.info("Open %s in a browser.", page)
 
 

@@ -8,21 +8,20 @@ import argparse
 import logging
 import os
 
-from neuromusic_hf import load_corpus
-from neuromusic_hf.corpora import SPLIT_NAMES, SPLIT_VERSIONS
-from neuromusic_hf.disk import lock_folder, to_json
-from neuromusic_hf.launch import show_log
-from neuromusic_hf.metrics.embedding_training import EmbeddingSettings, reduce_corpus, train_harmony_embedding
+import neuromusic_hf
+from neuromusic_hf import command_line, corpora, disk, metrics
 
 
 def parse_arguments() -> argparse.Namespace:
-    defaults = EmbeddingSettings()
+    defaults = metrics.EmbeddingSettings()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", help="name, folder or archive of a corpus, or several joined with +")
     parser.add_argument("--revision", help="branch, tag or commit of a corpus on the Hub; main if not given")
     parser.add_argument("--output", type=os.path.expanduser, required=True, help="folder to write to")
-    parser.add_argument("--split", default="train", choices=SPLIT_NAMES, help="which split of the corpus")
-    parser.add_argument("--split_version", choices=SPLIT_VERSIONS, help="how it is split; the newest if not given")
+    parser.add_argument("--split", default="train", choices=corpora.SPLIT_NAMES, help="which split of the corpus")
+    parser.add_argument(
+        "--split_version", choices=corpora.SPLIT_VERSIONS, help="how it is split; the newest if not given"
+    )
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
     parser.add_argument(
         "--num_proc", type=int, default=os.cpu_count(), help="processes that read the corpus and reduce the pieces"
@@ -45,13 +44,13 @@ def parse_arguments() -> argparse.Namespace:
 
 def main():
     args = parse_arguments()
-    show_log()
+    command_line.show_log()
     logging.getLogger("gensim").setLevel(logging.WARNING)
-    settings = EmbeddingSettings(
+    settings = metrics.EmbeddingSettings(
         args.vector_size, args.window, args.min_count, args.sample, epochs=args.epochs, seed=args.seed
     )
-    with lock_folder(args.output):
-        corpus = load_corpus(
+    with disk.lock_folder(args.output):
+        corpus = neuromusic_hf.load_corpus(
             args.corpus,
             args.data_dir,
             split_version=args.split_version,
@@ -59,9 +58,9 @@ def main():
             revision=args.revision,
         )
         pieces = corpus[args.split]
-        reductions, dropped = reduce_corpus(pieces, args.num_proc)
-        source = {"corpora": to_json(corpus.provenance), "split": args.split, "dropped": dropped}
-        embedding = train_harmony_embedding(reductions, settings, source)
+        reductions, dropped = metrics.reduce_corpus(pieces, args.num_proc)
+        source = {"corpora": disk.to_json(corpus.provenance), "split": args.split, "dropped": dropped}
+        embedding = metrics.train_harmony_embedding(reductions, settings, source)
         embedding.save_pretrained(args.output)
         if args.push_to_hub:
             embedding.push_to_hub(

@@ -7,6 +7,7 @@ Scripts in processes of their own that need not import anything: they are forked
 import atexit
 import multiprocessing
 import os
+import pkgutil
 import runpy
 import subprocess
 import sys
@@ -21,8 +22,13 @@ import datasets
 import huggingface_hub
 import torch
 
+import neuromusic_hf
+
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["neuromusic_hf.monitoring", "neuromusic_hf.rendering", "transformers.pipelines"])
+RARELY_USED = {"neuromusic_hf.metrics.embedding_training", "neuromusic_hf.metrics.numeral_table"}
+"""Modules that are slow to import."""
+MODULES = {module.name for module in pkgutil.walk_packages(neuromusic_hf.__path__, "neuromusic_hf.")}
+CONTEXT.set_forkserver_preload(sorted(MODULES - RARELY_USED))
 ENVIRONMENT = dict(os.environ)
 """Before a test changes it."""
 

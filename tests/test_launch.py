@@ -11,7 +11,8 @@ import pytest
 import torch
 from huggingface_hub import HfApi
 
-from neuromusic_hf.launch import join_processes, show_log
+from neuromusic_hf.command_line import show_log
+from neuromusic_hf.launch import join_processes
 from neuromusic_hf.training import RunArguments, parse_recipe, resolved_recipe
 
 REPOSITORY = Path(__file__).parents[1]

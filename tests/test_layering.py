@@ -15,12 +15,15 @@ ROOMS = (
 )  # fmt: skip
 HELPERS = {
     "borders": (),
-    "disk": (),
-    "hub": ("disk",),
+    "command_line": (),
+    "disk": ("lazy",),
+    "hub": ("disk", "lazy"),
+    "import_watch": (),
     "imports": (),
     "launch": (),
+    "lazy": (),
     "ranges": (),
-    "rendering": ("music", "disk", "ranges"),
+    "rendering": ("music", "disk", "lazy", "ranges"),
 }
 """What every room may import, and what these may import themselves."""
 

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1]
 @functools.cache
 def code_of_rooms(*rooms: str) -> tuple[str, ...]:
     """The code of rooms of this package, as it is on disk."""
-    files = (path for room in rooms for path in sorted((PACKAGE / room).glob("*.py")))
+    files = (path for room in rooms for path in sorted((PACKAGE / room).rglob("*.py")))
     return tuple(path.read_text(encoding="utf-8") for path in files)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib.metadata
+import logging
 import os
 import re
 import sys
@@ -18,7 +19,10 @@ from symusic.core import ScoreTick
 
 from ..music import RefusedFile, midi_bytes
 from .builder import MidiCorpusBuilder, Piece
+from .musicxml import BeyondReader, Work, read_work
 from .sources import UNREADABLE_MEMBER
+
+logger = logging.getLogger(__name__)
 
 FOLK_COLLECTIONS = {
     "airdsAirs": "Aird's Airs",
@@ -82,24 +86,16 @@ class BachCorpus(EmbeddedCorpus):
 
     def read_pieces(self, pieces: list[str]) -> Iterator[Piece]:
         """Converts them to MIDI, one after the other."""
+        folder = self._folder() / "bach"
         for name in pieces:
-            yield self._convert(f"bach/{name}")
-
-    def _convert(self, name: str) -> Piece:
-        from music21 import converter
-        from music21.exceptions21 import Music21Exception
-        from music21.midi.translate import music21ObjectToMidiFile
-
-        metadata = {"composer": "Johann Sebastian Bach", "collection": "music21 Bach"}
-        try:
-            # forceSource and storePickle keep music21 away from its cache of pickles.
-            score = converter.parse(self._folder() / name, forceSource=True, storePickle=False)
-            data = music21ObjectToMidiFile(score).writestr()
-        except (Music21Exception, *UNREADABLE_MUSIC) as error:
-            refused = RefusedFile("unreadable", f"{type(error).__name__}: {error}")
-            return Piece(name, refused=refused, metadata=metadata)
-        metadata["title"] = _title(score.metadata) or Path(name).stem
-        return Piece(name, data, metadata=metadata)
+            metadata = {"composer": "Johann Sebastian Bach", "collection": "music21 Bach"}
+            try:
+                work = _read_work(folder / name)
+            except RefusedFile as refused:
+                yield Piece(f"bach/{name}", refused=refused, metadata=metadata)
+            else:
+                metadata["title"] = _title(work) or Path(name).stem
+                yield Piece(f"bach/{name}", work.midi, metadata=metadata)
 
 
 class FolkCorpus(EmbeddedCorpus):
@@ -131,9 +127,38 @@ class FolkCorpus(EmbeddedCorpus):
             yield _read_tune(file, tunes[number])
 
 
-def _title(metadata) -> str | None:
-    titles = [] if metadata is None else [metadata.title, metadata.movementName]
-    return next((title for title in titles if title and not title.endswith((".mxl", ".xml"))), None)
+def _read_work(path: Path) -> Work:
+    """
+    Reads a work as music21 does: by rules of its reader that are known here, or else by itself, which takes a while.
+
+    Raises:
+        [`RefusedFile`]: neither can read it.
+    """
+    try:
+        return read_work(path)
+    except BeyondReader as unknown:
+        logger.warning("music21 itself reads %s, as it has %s.", path, unknown)
+    return _ask_music21(path)
+
+
+def _ask_music21(path: Path) -> Work:
+    from music21 import converter
+    from music21.exceptions21 import Music21Exception
+    from music21.midi.translate import music21ObjectToMidiFile
+
+    try:
+        # forceSource and storePickle keep music21 away from its cache of pickles.
+        score = converter.parse(path, forceSource=True, storePickle=False)
+        data = music21ObjectToMidiFile(score).writestr()
+    except (Music21Exception, *UNREADABLE_MUSIC) as error:
+        raise RefusedFile("unreadable", f"{type(error).__name__}: {error}") from error
+    titles = () if score.metadata is None else (score.metadata.title, score.metadata.movementName)
+    return Work(data, tuple(title for title in titles if title))
+
+
+def _title(work: Work) -> str | None:
+    """A title that is not the name of a file."""
+    return next((title for title in work.titles if not title.endswith((".mxl", ".xml"))), None)
 
 
 def _tunes(path: Path) -> list[str]:

@@ -6,10 +6,10 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from miditok.constants import MIDI_INSTRUMENTS
 from symusic.core import ScoreTick
 
 from ..music import Mend, NoteArrays, RefusedFile, SanityLimits, TempoMap, nearest_steps, read_midi
+from ..music.instruments import PROGRAM_NAMES
 from ..music.limits import exceeds
 
 HASHED_STEPS_PER_QUARTER = 24
@@ -140,9 +140,5 @@ def _check_durations(ticks: np.ndarray, quarters: np.ndarray, seconds: np.ndarra
 
 
 def _instruments(score: ScoreTick) -> list[str]:
-    names = {
-        "Drums" if track.is_drum else MIDI_INSTRUMENTS[track.program]["name"]
-        for track in score.tracks
-        if len(track.notes)
-    }
+    names = {"Drums" if track.is_drum else PROGRAM_NAMES[track.program] for track in score.tracks if len(track.notes)}
     return sorted(names)

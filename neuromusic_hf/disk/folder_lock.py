@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from .main_process import by_main_process
 from .output_folder import check_output_folder
-from .user_path import user_path
+from .user_paths import user_path
 
 logger = logging.getLogger(__name__)
 

@@ -1,20 +1,18 @@
 """Continuing music: the pipeline, what it takes and gives, and the fast decoding under it."""
 
-from .control import Control
-from .decoding import GeneratedRows, generate_rows
-from .pipeline import MidiContinuationPipeline
-from .prompts import Prompt, PromptMaker, PromptSettings
-from .results import save_continuation
-from .streaming import NoteStreamer
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Control",
-    "GeneratedRows",
-    "MidiContinuationPipeline",
-    "NoteStreamer",
-    "Prompt",
-    "PromptMaker",
-    "PromptSettings",
-    "generate_rows",
-    "save_continuation",
-]
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .control import Control as Control
+    from .decoding import GeneratedRows as GeneratedRows
+    from .decoding import generate_rows as generate_rows
+    from .pipeline import MidiContinuationPipeline as MidiContinuationPipeline
+    from .prompts import Prompt as Prompt
+    from .prompts import PromptMaker as PromptMaker
+    from .prompts import PromptSettings as PromptSettings
+    from .results import save_continuation as save_continuation
+    from .streaming import NoteStreamer as NoteStreamer
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from miditok.constants import MIDI_INSTRUMENTS
 from symusic import Note, Score, Tempo, Track
 from symusic.core import ScoreTick
 from transformers import LogitsProcessor
 
 from ..grammar import GrammarLogitsProcessor, TokenGrammar
 from ..music import FASTEST_TEMPO, SLOWEST_TEMPO, RefusedFile
+from ..music.instruments import PROGRAM_NAMES
 from ..tokenization import MidiProcessor
 from ..tokenization.token_limits import DRUMS
 from .clock import MusicClock
@@ -21,7 +21,7 @@ from .prompts import Prompt, programs_of
 logger = logging.getLogger(__name__)
 
 AS_IN_PROMPT = "prompt"
-PROGRAMS_BY_NAME = {entry["name"].lower(): program for program, entry in enumerate(MIDI_INSTRUMENTS)}
+PROGRAMS_BY_NAME = {name.lower(): program for program, name in enumerate(PROGRAM_NAMES)}
 PROGRAMS_BY_NAME["drums"] = DRUMS
 NOT_PITCHES = {"NoteOn", "NoteOnDrum", "PitchIntervalTime", "PitchIntervalChord"}
 """Types of tokens that say pitches in another way than Pitch does."""
@@ -90,11 +90,11 @@ class Control:
 def _program(instrument: int | str) -> int:
     if isinstance(instrument, str) and instrument.lower() in PROGRAMS_BY_NAME:
         return PROGRAMS_BY_NAME[instrument.lower()]
-    if isinstance(instrument, int) and DRUMS <= instrument < len(MIDI_INSTRUMENTS):
+    if isinstance(instrument, int) and DRUMS <= instrument < len(PROGRAM_NAMES):
         return instrument
     raise ValueError(
         f"No instrument {instrument!r}: give programs (0 to 127, -1 for drums) or General MIDI names such as "
-        f"{MIDI_INSTRUMENTS[0]['name']!r}, 'Violin' or 'Drums'."
+        f"{PROGRAM_NAMES[0]!r}, 'Violin' or 'Drums'."
     )
 
 

@@ -1,13 +1,11 @@
 """Random numbers of each row, which depend on its seed and leave those of the process alone."""
 
-import numbers
 from collections.abc import Callable, Sequence
 
 import torch
 from torch.overrides import TorchFunctionMode
 from transformers import LogitsProcessor
 
-SEED_BITS = 64
 FACTORIES = {torch.rand, torch.randn, torch.randint, torch.randperm, torch.normal}
 LIKE = {torch.rand_like: torch.rand, torch.randn_like: torch.randn}
 OF_TENSORS = {
@@ -15,13 +13,6 @@ OF_TENSORS = {
     torch.Tensor.exponential_, torch.Tensor.geometric_, torch.Tensor.log_normal_, torch.Tensor.multinomial,
     torch.Tensor.normal_, torch.Tensor.random_, torch.Tensor.uniform_,
 }  # fmt: skip
-
-
-def check_seed(seed: int):
-    """Raises `ValueError` where a seed is no whole number from 0 to 2 ** 64 - 1."""
-    whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed < 2**SEED_BITS:
-        raise ValueError(f"seed={seed!r} must be a whole number from 0 to 2 ** {SEED_BITS} - 1.")
 
 
 class RowNoise(LogitsProcessor):

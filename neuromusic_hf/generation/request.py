@@ -14,11 +14,11 @@ from transformers import GenerationConfig
 
 from ..music import RefusedFile
 from ..music.excerpts import excerpt, new_music
+from ..ranges import check_seed
 from ..tokenization import MidiProcessor
 from .control import Control
 from .limits import MusicFollower, MusicLimit, before_padding
 from .prompts import Prompt, PromptSettings
-from .randomness import check_seed
 
 DEFAULT_NEW_TOKENS = 512
 ROOM_STEP = 64

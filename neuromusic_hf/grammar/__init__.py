@@ -13,7 +13,12 @@ docs/grammar.md explains it with one learned token worked through. In layers, ea
 are legal next. `vocabulary_mask` restricts these; `logits` is what `generate()` calls.
 """
 
-from .logits import GrammarLogitsProcessor
-from .token_grammar import TokenGrammar
+from typing import TYPE_CHECKING
 
-__all__ = ["GrammarLogitsProcessor", "TokenGrammar"]
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .logits import GrammarLogitsProcessor as GrammarLogitsProcessor
+    from .token_grammar import TokenGrammar as TokenGrammar
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

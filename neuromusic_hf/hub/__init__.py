@@ -1,36 +1,34 @@
 """The Hugging Face Hub, as every room meets it: what is pushed, and what is pulled."""
 
-from .card import CARD_NAME, TAGS, Card, Section, read_card, split_card
-from .markdown import address, code_block, escape, link_to, table
-from .patterns import choose, files_in
-from .pull import NotOnHubError, PullError, check_revision, find_file, pulled_from, resolve_commit, telling_faults
-from .shipped_code import shipped_code
-from .upload import is_hub_id, make_repository, push_card, push_folder
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "CARD_NAME",
-    "Card",
-    "NotOnHubError",
-    "PullError",
-    "Section",
-    "TAGS",
-    "address",
-    "check_revision",
-    "choose",
-    "code_block",
-    "escape",
-    "files_in",
-    "find_file",
-    "is_hub_id",
-    "link_to",
-    "make_repository",
-    "pulled_from",
-    "push_card",
-    "push_folder",
-    "read_card",
-    "resolve_commit",
-    "shipped_code",
-    "split_card",
-    "table",
-    "telling_faults",
-]
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .card import CARD_NAME as CARD_NAME
+    from .card import TAGS as TAGS
+    from .card import Card as Card
+    from .card import Section as Section
+    from .card import read_card as read_card
+    from .card import split_card as split_card
+    from .markdown import address as address
+    from .markdown import code_block as code_block
+    from .markdown import escape as escape
+    from .markdown import link_to as link_to
+    from .markdown import table as table
+    from .patterns import choose as choose
+    from .patterns import files_in as files_in
+    from .pull import NotOnHubError as NotOnHubError
+    from .pull import PullError as PullError
+    from .pull import check_revision as check_revision
+    from .pull import find_file as find_file
+    from .pull import pulled_from as pulled_from
+    from .pull import resolve_commit as resolve_commit
+    from .pull import telling_faults as telling_faults
+    from .shipping import shipped_code as shipped_code
+    from .upload import is_hub_id as is_hub_id
+    from .upload import make_repository as make_repository
+    from .upload import push_card as push_card
+    from .upload import push_folder as push_folder
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -1,58 +1,48 @@
 """How good continuations are: features of music, comparisons, distances, scores, novelty."""
 
-from .comparison import Comparison
-from .comparisons import COMPARISONS, DURATION, HARMONY, PITCH, all_comparisons
-from .distances import ComparedPiece, PieceDistances, compare_piece, compare_pieces, gather_score, score_midi
-from .divergences import cosine_similarity, distribution_distance, kl_divergence, overlap_area
-from .embedding import HarmonyEmbedding, load_harmony_embedding
-from .features import (
-    DURATION_GRID,
-    duration_counts,
-    duration_distribution,
-    pitch_class_counts,
-    pitch_class_distribution,
-)
-from .harmony import find_key, harmonic_reduction
-from .load import load_metrics, metric_path
-from .novelty import NoveltyScore, longest_runs, note_intervals, score_novelty
-from .scores import DistanceScore, ScoreSettings, score_distances
-from .token_errors import TokenErrors, count_token_errors
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "COMPARISONS",
-    "DURATION",
-    "DURATION_GRID",
-    "HARMONY",
-    "PITCH",
-    "ComparedPiece",
-    "Comparison",
-    "DistanceScore",
-    "HarmonyEmbedding",
-    "NoveltyScore",
-    "PieceDistances",
-    "ScoreSettings",
-    "TokenErrors",
-    "all_comparisons",
-    "compare_piece",
-    "compare_pieces",
-    "cosine_similarity",
-    "count_token_errors",
-    "distribution_distance",
-    "duration_counts",
-    "duration_distribution",
-    "find_key",
-    "gather_score",
-    "harmonic_reduction",
-    "kl_divergence",
-    "load_harmony_embedding",
-    "load_metrics",
-    "longest_runs",
-    "metric_path",
-    "note_intervals",
-    "overlap_area",
-    "pitch_class_counts",
-    "pitch_class_distribution",
-    "score_distances",
-    "score_midi",
-    "score_novelty",
-]
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .comparison import Comparison as Comparison
+    from .comparisons import COMPARISONS as COMPARISONS
+    from .comparisons import DURATION as DURATION
+    from .comparisons import HARMONY as HARMONY
+    from .comparisons import PITCH as PITCH
+    from .comparisons import all_comparisons as all_comparisons
+    from .distances import ComparedPiece as ComparedPiece
+    from .distances import PieceDistances as PieceDistances
+    from .distances import compare_piece as compare_piece
+    from .distances import compare_pieces as compare_pieces
+    from .distances import gather_score as gather_score
+    from .distances import score_midi as score_midi
+    from .divergences import cosine_similarity as cosine_similarity
+    from .divergences import distribution_distance as distribution_distance
+    from .divergences import kl_divergence as kl_divergence
+    from .divergences import overlap_area as overlap_area
+    from .embedding import HarmonyEmbedding as HarmonyEmbedding
+    from .embedding import load_harmony_embedding as load_harmony_embedding
+    from .embedding_settings import EmbeddingSettings as EmbeddingSettings
+    from .embedding_training import reduce_corpus as reduce_corpus
+    from .embedding_training import train_harmony_embedding as train_harmony_embedding
+    from .features import DURATION_GRID as DURATION_GRID
+    from .features import duration_counts as duration_counts
+    from .features import duration_distribution as duration_distribution
+    from .features import pitch_class_counts as pitch_class_counts
+    from .features import pitch_class_distribution as pitch_class_distribution
+    from .harmony import find_key as find_key
+    from .harmony import harmonic_reduction as harmonic_reduction
+    from .load import load_metrics as load_metrics
+    from .load import metric_path as metric_path
+    from .novelty import NoveltyScore as NoveltyScore
+    from .novelty import longest_runs as longest_runs
+    from .novelty import note_intervals as note_intervals
+    from .novelty import score_novelty as score_novelty
+    from .scores import DistanceScore as DistanceScore
+    from .scores import ScoreSettings as ScoreSettings
+    from .scores import score_distances as score_distances
+    from .token_errors import TokenErrors as TokenErrors
+    from .token_errors import count_token_errors as count_token_errors
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 
 import numpy as np
@@ -13,48 +13,12 @@ from gensim.models import Word2Vec
 from ..borders.datasets import fingerprint_of
 from ..corpora.cache import cached_map
 from ..music import RefusedFile
-from ..ranges import PROCESSES, SEEDS, Range, check_ranges
+from ..ranges import PROCESSES, check_ranges
 from .embedding import UNKNOWN_WORD, HarmonyEmbedding
+from .embedding_settings import EmbeddingSettings
 from .harmony import harmonic_reduction
 
 REDUCTION_FEATURES = Features({"words": List(Value("string")), "reason": Value("string")})
-
-EMBEDDING_RANGES = {
-    "vector_size": Range(1, "numbers in a vector"),
-    "window": Range(1, "bars"),
-    "min_count": Range(1, "times"),
-    "sample": Range(0, "share of the words", most=1),
-    "epochs": Range(1, "passes over the pieces"),
-    "seed": SEEDS,
-}
-
-
-@dataclass(frozen=True)
-class EmbeddingSettings:
-    """
-    Arguments of `gensim.models.Word2Vec`. The rest is gensim's default.
-
-    Args:
-        vector_size (`int`, *optional*, defaults to 100): numbers in a vector.
-        window (`int`, *optional*, defaults to 4): bars before and after a bar that are its context.
-        min_count (`int`, *optional*, defaults to 2): words that come less often become the unknown word.
-        sample (`float`, *optional*, defaults to 1e-3): share above which a word is left out at random.
-        epochs (`int`, *optional*, defaults to 5): passes over the pieces.
-        seed (`int`, *optional*, defaults to 0): the same pieces and seed give the same vectors.
-
-    Raises:
-        `ValueError`: a value is out of range.
-    """
-
-    vector_size: int = 100
-    window: int = 4
-    min_count: int = 2
-    sample: float = 1e-3
-    epochs: int = 5
-    seed: int = 0
-
-    def __post_init__(self):
-        check_ranges(self, EMBEDDING_RANGES)
 
 
 def reduce_corpus(pieces: Dataset, num_proc: int | None = None) -> tuple[list[list[str]], dict[str, int]]:

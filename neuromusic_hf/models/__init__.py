@@ -1,12 +1,16 @@
 """Causal language models sized to a vocabulary of music."""
 
-from .factory import build_model, check_model
-from .music_transformer import MusicTransformerConfig, MusicTransformerForCausalLM, MusicTransformerModel
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "MusicTransformerConfig",
-    "MusicTransformerForCausalLM",
-    "MusicTransformerModel",
-    "build_model",
-    "check_model",
-]
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .adapters import check_base as check_base
+    from .factory import build_model as build_model
+    from .factory import check_model as check_model
+    from .music_transformer import MusicTransformerConfig as MusicTransformerConfig
+    from .music_transformer import MusicTransformerForCausalLM as MusicTransformerForCausalLM
+    from .music_transformer import MusicTransformerModel as MusicTransformerModel
+    from .sampling import sampling_arguments as sampling_arguments
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

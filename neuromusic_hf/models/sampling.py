@@ -1,13 +1,17 @@
 """How a bundle samples: its `generation_config` says it, and here stands what a new one says."""
 
+from __future__ import annotations
+
 import contextlib
 import copy
 import re
 from collections.abc import Iterator
-
-from transformers import GenerationConfig, PreTrainedModel
+from typing import TYPE_CHECKING
 
 from ..ranges import Range, check_ranges
+
+if TYPE_CHECKING:
+    from transformers import GenerationConfig, PreTrainedModel
 
 SAMPLING = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
 """From the model's own distribution over all tokens; to transformers, `top_k=0` is all of them."""

@@ -1,8 +1,15 @@
 """What a training run shows while it trains: continuations of fixed prompts, their scores, pictures and sound."""
 
-from .continuation_callback import ContinuationCallback
-from .media import Media
-from .trackers import log_media, register_tracker
-from .watching import check_watching, watch_continuations
+from typing import TYPE_CHECKING
 
-__all__ = ["ContinuationCallback", "Media", "check_watching", "log_media", "register_tracker", "watch_continuations"]
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .continuation_callback import ContinuationCallback as ContinuationCallback
+    from .media import Media as Media
+    from .trackers import log_media as log_media
+    from .trackers import register_tracker as register_tracker
+    from .watching import check_watching as check_watching
+    from .watching import watch_continuations as watch_continuations
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

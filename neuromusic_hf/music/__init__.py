@@ -1,49 +1,37 @@
 """The ground: MIDI files as music, and music as MIDI files."""
 
-from .bars import bar_starts, meters_of, onsets
-from .excerpts import excerpt, new_music
-from .formats import keep_scores
-from .grid import nearest_steps
-from .limits import AS_STORED, SanityLimits
-from .loading import load_score
-from .mends import Mend
-from .midi_feature import Midi
-from .note_arrays import NoteArrays, gather_notes
-from .reading import Reading, read_midi, tell_mends
-from .refusals import RefusedFile
-from .scores import AnyScore, check_score
-from .tempo import DEFAULT_TEMPO, TempoMap, seconds_at
-from .writable import FASTEST_TEMPO, SLOWEST_TEMPO, UnwritableScore
-from .writing import midi_bytes, write_midi
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AS_STORED",
-    "AnyScore",
-    "DEFAULT_TEMPO",
-    "FASTEST_TEMPO",
-    "Mend",
-    "Midi",
-    "NoteArrays",
-    "Reading",
-    "RefusedFile",
-    "SLOWEST_TEMPO",
-    "SanityLimits",
-    "TempoMap",
-    "UnwritableScore",
-    "bar_starts",
-    "check_score",
-    "excerpt",
-    "gather_notes",
-    "load_score",
-    "meters_of",
-    "midi_bytes",
-    "nearest_steps",
-    "new_music",
-    "onsets",
-    "read_midi",
-    "seconds_at",
-    "tell_mends",
-    "write_midi",
-]
+from ..lazy import lazy_names
 
-keep_scores()
+if TYPE_CHECKING:
+    from .bars import bar_starts as bar_starts
+    from .bars import meters_of as meters_of
+    from .bars import onsets as onsets
+    from .excerpts import excerpt as excerpt
+    from .excerpts import new_music as new_music
+    from .formats import keep_scores as keep_scores
+    from .grid import nearest_steps as nearest_steps
+    from .limits import AS_STORED as AS_STORED
+    from .limits import SanityLimits as SanityLimits
+    from .loading import load_score as load_score
+    from .mends import Mend as Mend
+    from .midi_feature import Midi as Midi
+    from .note_arrays import NoteArrays as NoteArrays
+    from .note_arrays import gather_notes as gather_notes
+    from .reading import Reading as Reading
+    from .reading import read_midi as read_midi
+    from .reading import tell_mends as tell_mends
+    from .refusals import RefusedFile as RefusedFile
+    from .scores import AnyScore as AnyScore
+    from .scores import check_score as check_score
+    from .tempo import DEFAULT_TEMPO as DEFAULT_TEMPO
+    from .tempo import TempoMap as TempoMap
+    from .tempo import seconds_at as seconds_at
+    from .writable import FASTEST_TEMPO as FASTEST_TEMPO
+    from .writable import SLOWEST_TEMPO as SLOWEST_TEMPO
+    from .writable import UnwritableScore as UnwritableScore
+    from .writing import midi_bytes as midi_bytes
+    from .writing import write_midi as write_midi
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -16,6 +16,7 @@ from datasets.table import array_cast
 from datasets.utils.file_utils import xopen
 from symusic.core import ScoreTick
 
+from .formats import keep_scores
 from .limits import AS_STORED
 from .reading import read_unreported
 from .scores import AnyScore, check_score
@@ -221,3 +222,5 @@ def _read_path(path: str) -> bytes:
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)  # "register_feature is experimental", at every import
     register_feature(Midi, "Midi")
+
+keep_scores()

@@ -33,26 +33,26 @@ def channel_chunks(channels: list[Channel]) -> list[bytes]:
 
 def head_chunk(score: ScoreTick) -> bytes:
     """The track of meters, keys, tempos and markers."""
-    events = [(meter.time, _meta(METER, _meter(meter))) for meter in score.time_signatures]
-    events += [(key.time, _meta(KEY, bytes([key.key % 256, key.tonality]))) for key in score.key_signatures]
-    events += [(tempo.time, _meta(TEMPO, tempo.mspq.to_bytes(3, "big"))) for tempo in score.tempos]
+    events = [(meter.time, meta_message(METER, _meter(meter))) for meter in score.time_signatures]
+    events += [(key.time, meta_message(KEY, bytes([key.key % 256, key.tonality]))) for key in score.key_signatures]
+    events += [(tempo.time, meta_message(TEMPO, tempo.mspq.to_bytes(3, "big"))) for tempo in score.tempos]
     events += [(marker.time, _text(MARKER, marker.text)) for marker in score.markers]
-    return _chunk(sorted(events, key=lambda event: event[0]))
+    return track_chunk(sorted(events, key=lambda event: event[0]))
 
 
 def text_chunk(name: str, lyrics) -> bytes:
     """A track of a name and lyrics alone."""
     words = sorted(((lyric.time, _text(LYRIC, lyric.text)) for lyric in lyrics), key=lambda event: event[0])
-    return _chunk([(0, _text(NAME, name)), *words])
+    return track_chunk([(0, _text(NAME, name)), *words])
 
 
 def _channel_chunk(channel: Channel, ports: bool, repeat_program: bool) -> bytes:
     name = ", ".join(dict.fromkeys(part.name for _, part in channel.tenants if part.name))
-    head = [(0, _meta(PORT, bytes([channel.port])))] if ports else []
+    head = [(0, meta_message(PORT, bytes([channel.port])))] if ports else []
     head += [(0, _text(NAME, name))] if name else []
     # At one tick: the notes that end, what the next owner of the channel sets, the notes that begin.
     events = sorted([*_owners(channel), *_notes(channel, repeat_program)], key=lambda event: event[:3])
-    return _chunk([*head, *((tick, message) for tick, _, _, message in events)])
+    return track_chunk([*head, *((tick, message) for tick, _, _, message in events)])
 
 
 def _owners(channel: Channel) -> Iterator[Placed]:
@@ -92,18 +92,19 @@ def _message(channel: Channel, status: int, *data: int) -> bytes:
 
 
 def _text(kind: int, text: str) -> bytes:
-    return _meta(kind, text.encode("utf-8"))
+    return meta_message(kind, text.encode("utf-8"))
 
 
-def _meta(kind: int, data: bytes) -> bytes:
+def meta_message(kind: int, data: bytes) -> bytes:
+    """A message that is for readers of the file, not for instruments."""
     return bytes([0xFF, kind]) + number_bytes(len(data)) + data
 
 
-def _chunk(events: Iterable[tuple[int, bytes]]) -> bytes:
-    """An `MTrk` chunk of events in order of time."""
+def track_chunk(events: Iterable[tuple[int, bytes]], rest: int = 0) -> bytes:
+    """An `MTrk` chunk of events in order of time, with a rest of so many ticks behind the last."""
     content, now = bytearray(), 0
     for tick, message in events:
         content += number_bytes(tick - now) + message
         now = tick
-    content += number_bytes(0) + _meta(END, b"")
+    content += number_bytes(rest) + meta_message(END, b"")
     return b"MTrk" + len(content).to_bytes(4, "big") + content

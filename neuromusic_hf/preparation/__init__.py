@@ -1,19 +1,19 @@
 """Corpora of any size, prepared in tasks on any number of machines, by the executors of datatrove."""
 
-from .configuration import Preparation, begin_preparation
-from .executors import EXECUTORS, Stage, executors, prepare_corpus, read_options, stages
-from .finishing import push_prepared
-from .local import LocalExecutor
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "EXECUTORS",
-    "LocalExecutor",
-    "Preparation",
-    "Stage",
-    "begin_preparation",
-    "executors",
-    "prepare_corpus",
-    "push_prepared",
-    "read_options",
-    "stages",
-]
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .configuration import Preparation as Preparation
+    from .configuration import begin_preparation as begin_preparation
+    from .finishing import push_prepared as push_prepared
+    from .local import LocalExecutor as LocalExecutor
+    from .options import EXECUTORS as EXECUTORS
+    from .options import read_options as read_options
+    from .running import Stage as Stage
+    from .running import executors as executors
+    from .running import prepare_corpus as prepare_corpus
+    from .running import stages as stages
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datasets.fingerprint import Hasher
 
@@ -20,8 +20,10 @@ from ..disk import check_output_folder, user_path
 from ..hub import CARD_NAME
 from ..music import SanityLimits
 from ..ranges import Range, check_ranges
-from ..tokenization import MidiProcessor
 from .workplace import Workplace, write_json_whole
+
+if TYPE_CHECKING:
+    from ..tokenization import MidiProcessor
 
 MOST_SHARD_BYTES = 256 << 20
 ROOMS = ("borders", "preparation", "tokenization", "twins")
@@ -78,6 +80,8 @@ class Preparation:
         """What tokenises it, made anew in each task."""
         if self.tokenization is None:
             return None
+        from ..tokenization import MidiProcessor  # slow to import
+
         is_saved = os.path.exists(self.tokenization) or "/" in self.tokenization
         make = MidiProcessor.from_pretrained if is_saved else MidiProcessor.from_tokenization
         return make(self.tokenization)

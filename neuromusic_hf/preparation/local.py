@@ -57,7 +57,7 @@ class LocalExecutor(LocalPipelineExecutor):
             yield from (copy.deepcopy(alone).run_task(rank) for rank in ranks)
             return
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__package__])
+        context.set_forkserver_preload([f"{__package__}.running"])
         with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
             try:
                 for task in as_completed([pool.submit(alone.run_task, rank) for rank in ranks]):

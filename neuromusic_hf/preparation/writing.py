@@ -1,4 +1,4 @@
-"""The stages that write: the corpus in files of its splits, and its tokens."""
+"""The stage that writes the corpus, in files of its splits."""
 
 from __future__ import annotations
 
@@ -17,15 +17,12 @@ from ..corpora.builder import HELPER_FEATURES
 from ..corpora.corpus import name_files
 from ..corpora.splits import SPLIT_NAMES
 from ..disk import whole_file
-from ..tokenization import TOKEN_FEATURES, Augmentation
-from ..tokenization.token_dataset import TokenizePieces
 from .configuration import Preparation
 from .engine import PipelineStep
 from .reading import COMPRESSION, GROUP_ROWS, row_features
 from .workplace import Workplace, read_array
 
 DATA, TOKENS = "data", "tokens"
-TOKENIZED_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -75,36 +72,7 @@ class WriteCorpus(PipelineStep):
         for shard in shards_of(work)[rank::world_size]:
             path = work.made / DATA / shard.file
             if not path.exists():
-                _write(path, schema, _groups(_chosen(work, shard, counts, splits, schema.names)))
-            self.stat_update(shard.split)
-
-
-class TokenizeCorpus(PipelineStep):
-    """
-    Writes the tokens of each file of the corpus, in a file of the same name. No piece is varied.
-
-    Args:
-        preparation ([`Preparation`]): which.
-    """
-
-    name, type = "tokenize corpus", "neuromusic"
-
-    def __init__(self, preparation: Preparation):
-        super().__init__()
-        self.preparation = preparation
-
-    def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
-        """Writes them, but for those that are there."""
-        work, tokenize = self.preparation.work, TokenizePieces(self.preparation.processor(), Augmentation())
-        schema = TOKEN_FEATURES.arrow_schema
-        for shard in shards_of(work)[rank::world_size]:
-            path = work.made / TOKENS / shard.file
-            if not path.exists():
-                rows = pq.ParquetFile(work.made / DATA / shard.file).iter_batches(
-                    TOKENIZED_ROWS, columns=["midi", "content_hash"]
-                )
-                tokens = (tokenize(batch.to_pydict()) for batch in rows)
-                _write(path, schema, _groups(pa.Table.from_pydict(each, schema) for each in tokens))
+                write_shard(path, schema, row_groups(_chosen(work, shard, counts, splits, schema.names)))
             self.stat_update(shard.split)
 
 
@@ -136,7 +104,7 @@ def _chosen(
                         yield rows.read_row_group(number, columns).filter(pa.array(part))
 
 
-def _groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+def row_groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """The same rows, so many in each table that a row group holds."""
     held: list[pa.Table] = []
     for table in tables:
@@ -149,7 +117,8 @@ def _groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(held)
 
 
-def _write(path: Path, schema: pa.Schema, groups: Iterator[pa.Table]) -> None:
+def write_shard(path: Path, schema: pa.Schema, groups: Iterator[pa.Table]) -> None:
+    """Writes a file of the corpus, or of its tokens, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as partial, pq.ParquetWriter(partial, schema, compression=COMPRESSION) as writer:
         for group in groups:

@@ -1,15 +1,16 @@
 """Pictures and sound of scores."""
 
-from .audio import RELEASE_SECONDS, read_audio, render_audio, save_audio
-from .passages import Passage, plot_passages
-from .piano_roll import plot_piano_roll
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "RELEASE_SECONDS",
-    "Passage",
-    "plot_passages",
-    "plot_piano_roll",
-    "read_audio",
-    "render_audio",
-    "save_audio",
-]
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .audio import RELEASE_SECONDS as RELEASE_SECONDS
+    from .audio import read_audio as read_audio
+    from .audio import render_audio as render_audio
+    from .audio import save_audio as save_audio
+    from .passages import Passage as Passage
+    from .passages import plot_passages as plot_passages
+    from .piano_roll import plot_piano_roll as plot_piano_roll
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -1,27 +1,22 @@
 """Reports on test runs: scores, a table, pictures, a page; and several runs side by side."""
 
-from .continuations import push_continuations
-from .leak_page import write_leaks
-from .leak_records import LeakReport
-from .leaks import report_leaks
-from .page import write_report
-from .publishing import add_report
-from .push_run import push_run
-from .run_model import RunModel
-from .run_scores import RunScores, ScoringOptions, score_run
-from .side_by_side import compare_runs
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "LeakReport",
-    "RunModel",
-    "RunScores",
-    "ScoringOptions",
-    "add_report",
-    "compare_runs",
-    "push_run",
-    "push_continuations",
-    "report_leaks",
-    "score_run",
-    "write_leaks",
-    "write_report",
-]
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .continuations import push_continuations as push_continuations
+    from .leak_page import write_leaks as write_leaks
+    from .leak_records import LeakReport as LeakReport
+    from .leaks import report_leaks as report_leaks
+    from .options import LEAK_RANGES as LEAK_RANGES
+    from .options import ScoringOptions as ScoringOptions
+    from .page import write_report as write_report
+    from .publishing import add_report as add_report
+    from .pushing import push_run as push_run
+    from .run_model import RunModel as RunModel
+    from .run_scores import RunScores as RunScores
+    from .run_scores import score_run as score_run
+    from .side_by_side import compare_runs as compare_runs
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

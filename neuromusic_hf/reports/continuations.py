@@ -22,7 +22,7 @@ from ..runs import FinishedRun, PieceRecord, read_run
 from ..runs.run_folder import MANIFEST_NAME
 from .page import DISTANCES_NAME, PAGE_NAME
 from .publishing import FinishedReport, read_report
-from .push_run import REPORT_NAME
+from .pushing import REPORT_NAME
 from .run_scores import SCORES_NAME, TABLE_STEM
 from .shareable import PublicNames
 from .showcase import choose_exhibits

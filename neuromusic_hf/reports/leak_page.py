@@ -8,9 +8,10 @@ from tqdm import tqdm
 
 from ..corpora import Corpus
 from ..disk import remove_folder, user_path, write_file, write_json, write_whole
-from ..ranges import Range, check_ranges
+from ..ranges import check_ranges
 from .leak_exhibits import LeakExhibit, choose_pairs, make_leak_exhibit
 from .leak_records import LeakReport
+from .options import LEAK_RANGES
 from .pictures import plot_leaks
 from .sentences import describe_families, describe_leak, describe_splits
 from .templates import png, render_page
@@ -20,7 +21,6 @@ LEAK_PAGE_NAME = "report.html"
 PAIRS_NAME = "pairs"
 TEMPLATE_NAME = "leaks.html"
 ROWS_SHOWN = 300
-LEAK_RANGES = {"max_pairs": Range(0, "pairs")}
 
 
 def write_leaks(

@@ -20,7 +20,8 @@ from ..corpora.sources import attempt, is_midi_name, list_source, read_file
 from ..generation.pieces import PROMPT_LIMITS
 from ..music import Midi, RefusedFile
 from ..music.midi_feature import NO_BYTES
-from ..ranges import PROCESSES, SEEDS, Range, check_ranges
+from ..ranges import check_ranges
+from .settings import PIECE_RANGES
 
 
 class PieceSource(ABC):
@@ -128,7 +129,6 @@ class RowPiece(PieceSource):
         return data
 
 
-PIECE_RANGES = {"max_items": Range(1, "pieces"), "num_proc": PROCESSES, "seed": SEEDS}
 """Of the arguments of [`find_pieces`] and [`choose_pieces`], to check before the one that reads."""
 
 

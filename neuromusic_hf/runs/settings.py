@@ -1,15 +1,18 @@
 """What a test run is asked to do, and what is recorded of it."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from __future__ import annotations
 
-from symusic.core import NoteTick, ScoreTick, TrackTick
-from transformers import PreTrainedModel
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from ..disk import hash_files, left_out_if_none, user_path
-from ..generation.randomness import check_seed
-from ..models.fit import longest_context
-from ..ranges import Range, check_ranges
+from ..ranges import PROCESSES, SEEDS, Range, check_ranges, check_seed
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+PIECE_RANGES = {"max_items": Range(1, "pieces"), "num_proc": PROCESSES, "seed": SEEDS}
+"""Of the choice of pieces."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class ContinuationSettings:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
         check_seed(self.seed)
 
-    def as_record(self, sampling: dict[str, Any] | None = None) -> "ContinuationRecord":
+    def as_record(self, sampling: dict[str, Any] | None = None) -> ContinuationRecord:
         """
         What is recorded of them.
 
@@ -54,6 +57,8 @@ class ContinuationSettings:
 
     def check(self, model: PreTrainedModel) -> None:
         """Raises `ValueError` where the model cannot read prompt and continuation."""
+        from ..models.fit import longest_context  # with PyTorch, which is slow to import
+
         longest = longest_context(model.config)
         wanted = self.prompt_length + self.continue_length
         if longest is not None and wanted > longest:
@@ -104,15 +109,17 @@ class OutputSettings:
 
     def check(self) -> None:
         """Raises `ImportError`, `FileNotFoundError` or `ValueError` where audio is wanted and cannot be rendered."""
-        from ..rendering import render_audio  # brings matplotlib, which is slow to import
-
         if self.audio != 0:
+            from symusic.core import NoteTick, ScoreTick, TrackTick
+
+            from ..rendering import render_audio
+
             one_note = ScoreTick(480)
             one_note.tracks.append(TrackTick())
             one_note.tracks[0].notes.append(NoteTick(0, 480, 60, 80))
             render_audio(one_note, soundfont=self.soundfont)
 
-    def as_record(self) -> "OutputRecord":
+    def as_record(self) -> OutputRecord:
         """What is recorded of them."""
         heard = [user_path(self.soundfont)] if self.soundfont is not None and self.audio != 0 else []
         return OutputRecord(**asdict(self), soundfont_sha256=hash_files(heard) if heard else None)

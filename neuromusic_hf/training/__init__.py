@@ -1,35 +1,29 @@
 """Training runs: arguments and recipes, metrics, and what a run saves."""
 
-from .arguments import DataArguments, ModelArguments, RunArguments
-from .instruments import record_trained_programs
-from .language_modeling import LanguageModelingMetrics, row_statistics, tokens_per_note
-from .preflight import check_run
-from .processor import prepare_processor
-from .recipes import parse_recipe, resolved_recipe
-from .resuming import begin_run, settle_split_version
-from .run import create_trainer, ended_run, evaluate_test_split, save_run, select_splits
-from .split_blocks import TrainingBlocks
-from .trainer import MusicTrainer
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "DataArguments",
-    "LanguageModelingMetrics",
-    "ModelArguments",
-    "MusicTrainer",
-    "RunArguments",
-    "TrainingBlocks",
-    "begin_run",
-    "check_run",
-    "create_trainer",
-    "ended_run",
-    "parse_recipe",
-    "prepare_processor",
-    "record_trained_programs",
-    "resolved_recipe",
-    "row_statistics",
-    "save_run",
-    "select_splits",
-    "settle_split_version",
-    "evaluate_test_split",
-    "tokens_per_note",
-]
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .arguments import DataArguments as DataArguments
+    from .arguments import ModelArguments as ModelArguments
+    from .arguments import RunArguments as RunArguments
+    from .instruments import record_trained_programs as record_trained_programs
+    from .language_modeling import LanguageModelingMetrics as LanguageModelingMetrics
+    from .language_modeling import row_statistics as row_statistics
+    from .language_modeling import tokens_per_note as tokens_per_note
+    from .preflight import check_run as check_run
+    from .processor import prepare_processor as prepare_processor
+    from .recipes import parse_recipe as parse_recipe
+    from .resolving import resolved_recipe as resolved_recipe
+    from .resuming import begin_run as begin_run
+    from .resuming import settle_split_version as settle_split_version
+    from .run import create_trainer as create_trainer
+    from .run import ended_run as ended_run
+    from .run import evaluate_test_split as evaluate_test_split
+    from .run import save_run as save_run
+    from .run import select_splits as select_splits
+    from .split_blocks import TrainingBlocks as TrainingBlocks
+    from .trainer import MusicTrainer as MusicTrainer
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.trainer_utils import IntervalStrategy
 
 from ..bundles import find_bundle
 from ..corpora.names import split_names
@@ -15,6 +16,7 @@ from ..hub import is_hub_id
 from ..launch import asked_precision, check_engine, check_processes, launched_for_cpu
 from ..models.sampling import SAMPLING_RANGES
 from ..tokenization import Augmentation
+from ..tokenization.vocabulary_training import VOCABULARY_MODELS
 from .best_model import settle_best_model, settle_scheduler_mode
 from .option_values import check_options, json_object
 from .trackers import check_trackers, default_project, default_run_name
@@ -58,7 +60,9 @@ class ModelArguments:
     tokenization_config: dict | str | None = field(
         default=None, metadata={"help": "JSON object: arguments of miditok.TokenizerConfig that replace the defaults"}
     )
-    vocabulary_model: str = field(default="BPE", metadata={"help": "BPE, Unigram or WordPiece, if vocab_size is set"})
+    vocabulary_model: str = field(
+        default="BPE", metadata={"help": "what is learned, if vocab_size is set", "choices": VOCABULARY_MODELS}
+    )
     vocab_size: int | None = field(
         default=None, metadata={"help": "ids to learn from the train split; the base tokens alone if not set"}
     )
@@ -107,7 +111,10 @@ class DataArguments:
     )
     split_version: str | None = field(
         default=None,
-        metadata={"help": f"how a corpus without official splits is split: {', '.join(SPLIT_VERSIONS)}; the newest"},
+        metadata={
+            "help": "how a corpus without official splits is split; the newest way if not set",
+            "choices": SPLIT_VERSIONS,
+        },
     )
     max_pieces: int | None = field(default=None, metadata={"help": "read only so many pieces, for trials"})
     context_length: int = field(default=1024, metadata={"help": "length of a block, in tokens"})
@@ -175,7 +182,10 @@ class RunArguments(TrainingArguments):
     fp16: bool | None = field(
         default=None, metadata={"help": "train in float16 autocast", "nargs": "?", "const": True}
     )
-    eval_strategy: str = field(default="steps", metadata={"help": "no, steps or epoch"})
+    eval_strategy: str = field(
+        default="steps",
+        metadata={"help": "when to evaluate", "choices": [strategy.value for strategy in IntervalStrategy]},
+    )
     report_to: list[str] = field(
         default_factory=lambda: ["none"], metadata={"help": "trackers: wandb, trackio, tensorboard, ..., all or none"}
     )
@@ -253,6 +263,9 @@ class RunArguments(TrainingArguments):
             self.fp16 = False
         if self.bf16 is None:
             self.bf16 = not self.fp16 and has_fast_bfloat16(self.use_cpu)
+
+
+GROUPS = (ModelArguments, DataArguments, RunArguments)
 
 
 def at_home(place: Any) -> Any:

@@ -1,18 +1,14 @@
 """What each option of a training run may hold."""
 
+import functools
 import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
-from transformers.trainer_utils import HubStrategy, IntervalStrategy, SaveStrategy, SchedulerType
-from transformers.training_args import OptimizerNames
-
-from ..borders.trainer import DICT_FIELDS
 from ..corpora.splits import SPLIT_VERSIONS
 from ..models.sampling import SAMPLING_RANGES
 from ..ranges import PROCESSES, SEEDS, Range, check_ranges
-from ..tokenization.vocabulary_training import VOCABULARY_MODELS
 
 STEPS = Range(1, "optimizer steps")
 STEPS_OR_SHARE = Range(1, "optimizer steps", share_of="the run")
@@ -75,21 +71,7 @@ RUN_RANGES = {
 
 RANGES = MODEL_RANGES | DATA_RANGES | RUN_RANGES
 
-CHOICES = {
-    "vocabulary_model": VOCABULARY_MODELS,
-    "split_version": SPLIT_VERSIONS,
-    "eval_strategy": tuple(IntervalStrategy),
-    "logging_strategy": tuple(IntervalStrategy),
-    "save_strategy": tuple(SaveStrategy),
-    "hub_strategy": tuple(HubStrategy),
-    "lr_scheduler_type": tuple(SchedulerType),
-    "optim": tuple(OptimizerNames),
-    "include_num_input_tokens_seen": ("all", "non_padding", "no", True, False),
-}
-
-PICKLING_STRATEGIES = (HubStrategy.CHECKPOINT, HubStrategy.ALL_CHECKPOINTS)
-
-OBJECTS = ("model_config", "tokenization_config", *DICT_FIELDS)
+PICKLING_STRATEGIES = ("checkpoint", "all_checkpoints")
 
 DEMANDED = {
     "batch_eval_metrics": (True, "the metrics sum batch by batch, in flat memory"),
@@ -115,20 +97,21 @@ def check_options(values: Mapping[str, Any]):
         `ValueError`: naming the first such option, its value, and what it takes.
     """
     check_ranges(values, RANGES)
-    for name, choices in CHOICES.items():
+    for name, choices in _choices().items():
         value = values.get(name)
         if value is not None and value not in choices:
             words = ", ".join(getattr(choice, "value", choice) for choice in choices if isinstance(choice, str))
             raise ValueError(f"{name}={value!r} is unknown: choose one of {words}.")
-    if values.get("hub_strategy") in PICKLING_STRATEGIES:
+    strategy = values.get("hub_strategy")
+    if strategy in PICKLING_STRATEGIES:
         raise ValueError(
-            f"hub_strategy={HubStrategy(values['hub_strategy']).value} would push the states of optimizer and random "
+            f"hub_strategy={getattr(strategy, 'value', strategy)} would push the states of optimizer and random "
             "numbers, which are pickles: take every_save, whose every commit is a bundle, or end."
         )
     for name, (demanded, reason) in DEMANDED.items():
         if values.get(name, demanded) not in (demanded, None):
             raise ValueError(f"{name}={values[name]} cannot be: {reason}.")
-    for name in OBJECTS:
+    for name in _objects():
         if isinstance(value := values.get(name), dict) or (isinstance(value, str) and value.startswith("{")):
             json_object(value, name)
     for key in json_object(values.get("model_config"), "model_config"):
@@ -137,6 +120,34 @@ def check_options(values: Mapping[str, Any]):
     for name, value in values.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{name}={value} must be a finite number.")
+
+
+@functools.cache
+def _choices() -> dict[str, tuple]:
+    """The words that options take. Most are transformers' own, with which PyTorch is imported."""
+    from transformers.trainer_utils import HubStrategy, IntervalStrategy, SaveStrategy, SchedulerType
+    from transformers.training_args import OptimizerNames
+
+    from ..tokenization.vocabulary_training import VOCABULARY_MODELS
+
+    return {
+        "vocabulary_model": VOCABULARY_MODELS,
+        "split_version": SPLIT_VERSIONS,
+        "eval_strategy": tuple(IntervalStrategy),
+        "logging_strategy": tuple(IntervalStrategy),
+        "save_strategy": tuple(SaveStrategy),
+        "hub_strategy": tuple(HubStrategy),
+        "lr_scheduler_type": tuple(SchedulerType),
+        "optim": tuple(OptimizerNames),
+        "include_num_input_tokens_seen": ("all", "non_padding", "no", True, False),
+    }
+
+
+def _objects() -> tuple[str, ...]:
+    """Options that hold a JSON object."""
+    from ..borders.trainer import DICT_FIELDS
+
+    return ("model_config", "tokenization_config", *DICT_FIELDS)
 
 
 def json_object(value: dict | str | None, name: str) -> dict:

@@ -1,29 +1,28 @@
-"""How recipes and a command line tell what a training run does, and the recipe that a run leaves behind."""
+"""
+How recipes and a command line tell what a training run does.
 
-import argparse
+Names, kinds and ranges of options are checked before PyTorch is imported, which takes seconds.
+"""
+
+from __future__ import annotations
+
 import contextlib
-import difflib
 import itertools
-import typing
 from dataclasses import dataclass, fields
-from enum import Enum
-from typing import Any
-
-from transformers import HfArgumentParser
+from typing import TYPE_CHECKING, Any
 
 from ..disk import user_path
-from .arguments import DataArguments, ModelArguments, RunArguments
-from .best_model import check_metric
-from .option_effects import check_effects, check_rivals, drop_rivals, void_options
-from .option_values import check_options
+from ..ranges import check_ranges
+from .option_effects import check_effects, check_rivals, drop_rivals
+from .option_parser import OptionParser
+from .option_values import RANGES, check_options
 from .recipe_file import read_recipe
 from .trust import refuse_acts, refuse_code, refuse_secrets
 
-GROUPS = (ModelArguments, DataArguments, RunArguments)
+if TYPE_CHECKING:
+    from .arguments import DataArguments, ModelArguments, RunArguments
+
 COMMAND_LINE = "the command line"
-LEFT_OUT_FIELDS = ("use_cpu", "resume_from_checkpoint", "greater_is_better", "trust_remote_code", "push_to_hub")
-"""Of a resolved recipe, as all that begins with `hub_`: facts of the machine or of a launch, one that follows from the
-metric, and what is said by whoever runs it."""
 
 
 @dataclass(frozen=True)
@@ -46,69 +45,6 @@ class Layer:
             yield
         except ValueError as error:
             raise (error if self.place == COMMAND_LINE else ValueError(f"{self.place}: {error}")) from error
-
-
-class OptionParser(HfArgumentParser):
-    """Options of a run, by the fields of its dataclasses. Tells which of them were given, and raises what is wrong."""
-
-    def __init__(self):
-        self.options: dict[str, argparse.Action] = {}
-        super().__init__(GROUPS, usage="train.py [RECIPE.yaml ...] [--key value ...]", allow_abbrev=False)
-        hints = {name: hint for group in GROUPS for name, hint in typing.get_type_hints(group).items()}
-        self.kinds = {name: _kinds(hints[name]) for name in self.options}
-
-    def add_argument(self, *args, **kwargs) -> argparse.Action:
-        """Called for each field, and for the switch that takes one back."""
-        action = super().add_argument(*args, **kwargs)
-        if action.dest != "help":
-            self.options[action.dest] = action
-        return action
-
-    def error(self, message: str):
-        """Called by argparse."""
-        raise ValueError(f"{message}.")
-
-    def given(self, arguments: list[str]) -> dict[str, Any]:
-        """The options that the arguments give, with their types."""
-        nothing = object()
-        values = argparse.Namespace(**dict.fromkeys(self.options, nothing))
-        values, unknown = self.parse_known_args(arguments, values)
-        if unknown:
-            raise ValueError(f"Unknown option {unknown[0]}{self.suggestion(unknown[0].lstrip('-'))}")
-        return {name: value for name, value in vars(values).items() if value is not nothing}
-
-    def suggestion(self, key: str) -> str:
-        """The end of a sentence about an unknown key."""
-        near = difflib.get_close_matches(key, self.options, n=1)
-        return f": did you mean {near[0]!r}?" if near else "."
-
-    def typed(self, key: str, value: Any) -> Any:
-        """A value of a recipe with the type of its option."""
-        kinds, many = self.kinds[key], self.options[key].nargs == "+"
-        if value is None or (isinstance(value, dict) and dict in kinds):
-            return value
-        if isinstance(value, list) and many:
-            _check_scalars(key, value)
-            return self.given([f"--{key}", *map(str, value)])[key]
-        if isinstance(value, bool) and (bool in kinds or self.options[key].const is True):
-            return value
-        _check_scalars(key, [value])
-        if isinstance(value, bool):
-            raise ValueError(f"{key} is not a switch, and YAML reads a bare yes, no, on and off as one: use quotes.")
-        return self.given([f"--{key}={value}"])[key]
-
-
-def _kinds(hint: Any) -> set[type]:
-    parts = typing.get_args(hint) or (hint,)
-    return {typing.get_origin(part) or part for part in parts}
-
-
-def _check_scalars(key: str, values: list):
-    for value in values:
-        if isinstance(value, dict | list):
-            raise ValueError(f"{key} is a single value, got {value!r}.")
-        if not isinstance(value, str | int | float):
-            raise ValueError(f"YAML reads {key}: {value} as a {type(value).__name__}: use quotes.")
 
 
 def parse_recipe(arguments: list[str]) -> tuple[ModelArguments, DataArguments, RunArguments]:
@@ -136,9 +72,12 @@ def parse_recipe(arguments: list[str]) -> tuple[ModelArguments, DataArguments, R
     for layer in layers:
         with layer.named():
             check_effects(layer.values, defaults | merged, defaults, strictly=layer.place == COMMAND_LINE)
-    check_metric(merged.get("metric_for_best_model"))
     if "hub_token" in layers[-1].values and merged.get("report_to", ["none"]) != ["none"]:
         raise ValueError("Trackers record command lines: give the token as the variable HF_TOKEN, not as hub_token.")
+    from .arguments import GROUPS
+    from .best_model import check_metric
+
+    check_metric(merged.get("metric_for_best_model"))
     return tuple(
         group(**{item.name: merged[item.name] for item in fields(group) if item.name in merged}) for group in GROUPS
     )
@@ -150,8 +89,11 @@ def _read_layers(arguments: list[str], parser: OptionParser) -> list[Layer]:
     layers.append(Layer(COMMAND_LINE, parser.given(arguments[len(paths) :])))
     for layer in layers:
         with layer.named():
-            check_options(layer.values)
+            check_ranges(layer.values, RANGES)
             check_rivals(layer.values)
+    for layer in layers:
+        with layer.named():
+            check_options(layer.values)
     return layers
 
 
@@ -177,37 +119,3 @@ def _refuse_strange_code(layers: list[Layer]):
         with layer.named():
             refuse_code({name: value for name, value in layer.values.items() if name not in said_later})
         said_later |= set(layer.values)
-
-
-def resolved_recipe(model_args: ModelArguments, data_args: DataArguments, args: RunArguments) -> dict:
-    """
-    A recipe that gives the same run, in another folder too.
-
-    It holds every value of model and data, and every one of the training that is not a default. Secrets and facts of
-    the machine are left out.
-    """
-    recipe = vars(model_args) | vars(data_args)
-    unchanged = vars(ModelArguments()) | vars(DataArguments())
-    void = void_options(recipe | vars(args))
-    recipe |= {name: unchanged[name] for name in void if name in unchanged}
-    defaults = RunArguments(output_dir=args.output_dir, report_to=args.report_to or ["none"])
-    always = ("output_dir", "seed", "bf16", "fp16", "report_to")
-    for item in fields(args):
-        value = getattr(args, item.name)
-        changed = item.init and item.name not in void and value != getattr(defaults, item.name)
-        if item.name in always or changed:
-            recipe[item.name] = _plain(value)
-    told = {key: value for key, value in recipe.items() if key not in LEFT_OUT_FIELDS and key[:4] != "hub_"}
-    return {key: value for key, value in told.items() if value not in (None, {}, []) and _is_plain(value)}
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "to_dict"):
-        return value.to_dict()
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value.value if isinstance(value, Enum) else value
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool | list | dict)

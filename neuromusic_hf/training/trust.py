@@ -3,9 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
-from ..corpora.names import split_names
 from ..imports import is_import_path
 
 PUBLISHED = "what leaves this machine is said by whoever runs a recipe"
@@ -95,6 +92,15 @@ def refuse_code(recipe: Mapping[str, Any]):
 
 def import_paths(option: str, value: Any) -> Iterable[str]:
     """The import paths in the value of an option of [`IMPORTED`]; names of files, folders and model types are none."""
-    names = value if isinstance(value, list) else split_names(value or "") if option == "corpus" else [value or ""]
-    known = CONFIG_MAPPING if option == "model" else ()
-    return [name for name in names if is_import_path(name) and name not in known]
+    names = value if isinstance(value, list) else [value or ""]
+    if option == "corpus":
+        from ..corpora.names import split_names  # with datasets, which is slow to import
+
+        names = split_names(value or "")
+    return [name for name in names if is_import_path(name) and not (option == "model" and _is_model_type(name))]
+
+
+def _is_model_type(name: str) -> bool:
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING  # slow to import
+
+    return name in CONFIG_MAPPING

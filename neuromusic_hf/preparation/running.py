@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,16 +17,15 @@ from .engine import PipelineExecutor, PipelineStep, RayPipelineExecutor, SlurmPi
 from .finishing import Finish, is_finished
 from .joining import AlignMelodies, DecideSplits, FindCandidates
 from .local import LocalExecutor
+from .options import EXECUTORS, check_options
 from .reading import InspectPieces, ListPieces, ReadPieces, WriteRows
-from .writing import TokenizeCorpus, WriteCorpus
+from .writing import WriteCorpus
 
 logger = logging.getLogger(__name__)
 
-EXECUTORS: dict[str, type[PipelineExecutor]] = {
-    "local": LocalExecutor,
-    "slurm": SlurmPipelineExecutor,
-    "ray": RayPipelineExecutor,
-}
+KINDS: dict[str, type[PipelineExecutor]] = dict(
+    zip(EXECUTORS, (LocalExecutor, SlurmPipelineExecutor, RayPipelineExecutor), strict=True)
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,8 @@ def stages(preparation: Preparation) -> list[Stage]:
     found.append(Stage("split", [DecideSplits(preparation)], 1))
     found.append(Stage("write", [WriteCorpus(preparation)], tasks))
     if preparation.tokenization is not None:
+        from .tokenizing import TokenizeCorpus  # slow to import
+
         found.append(Stage("tokenize", [TokenizeCorpus(preparation)], tasks))
     return [*found, Stage("finish", [Finish(preparation)], 1)]
 
@@ -86,7 +86,7 @@ def executors(
     >>> executors(preparation, workers=8)[-1].run()
     ```
     """
-    _check_options(kind, {**options, **(joining or {})})
+    check_options(kind, {**options, **(joining or {})})
     made: list[PipelineExecutor] = []
     for stage in stages(preparation):
         own = {**options, **(joining or {} if stage.tasks == 1 else {})}
@@ -146,7 +146,7 @@ def prepare_corpus(
     with lock_folder(output) as folder:
         preparation = begin_preparation(name_or_path, output, data_dir, **options)
         given = {"workers": os.cpu_count() if executor == "local" else -1, **(executor_options or {})}
-        made = executors(preparation, EXECUTORS[executor], joining=joining_options, **given)
+        made = executors(preparation, KINDS[executor], joining=joining_options, **given)
         made[-1].run()
         if executor == "slurm":
             logger.info("Slurm has the jobs. The corpus is whole when %s is there.", folder / "data")
@@ -155,49 +155,3 @@ def prepare_corpus(
             where = f"Tasks failed, see the logs in {unfinished[0]}" if unfinished else "Files of it are gone"
             raise RuntimeError(f"'{folder}' is not prepared to its end. {where}. Start it again.")
         return is_finished(folder)
-
-
-def read_options(given: Iterable[str], **known: Any) -> dict[str, Any]:
-    """
-    Reads options of an executor as they stand on a command line.
-
-    Args:
-        given (iterable of `str`): `"partition=cpu"`; what looks like a number is one.
-        known: others, which count if they are not `None`.
-
-    Raises:
-        `ValueError`: one has no `=`.
-    """
-    pairs = [option.partition("=") for option in given]
-    if wrong := [name for name, sign, _ in pairs if not (name and sign)]:
-        raise ValueError(f"Options of an executor are written name=value, got {wrong[0]!r}.")
-    return {name: _number(value) for name, _, value in pairs} | {
-        name: value for name, value in known.items() if value is not None
-    }
-
-
-def _number(value: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(value)
-        except ValueError:
-            continue
-    return value
-
-
-def _check_options(kind: type[PipelineExecutor], options: Mapping[str, Any]) -> None:
-    """
-    Refuses options that an executor does not have, or lacks.
-
-    Raises:
-        `ValueError`: naming them.
-    """
-    takes = {
-        name: each
-        for name, each in inspect.signature(kind).parameters.items()
-        if name not in ("pipeline", "tasks", "logging_dir", "depends")
-    }
-    needed = {name for name, each in takes.items() if each.default is each.empty}
-    if (unknown := sorted(options.keys() - takes)) or (missing := sorted(needed - options.keys())):
-        fault = f"has no option {', '.join(unknown)}" if unknown else f"needs {', '.join(missing)}"
-        raise ValueError(f"{kind.__name__} {fault}. Its options are {', '.join(takes)}.")

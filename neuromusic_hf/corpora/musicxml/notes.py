@@ -1,0 +1,122 @@
+"""Notes, chords and rests of a bar."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from xml.etree.ElementTree import Element
+
+from .notation import ANY_STAFF, Pitch, Sound
+from .reading import TICKS_A_QUARTER, BeyondReader, check_known, text_of, whole_number
+
+KNOWN = {
+    *("pitch", "rest", "duration", "chord", "grace", "tie", "voice", "staff", "lyric", "accidental", "notations"),
+    *("type", "dot", "stem", "beam"),
+}
+SILENT = {"default-x", "default-y", "print-object", "print-spacing"}
+NOTATIONS = {"fermata", "ornaments", "slur", "tied"}
+ORNAMENTS = {"inverted-mordent", "trill-mark"}
+"""Ornaments are played as the plain note."""
+STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+ACCIDENTALS = {"natural": 0, "sharp": 1, "flat": -1, "double-sharp": 2, "double-flat": -2}
+NAMES = {alter: name for name, alter in ACCIDENTALS.items()}
+TIES = {("start",): "start", ("stop",): "stop", ("start", "stop"): "continue"}
+
+
+def read_sound(element: Element, start: int, divisions: int) -> Sound:
+    """
+    Reads a note, which may be of a chord, or a rest.
+
+    Args:
+        element (`Element`): a `note`.
+        start (`int`): ticks from the beginning of its bar.
+        divisions (`int`): what its duration counts, to a quarter note.
+
+    Raises:
+        [`BeyondReader`]: it holds something else.
+    """
+    content = {child.tag: child for child in element}
+    if not (content.keys() <= KNOWN and element.attrib.keys() <= SILENT):
+        check_known(element, KNOWN, SILENT)
+    if ("pitch" in content) == ("rest" in content) or ("rest" in content and content.keys() & {"tie", "grace"}):
+        raise BeyondReader("a <note> that is neither a note nor a rest")
+    if "notations" in content:
+        _check_notations(element)
+    return Sound(
+        start,
+        0 if "grace" in content else read_length(element, divisions),
+        (_read_pitch(content["pitch"], element.findtext("accidental")),) if "pitch" in content else (),
+        _read_tie(element) if "tie" in content else None,
+        "\n".join(map(_read_lyric, element.iterfind("lyric"))) if "lyric" in content else "",
+        text_of(element, "voice", ""),
+        whole_number(element.findtext("staff"), "staff") if "staff" in content else ANY_STAFF,
+    )
+
+
+def read_length(element: Element, divisions: int) -> int:
+    """
+    Reads a duration, in ticks.
+
+    Raises:
+        [`BeyondReader`]: it is 0 or no whole number of ticks.
+    """
+    duration = whole_number(element.findtext("duration"), "duration")
+    ticks, rest = divmod(duration * TICKS_A_QUARTER, divisions)
+    if duration < 1 or rest:
+        raise BeyondReader(f"a duration of {duration} where a quarter note has {divisions}")
+    return ticks
+
+
+def chord_of(notes: list[Sound]) -> Sound:
+    """
+    Joins notes into a chord.
+
+    Raises:
+        [`BeyondReader`]: they are not of one length, voice and staff, or some are rests.
+    """
+    first = notes[0]
+    if len({(note.length, note.voice, note.staff) for note in notes}) > 1 or not all(note.pitches for note in notes):
+        raise BeyondReader("a <chord> of unlike notes")
+    pitches = tuple(pitch for note in notes for pitch in note.pitches)
+    tie = next((note.tie for note in notes if note.tie), None)
+    lyric = "\n".join(note.lyric for note in notes if note.lyric)
+    return Sound(first.start, first.length, pitches, tie, lyric, first.voice, first.staff)
+
+
+def _read_pitch(element: Element, accidental: str | None) -> Pitch:
+    return _pitch(element.findtext("step"), element.findtext("alter"), element.findtext("octave"), accidental)
+
+
+@lru_cache
+def _pitch(step: str | None, alter: str | None, octave: str | None, accidental: str | None) -> Pitch:
+    """An accidental that is written counts, and has to say the same as `alter`."""
+    if step not in STEPS or accidental not in (None, *ACCIDENTALS):
+        raise BeyondReader(f"step {step!r} with accidental {accidental!r}")
+    shift = None if alter is None else whole_number(alter, "alter")
+    if accidental is None and shift is not None:
+        accidental = NAMES.get(shift)
+    height = 0 if accidental is None else ACCIDENTALS[accidental]
+    midi = 12 * (whole_number(octave, "octave") + 1) + STEPS[step] + height
+    if shift not in (None, height) or not 0 <= midi < 128:
+        raise BeyondReader(f"step {step!r} of octave {octave} with alter {alter} and accidental {accidental!r}")
+    return Pitch(step, int(octave or 0), accidental, midi)
+
+
+def _read_tie(element: Element) -> str:
+    types = tuple(sorted(tie.get("type", "") for tie in element.iterfind("tie")))
+    if types not in TIES:
+        raise BeyondReader(f"ties {', '.join(types)} of one note")
+    return TIES[types]
+
+
+def _read_lyric(element: Element) -> str:
+    check_known(element, {"syllabic", "text"})
+    if len(element.findall("text")) > 1:
+        raise BeyondReader("a <lyric> of several texts")
+    return text_of(element, "text", "")
+
+
+def _check_notations(element: Element) -> None:
+    for notations in element.iterfind("notations"):
+        check_known(notations, NOTATIONS)
+        for ornaments in notations.iterfind("ornaments"):
+            check_known(ornaments, ORNAMENTS)

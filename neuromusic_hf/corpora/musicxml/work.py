@@ -1,0 +1,98 @@
+"""A compressed MusicXML file (`.mxl`), read as a work of music."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from xml.etree import ElementTree
+
+from ...music import RefusedFile
+from ..sources import UNREADABLE_MEMBER
+from .reading import BeyondReader
+from .sequencing import midi_of
+
+XML_ENDINGS = (".xml", ".musicxml", ".mxl")
+MOST_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Work:
+    """
+    A work of music.
+
+    Args:
+        midi (`bytes`): the MIDI file.
+        titles (`tuple[str, ...]`): as the file has them, that of the work before that of the movement.
+    """
+
+    midi: bytes
+    titles: tuple[str, ...]
+
+
+def read_work(path: Path) -> Work:
+    """
+    Reads a compressed MusicXML file.
+
+    Raises:
+        [`BeyondReader`]: it cannot be opened, or holds something that may not be read as by music21; the message says
+            what.
+        [`RefusedFile`]: `too_large` if it unpacks to more than 64 MiB, `unreadable` if it defines entities, which
+            may grow without bound.
+    """
+    try:
+        content = _score(path)
+    except RefusedFile:
+        raise
+    except UNREADABLE_MEMBER as error:
+        raise BeyondReader(f"{type(error).__name__}: {error}") from error
+    with _no_collection():
+        return _read(content)
+
+
+def _read(content: bytes) -> Work:
+    try:
+        root = ElementTree.fromstring(content)
+    except (SyntaxError, LookupError, ValueError) as error:  # of its XML, of its encoding
+        raise BeyondReader(f"{type(error).__name__}: {error}") from error
+    titles = [root.findtext("work/work-title"), root.findtext("movement-title")]
+    return Work(midi_of(root), tuple(title for title in titles if title))
+
+
+def _score(path: Path) -> bytes:
+    """The first member that may be a score."""
+    with zipfile.ZipFile(path) as archive:
+        members = [
+            member
+            for member in archive.infolist()
+            if "META-INF" not in member.filename and PurePosixPath(member.filename).suffix in XML_ENDINGS
+        ]
+        if not members:
+            raise BeyondReader("no score in the archive")
+        size = members[0].file_size
+        if size > MOST_BYTES:
+            raise RefusedFile("too_large", f"{size} bytes unpacked, limit {MOST_BYTES}")
+        content = archive.read(members[0])
+    if b"<!ENTITY" in content:
+        raise RefusedFile("unreadable", "its XML defines entities")
+    return content
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """
+    Keeps the garbage collector still for the time of the `with` block.
+
+    Trees of elements, which have no cycles, make it go over all that the process holds, which takes longer than to
+    read them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

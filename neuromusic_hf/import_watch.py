@@ -1,0 +1,88 @@
+"""What libraries must be told of this package, told once they are imported: they are not imported for that alone."""
+
+import importlib.abc
+import sys
+import threading
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+PACKAGE = __name__.partition(".")[0]
+
+
+def after_import(name: str, act: Callable[[], None]):
+    """
+    Calls a function once a module has been imported: at once, or as soon as somebody imports it.
+
+    What it imports itself is whole by then: it is called when no module of that library, nor of this package, is being
+    imported any more by the same thread. What it raises comes out of the import that it follows, and it is called
+    again after the next one.
+
+    Args:
+        name (`str`): of the module.
+        act (`Callable`): called without arguments.
+    """
+    if name in sys.modules:
+        act()
+        return
+    _FINDER.waiting[name] = act
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Asks the finders after it for modules of some libraries, and learns when the last of them has been imported."""
+
+    def __init__(self):
+        self.waiting: dict[str, Callable[[], None]] = {}
+        self._here = threading.local()
+
+    def find_spec(self, name, path=None, target=None) -> ModuleSpec | None:
+        libraries = {waiting.partition(".")[0] for waiting in list(self.waiting)}
+        if not libraries or name.partition(".")[0] not in {PACKAGE, *libraries}:
+            return None
+        others = [finder for finder in sys.meta_path if finder is not self]
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, self)
+        return spec
+
+    def load(self, loader: importlib.abc.Loader, module: ModuleType):
+        outer = getattr(self._here, "outer", None)
+        self._here.outer = outer or module
+        try:
+            loader.exec_module(module)
+        finally:
+            self._here.outer = outer
+        if outer is None:
+            self._act()
+
+    def _act(self):
+        for name in [name for name in self.waiting if name in sys.modules]:
+            act = self.waiting.pop(name, None)  # another thread may have taken it
+            try:
+                if act is not None:
+                    act()
+            except BaseException:
+                self.waiting[name] = act
+                raise
+
+
+class _Loader(importlib.abc.Loader):
+    """In place of the loader of a module until that is executed."""
+
+    def __init__(self, loader: importlib.abc.Loader, finder: _Finder):
+        self._loader, self._finder = loader, finder
+
+    def __getattr__(self, name: str):
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType):
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._finder.load(self._loader, module)
+
+
+_FINDER = _Finder()

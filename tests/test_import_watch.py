@@ -1,0 +1,139 @@
+"""What is to be done after an import is done after it, once, when all that was being imported is whole."""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import threading
+
+import pytest
+
+from neuromusic_hf import import_watch as module
+from neuromusic_hf.import_watch import after_import
+
+LIBRARY = {
+    "__init__": "from .outer import late",
+    "outer": "from . import inner\nlate = inner.early + 1",
+    "inner": "early = 1",
+    "broken": "from . import inner\n1 / 0",
+}
+OWN = {"__init__": "", "first": "import made_library.inner\nmine = 1", "second": "from .first import mine"}
+
+
+@pytest.fixture(autouse=True)
+def packages(tmp_path, monkeypatch):
+    """A library, and a package that plays this one."""
+    for package, files in {"made_library": LIBRARY, "made_package": OWN}.items():
+        (tmp_path / package).mkdir()
+        for name, text in files.items():
+            (tmp_path / package / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(module, "PACKAGE", "made_package")
+    monkeypatch.setattr(sys, "meta_path", sys.meta_path.copy())
+    monkeypatch.setattr(module, "_FINDER", module._Finder())
+    yield
+    for name in [name for name in sys.modules if name.startswith(("made_library", "made_package"))]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def acted():
+    """What was whole when `act` was called, a list for each time."""
+    return []
+
+
+@pytest.fixture
+def act(acted):
+    return lambda: acted.append([name for name in ("late", "inner") if hasattr(sys.modules["made_library"], name)])
+
+
+def test_it_is_done_at_once_where_the_import_is_past(act, acted):
+    importlib.import_module("made_library")
+    after_import("made_library.inner", act)
+    assert acted == [["late", "inner"]]
+
+
+def test_it_is_done_once_when_the_outermost_import_ends(act, acted):
+    after_import("made_library.inner", act)
+    assert acted == []
+    importlib.import_module("made_library")
+    assert acted == [["late", "inner"]]
+    importlib.reload(sys.modules["made_library.inner"])
+    importlib.reload(sys.modules["made_library"])
+    importlib.import_module("made_library.outer")
+    assert len(acted) == 1
+
+
+def test_it_is_not_done_for_other_modules_of_the_library(act, acted):
+    after_import("made_library.later", act)
+    importlib.import_module("made_library.outer")
+    assert acted == []
+
+
+def test_it_waits_for_the_modules_of_this_package(acted):
+    def act():
+        from made_package.second import mine
+
+        acted.append(mine)
+
+    after_import("made_library.inner", act)
+    importlib.import_module("made_package.first")
+    assert acted == [1]
+
+
+def test_an_import_that_fails_leaves_it_for_the_next(act, acted):
+    after_import("made_library.broken", act)
+    with pytest.raises(ZeroDivisionError):
+        importlib.import_module("made_library.broken")
+    assert acted == []
+    after_import("made_library.inner", act)
+    assert len(acted) == 1
+
+
+def test_what_it_raises_comes_out_of_the_import_and_it_is_tried_again(act, acted):
+    def fail():
+        act()
+        if len(acted) == 1:
+            raise OSError("not yet")
+
+    after_import("made_library", fail)
+    with pytest.raises(OSError, match="not yet"):
+        importlib.import_module("made_library")
+    importlib.import_module("made_library")
+    assert len(acted) == 2
+
+
+def test_modules_are_as_if_nobody_had_watched(act):
+    after_import("made_library.inner", act)
+    assert importlib.util.find_spec("made_library").loader.get_source("made_library") == LIBRARY["__init__"]
+    library = importlib.import_module("made_library")
+    plain = type(importlib.util.find_spec("music").loader)
+    assert type(library.__loader__) is type(library.__spec__.loader) is plain
+    assert inspect.getsource(library.inner).strip() == LIBRARY["inner"]
+
+
+def test_other_finders_are_asked(act, acted, monkeypatch):
+    asked = []
+
+    class Other:
+        def find_spec(self, name, path=None, target=None):
+            asked.append(name)
+
+    sys.meta_path.insert(0, Other())
+    after_import("made_library.inner", act)
+    sys.meta_path.insert(0, Other())
+    importlib.import_module("made_library")
+    assert len(acted) == 1 and set(asked) == {"made_library", "made_library.outer", "made_library.inner"}
+
+
+def test_two_threads_do_it_once(act, acted):
+    after_import("made_library.inner", act)
+    threads = [
+        threading.Thread(target=importlib.import_module, args=[name])
+        for name in ("made_library", "made_library.outer")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert acted == [["late", "inner"]]
