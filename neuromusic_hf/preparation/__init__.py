@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from .local import LocalExecutor as LocalExecutor
     from .options import EXECUTORS as EXECUTORS
     from .options import read_options as read_options
+    from .preparing import prepare_corpus as prepare_corpus
     from .running import Stage as Stage
     from .running import executors as executors
-    from .running import prepare_corpus as prepare_corpus
     from .running import stages as stages
 else:
     __getattr__, __dir__, __all__ = lazy_names(__name__)
