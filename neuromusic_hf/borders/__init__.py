@@ -70,6 +70,7 @@ EXTENDED = {
     ),
     "datasets.GeneratorBasedBuilder": ("_generate_examples", "_prepare_split_single"),
     "datasets.formatting.NumpyFormatter": ("_tensorize",),
+    "datatrove.executor.LocalPipelineExecutor": ("_run_for_rank",),
     "evaluate.Metric": ("_compute", "_info"),
     "transformers.Pipeline": (
         "_forward",
