@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .whole import staged_folder as staged_folder
     from .whole import sync as sync
     from .whole import sync_tree as sync_tree
+    from .whole import whole_file as whole_file
     from .whole import write_file as write_file
     from .whole import write_whole as write_whole
 else:
