@@ -107,13 +107,12 @@ def main():
 
         run = runs.RunWriter(continuer, pieces, runs.RunFolder(args.output), settings, output)
         disk.by_main_process(
-            lambda: run.begin(
-                sources=args.prompts,
-                split=args.split,
-                max_items=args.max_items,
-                clean_test=args.clean_test,
-                overwrite=args.overwrite,
-            )
+            run.begin,
+            sources=args.prompts,
+            split=args.split,
+            max_items=args.max_items,
+            clean_test=args.clean_test,
+            overwrite=args.overwrite,
         )
         run.continue_share(state.process_index, state.num_processes)
         state.wait_for_everyone()
