@@ -7,7 +7,7 @@ share of it by spinning, and at each meeting all wait for milliseconds until it 
 more threads than there are free cores, and looks again while it goes on. Training, whose numbers must not change with
 what else the machine does, keeps its threads; there they sleep while they wait, which its long operations hardly feel.
 
-Scoring has no such threads: its processes, as many as there are cores, never wait for each other.
+Scoring computes nothing in PyTorch: its processes, as many as there are cores, never wait for each other.
 
 What the user said is the most there is: `OMP_NUM_THREADS`, `torch.set_num_threads`, the options of a launcher. With
 `OMP_DYNAMIC=false` it is what there is.
