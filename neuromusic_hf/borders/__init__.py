@@ -27,10 +27,12 @@ USED = {
         "_tpb_tokens_to_ticks",
         "_vocab_base_byte_to_token",
         "_vocab_base_id_to_byte",
+        "_vocab_learned_bytes_to_tokens",
     ),
     "torch": ("_dynamo",),
     "torch._dynamo.eval_frame._TorchDynamoContext": ("_torchdynamo_orig_callable",),
     "torch.Tensor": ("_version",),
+    "torch.distributed.distributed_c10d": ("_get_default_store",),
     "torch.nn.Module": (
         "_backward_hooks",
         "_backward_pre_hooks",
@@ -68,6 +70,7 @@ EXTENDED = {
     ),
     "datasets.GeneratorBasedBuilder": ("_generate_examples", "_prepare_split_single"),
     "datasets.formatting.NumpyFormatter": ("_tensorize",),
+    "datatrove.executor.LocalPipelineExecutor": ("_run_for_rank",),
     "evaluate.Metric": ("_compute", "_info"),
     "transformers.Pipeline": (
         "_forward",

@@ -85,6 +85,12 @@ def base_token_of_character(tokenizer: MusicTokenizer) -> dict[str, str]:
     return tokenizer._vocab_base_byte_to_token
 
 
+def learned_groups(tokenizer: MusicTokenizer) -> list[list[str]]:
+    """The base tokens of each id of a trained one."""
+    words = map(tokenizer._model.id_to_token, range(len(tokenizer)))
+    return [tokenizer._vocab_learned_bytes_to_tokens[word] for word in words]
+
+
 def character_of_id(tokenizer: MusicTokenizer) -> dict[int, str]:
     """What the learned model reads in place of each base token: a character, or a word of some special ones."""
     return tokenizer._vocab_base_id_to_byte

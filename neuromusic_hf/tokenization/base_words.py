@@ -1,6 +1,8 @@
 """What the ids of a vocabulary say: miditok's base tokens, as pairs of type and value."""
 
-from miditok import MusicTokenizer, TokSequence
+from miditok import MusicTokenizer
+
+from ..borders.miditok import learned_groups
 
 
 def expand_ids(tokenizer: MusicTokenizer) -> list[list[tuple[str, str]]]:
@@ -15,14 +17,12 @@ def expand_ids(tokenizer: MusicTokenizer) -> list[list[tuple[str, str]]]:
         special ones left out.
     """
     special = {token.partition("_")[0] for token in tokenizer.special_tokens}
-    pairs = {index: word.partition("_")[::2] for word, index in tokenizer.vocab.items()}
-    return [[pairs[base] for base in ids if pairs[base][0] not in special] for ids in expand_to_base(tokenizer)]
+    pairs = {word: word.partition("_")[::2] for word in tokenizer.vocab}
+    return [[pairs[word] for word in words if pairs[word][0] not in special] for words in base_tokens(tokenizer)]
 
 
-def expand_to_base(tokenizer: MusicTokenizer) -> list[list[int]]:
-    """As [`expand_ids`], to the ids of base tokens, special ones included."""
-    if not tokenizer.is_trained:
-        return [[index] for index in range(len(tokenizer))]
-    sequences = [TokSequence(ids=[index], are_ids_encoded=True) for index in range(len(tokenizer))]
-    tokenizer.decode_token_ids(sequences)
-    return [sequence.ids for sequence in sequences]
+def base_tokens(tokenizer: MusicTokenizer) -> list[list[str]]:
+    """The base tokens of every id of a vocabulary, special ones included."""
+    if tokenizer.is_trained:
+        return learned_groups(tokenizer)
+    return [[word] for word in sorted(tokenizer.vocab, key=tokenizer.vocab.__getitem__)]

@@ -318,7 +318,7 @@ class MidiProcessor(ProcessorMixin):
         outside = ids[(ids < 0) | (ids >= self.vocab_size)]
         if len(outside):
             raise ValueError(f"{outside[0]} is no id of this vocabulary (0 to {self.vocab_size - 1}).")
-        score = self._decoder.decode(self._only_music(ids.astype(np.int64)))
+        score = self._decoder.decode(ids.astype(np.int64))
         if default_tempo is not None and not self.music_tokenizer.config.use_tempos:
             score.tempos = [Tempo(0, default_tempo)]
         return score
@@ -329,11 +329,7 @@ class MidiProcessor(ProcessorMixin):
 
     def music_ids(self, ids: Iterable[int]) -> list[int]:
         """`ids` without tokens that say nothing of music: PAD, BOS, EOS and the like, and those added to miditok's."""
-        return self._only_music(np.array([*ids], np.int64)).tolist()
-
-    def _only_music(self, ids: np.ndarray) -> np.ndarray:
-        silent = [token for token in self.music_tokenizer.special_tokens if token.endswith(NO_VALUE)]
-        return ids[(ids < self._decoder.num_ids) & ~np.isin(ids, self.tokenizer.convert_tokens_to_ids(silent))]
+        return self._decoder.only_music(np.array([*ids], np.int64)).tolist()
 
     @property
     def encoder(self) -> MusicEncoder:
@@ -348,7 +344,9 @@ class MidiProcessor(ProcessorMixin):
         """That of the vocabulary as it is now."""
         vocabulary = vocabulary_state(self.music_tokenizer)
         if self._decoding[0] != vocabulary:
-            self._decoding = vocabulary, MusicDecoder(self.music_tokenizer)
+            silent = [token for token in self.music_tokenizer.special_tokens if token.endswith(NO_VALUE)]
+            silent_ids = self.tokenizer.convert_tokens_to_ids(silent)
+            self._decoding = vocabulary, MusicDecoder(self.music_tokenizer, silent_ids)
         return self._decoding[1]
 
     def pad(self, *args, **kwargs) -> BatchEncoding:

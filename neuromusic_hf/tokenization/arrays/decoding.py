@@ -19,6 +19,8 @@ from .token_table import Kind, TokenTable
 MOST_TICKS = 2**30
 """What may last longer is left to miditok: its ticks may be no numbers of 32 bits."""
 
+NO_PROGRAM = -2
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -133,15 +135,14 @@ class ArrayDecoder:
     def _tracks(self, tokens: Reading, now: np.ndarray) -> list[Track]:
         """Those of each program, drums included, in the order of their first notes."""
         notes, programs = self._notes(tokens, now)
-        found, first = np.unique(programs, return_index=True)
-        tracks = []
-        for program in found[first.argsort()].tolist():
-            of_program = programs == program if len(found) > 1 else slice(None)
-            name = "Drums" if program == DRUMS else MIDI_INSTRUMENTS[program]["name"]
-            track = Track(name, max(program, 0), program == DRUMS)
-            track.notes = Note.from_numpy(**{field: values[of_program] for field, values in notes.items()})
-            tracks.append(track)
-        return tracks
+        by_program = programs.argsort(kind="stable")
+        bounds = [*np.flatnonzero(np.diff(programs[by_program], prepend=NO_PROGRAM)), len(programs)]
+        groups = [by_program[first:end] for first, end in zip(bounds, bounds[1:], strict=False)]
+        groups.sort(key=lambda group: group[0])
+        return [
+            _track(programs[group[0]].item(), {name: values[group] for name, values in notes.items()})
+            for group in groups
+        ]
 
     def _notes(self, tokens: Reading, now: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """
@@ -168,7 +169,7 @@ class ArrayDecoder:
             "pitch": value[at].astype(np.int8),
             "velocity": velocities.astype(np.int8),
         }
-        return notes, programs
+        return notes, programs.astype(np.int16)
 
     def _tempos(self, tokens: Reading, now: np.ndarray) -> TempoTickList:
         at = np.flatnonzero(tokens.kind == Kind.TEMPO)
@@ -189,3 +190,10 @@ class ArrayDecoder:
             times = np.append(0, times)
         numerators, denominators = self.table.meters[meters].T.astype(np.uint8)
         return TimeSignature.from_numpy(times.astype(np.int32), numerators, denominators)
+
+
+def _track(program: int, notes: dict[str, np.ndarray]) -> Track:
+    is_drum = program == DRUMS
+    track = Track("Drums" if is_drum else MIDI_INSTRUMENTS[program]["name"], 0 if is_drum else program, is_drum)
+    track.notes = Note.from_numpy(**notes)
+    return track

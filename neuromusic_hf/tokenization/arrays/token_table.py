@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import chain
 
 import miditok
 import numpy as np
@@ -13,7 +12,7 @@ from miditok.constants import TIME_SIGNATURE
 from symusic import Tempo
 
 from ...borders.miditok import read_meter
-from ..base_words import expand_to_base
+from ..base_words import base_tokens
 
 
 class Kind(IntEnum):
@@ -74,12 +73,10 @@ class TokenTable:
     def of(cls, tokenizer: MusicTokenizer) -> TokenTable:
         """That of a miditok tokenizer, trained or not."""
         meters = {TIME_SIGNATURE: 0}
-        said = np.zeros((max(tokenizer.vocab.values()) + 1, 3), np.int32)
-        for word, index in tokenizer.vocab.items():
-            said[index] = _say(tokenizer, word, meters)
-        base = expand_to_base(tokenizer)
-        kind, value, steps_per_beat = said[[*chain.from_iterable(base)]].T.copy()
-        count = np.array([len(ids) for ids in base])
+        said = {word: _say(tokenizer, word, meters) for word in tokenizer.vocab}
+        groups = base_tokens(tokenizer)
+        kind, value, steps_per_beat = np.array([said[word] for words in groups for word in words], np.int32).T.copy()
+        count = np.array([len(words) for words in groups])
         return cls(kind.astype(np.int8), value, steps_per_beat, count.cumsum() - count, count, np.array([*meters]))
 
     def places(self, ids: np.ndarray) -> np.ndarray:
