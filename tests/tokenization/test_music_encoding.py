@@ -193,6 +193,7 @@ UNKNOWN = {
     "program_changes=True": lambda: create_music_tokenizer("REMI", program_changes=True),
     "max_bar_embedding=60": lambda: create_music_tokenizer("REMI", max_bar_embedding=60),
     "use_bar_end_tokens=True": lambda: create_music_tokenizer("REMI", use_bar_end_tokens=True),
+    "beat_res out of order": lambda: create_music_tokenizer("TSD", beat_res={(4, 12): 4, (0, 4): 8}),
     "it is no REMI, TSD or Structured of miditok": lambda: create_music_tokenizer("MIDILike"),
 }
 
