@@ -220,8 +220,8 @@ def test_a_piece_the_tokenizer_keeps_no_note_of_stays_and_says_so(name):
 @pytest.mark.parametrize(
     ("name", "pieces", "most", "expected"),
     [
-        ("REMI", 150, 4, None),
-        ("REMI", 320, 4, 3),
+        ("REMI", 80, 4, None),
+        ("REMI", 170, 4, 3),
         ("REMI", 4000, 4, 4),
         ("MIDILike", 5, 4, 2),
         ("REMI", 4000, None, None),
