@@ -60,6 +60,12 @@ def learned_model(tokenizer: MusicTokenizer) -> dict:
     return json.loads(tokenizer._model.to_str())
 
 
+def learned_groups(tokenizer: MusicTokenizer) -> list[list[str]]:
+    """The base tokens of each id of a trained one."""
+    words = map(tokenizer._model.id_to_token, range(len(tokenizer)))
+    return [tokenizer._vocab_learned_bytes_to_tokens[word] for word in words]
+
+
 def learned_model_name(tokenizer: MusicTokenizer) -> str:
     """The kind of model that a trained one learned: `"BPE"`, `"Unigram"` or `"WordPiece"`."""
     return tokenizer._model_name
@@ -68,12 +74,6 @@ def learned_model_name(tokenizer: MusicTokenizer) -> str:
 def base_token_of_character(tokenizer: MusicTokenizer) -> dict[str, str]:
     """The base token that each character stands for in the learned model."""
     return tokenizer._vocab_base_byte_to_token
-
-
-def learned_groups(tokenizer: MusicTokenizer) -> list[list[str]]:
-    """The base tokens of each id of a trained one."""
-    words = map(tokenizer._model.id_to_token, range(len(tokenizer)))
-    return [tokenizer._vocab_learned_bytes_to_tokens[word] for word in words]
 
 
 def characters_of(tokenizer: MusicTokenizer, ids: list[int]) -> str:
