@@ -59,7 +59,11 @@ def twins_of(
     Returns:
         `list[Twin]`, whose indices count through all parts, one after the other.
     """
-    found = _sharing_melody(parts, cache_dir, num_proc, groups)
+    return with_copies(parts, _sharing_melody(parts, cache_dir, num_proc, groups), groups)
+
+
+def with_copies(parts: Sequence[Dataset], found: list[Twin], groups: Sequence[int] | None = None) -> list[Twin]:
+    """Twins that were found by their melody, and then those of the same notes; arguments as of [`twins_of`]."""
     return [*found, *_copies(parts, groups, found)]
 
 

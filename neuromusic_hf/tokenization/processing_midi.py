@@ -16,13 +16,14 @@ from ..disk import user_path, write_whole
 from ..hub import resolve_commit, shipped_code, telling_faults
 from ..hub.pull import OF_REPOSITORY, given
 from ..music import AnyScore, load_score
+from ..music.score_arrays import ScoreArrays
 from .base_words import expand_ids
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
 from .fast_tokenizer import NO_VALUE, to_fast_tokenizer, vocabulary_hash
 from .miditok_file import HUB_ARGUMENTS, find_miditok_file, load_miditok_file
 from .music_decoding import MusicDecoder
+from .music_encoding import MusicEncoder, Written
 from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, music_tokenizer_to_dict
-from .one_stream import encode_quantised, quantise
 from .saved_files import load_text_tokenizer, read_saved_processor
 from .tally import Tally, take_tally
 from .token_limits import TokenLimits
@@ -88,7 +89,7 @@ class MidiProcessor(ProcessorMixin):
         self.vocabulary_hash = rebuilt
         self._made_of = _state(self.music_tokenizer)
         self._limits = TokenLimits.of(self.music_tokenizer)
-        self._expanded, self._decoding = (None, []), (None, None)
+        self._expanded, self._decoding, self._encoding = (None, []), (None, None), (None, None)
 
     @classmethod
     def from_pretrained(
@@ -248,16 +249,16 @@ class MidiProcessor(ProcessorMixin):
             `tuple[list[int], int]`: miditok's ids, and the number of notes they stand for (fewer than the score has
             where miditok merges duplicates or drops pitches out of range).
         """
-        quantised = self.quantise(score)
-        return self.encode_quantised(quantised), quantised.note_num()
+        written = list(self.encoder.write(score))
+        return self.encoder.ids_of(written)[0].tolist(), len(written[0].quantised)
 
     def quantise(self, score: ScoreTick) -> ScoreTick:
         """
-        What of a score in ticks the tokenizer writes, in its own ticks.
+        What of a score in ticks the tokenizer writes, in its own ticks: notes, meters and tempos.
 
         A tokenizer without programs writes one track: tracks are merged, and drums left out.
         """
-        return quantise(self.music_tokenizer, score)
+        return self.encoder.quantise(score)
 
     def tally(self, midi: MidiInput) -> Tally:
         """
@@ -278,16 +279,20 @@ class MidiProcessor(ProcessorMixin):
         lost 0.12% of sounding time; 3 drum keys dropped, 14 lengths cut, 2 meters replaced
         ```
         """
-        score = load_score(midi)
-        return self.tally_quantised(score, self.quantise(score))
+        (written,) = self.encoder.write(load_score(midi))
+        return self.tally_written(written)
+
+    def tally_written(self, written: Written) -> Tally:
+        """As [`MidiProcessor.tally`], of what the encoder wrote of a piece."""
+        return take_tally(self._limits, written.given, written.quantised)
 
     def tally_quantised(self, score: ScoreTick, quantised: ScoreTick) -> Tally:
         """As [`MidiProcessor.tally`], of a score in ticks and what [`MidiProcessor.quantise`] gave of it."""
-        return take_tally(self._limits, score, quantised)
+        return take_tally(self._limits, ScoreArrays.of(score), ScoreArrays.of(quantised))
 
     def encode_quantised(self, quantised: ScoreTick) -> list[int]:
         """Miditok's ids of what [`MidiProcessor.quantise`] gave, or of a part of it; none where no note is kept."""
-        return encode_quantised(self.music_tokenizer, quantised).ids if quantised.note_num() else []
+        return self.encoder.encode_quantised(quantised)
 
     def decode(self, token_ids, *, default_tempo: float | None = None) -> ScoreTick | list[ScoreTick]:
         """
@@ -325,6 +330,14 @@ class MidiProcessor(ProcessorMixin):
     def music_ids(self, ids: Iterable[int]) -> list[int]:
         """`ids` without tokens that say nothing of music: PAD, BOS, EOS and the like, and those added to miditok's."""
         return self._decoder.only_music(np.array([*ids], np.int64)).tolist()
+
+    @property
+    def encoder(self) -> MusicEncoder:
+        """What encodes for the vocabulary as it is now."""
+        vocabulary = vocabulary_state(self.music_tokenizer)
+        if self._encoding[0] != vocabulary:
+            self._encoding = vocabulary, MusicEncoder(self.music_tokenizer)
+        return self._encoding[1]
 
     @property
     def _decoder(self) -> MusicDecoder:
