@@ -211,7 +211,7 @@ class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
         value = storable(value) if isinstance(value, str) else value
         column = Features({name: feature})
         try:
-            pa.array([column.encode_example({name: value})[name]], column.arrow_schema.field(name).type)
+            pa.array([column.encode_example({name: value})[name]], column.type.field(name).type)
         except (ValueError, TypeError, OverflowError) as error:
             raise ValueError(
                 f"'{piece.path}': its value of {type(self).__name__}.METADATA column {name!r} is {value!r}, which "
