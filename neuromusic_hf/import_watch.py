@@ -58,11 +58,12 @@ class _Finder(importlib.abc.MetaPathFinder):
             self._act()
 
     def _act(self):
-        for name in [name for name in self.waiting if name in sys.modules]:
-            act = self.waiting.pop(name, None)  # another thread may have taken it
+        for name in [name for name in list(self.waiting) if name in sys.modules]:
+            act = self.waiting.pop(name, None)
+            if act is None:  # another thread has taken it
+                continue
             try:
-                if act is not None:
-                    act()
+                act()
             except BaseException:
                 self.waiting[name] = act
                 raise
@@ -81,7 +82,9 @@ class _Loader(importlib.abc.Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType):
-        module.__spec__.loader = module.__loader__ = self._loader
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
         self._finder.load(self._loader, module)
 
 

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -45,11 +46,11 @@ def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[st
 
 def _imports_for_types(module: ModuleType) -> Iterator[tuple[str, str]]:
     """Each name imported under `if TYPE_CHECKING`, with the module of the package that has it."""
-    source = module.__spec__.loader.get_source(module.__name__)
-    for block in ast.parse(source).body:
+    for block in ast.parse(inspect.getsource(module)).body:
         if isinstance(block, ast.If) and getattr(block.test, "id", None) == "TYPE_CHECKING":
             for line in block.body:
-                yield from ((alias.name, line.module) for alias in line.names)
+                if isinstance(line, ast.ImportFrom):
+                    yield from ((alias.name, str(line.module)) for alias in line.names)
 
 
 def _take(home: str, name: str) -> Any:

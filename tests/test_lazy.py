@@ -12,12 +12,10 @@ import pytest
 import neuromusic_hf
 
 PACKAGE = Path(neuromusic_hf.__file__).parent
-EAGER = {"neuromusic_hf.borders", "neuromusic_hf.models.music_transformer"}
-"""The former has no names; the latter registers its models when it is imported, which takes them all."""
-PACKAGES = {
-    ".".join((PACKAGE.name, *path.parent.relative_to(PACKAGE).parts)): path for path in PACKAGE.rglob("__init__.py")
-}
-LAZY = sorted(set(PACKAGES) - EAGER)
+PACKAGES = {path.parent.name: path for path in (PACKAGE / "__init__.py", *PACKAGE.glob("*/__init__.py"))}
+PACKAGES = {name if name == PACKAGE.name else f"{PACKAGE.name}.{name}": path for name, path in PACKAGES.items()}
+LAZY = sorted(set(PACKAGES) - {"neuromusic_hf.borders"})
+"""The package and its rooms; borders offer no names."""
 
 
 @pytest.mark.parametrize("name", LAZY)
