@@ -21,12 +21,17 @@ def main():
 def run_task(data_dir: str, max_pieces: int | None, tokenization: str, tokenizer_file: str) -> dict:
     """Reads, parses and encodes file by file, keeping nothing. Seconds do not count making the tokenizer."""
     tokenizer = getattr(miditok, tokenization)(params=tokenizer_file)
-    pieces = tokens = 0
+    pieces = tokens = unread = 0
     watch = Stopwatch()
     for data in islice(midi_files(data_dir), max_pieces):
-        tokens += len(tokenizer.encode(Score.from_midi(data)).ids)
+        try:
+            score = Score.from_midi(data)
+        except (RuntimeError, ValueError):
+            unread += 1
+            continue
+        tokens += len(tokenizer.encode(score).ids)
         pieces += 1
-    return {"pieces": pieces, "tokens": tokens, "loop": watch.lap()}
+    return {"pieces": pieces, "tokens": tokens, "unread": unread, "loop": watch.lap()}
 
 
 def midi_files(data_dir: str) -> Iterator[bytes]:

@@ -1,6 +1,8 @@
-"""Measures the way from the MAESTRO archive to tokens, beside miditok alone in a loop.
+"""Measures the way from the MIDI files of a corpus to tokens, beside miditok alone in a loop.
 
     python benchmarks/tokenize_corpus.py --data_dir maestro-v2.0.0-midi.zip
+    python benchmarks/tokenize_corpus.py --corpus lamd --data_dir lamd-sample.zip \
+        --output benchmarks/results/tokenize_corpus_lamd.json
 
 Every run is a fresh process with an empty cache. README.md says what each figure means.
 """
@@ -28,12 +30,15 @@ from neuromusic_hf.tokenization import MidiProcessor, create_music_tokenizer, to
 
 PEER, ONE, TWO, CACHED = "miditok_loop", "one_process", "two_processes", "cached_start"
 PROCESSES = {PEER: 1, ONE: 1, TWO: 2, CACHED: 1}
+FASTER = {"maestro": 20, "lamd": 12}
+"""How many times as fast as miditok's loop tokenising is to be, for each core."""
 PEER_SCRIPT = Path(__file__).with_name("miditok_loop.py")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data_dir", type=Path, help="MAESTRO 2.0.0: its zip, or a folder of that layout")
+    parser.add_argument("--corpus", choices=FASTER, default="maestro")
+    parser.add_argument("--data_dir", type=Path, help="its files: the zip, or a folder of that layout")
     parser.add_argument("--max_pieces", type=int, help="read only the first pieces, for trials")
     parser.add_argument("--tokenization", default="REMI", help="class of miditok")
     parser.add_argument("--repetitions", type=int, default=3, help="of every run; medians are compared")
@@ -43,9 +48,10 @@ def main():
     if args.task:
         return answer_task(run_task, args.task)
     if args.data_dir is None:
-        parser.error("--data_dir is needed: the path of the MAESTRO zip or folder")
-    figures = compare(run_all(args))
+        parser.error("--data_dir is needed: the path of the zip or folder")
+    figures = compare(run_all(args), args.corpus)
     figures["settings"] |= {
+        "corpus": args.corpus,
         "archive": args.data_dir.resolve().name,
         "tokenization": args.tokenization,
         "repetitions": args.repetitions,
@@ -58,6 +64,7 @@ def run_all(args: argparse.Namespace) -> dict[str, list[FreshRun]]:
     """Runs everything `args.repetitions` times, in alternating order. The cached start follows the run it repeats."""
     runs = {name: [] for name in (PEER, ONE, CACHED, TWO)}
     task = {
+        "corpus": args.corpus,
         "data_dir": str(args.data_dir.resolve()),
         "max_pieces": args.max_pieces,
         "tokenization": args.tokenization,
@@ -77,6 +84,7 @@ def run_once(name: str, task: dict, folder: str) -> FreshRun:
         return run_fresh(__file__, {"num_proc": PROCESSES[name], **task}, cache_environment(folder))
     tokenizer_file = os.path.join(folder, "miditok.json")
     create_music_tokenizer(task["tokenization"]).save(tokenizer_file)
+    task = {key: value for key, value in task.items() if key != "corpus"}
     return run_fresh(PEER_SCRIPT, {"tokenizer_file": tokenizer_file, **task}, {})
 
 
@@ -90,14 +98,14 @@ def cache_environment(folder: str) -> dict[str, str]:
     }
 
 
-def run_task(data_dir: str, max_pieces: int | None, tokenization: str, num_proc: int) -> dict:
+def run_task(corpus: str, data_dir: str, max_pieces: int | None, tokenization: str, num_proc: int) -> dict:
     """The corpus is built and tokenised, both into the cache. Seconds do not count making the processor."""
     processor = MidiProcessor.from_tokenization(tokenization)
     limit = {} if max_pieces is None else {"max_pieces": max_pieces}
     watch = Stopwatch()
-    corpus = load_corpus("maestro", data_dir=data_dir, num_proc=num_proc, **limit)
+    splits = load_corpus(corpus, data_dir=data_dir, num_proc=num_proc, **limit)
     corpus_lap = watch.lap()
-    tokenised = tokenize_corpus(corpus, processor, num_proc=num_proc)
+    tokenised = tokenize_corpus(splits, processor, num_proc=num_proc)
     tokenising_lap = watch.lap()
     pieces = sum(tokenised.num_rows.values())
     ids = sum(len(split.data.column("input_ids").combine_chunks().flatten()) for split in tokenised.values())
@@ -111,30 +119,35 @@ def run_task(data_dir: str, max_pieces: int | None, tokenization: str, num_proc:
     }
 
 
-def compare(runs: dict[str, list[FreshRun]]) -> dict:
+def compare(runs: dict[str, list[FreshRun]], corpus: str) -> dict:
     """Figures, ratios and targets of all runs; ratios are quotients of medians."""
-    done = {(run.result["pieces"], run.result["tokens"]) for row in runs.values() for run in row}
-    if len(done) > 1:
-        raise RuntimeError(f"The runs did not do the same work, (pieces, tokens) are {sorted(done)}.")
-    [(pieces, tokens)] = done
+    work = {name: {(run.result["pieces"], run.result["tokens"]) for run in row} for name, row in runs.items()}
+    # The loop mends no file and no meter, which MAESTRO does not need.
+    alike = [work[name] for name in (ONE, TWO, CACHED)] + ([work[PEER]] if corpus == "maestro" else [])
+    if len(set.union(*alike)) > 1 or len(work[PEER]) > 1:
+        raise RuntimeError(f"The runs did not do the same work, (pieces, tokens) are {work}.")
+    ((pieces, tokens),), ((loop_pieces, loop_tokens),) = work[ONE], work[PEER]
     figures = {name: {"start_to_exit_seconds": spread([run.seconds for run in row])} for name, row in runs.items()}
     for name, row in runs.items():
         figures[name]["peak_memory_mib"] = spread([run.peak_memory_mib[0] for run in row])
         figures[name]["peak_memory_mib_of_each_process"] = row[-1].peak_memory_mib
     for name in (PEER, ONE, TWO):
         for part in ("loop",) if name == PEER else ("corpus", "tokenising", "together"):
-            figures[name][part] = stage([run.result[part] for run in runs[name]], pieces, PROCESSES[name])
-    ratios = ratios_of(figures)
+            count = loop_pieces if name == PEER else pieces
+            figures[name][part] = stage([run.result[part] for run in runs[name]], count, PROCESSES[name])
+    ratios = ratios_of(figures, loop_pieces / pieces)
     memory = max(figures[name]["peak_memory_mib"]["max"] for name in (ONE, TWO, CACHED))
-    per_core = ratios["tokenising_one_to_loop_per_core"]
     targets = {
-        "tokenising, files/s a core, one process to miditok's loop": target(per_core, at_least=0.9),
+        "tokenising, processor time, miditok's loop to one process": target(
+            ratios["tokenising_one_to_loop_cpu"], at_least=FASTER[corpus]
+        ),
         "tokenising, files/s, two processes to one": target(ratios["tokenising_two_to_one"], at_least=1.7),
         "corpus and tokens, files/s, two processes to one": target(ratios["together_two_to_one"], at_least=1.7),
         "peak memory of any process, MiB": target(memory, below=1.5 * 1024),
         "cached start to exit, s": target(figures[CACHED]["start_to_exit_seconds"]["median"], below=15.0),
     }
-    return {"settings": {"pieces": pieces, "tokens": tokens}, "runs": figures, "ratios": ratios, "targets": targets}
+    settings = {"pieces": pieces, "tokens": tokens, "loop_pieces": loop_pieces, "loop_tokens": loop_tokens}
+    return {"settings": settings, "runs": figures, "ratios": ratios, "targets": targets}
 
 
 def stage(laps: list[dict], pieces: int, processes: int) -> dict[str, dict]:
@@ -148,8 +161,14 @@ def stage(laps: list[dict], pieces: int, processes: int) -> dict[str, dict]:
     }
 
 
-def ratios_of(figures: dict[str, dict]) -> dict[str, float]:
-    """Quotients of medians; more than 1 is in favour of the run named first."""
+def ratios_of(figures: dict[str, dict], loop_share: float) -> dict[str, float]:
+    """
+    Quotients of medians; more than 1 is in favour of the run named first.
+
+    Args:
+        figures (`dict`): of the runs.
+        loop_share (`float`): pieces that the loop took, by those of the corpus.
+    """
 
     def median(name: str, part: str, unit: str) -> float:
         return figures[name][part][unit]["median"]
@@ -159,7 +178,7 @@ def ratios_of(figures: dict[str, dict]) -> dict[str, float]:
     for part in ("tokenising", "together"):
         for name, label in ((ONE, "one"), (TWO, "two")):
             ratios[f"{part}_{label}_to_loop_per_core"] = median(name, part, per_core) / median(PEER, "loop", per_core)
-            ratios[f"{part}_{label}_to_loop_cpu"] = median(PEER, "loop", cpu) / median(name, part, cpu)
+            ratios[f"{part}_{label}_to_loop_cpu"] = median(PEER, "loop", cpu) / loop_share / median(name, part, cpu)
         ratios[f"{part}_two_to_one"] = median(TWO, part, rate) / median(ONE, part, rate)
     return ratios
 

@@ -91,7 +91,7 @@ def main():
             args.model, revision=args.revision, device=state.device, trust_remote_code=args.trust_remote_code
         )
         settings.check(continuer.model)
-        with state.main_process_first():
+        with disk.main_process_first():
             pieces = runs.find_pieces(
                 args.prompts,
                 split=args.split,
@@ -114,9 +114,9 @@ def main():
                 clean_test=args.clean_test,
                 overwrite=args.overwrite,
             )
-        state.wait_for_everyone()
+        disk.wait_for_all()
         run.continue_share(state.process_index, state.num_processes)
-        state.wait_for_everyone()
+        disk.wait_for_all()
         if state.is_main_process:
             run.end()
     state.destroy_process_group()

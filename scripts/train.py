@@ -13,10 +13,11 @@ from __future__ import annotations
 import sys
 
 import neuromusic_hf
-from neuromusic_hf import command_line, monitoring, tokenization, training
+from neuromusic_hf import command_line, disk, monitoring, tokenization, training
 
 
 def main():
+    command_line.wait_passively()
     model_args, data_args, args = training.parse_recipe(sys.argv[1:])
     command_line.show_log(args.process_index == 0)
     with training.begin_run(args, training.resolved_recipe(model_args, data_args, args)):
@@ -30,7 +31,7 @@ def train(model_args: training.ModelArguments, data_args: training.DataArguments
     from transformers import set_seed  # with PyTorch, once all options are right
 
     set_seed(args.seed)
-    with args.main_process_first(desc="corpus"):
+    with disk.main_process_first():
         corpus = training.select_splits(neuromusic_hf.load_corpus(**data_args.corpus_arguments), args)
         processor = training.prepare_processor(model_args, corpus["train"], args.resume_from_checkpoint, args.seed)
         augmentation = data_args.augmentation(args.seed)

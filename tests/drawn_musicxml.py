@@ -122,9 +122,14 @@ class PartDrawer:
             return self._line(bar + 1)
         if kind == "voices":
             back = f"<backup><duration>{self._count(bar)}</duration></backup>"
-            return self._line(bar, "1") + back + self._line(bar, "2")
-        gap = f"<forward><duration>{self._count(1)}</duration></forward>" if draw.random() < 0.2 else ""
+            second = self._line(bar - 1, "2") + self._gap("2") if draw.random() < 0.3 else self._line(bar, "2")
+            return self._line(bar, "1") + back + second
+        gap = self._gap() if draw.random() < 0.2 else ""
         return self._line(bar - (1 if gap else 0)) + gap if draw.random() < 0.5 else gap + self._line(bar)
+
+    def _gap(self, voice=""):
+        tag = f"<voice>{voice}</voice>" if voice else ""
+        return f"<forward><duration>{self._count(1)}</duration>{tag}</forward>"
 
     def _line(self, length, voice=""):
         content = ""

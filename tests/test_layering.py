@@ -10,13 +10,14 @@ REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "neuromusic_hf"
 
 ROOMS = (
-    "music", "twins", "corpora", "tokenization", "grammar", "models", "bundles", "training", "generation", "runs",
-    "metrics", "reports", "monitoring",
+    "music", "twins", "corpora", "tokenization", "preparation", "grammar", "models", "bundles", "training",
+    "generation", "runs", "metrics", "reports", "monitoring",
 )  # fmt: skip
 HELPERS = {
     "borders": (),
     "command_line": (),
-    "disk": ("lazy",),
+    "cores": (),
+    "disk": ("borders", "lazy"),
     "hub": ("disk", "lazy"),
     "import_watch": (),
     "imports": (),
@@ -24,6 +25,7 @@ HELPERS = {
     "lazy": (),
     "ranges": (),
     "rendering": ("music", "disk", "lazy", "ranges"),
+    "threads": ("cores",),
 }
 """What every room may import, and what these may import themselves."""
 

@@ -30,6 +30,11 @@ def ticks_of_lengths(tokenizer: MusicTokenizer, ticks_per_beat: int) -> dict[str
     return tokenizer._tpb_tokens_to_ticks[ticks_per_beat]
 
 
+def has_beat(tokenizer: MusicTokenizer, ticks: int) -> bool:
+    """Whether it knows lengths for beats of so many ticks."""
+    return ticks in tokenizer._tpb_tokens_to_ticks
+
+
 def ticks_per_beat(tokenizer: MusicTokenizer, denominator: int) -> int:
     """Ticks of a beat in meters of this denominator."""
     return tokenizer._tpb_per_ts[denominator]
@@ -40,6 +45,16 @@ def read_meter(tokenizer: MusicTokenizer, value: str) -> tuple[int, int]:
     return tokenizer._parse_token_time_signature(value)
 
 
+def chord_resolution(tokenizer: MusicTokenizer) -> int:
+    """Steps of a beat; notes of a chord are at most one apart."""
+    return tokenizer._first_beat_res
+
+
+def tempo_values(tokenizer: MusicTokenizer) -> np.ndarray:
+    """Microseconds a quarter note of its tempos, ascending."""
+    return tokenizer._tempos_mspq
+
+
 def merges_tracks_of_a_program(tokenizer: MusicTokenizer) -> bool:
     """Whether tracks of one program become one."""
     return tokenizer._merge_same_program_tracks
@@ -48,6 +63,11 @@ def merges_tracks_of_a_program(tokenizer: MusicTokenizer) -> bool:
 def writes_note_offs(tokenizer: MusicTokenizer) -> bool:
     """Whether a token says where a note ends, and none how long it is."""
     return tokenizer._note_on_off
+
+
+def vocabulary_state(tokenizer: MusicTokenizer) -> tuple[int, object]:
+    """What is another one once tokens were added to the vocabulary, or learned."""
+    return len(tokenizer.vocab), tokenizer._model
 
 
 def learned_model(tokenizer: MusicTokenizer) -> dict:
@@ -65,6 +85,18 @@ def base_token_of_character(tokenizer: MusicTokenizer) -> dict[str, str]:
     return tokenizer._vocab_base_byte_to_token
 
 
-def characters_of(tokenizer: MusicTokenizer, ids: list[int]) -> str:
-    """Ids of base tokens as the learned model reads them, one character each."""
-    return tokenizer._ids_to_bytes(ids, as_one_str=True)
+def learned_groups(tokenizer: MusicTokenizer) -> list[list[str]]:
+    """The base tokens of each id of a trained one."""
+    words = map(tokenizer._model.id_to_token, range(len(tokenizer)))
+    return [tokenizer._vocab_learned_bytes_to_tokens[word] for word in words]
+
+
+def character_of_id(tokenizer: MusicTokenizer) -> dict[int, str]:
+    """What the learned model reads in place of each base token: a character, or a word of some special ones."""
+    return tokenizer._vocab_base_id_to_byte
+
+
+def learned_ids(tokenizer: MusicTokenizer, pieces: list[list[str]]) -> list[list[int]]:
+    """Ids that the learned model has for pieces, each in words of one character a base token."""
+    encoded = tokenizer._model.encode_batch_fast(pieces, is_pretokenized=True)
+    return [each.ids for each in encoded]

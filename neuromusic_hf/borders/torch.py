@@ -1,10 +1,11 @@
-"""What PyTorch knows of modules and tensors, and the products of oneDNN."""
+"""What PyTorch knows of modules, tensors and processes, and the products of oneDNN."""
 
 from collections.abc import Callable
 
 import torch
 from torch import nn
 from torch._dynamo.eval_frame import OptimizedModule
+from torch.distributed import Store, distributed_c10d
 
 
 def has_hooks(module: nn.Module) -> bool:
@@ -31,6 +32,11 @@ def is_compiled(module: nn.Module) -> bool:
 def version_of(tensor: torch.Tensor) -> int:
     """A number that grows with each change in place, but for those of fused optimizers."""
     return tensor._version
+
+
+def launch_store() -> Store:
+    """Keys and values that the processes of a launch share, and by which they found each other."""
+    return distributed_c10d._get_default_store()
 
 
 def pack_weight(weight: torch.Tensor, rows: int) -> torch.Tensor:

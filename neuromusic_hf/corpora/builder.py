@@ -132,7 +132,8 @@ class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
 
     def __init__(self, cache_dir=None, *, data_dir=None, limits=None, hash=None, **kwargs):
         data_dir = None if data_dir is None else os.path.expanduser(data_dir)
-        kwargs.setdefault("fingerprint", self.source_fingerprint(data_dir))
+        if "fingerprint" not in kwargs:
+            kwargs["fingerprint"] = self.source_fingerprint(data_dir)
         kwargs.setdefault("dataset_name", f"neuromusic_{type(self).__name__}")
         super().__init__(
             cache_dir,
@@ -153,12 +154,27 @@ class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
         return "" if data_dir is None else source_fingerprint(data_dir)
 
     def list_pieces(self) -> list:
-        """Lists what there is to read, in a fixed order; any picklable items. It is cut into shares for `num_proc`."""
+        """
+        Lists what there is to read, in a fixed order; any picklable items. It is cut into shares for `num_proc`.
+
+        What is prepared on several machines is handed to them as JSON: items are texts, numbers or lists of these, or
+        [`piece_from_json`] makes them of it.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define list_pieces().")
 
     def read_pieces(self, pieces: list) -> Iterator[Piece]:
         """Reads items of [`list_pieces`], in order, one [`Piece`] each."""
         raise NotImplementedError(f"{type(self).__name__} must define read_pieces().")
+
+    @staticmethod
+    def piece_from_json(value: Any) -> Any:
+        """
+        Gives back an item of [`list_pieces`], when a corpus is prepared in several processes.
+
+        Overridden where items are no plain JSON values: a dataclass comes as a `dict` of its fields, a tuple as a
+        list.
+        """
+        return value
 
     @classmethod
     def _code_hash(cls) -> str:
@@ -177,10 +193,19 @@ class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager) -> list[datasets.SplitGenerator]:
+        return [datasets.SplitGenerator(name=ROWS_SPLIT, gen_kwargs={"pieces": self.wanted_pieces()})]
+
+    def wanted_pieces(self) -> list:
+        """
+        Lists the pieces to read: those of [`list_pieces`], up to `max_pieces`.
+
+        Raises:
+            `ValueError`: there are none.
+        """
         pieces = self.list_pieces()[: self.config.max_pieces]
         if not pieces:
             raise ValueError(f"The corpus {self._described()} has no pieces.")
-        return [datasets.SplitGenerator(name=ROWS_SPLIT, gen_kwargs={"pieces": pieces})]
+        return pieces
 
     def count_unread(self) -> int:
         """Counts the pieces beyond `max_pieces`."""
@@ -189,9 +214,15 @@ class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
 
     def _generate_examples(self, pieces: list) -> Iterator[tuple[int, dict]]:
         for key, piece in enumerate(self.read_pieces(pieces)):
-            yield key, self._row(piece)
+            yield key, self.make_row(piece)
 
-    def _row(self, piece: Piece) -> dict:
+    def make_row(self, piece: Piece) -> dict:
+        """
+        Reads, mends and checks a piece, and makes its row: the columns of `info.features`.
+
+        Raises:
+            `ValueError`: the piece has a split or metadata that a row of this corpus cannot have.
+        """
         unknown = set(piece.metadata) - set(self.METADATA)
         if unknown or piece.split not in (None, *SPLIT_NAMES):
             raise ValueError(
@@ -211,7 +242,7 @@ class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
         value = storable(value) if isinstance(value, str) else value
         column = Features({name: feature})
         try:
-            pa.array([column.encode_example({name: value})[name]], column.arrow_schema.field(name).type)
+            pa.array([column.encode_example({name: value})], column.type)
         except (ValueError, TypeError, OverflowError) as error:
             raise ValueError(
                 f"'{piece.path}': its value of {type(self).__name__}.METADATA column {name!r} is {value!r}, which "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pyarrow.compute as pc
@@ -39,6 +40,7 @@ SPLITS = {
     NOTES_HASH: f"by the hash of a piece's notes (`{NOTES_HASH}`): copies of a piece are on one side, whatever "
     "their names",
 }
+SUMMED = ("num_notes", "duration")
 LICENCES = {None: "not known", "other": "of its own, see there"}
 COLUMNS = {
     "midi": "a standard MIDI file (`bytes`) and its name in the corpus (`path`)",
@@ -56,10 +58,36 @@ class TallyOfCorpus(Protocol):
     splits: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class SplitContents:
+    """
+    What a card says of a split.
+
+    Args:
+        pieces (`int`): rows.
+        columns (`list[str]`): of a row.
+        notes (`int`, *optional*): in all pieces.
+        seconds (`float`, *optional*): of all pieces.
+    """
+
+    pieces: int
+    columns: list[str]
+    notes: int | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def of(cls, rows: Dataset) -> SplitContents:
+        """Counts them, where the rows say it."""
+        names = [name for name in SUMMED if name in rows.column_names]
+        columns = rows.select_columns(names).with_format("arrow")[:] if names else {}
+        notes, seconds = (pc.sum(columns[name]).as_py() if name in names else None for name in SUMMED)
+        return cls(len(rows), rows.column_names, notes, seconds)
+
+
 def corpus_card(
     repo_id: str,
     config: str,
-    splits: Mapping[str, Dataset],
+    splits: Mapping[str, SplitContents],
     quarantine: QuarantineReport,
     provenance: list[Provenance],
     tally: TallyOfCorpus | None = None,
@@ -71,7 +99,7 @@ def corpus_card(
     Args:
         repo_id (`str`): the repository.
         config (`str`): configuration that the corpus is.
-        splits (mapping of `str` to [`~datasets.Dataset`]): the corpus.
+        splits (mapping of `str` to [`SplitContents`]): the corpus.
         quarantine ([`QuarantineReport`]): what became of its files.
         provenance (list of [`Provenance`]): where it comes from.
         tally (`CorpusTally`, *optional*): what a tokenizer changed in it.
@@ -128,7 +156,7 @@ def _use(repo_id: str, configs: list[str]) -> str:
 
 def _corpus(
     config: str,
-    splits: Mapping[str, Dataset],
+    splits: Mapping[str, SplitContents],
     quarantine: QuarantineReport,
     provenance: list[Provenance],
     tally: TallyOfCorpus | None,
@@ -137,8 +165,8 @@ def _corpus(
     return "\n\n".join(
         [
             f"## {title}",
-            table(["split", "pieces", "notes", "hours"], [[split, *_sizes(rows)] for split, rows in splits.items()]),
-            table(["column", "what it holds"], map(_column, next(iter(splits.values())).column_names)),
+            table(["split", "pieces", "notes", "hours"], [[split, *_sizes(each)] for split, each in splits.items()]),
+            table(["column", "what it holds"], map(_column, next(iter(splits.values())).columns)),
             "### Where it comes from",
             "\n".join(map(_origin, provenance)),
             "Whoever shares or uses it is bound by the licences of its sources.",
@@ -149,12 +177,10 @@ def _corpus(
     )
 
 
-def _sizes(rows: Dataset) -> list[str]:
-    names = [name for name in ("num_notes", "duration") if name in rows.column_names]
-    columns = rows.select_columns(names).with_format("arrow")[:] if names else {}
-    notes, seconds = (pc.sum(columns[name]).as_py() if name in names else None for name in ("num_notes", "duration"))
+def _sizes(split: SplitContents) -> list[str]:
+    notes, seconds = split.notes, split.seconds
     counts = ["?" if notes is None else f"{notes:,}", "?" if seconds is None else f"{seconds / 3600:,.1f}"]
-    return [f"{len(rows):,}", *counts]
+    return [f"{split.pieces:,}", *counts]
 
 
 def _column(name: str) -> list[str]:

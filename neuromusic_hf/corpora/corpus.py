@@ -13,7 +13,7 @@ from huggingface_hub import CommitInfo
 
 from ..hub import Card, make_repository, push_card
 from ..music.midi_feature import LOCAL_PATH, own_name
-from .card import TallyOfCorpus, corpus_card
+from .card import SplitContents, TallyOfCorpus, corpus_card
 from .provenance import Provenance
 from .quarantine import QuarantineReport
 from .repository import DEFAULT_CONFIG
@@ -83,9 +83,10 @@ class Corpus(DatasetDict):
             `ValueError`: the repository's card is damaged, or the tag exists.
             [`~huggingface_hub.errors.HfHubHTTPError`]: the Hub refuses, or cannot be reached.
         """
+        contents = {split: SplitContents.of(rows) for split, rows in self.items()}
 
         def card(repository: str, existing: str = "") -> Card:
-            return corpus_card(repository, config_name, self, self.quarantine, self.provenance, tally, existing)
+            return corpus_card(repository, config_name, contents, self.quarantine, self.provenance, tally, existing)
 
         card(repo_id)  # what is wrong with it is found out before the rows are pushed
         repo_id = make_repository(repo_id, "dataset", private, None if create_pr else revision, token, tag)
@@ -103,10 +104,11 @@ def _with_own_names(rows: Dataset) -> Dataset:
     paths = pc.struct_field(rows.data.table["midi"], "path")
     if not pc.any(pc.match_substring_regex(paths, LOCAL_PATH.pattern)).as_py():
         return rows
-    return rows.with_format("arrow").map(_name_files, batched=True, features=rows.features).with_format(None)
+    return rows.with_format("arrow").map(name_files, batched=True, features=rows.features).with_format(None)
 
 
-def _name_files(rows: pa.Table) -> pa.Table:
+def name_files(rows: pa.Table) -> pa.Table:
+    """The same rows, of which each file has a name of its own in place of a path of this machine."""
     midi = rows["midi"].combine_chunks()
     names = pa.array((path and own_name(path) for path in midi.field("path").to_pylist()), pa.string(), size=len(midi))
     named = pa.StructArray.from_arrays([midi.field("bytes"), names], ["bytes", "path"], mask=midi.is_null())

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from datasets import Value
 from symusic.core import ScoreTick
@@ -111,6 +112,11 @@ class FolkCorpus(EmbeddedCorpus):
             for path in sorted((self._folder() / collection).glob("*.abc")):
                 tunes += [(f"{collection}/{path.name}", number) for number in range(len(_tunes(path)))]
         return tunes
+
+    @staticmethod
+    def piece_from_json(value: Any) -> tuple[str, int]:
+        """A file and a place."""
+        return value[0], value[1]
 
     def read_pieces(self, pieces: list[tuple[str, int]]) -> Iterator[Piece]:
         """Converts them to MIDI, one after the other."""

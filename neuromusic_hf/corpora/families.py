@@ -13,7 +13,7 @@ from typing import Any
 import datasets
 import numpy as np
 import pyarrow as pa
-from datasets import Dataset, Features, List, Value
+from datasets import Dataset, Features, Value
 from datasets.fingerprint import Hasher
 
 from ..borders.datasets import fingerprint_of
@@ -28,7 +28,10 @@ from .code_identity import code_of, code_of_rooms
 logger = logging.getLogger(__name__)
 
 MELODY = "melody_of_neuromusic"
-MELODY_FEATURE = {"pitch": List(Value("uint8")), "onset": List(Value("int32")), "size": List(Value("int32"))}
+MELODY_TYPES = {"pitch": "<u1", "onset": "<i4", "size": "<i4"}
+MELODY_FEATURE = dict.fromkeys(MELODY_TYPES, Value("binary"))
+"""Arrays of a [`Melody`] as bytes, which `datasets` writes as they are; it goes through lists item by item."""
+
 COPY_FEATURES = {"content_hash": Value("string"), "num_notes": Value("int32")}
 """What tells which rows hold the same notes."""
 
@@ -56,7 +59,11 @@ def twins_of(
     Returns:
         `list[Twin]`, whose indices count through all parts, one after the other.
     """
-    found = _sharing_melody(parts, cache_dir, num_proc, groups)
+    return with_copies(parts, _sharing_melody(parts, cache_dir, num_proc, groups), groups)
+
+
+def with_copies(parts: Sequence[Dataset], found: list[Twin], groups: Sequence[int] | None = None) -> list[Twin]:
+    """Twins that were found by their melody, and then those of the same notes; arguments as of [`twins_of`]."""
     return [*found, *_copies(parts, groups, found)]
 
 
@@ -98,9 +105,9 @@ def _copy_facts(part: Dataset) -> Sequence[tuple]:
     return list(zip(*(columns[name].to_pylist() for name in COPY_FEATURES), strict=True))
 
 
-def melody_row(melody: Melody) -> dict[str, np.ndarray]:
+def melody_row(melody: Melody) -> dict[str, bytes]:
     """A melody as the value of a column of [`MELODY_FEATURE`]."""
-    return dataclasses.asdict(melody)
+    return {name: getattr(melody, name).astype(kind).tobytes() for name, kind in MELODY_TYPES.items()}
 
 
 def melodies_of(rows: Dataset, num_proc: int | None = None) -> Dataset:
@@ -145,17 +152,16 @@ class _Chunk:
     """Rows of a column of melodies."""
 
     def __init__(self, rows: pa.StructArray):
-        lists = [rows.field(name) for name in MELODY_FEATURE]
-        self._fields = [(each.offsets.to_numpy(), each.values.to_numpy()) for each in lists]
+        self._fields = [(rows.field(name), kind) for name, kind in MELODY_TYPES.items()]
 
     def __len__(self) -> int:
-        return len(self._fields[0][0]) - 1
+        return len(self._fields[0][0])
 
     def __getitem__(self, index: int) -> Melody:
-        return Melody(*(values[offsets[index] : offsets[index + 1]] for offsets, values in self._fields))
+        return Melody(*(np.frombuffer(rows[index].as_buffer(), kind) for rows, kind in self._fields))
 
 
-def melody_of_row(row: dict[str, Any]) -> dict[str, np.ndarray]:
+def melody_of_row(row: dict[str, Any]) -> dict[str, bytes]:
     """The melody of a row with the column `midi`, not decoded; one without notes where it holds no MIDI file."""
     if row["midi"] is None or row["midi"]["bytes"] is None:
         return melody_row(NO_MELODY)

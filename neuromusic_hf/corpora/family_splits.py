@@ -12,7 +12,7 @@ import pyarrow as pa
 from datasets import Dataset, Features, IterableDataset, Value
 from datasets.utils import tqdm
 
-from ..twins import families
+from ..twins import Twin, families
 from .families import COPY_FEATURES, MELODY, MELODY_FEATURE, melody_of_row, twins_of
 from .splits import Member, splits_of_families
 
@@ -40,12 +40,19 @@ def family_splits(
     Returns:
         `dict[str, str]`: their splits by content hash.
     """
+    return splits_by_twins(parts, carved, shares, twins_of(parts, cache_dir, num_proc))
+
+
+def splits_by_twins(
+    parts: Sequence[Dataset], carved: Sequence[tuple[str, ...]], shares: Sequence[float], twins: Sequence[Twin]
+) -> dict[str, str]:
+    """As [`family_splits`], of twins that are known: of all rows, as from [`twins_of`]."""
     members = []
     for part, lacking in zip(parts, carved, strict=True):
         columns = part.select_columns(["content_hash", "official_split"]).with_format("arrow")[:]
         pairs = zip(columns["content_hash"].to_pylist(), columns["official_split"].to_pylist(), strict=True)
         members += [Member(content_hash, official, lacking) for content_hash, official in pairs]
-    found = families(len(members), twins_of(parts, cache_dir, num_proc)).tolist()
+    found = families(len(members), twins).tolist()
     accepted = [index for index, member in enumerate(members) if member.content_hash is not None]
     return splits_of_families([members[index] for index in accepted], [found[index] for index in accepted], shares)
 

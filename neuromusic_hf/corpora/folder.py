@@ -51,6 +51,11 @@ class FolderCorpus(MidiCorpusBuilder):
             )
         return sorted(entries, key=lambda entry: not self._is_told(entry))
 
+    @staticmethod
+    def piece_from_json(value: Any) -> Any:
+        """An entry."""
+        return Entry.from_dict(value)
+
     def read_pieces(self, pieces: list) -> Iterator[Piece]:
         """Reads those that are MIDI files by their names, and then names the others."""
         candidates = (entry for entry in pieces if self._is_told(entry))

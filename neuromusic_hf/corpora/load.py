@@ -22,7 +22,7 @@ from .builder import HELPER_FEATURES, IGNORED, ROWS_SPLIT
 from .corpus import Corpus
 from .family_splits import family_splits, spooled
 from .names import CorpusNames, FoundCorpus, find_corpora
-from .provenance import Provenance, of_joined, provenance_of_found, takes_splits
+from .provenance import Provenance, check_takes_splits, of_joined, provenance_of_found
 from .quarantine import QuarantineReport, merge_reports, report_of
 from .repository import open_hub
 from .saved import saved_rows
@@ -153,9 +153,7 @@ def load_corpus(
     cache_dir = None if cache_dir is None else os.path.expanduser(cache_dir)
     found = find_corpora(name_or_path, data_dir)
     _check_hub_options(found, name_or_path, name, revision, token)
-    if asked and not takes_splits(name_or_path, data_dir, revision, name=name, token=token):
-        change = "split_version does" if asked.shares is None else "split_shares do"
-        raise ValueError(f"'{name_or_path}' has official splits, which {change} not change: leave it out.")
+    check_takes_splits(asked, name_or_path, data_dir, revision, name=name, token=token)
     splits = asked | of_joined(found)
     opening = _Opening(limits, cache_dir, num_proc, streaming, builder_kwargs, name, revision, token, splits)
     opened = [_open(corpus, opening) for corpus in found]

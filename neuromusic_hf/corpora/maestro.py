@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterator
+from typing import Any
 
 from datasets import Value
 
@@ -69,6 +70,12 @@ class MaestroCorpus(FolderCorpus):
         present = {entry.name for entry in entries if is_midi_name(entry.name)}
         absent = [(Entry(name, -1), row) for name, row in rows.items() if name not in present]
         return [(entry, rows.get(entry.name)) for entry in entries] + absent
+
+    @staticmethod
+    def piece_from_json(value: Any) -> tuple[Entry, CsvRow | None]:
+        """An entry and its row."""
+        entry, row = value
+        return Entry.from_dict(entry), None if row is None else CsvRow(**row)
 
     def read_pieces(self, pieces: list[tuple[Entry, CsvRow | None]]) -> Iterator[Piece]:
         """Reads the files, with what the csv says about them."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from .names import CorpusNames, FoundCorpus, find_corpora
 from .repository import Repository, open_hub
-from .saved import official_splits
+from .saved import card_metadata, official_splits
 from .splits import DEFAULT_SPLIT_SHARES, OFFICIAL, SPLIT_NAMES, SPLIT_VERSION, CorpusSplits
 
 
@@ -88,6 +88,34 @@ def takes_splits(
     return any(each.splits != OFFICIAL for each in provenance_of(names, data_dir, revision, name=name, token=token))
 
 
+def check_takes_splits(
+    asked: CorpusSplits,
+    names: CorpusNames,
+    data_dir: str | Path | None = None,
+    revision: str | None = None,
+    *,
+    name: str | None = None,
+    token: str | bool | None = None,
+) -> None:
+    """
+    Refuses to be asked how corpora are split that say it themselves.
+
+    Args:
+        asked ([`CorpusSplits`]): nothing, or how they are to be split.
+        names (`str`, `Path`, builder class, or a list of these): as of [`load_corpus`].
+        data_dir (`str` or `Path`, *optional*): as of [`load_corpus`].
+        revision (`str`, *optional*): branch, tag or commit of those on the Hub.
+        name (`str`, *optional*): configuration of those on the Hub.
+        token (`str` or `bool`, *optional*): for the Hub.
+
+    Raises:
+        `ValueError`: they do not leave it to us.
+    """
+    if asked and not takes_splits(names, data_dir, revision, name=name, token=token):
+        change = "split_version does" if asked.shares is None else "split_shares do"
+        raise ValueError(f"'{names}' has official splits, which {change} not change: leave it out.")
+
+
 def splits_used(provenance: Iterable[Provenance]) -> CorpusSplits | None:
     """How corpora that are loaded together were split; `None` where all of them said it themselves."""
     ours = next((each for each in provenance if each.splits != OFFICIAL), None)
@@ -121,7 +149,7 @@ def provenance_of_found(
     said = official_splits(corpus.place or corpus.name, repository, config)
     how = _splits(corpus, said.issuperset(SPLIT_NAMES), splits)
     if repository is None:
-        return Provenance(name, **how)
+        return Provenance(name, licence=_binding(card_metadata(str(corpus.place)).get("license")), **how)
     return Provenance(
         name,
         licence=_binding(repository.metadata.get("license")),

@@ -32,6 +32,9 @@ from .splits import SPLIT_ALIASES, SPLIT_NAMES
 logger = logging.getLogger(__name__)
 
 DEFAULT_CONFIG = "default"
+PREPARING = ".preparation"
+"""Folder of what a corpus is being prepared from; Parquet in a folder of such a name is no part of a dataset."""
+
 MAX_CARD_BYTES = 4 << 20
 MAX_FILES = 200_000
 SHOWN_LETTERS = 200
@@ -81,6 +84,8 @@ class Repository:
         configs = self._configs()
         wanted = self._find_config(configs, config)
         chosen = self._named(configs[wanted]) if wanted in configs else self._by_names("")
+        if not chosen and any(file.startswith(f"{PREPARING}/") for file in self.files):
+            raise self._refusal("is not prepared to its end: start scripts/prepare_corpus.py again, and it goes on.")
         if not chosen:
             kinds = sorted({os.path.splitext(file)[1] or file for file in self.files})
             raise self._refusal(f"holds no Parquet file, only {', '.join(kinds[:9]) or 'nothing'}: {ONLY_PARQUET}")

@@ -62,6 +62,16 @@ def official_splits(name: str, place: Repository | None = None, config: str | No
     return {SPLIT_ALIASES.get(str(split), str(split)) for split in native} if len(native) > 1 else set()
 
 
+def card_metadata(path: str) -> dict[str, Any]:
+    """
+    What stands at the head of the card of Parquet files here.
+
+    Raises:
+        `ValueError`: it cannot be read.
+    """
+    return {} if _is_save_to_disk(Path(path)) else open_folder(path).metadata
+
+
 def saved_rows(
     name: str,
     limits: SanityLimits | None,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from ..music import RefusedFile, SanityLimits
 from ..music.unwrapping import MIDI_EXTENSIONS, check_size
@@ -39,6 +39,17 @@ class Entry:
     name: str
     index: int
     problem: RefusedFile | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        problem = None if self.problem is None else [self.problem.reason, self.problem.detail]
+        return {"name": self.name, "index": self.index, "problem": problem}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Entry:
+        """The inverse of [`to_dict`]."""
+        problem = values["problem"]
+        return cls(values["name"], values["index"], None if problem is None else RefusedFile(*problem))
 
 
 def is_archive(path: str | Path) -> bool:

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from .typed_json import write_json as write_json
     from .user_paths import last_part as last_part
     from .user_paths import user_path as user_path
+    from .waiting import main_process_first as main_process_first
+    from .waiting import wait_for_all as wait_for_all
     from .whole import remove_folder as remove_folder
     from .whole import size_in_mib as size_in_mib
     from .whole import staged_folder as staged_folder
     from .whole import sync as sync
     from .whole import sync_tree as sync_tree
+    from .whole import whole_file as whole_file
     from .whole import write_file as write_file
     from .whole import write_whole as write_whole
 else:

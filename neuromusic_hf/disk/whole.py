@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +25,20 @@ def write_file(path: Path, content: bytes):
 
 def write_whole(path: Path, text: str):
     """Writes a text file in one step: whoever looks finds nothing, the old text, or all of the new."""
-    partial = path.with_name(f"_{path.name}.{os.getpid()}.partial")
-    try:
+    with whole_file(path) as partial:
         write_file(partial, text.encode("utf-8"))
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """
+    A name to write a file under, which gets its own when the `with` block ends, and goes where that fails.
+
+    Whoever looks finds nothing, the old file, or all of the new. Processes of several machines may write the same one.
+    """
+    partial = path.with_name(f"_{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    try:
+        yield partial
         sync(partial)
         os.replace(partial, path)
     finally:

@@ -16,6 +16,7 @@ from transformers import (
 from transformers.generation.streamers import BaseStreamer
 
 from ..borders.transformers import sample
+from ..threads import StepThreads
 from .arguments import LOOP_MODES, check_supported, generation_mode, settings_in_force
 from .engine import FEWEST_NEW_TOKENS, FEWEST_ROWS, call_packed, preallocated_cache
 from .limits import StopTextCriteria
@@ -77,17 +78,18 @@ def generate_rows(
     arguments = {"input_ids": input_ids, "attention_mask": attention_mask, "streamer": streamer, **generate_kwargs}
     arguments |= _stop_criteria(settings, generate_kwargs)
     new_tokens = settings.max_new_tokens or NEW_TOKENS_TO_RESERVE
-    entropies = Entropies()
+    rows = prompts * max(settings.num_return_sequences or 1, settings.num_beams or 1)
+    entropies, threads = Entropies(), StepThreads(model, rows)
     if _goes_row_by_row(settings, generate_kwargs):
-        loop = _SamplingLoop(seeds, entropies, streamer, generate_kwargs.get("synced_gpus"))
+        first = [_Following(threads), entropies]
+        loop = _SamplingLoop(seeds, first, streamer, generate_kwargs.get("synced_gpus"))
         cache = _cache_arguments(model, settings, generate_kwargs, width + new_tokens)
         generate = functools.partial(model.generate, custom_generate=loop, **cache)
     else:
         generate = functools.partial(OwnRandomness(seeds, len(seeds) // prompts).call, model.generate)
-    rows = prompts * max(settings.num_return_sequences or 1, settings.num_beams or 1)
     if rows >= FEWEST_ROWS and new_tokens >= FEWEST_NEW_TOKENS:
         generate = functools.partial(call_packed, model, generate)
-    generated = generate(**arguments)
+    generated = threads.call(generate, **arguments)
     sequences = getattr(generated, "sequences", generated)
     _check_rows(sequences, input_ids, len(seeds))
     return GeneratedRows(sequences, entropies.of_rows(len(seeds), sequences.shape[1] - width))
@@ -153,6 +155,17 @@ class Entropies(LogitsProcessor):
         return torch.stack(self.steps[:num_steps], dim=1).cpu()
 
 
+class _Following(LogitsProcessor):
+    """Has the threads follow the load of the machine, step by step, and leaves scores as they are."""
+
+    def __init__(self, threads: StepThreads):
+        self.threads = threads
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        self.threads.follow()
+        return scores
+
+
 class _SamplingLoop:
     """
     transformers' own loop of greedy search or sampling, with a random stream for each row.
@@ -161,10 +174,14 @@ class _SamplingLoop:
     """
 
     def __init__(
-        self, seeds: Sequence[int], entropies: Entropies, streamer: BaseStreamer | None, synced_gpus: bool | None
+        self,
+        seeds: Sequence[int],
+        first_processors: list[LogitsProcessor],
+        streamer: BaseStreamer | None,
+        synced_gpus: bool | None,
     ):
         self.seeds = seeds
-        self.entropies = entropies
+        self.first_processors = first_processors
         self.streamer, self.synced_gpus = streamer, synced_gpus  # generate() does not hand them on to a callable
 
     def __call__(
@@ -176,7 +193,7 @@ class _SamplingLoop:
         generation_config: GenerationConfig,
         **model_kwargs,
     ):
-        processors = [self.entropies, *logits_processor]
+        processors = [*self.first_processors, *logits_processor]
         if generation_config.do_sample:
             processors.append(RowNoise(self.seeds))
             generation_config.do_sample = False  # of generate()'s own copy

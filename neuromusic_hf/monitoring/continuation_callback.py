@@ -5,11 +5,11 @@ import dataclasses
 import logging
 from pathlib import Path
 
-from accelerate.utils import broadcast_object_list
 from transformers import PreTrainedModel, Trainer, TrainerCallback
 
 from ..borders.accelerate import without_autocast
 from ..bundles import ModelIdentity
+from ..disk import by_main_process, wait_for_all
 from ..generation import MidiContinuationPipeline
 from ..metrics import all_comparisons
 from ..reports import RunModel, RunScores, ScoringOptions, score_run, write_report
@@ -123,18 +123,17 @@ class ContinuationCallback(TrainerCallback):
             if accelerator.is_main_process:
                 identity = ModelIdentity(f"{args.output_dir} at step {state.global_step}", "in training")
                 run.begin(overwrite=True, model=identity, sources=["validation"])
-            accelerator.wait_for_everyone()
+            wait_for_all()
             run.continue_share(accelerator.process_index, accelerator.num_processes, self._was_asked_to_stop)
-        accelerator.wait_for_everyone()
+        wait_for_all()
         if self._is_stopping():
             return
-        scalars = [None]
-        if accelerator.is_main_process:
-            run.end()
-            scalars = [self._report(folder.path, RunModel(model.config.model_type, processor))]
-        self.trainer.log(broadcast_object_list(scalars)[0])
+        read_by = RunModel(model.config.model_type, processor)
+        self.trainer.log(by_main_process(lambda: self._report(run, read_by)))
 
-    def _report(self, folder: Path, model: RunModel) -> dict[str, float]:
+    def _report(self, written: RunWriter, model: RunModel) -> dict[str, float]:
+        written.end()
+        folder = written.folder.path
         run = read_run(folder)
         scores = score_run(run, self.scoring, model)
         report = folder / "report"

@@ -50,14 +50,22 @@ def bar_starts(score: ScoreTick, end: int | None = None) -> np.ndarray:
 
 
 def meters_of(score: ScoreTick) -> np.ndarray:
+    """The meters of a score that count, as [`meters_that_count`] says."""
+    arrays = score.time_signatures.numpy()
+    return meters_that_count(np.stack([arrays[name] for name in ("time", "numerator", "denominator")]))
+
+
+def meters_that_count(given: np.ndarray) -> np.ndarray:
     """
     The meters that count: of several at one tick the last, of no beats none, and 4/4 until the first.
 
+    Args:
+        given (`np.ndarray` of shape `(3, meters)`): tick, numerator and denominator, in any order.
+
     Returns:
-        `np.ndarray` of `int64` and shape `(3, meters)`: tick, numerator and denominator, in order of time from 0.
+        `np.ndarray` of `int64` and shape `(3, meters)`: the same, in order of time from 0.
     """
-    arrays = score.time_signatures.numpy()
-    meters = np.stack([arrays[name].astype(np.int64) for name in ("time", "numerator", "denominator")])
+    meters = given.astype(np.int64)
     meters = meters[:, (meters[1] > 0) & (meters[2] > 0)]
     meters[0] = np.maximum(meters[0], 0)
     meters = np.concatenate([[[0], [4], [4]], meters[:, np.argsort(meters[0], kind="stable")]], axis=1)

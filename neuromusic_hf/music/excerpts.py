@@ -1,10 +1,10 @@
 """The music of a continuation: excerpts of a piece, and what of a continued piece is new."""
 
-from collections import Counter
-
-from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick, TrackTickList
+import numpy as np
+from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick, TrackTick, TrackTickList
 
 from .bars import bar_starts
+from .note_arrays import NoteArrays, gather_notes
 
 NO_END = 2**31 - 1
 """Beyond the last tick that symusic can hold."""
@@ -41,17 +41,19 @@ def new_music(full: ScoreTick, prompt: ScoreTick, *, from_zero: bool = True) -> 
     Returns:
         [`symusic.Score`] with the tempo and time signature in force, and without tracks that have no new note.
     """
-    known = Counter(_notes(prompt))
-    tracks = [(track, _unknown(track, known)) for track in full.tracks]
-    tracks = [(track, notes) for track, notes in tracks if notes]
-    onset = min((note.time for _, notes in tracks for note in notes), default=full.end())
+    notes = gather_notes(full)
+    is_new = ~_are_in(notes, gather_notes(prompt))
+    onset = int(notes.onset[is_new].min()) if is_new.any() else full.end()
     start = int(bar_starts(full, onset + 1)[-1]) if from_zero else 0
     new = ScoreTick(full.tpq)
-    for track, notes in tracks:
-        copy = TrackTick(track.name, track.program, track.is_drum)
-        for note in notes:
-            copy.notes.append(NoteTick(note.time - start, note.duration, note.pitch, note.velocity))
-        new.tracks.append(copy)
+    for index, track in enumerate(full.tracks):
+        kept = is_new[notes.track == index]
+        if kept.any():
+            fields = {name: values[kept] for name, values in track.notes.numpy().items()}
+            copy = TrackTick(track.name, track.program, track.is_drum)
+            time, duration, pitch, velocity = (fields[name] for name in ("time", "duration", "pitch", "velocity"))
+            copy.notes = NoteTickList.from_numpy(time - start, duration, pitch, velocity)
+            new.tracks.append(copy)
     for tempo in _from(full.tempos, start):
         new.tempos.append(TempoTick(max(0, tempo.time - start), tempo.qpm))
     for signature in _from(full.time_signatures, start):
@@ -60,23 +62,23 @@ def new_music(full: ScoreTick, prompt: ScoreTick, *, from_zero: bool = True) -> 
     return new
 
 
-def _notes(score: ScoreTick):
-    return ((track.program, track.is_drum, *_key(note)) for track in score.tracks for note in track.notes)
+def _are_in(notes: NoteArrays, known: NoteArrays) -> np.ndarray:
+    """Whether notes are among the known ones: of equal notes the first, as many as are known."""
+    columns = (np.concatenate(pair) for pair in zip(_keys(known), _keys(notes), strict=True))
+    instrument, times = columns
+    order = np.lexsort((times, instrument))  # of equal ones the known first
+    differs = (np.diff(times[order], prepend=0) != 0) | (np.diff(instrument[order], prepend=-1) != 0)
+    group, is_known = np.cumsum(differs) - 1, order < len(known)
+    place = np.arange(len(order)) - np.flatnonzero(differs)[group]
+    found = np.empty(len(order), bool)
+    found[order] = place < 2 * np.bincount(group[is_known], minlength=len(order))[group]
+    return found[len(known) :]
 
 
-def _key(note) -> tuple:
-    return note.time, note.duration, note.pitch, note.velocity
-
-
-def _unknown(track, known: Counter) -> list:
-    unknown = []
-    for note in track.notes:
-        key = (track.program, track.is_drum, *_key(note))
-        if known[key]:
-            known[key] -= 1
-        else:
-            unknown.append(note)
-    return unknown
+def _keys(notes: NoteArrays) -> tuple[np.ndarray, np.ndarray]:
+    """Two numbers of each note, which equal notes share: of what is played, and of when and how long."""
+    instrument = notes.program * 2 + notes.is_drum
+    return (instrument * 128 + notes.pitch) * 128 + notes.velocity, (notes.onset << 32) + notes.duration
 
 
 def _from(events, start: int) -> list:

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import os
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from ..bundles import settle_splits
 from ..bundles.files import SCORES_NAME
+from ..cores import usable_cores
 from ..corpora import Corpus, CorpusSplits, load_corpus
 from ..corpora.names import find_corpora
 from ..corpora.provenance import splits_used
@@ -97,7 +97,7 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
     order = [record.index for record in [*run.records, *run.left_out]]
     if options.clean_test:
         run = without_twins(run, training, options.num_proc)
-    found = _compare(run, comparisons, options.num_proc or os.cpu_count() or 1)
+    found = _compare(run, comparisons, options.num_proc or usable_cores())
     novelty = available.get("novelty", _novelty, run, found, training)
     table = make_piece_table(run, found, comparisons, novelty, order)
     record = {

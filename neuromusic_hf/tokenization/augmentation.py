@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from miditok.data_augmentation.data_augmentation import augment_score
@@ -11,6 +11,8 @@ from symusic import Tempo
 from symusic.core import ScoreTick
 
 from ..music import DEFAULT_TEMPO, gather_notes
+from ..music.score_arrays import DRUMS, ScoreArrays
+from ..music.tempo import DEFAULT_MICROSECONDS_PER_QUARTER
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,21 @@ class Variant:
                 tempos.insert(0, (0, DEFAULT_TEMPO))
             changed.tempos = [Tempo(time, qpm * self.tempo_factor) for time, qpm in tempos]
         return changed
+
+    def apply_to_arrays(self, score: ScoreArrays) -> ScoreArrays:
+        """As [`Variant.apply`], of a score as arrays."""
+        pitch, velocity, tempos = score.pitch, score.velocity, score.tempos
+        if self.pitch_shift:
+            pitch = pitch + np.where(score.programs == DRUMS, 0, self.pitch_shift)[score.track]
+        if self.velocity_shift:
+            velocity = velocity + self.velocity_shift
+            velocity = velocity.clip(min=1) if self.velocity_shift < 0 else velocity.clip(max=127)
+        if self.tempo_factor != 1.0:
+            if not tempos.size or tempos[0, 0] > 0:
+                tempos = np.concatenate([[[0], [DEFAULT_MICROSECONDS_PER_QUARTER]], tempos], axis=1)
+            faster = [Tempo(0, 6e7 / value * self.tempo_factor).mspq for value in tempos[1].tolist()]
+            tempos = np.stack([tempos[0], np.array(faster)])
+        return replace(score, pitch=pitch, velocity=velocity, tempos=tempos)
 
 
 @dataclass(frozen=True)
@@ -82,6 +99,8 @@ class Augmentation:
             pitch_range (`tuple[int, int]`): lowest and highest pitch the tokenizer knows.
         """
         yield Variant()
+        if not self.variants:
+            return
         digest = hashlib.sha256(f"{self.seed}:{content_hash}".encode()).digest()
         random = np.random.default_rng(int.from_bytes(digest[:8], "big"))
         lowest, highest = _shift_limits(score, pitch_range, self.max_pitch_shift)

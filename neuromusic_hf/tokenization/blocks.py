@@ -4,15 +4,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import torch
-from datasets import Dataset, Features, List, NamedSplit, Value
+from datasets import ArrowBasedBuilder, BuilderConfig, Dataset, DatasetInfo, Features, List, SplitGenerator, Value
+from datasets.builder import Key
 from datasets.fingerprint import Hasher
-from datasets.packaged_modules.generator.generator import Generator
 
 from ..borders.datasets import fingerprint_of
 from ..corpora.cache import CachedBuilder
 
 IGNORED_LABEL = -100
+
+BLOCK_FEATURES = Features({"input_ids": List(Value("int32"))})
+PIECES_AT_ONCE = 64
+"""How many pieces are in memory while blocks are written."""
 
 
 def make_blocks(tokens: Dataset, block_size: int, *, seed: int = 0) -> Dataset:
@@ -36,39 +41,62 @@ def make_blocks(tokens: Dataset, block_size: int, *, seed: int = 0) -> Dataset:
     Raises:
         `ValueError`: the split holds no note.
     """
-    if not len(tokens) or not max(tokens.data.column("num_notes").to_numpy()):
+    if not _num_notes(tokens).any():
         raise ValueError("No piece of this split has a note the tokenizer keeps: there is nothing to train on.")
     fingerprint = Hasher.hash(["blocks", fingerprint_of(tokens), block_size, seed])
     builder = BlockBuilder(
-        generator=_generate_blocks,
-        features=Features({"input_ids": List(Value("int32"))}),
-        gen_kwargs={"tokens": tokens, "block_size": block_size, "seed": seed},
-        split=NamedSplit("blocks"),
-        config_id=f"default-fingerprint={fingerprint}",
+        tokens=tokens, block_size=block_size, seed=seed, config_id=f"default-fingerprint={fingerprint}"
     )
     builder.download_and_prepare()
     return builder.as_dataset(split="blocks").with_format("numpy")
 
 
-class BlockBuilder(CachedBuilder, Generator):
-    """The builder of `Dataset.from_generator`, with our care of its cache."""
+@dataclass
+class BlockConfig(BuilderConfig):
+    """What blocks are made of: the arguments of [`make_blocks`]."""
+
+    tokens: Dataset | None = None
+    block_size: int = 0
+    seed: int = 0
 
 
-def _generate_blocks(tokens: Dataset, block_size: int, seed: int) -> Iterator[dict]:
+class BlockBuilder(CachedBuilder, ArrowBasedBuilder):
+    """Writes blocks as Arrow arrays, a few pieces at a time."""
+
+    BUILDER_CONFIG_CLASS = BlockConfig
+
+    def _info(self) -> DatasetInfo:
+        return DatasetInfo(features=BLOCK_FEATURES)
+
+    def _split_generators(self, dl_manager) -> list[SplitGenerator]:
+        return [SplitGenerator("blocks")]
+
+    def _generate_tables(self) -> Iterator[tuple[Key, pa.Table]]:
+        config = self.config
+        blocks = _joined_and_cut(config.tokens, config.block_size, config.seed)
+        for index, (ids, length) in enumerate(blocks):
+            starts = np.arange(0, len(ids) + 1, length, dtype=np.int32)
+            yield Key(0, index), pa.table({"input_ids": pa.ListArray.from_arrays(starts, ids)})
+
+
+def _joined_and_cut(tokens: Dataset, block_size: int, seed: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Ids of blocks, one after the other, and the length of each; until the pieces are used up."""
     order = np.random.default_rng(seed).permutation(len(tokens))
-    rows = tokens.with_format("numpy")
-    rest = np.empty(0, dtype=np.int32)
-    for index in order:
-        row = rows[int(index)]
-        if row["num_notes"] == 0:
-            continue
-        joined = np.concatenate([rest, row["input_ids"]])
-        end = len(joined) // block_size * block_size
-        for start in range(0, end, block_size):
-            yield {"input_ids": joined[start : start + block_size]}
-        rest = joined[end:]
+    order = order[_num_notes(tokens)[order] > 0]
+    pieces, rest = tokens.with_format("arrow", columns=["input_ids"]), np.empty(0, np.int32)
+    for start in range(0, len(order), PIECES_AT_ONCE):
+        chunks = pieces[order[start : start + PIECES_AT_ONCE]].column("input_ids").chunks
+        ids = np.concatenate([rest, *(chunk.flatten().to_numpy() for chunk in chunks)]).astype(np.int32)
+        end = len(ids) // block_size * block_size
+        if end:
+            yield ids[:end], block_size
+        rest = ids[end:]
     if len(rest):
-        yield {"input_ids": rest}
+        yield rest, len(rest)
+
+
+def _num_notes(tokens: Dataset) -> np.ndarray:
+    return np.asarray(tokens.with_format("numpy")["num_notes"][:])
 
 
 @dataclass

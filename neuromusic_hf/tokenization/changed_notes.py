@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from symusic.core import ScoreTick
 
-from ..music import gather_notes
-from .token_limits import DRUMS, TokenLimits
+from ..music.score_arrays import DRUMS, ScoreArrays
+from .token_limits import TokenLimits
 
 NUM_KEYS = 128
 SHIFT = 45
@@ -22,7 +21,7 @@ SHIFT = 45
 @dataclass(frozen=True)
 class PlacedNotes:
     """
-    PlacedNotes in the order of their places.
+    Notes in the order of their places.
 
     Args:
         place (`np.ndarray` of shape `(notes,)`): key and onset in one number. Each instrument has keys of its own.
@@ -33,13 +32,17 @@ class PlacedNotes:
     length: np.ndarray
 
     @classmethod
-    def of(cls, score: ScoreTick, units_per_tick: int, limits: TokenLimits) -> PlacedNotes:
+    def of(cls, score: ScoreArrays, units_per_tick: int, limits: TokenLimits) -> PlacedNotes:
         """Those of a score. All but drums are of one instrument for a tokenizer that tells none apart."""
-        notes = gather_notes(score)
-        voice = np.where(notes.is_drum, 0, notes.program * limits.tells_programs - DRUMS)
-        place = (voice * NUM_KEYS + notes.pitch << SHIFT) + notes.onset * units_per_tick
-        order = place.argsort(kind="stable")
-        return cls(place[order], notes.duration[order] * units_per_tick)
+        voice = np.where(score.programs == DRUMS, 0, score.programs * limits.tells_programs - DRUMS)
+        key = voice[score.track] * NUM_KEYS + score.pitch
+        place = (key << SHIFT) + score.onset * units_per_tick
+        order = key.astype(np.uint16).argsort(kind="stable")  # which is quick, and enough where onsets are in order
+        placed = place[order]
+        if (placed[1:] < placed[:-1]).any():
+            order = place.argsort(kind="stable")
+            placed = place[order]
+        return cls(placed, score.duration[order] * units_per_tick)
 
     def __len__(self) -> int:
         return len(self.place)
@@ -85,7 +88,7 @@ class KeptPlaces:
     beat: np.ndarray
 
     @classmethod
-    def of(cls, kept: PlacedNotes, quantised: ScoreTick, unit: int, limits: TokenLimits) -> KeptPlaces:
+    def of(cls, kept: PlacedNotes, quantised: ScoreArrays, unit: int, limits: TokenLimits) -> KeptPlaces:
         """Those of notes that are kept, at least one."""
         first = np.flatnonzero(np.concatenate([[True], kept.place[1:] != kept.place[:-1]]))
         notes = np.append(first[1:], len(kept)) - first
@@ -120,7 +123,7 @@ class KeptPlaces:
 
 
 def changed_notes(
-    given: PlacedNotes, kept: PlacedNotes, score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits
+    given: PlacedNotes, kept: PlacedNotes, score: ScoreArrays, quantised: ScoreArrays, unit: int, limits: TokenLimits
 ) -> dict:
     """
     The fields of [`Tally`] that are about notes.
@@ -128,8 +131,8 @@ def changed_notes(
     Args:
         given ([`PlacedNotes`]): of `score`.
         kept ([`PlacedNotes`]): of `quantised`.
-        score ([`symusic.Score`]): in ticks.
-        quantised ([`symusic.Score`]): what is written of it.
+        score ([`ScoreArrays`]): the music.
+        quantised ([`ScoreArrays`]): what is written of it.
         unit (`int`): units of a quarter note.
         limits ([`TokenLimits`]): of the tokenizer.
     """
@@ -144,8 +147,8 @@ def changed_notes(
         counts["sounding_time_lost"] = (sounding_time - given.sounding_time(surviving)) / unit
         counts |= {"lengths_cut": len(cut), "length_cut": int(cut.sum()) / unit}
     if not limits.tells_programs:
-        programs = {track.program for track in score.tracks if len(track.notes) and not track.is_drum}
-        counts["programs_merged"] = len(programs - {0})
+        programs = set(score.without_silent_tracks().programs.tolist())
+        counts["programs_merged"] = len(programs - {0, DRUMS})
     return counts
 
 
@@ -170,15 +173,15 @@ def _dropped(given: PlacedNotes, kept: PlacedNotes, limits: TokenLimits) -> dict
     return counts
 
 
-def _beats(notes: PlacedNotes, quantised: ScoreTick, unit: int, limits: TokenLimits) -> np.ndarray:
+def _beats(notes: PlacedNotes, quantised: ScoreArrays, unit: int, limits: TokenLimits) -> np.ndarray:
     """What lengths are counted in at each note, in units: the denominator of the meter, or a quarter."""
     if not limits.beat_is_denominator:
         return np.broadcast_to(unit, len(notes))
-    meters = quantised.time_signatures.numpy()
-    beats = 4 * unit // meters["denominator"].astype(np.int64)
+    times, _, denominators = quantised.meters
+    beats = 4 * unit // denominators
     if len(beats) == 1:
         return np.broadcast_to(beats, len(notes))
-    times = meters["time"].astype(np.int64) * (unit // quantised.ticks_per_quarter)
+    times = times * (unit // quantised.ticks_per_quarter)
     return beats[np.maximum(times.searchsorted(notes.onset, side="right") - 1, 0)]
 
 

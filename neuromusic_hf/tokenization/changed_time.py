@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from symusic.core import ScoreTick
 
-from ..music import DEFAULT_TEMPO, meters_of
+from ..music import DEFAULT_TEMPO
+from ..music.bars import meters_that_count
+from ..music.score_arrays import ScoreArrays
 from .changed_notes import PlacedNotes
 from .token_limits import TokenLimits
 
@@ -28,9 +29,9 @@ class MeterChanges:
     meters: np.ndarray
 
     @classmethod
-    def of(cls, score: ScoreTick, units_per_tick: int) -> MeterChanges:
+    def of(cls, score: ScoreArrays, units_per_tick: int) -> MeterChanges:
         """Those of a score."""
-        ticks, *meters = meters_of(score)
+        ticks, *meters = meters_that_count(score.meters)
         times, meters = _changes(ticks * units_per_tick, np.stack(meters, axis=1), DEFAULT_METER)
         return cls(times, meters)
 
@@ -46,19 +47,19 @@ class MeterChanges:
 
 
 def changed_time(
-    given: PlacedNotes, kept: PlacedNotes, score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits
+    given: PlacedNotes, kept: PlacedNotes, score: ScoreArrays, quantised: ScoreArrays, unit: int, limits: TokenLimits
 ) -> dict:
     """The fields of [`Tally`] that are about time; arguments as of [`changed_notes`]."""
     changed = _changed_meters(score, quantised, unit, limits) | _changed_tempos(score, limits)
     return changed | (_changed_silences(given, kept, unit, limits) if limits.one_silence else {})
 
 
-def _changed_meters(score: ScoreTick, quantised: ScoreTick, unit: int, limits: TokenLimits) -> dict:
-    only, written = _only_one(score.time_signatures), _only_one(quantised.time_signatures)
-    if limits.writes_meters and only and written and only == written:  # symusic refuses to compare with None
+def _changed_meters(score: ScoreArrays, quantised: ScoreArrays, unit: int, limits: TokenLimits) -> dict:
+    only, written = _only_one(score.meters), _only_one(quantised.meters)
+    if limits.writes_meters and only and only == written:
         return {}
     if not limits.writes_meters and only:
-        return {"meters_unwritten": int((only.numerator, only.denominator) != DEFAULT_METER)}
+        return {"meters_unwritten": int(only != DEFAULT_METER)}
     given = MeterChanges.of(score, unit // score.ticks_per_quarter)
     if not limits.writes_meters:
         return {"meters_unwritten": _num_changed(given.meters, DEFAULT_METER)}
@@ -86,7 +87,7 @@ def _fate_of_meter(given: MeterChanges, written: MeterChanges, index: int, step:
     return None if is_cut_short and in_place and written.has_bar_line_near(end, step, unit) else "meters_replaced"
 
 
-def _changed_tempos(score: ScoreTick, limits: TokenLimits) -> dict:
+def _changed_tempos(score: ScoreArrays, limits: TokenLimits) -> dict:
     qpm = _tempos(score)
     if limits.tempo_range is None:
         return {"tempos_unwritten": _num_changed(qpm, (DEFAULT_TEMPO,))}
@@ -94,14 +95,12 @@ def _changed_tempos(score: ScoreTick, limits: TokenLimits) -> dict:
     return {"tempos_clamped": int(((qpm < lowest) | (qpm > highest)).sum())}
 
 
-def _tempos(score: ScoreTick) -> np.ndarray:
+def _tempos(score: ScoreArrays) -> np.ndarray:
     """Quarter notes a minute, to a hundredth, of each change; of shape `(changes, 1)`."""
-    if only := _only_one(score.tempos):
-        return np.array([[round(only.qpm, 2)]])
-    soa = score.tempos.numpy()
+    time, microseconds = score.tempos
     with np.errstate(divide="ignore"):
-        qpm = np.round(6e7 / soa["mspq"], 2)
-    return _changes(soa["time"], qpm[:, None], (DEFAULT_TEMPO,))[1]
+        qpm = np.round(6e7 / microseconds, 2)[:, None]
+    return qpm if _only_one(score.tempos) else _changes(time, qpm, (DEFAULT_TEMPO,))[1]
 
 
 def _changed_silences(given: PlacedNotes, kept: PlacedNotes, unit: int, limits: TokenLimits) -> dict:
@@ -120,9 +119,9 @@ def _changed_silences(given: PlacedNotes, kept: PlacedNotes, unit: int, limits: 
     }
 
 
-def _only_one(events):
-    """The one event of a list, where it is there from the start: so it is in most pieces."""
-    return events[0] if len(events) == 1 and events[0].time == 0 else None
+def _only_one(events: np.ndarray) -> tuple[int, ...] | None:
+    """What the one event says, if it is there from the start and no other one: so it is in most pieces."""
+    return tuple(events[1:, 0].tolist()) if events.shape[1] == 1 and events[0, 0] == 0 else None
 
 
 def _changes(times: np.ndarray, values: np.ndarray, default: tuple) -> tuple[np.ndarray, np.ndarray]:

@@ -47,11 +47,17 @@ def is_solo(tokenizer: MusicTokenizer) -> bool:
     return not tokenizer.one_token_stream
 
 
+def tell_of_solo(tokenizer: MusicTokenizer, score: ScoreTick) -> None:
+    """Says once that a tokenizer of solo pieces makes one track of a score, or leaves drums out."""
+    if is_solo(tokenizer):
+        playing = [track for track in score.tracks if len(track.notes)]
+        if len(playing) > 1 or any(track.is_drum for track in playing):
+            _warn_of_solo(type(tokenizer).__name__)
+
+
 def _as_solo(tokenizer: MusicTokenizer, score: ScoreTick) -> ScoreTick:
-    playing = [track for track in score.tracks if len(track.notes)]
-    pitched = [track for track in playing if not track.is_drum]
-    if len(playing) > 1 or playing != pitched:
-        _warn_of_solo(type(tokenizer).__name__)
+    tell_of_solo(tokenizer, score)
+    pitched = [track for track in score.tracks if len(track.notes) and not track.is_drum]
     solo = score.copy()
     solo.tracks = [_merged(pitched)] if pitched else []
     return solo

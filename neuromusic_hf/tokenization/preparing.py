@@ -1,7 +1,5 @@
 """What is done to a score before miditok quantises it, so that what the vocabulary can say is not lost on the way."""
 
-from bisect import bisect_left
-
 import miditok
 import numpy as np
 from miditok import MusicTokenizer
@@ -9,6 +7,8 @@ from symusic import Note, TimeSignature
 from symusic.core import NoteTickList, ScoreTick
 
 from ..borders.miditok import merges_tracks_of_a_program, resample, round_to_beats, time_shifts
+from ..music import meters_of
+from .reachable_onsets import reachable_onsets
 from .token_limits import DRUMS
 from .written_meters import written_meters
 
@@ -35,7 +35,7 @@ def _in_ticks_of_tokenizer(tokenizer: MusicTokenizer, score: ScoreTick) -> Score
     positions = tokenizer.config.max_num_pos_per_beat
     if not tokenizer.config.use_time_signatures:
         return resample(tokenizer, score, positions)
-    meters = written_meters(tokenizer, score)
+    meters = written_meters(tokenizer, meters_of(score), score.ticks_per_quarter)
     ticks_per_quarter = positions * max(meter.denominator for _, meter in meters) // 4
     prepared = resample(tokenizer, score, ticks_per_quarter)
     prepared.time_signatures = [
@@ -62,43 +62,15 @@ def _keep_longest(tokenizer: MusicTokenizer, score: ScoreTick):
 
 
 def _move_onsets(tokenizer: MusicTokenizer, score: ScoreTick, prepared: ScoreTick):
-    """
-    Moves onsets to where Structured's shifts lead: it writes one as a shift from the one before, its length rounded.
-
-    A gap longer than the longest shift stays as it is, and decoding makes it that shift.
-    """
+    """Moves onsets to where Structured's shifts lead."""
     tracks, notes = _notes(prepared)
     if not tracks:
         return
-    onsets, first, onset_of = np.unique(notes["time"], return_index=True, return_inverse=True)
-    shifts = time_shifts(tokenizer, prepared.ticks_per_quarter)
-    gaps = np.diff(onsets, prepend=0)
-    if np.isin(gaps[gaps <= shifts[-1]], [0, *shifts]).all():
-        return
-    exact = _notes(score)[1]["time"][first] * (prepared.ticks_per_quarter / score.ticks_per_quarter)
-    moved = _reachable(onsets.tolist(), exact.tolist(), shifts.tolist())
-    notes["time"] = np.array(moved, dtype=notes["time"].dtype)[onset_of]
-    _replace_notes(tracks, notes, np.ones(len(onset_of), dtype=bool))
-
-
-def _reachable(onsets: list[int], exact: list[float], shifts: list[int]) -> list[int]:
-    """
-    Where shifts lead to, for each onset.
-
-    Args:
-        onsets (`list[int]`): ascending, in ticks.
-        exact (`list[float]`): the same before they were rounded.
-        shifts (`list[int]`): lengths in ticks, ascending.
-    """
-    now, found, known = 0, [], {0, *shifts}
-    for onset, wanted in zip(onsets, exact, strict=True):
-        gap = onset - now
-        if gap <= shifts[-1] and (gap not in known or (found and not gap)):
-            index = bisect_left(shifts, wanted - now)
-            gap = min(shifts[max(0, index - 1) : index + 1], key=lambda shift: abs(now + shift - wanted))
-        now += gap
-        found.append(now)
-    return found
+    exact = _notes(score)[1]["time"] * (prepared.ticks_per_quarter / score.ticks_per_quarter)
+    moved = reachable_onsets(notes["time"], exact, time_shifts(tokenizer, prepared.ticks_per_quarter))
+    if moved is not notes["time"]:
+        notes["time"] = moved
+        _replace_notes(tracks, notes, np.ones(len(moved), dtype=bool))
 
 
 def _notes(score: ScoreTick) -> tuple[list, dict[str, np.ndarray]]:

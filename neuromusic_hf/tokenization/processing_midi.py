@@ -11,16 +11,19 @@ from symusic import Tempo
 from symusic.core import ScoreTick
 from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
 
+from ..borders.miditok import vocabulary_state
 from ..disk import user_path, write_whole
 from ..hub import resolve_commit, shipped_code, telling_faults
 from ..hub.pull import OF_REPOSITORY, given
 from ..music import AnyScore, load_score
+from ..music.score_arrays import ScoreArrays
 from .base_words import expand_ids
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
 from .fast_tokenizer import NO_VALUE, to_fast_tokenizer, vocabulary_hash
 from .miditok_file import HUB_ARGUMENTS, find_miditok_file, load_miditok_file
+from .music_decoding import MusicDecoder
+from .music_encoding import MusicEncoder, Written
 from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, music_tokenizer_to_dict
-from .one_stream import decode_ids, encode_quantised, quantise
 from .saved_files import load_text_tokenizer, read_saved_processor
 from .tally import Tally, take_tally
 from .token_limits import TokenLimits
@@ -86,7 +89,7 @@ class MidiProcessor(ProcessorMixin):
         self.vocabulary_hash = rebuilt
         self._made_of = _state(self.music_tokenizer)
         self._limits = TokenLimits.of(self.music_tokenizer)
-        self._expanded = None, []
+        self._expanded, self._decoding, self._encoding = (None, []), (None, None), (None, None)
 
     @classmethod
     def from_pretrained(
@@ -246,16 +249,16 @@ class MidiProcessor(ProcessorMixin):
             `tuple[list[int], int]`: miditok's ids, and the number of notes they stand for (fewer than the score has
             where miditok merges duplicates or drops pitches out of range).
         """
-        quantised = self.quantise(score)
-        return self.encode_quantised(quantised), quantised.note_num()
+        written = list(self.encoder.write(score))
+        return self.encoder.ids_of(written)[0].tolist(), len(written[0].quantised)
 
     def quantise(self, score: ScoreTick) -> ScoreTick:
         """
-        What of a score in ticks the tokenizer writes, in its own ticks.
+        What of a score in ticks the tokenizer writes, in its own ticks: notes, meters and tempos.
 
         A tokenizer without programs writes one track: tracks are merged, and drums left out.
         """
-        return quantise(self.music_tokenizer, score)
+        return self.encoder.quantise(score)
 
     def tally(self, midi: MidiInput) -> Tally:
         """
@@ -276,16 +279,20 @@ class MidiProcessor(ProcessorMixin):
         lost 0.12% of sounding time; 3 drum keys dropped, 14 lengths cut, 2 meters replaced
         ```
         """
-        score = load_score(midi)
-        return self.tally_quantised(score, self.quantise(score))
+        (written,) = self.encoder.write(load_score(midi))
+        return self.tally_written(written)
+
+    def tally_written(self, written: Written) -> Tally:
+        """As [`MidiProcessor.tally`], of what the encoder wrote of a piece."""
+        return take_tally(self._limits, written.given, written.quantised)
 
     def tally_quantised(self, score: ScoreTick, quantised: ScoreTick) -> Tally:
         """As [`MidiProcessor.tally`], of a score in ticks and what [`MidiProcessor.quantise`] gave of it."""
-        return take_tally(self._limits, score, quantised)
+        return take_tally(self._limits, ScoreArrays.of(score), ScoreArrays.of(quantised))
 
     def encode_quantised(self, quantised: ScoreTick) -> list[int]:
         """Miditok's ids of what [`MidiProcessor.quantise`] gave, or of a part of it; none where no note is kept."""
-        return encode_quantised(self.music_tokenizer, quantised).ids if quantised.note_num() else []
+        return self.encoder.encode_quantised(quantised)
 
     def decode(self, token_ids, *, default_tempo: float | None = None) -> ScoreTick | list[ScoreTick]:
         """
@@ -303,13 +310,15 @@ class MidiProcessor(ProcessorMixin):
         Raises:
             `ValueError`: an id is outside the vocabulary.
         """
-        rows = token_ids.tolist() if hasattr(token_ids, "tolist") else list(token_ids)
-        if getattr(token_ids, "ndim", 1) == 2 or (rows and isinstance(rows[0], Iterable)):
-            return [self.decode(row, default_tempo=default_tempo) for row in rows]
-        outside = [index for index in rows if not 0 <= index < self.vocab_size]
-        if outside:
+        ids = token_ids.cpu() if hasattr(token_ids, "cpu") else token_ids
+        ids = np.asarray(ids) if hasattr(ids, "__array__") else list(ids)
+        if getattr(ids, "ndim", 1) == 2 or (isinstance(ids, list) and ids and isinstance(ids[0], Iterable)):
+            return [self.decode(row, default_tempo=default_tempo) for row in ids]
+        ids = np.asarray(ids)
+        outside = ids[(ids < 0) | (ids >= self.vocab_size)]
+        if len(outside):
             raise ValueError(f"{outside[0]} is no id of this vocabulary (0 to {self.vocab_size - 1}).")
-        score = decode_ids(self.music_tokenizer, self.music_ids(rows))
+        score = self._decoder.decode(ids.astype(np.int64))
         if default_tempo is not None and not self.music_tokenizer.config.use_tempos:
             score.tempos = [Tempo(0, default_tempo)]
         return score
@@ -320,9 +329,25 @@ class MidiProcessor(ProcessorMixin):
 
     def music_ids(self, ids: Iterable[int]) -> list[int]:
         """`ids` without tokens that say nothing of music: PAD, BOS, EOS and the like, and those added to miditok's."""
-        silent = [token for token in self.music_tokenizer.special_tokens if token.endswith(NO_VALUE)]
-        silent, end = set(self.tokenizer.convert_tokens_to_ids(silent)), len(self.music_tokenizer)
-        return [int(index) for index in ids if index < end and index not in silent]
+        return self._decoder.only_music(np.array([*ids], np.int64)).tolist()
+
+    @property
+    def encoder(self) -> MusicEncoder:
+        """What encodes for the vocabulary as it is now."""
+        vocabulary = vocabulary_state(self.music_tokenizer)
+        if self._encoding[0] != vocabulary:
+            self._encoding = vocabulary, MusicEncoder(self.music_tokenizer)
+        return self._encoding[1]
+
+    @property
+    def _decoder(self) -> MusicDecoder:
+        """That of the vocabulary as it is now."""
+        vocabulary = vocabulary_state(self.music_tokenizer)
+        if self._decoding[0] != vocabulary:
+            silent = [token for token in self.music_tokenizer.special_tokens if token.endswith(NO_VALUE)]
+            silent_ids = self.tokenizer.convert_tokens_to_ids(silent)
+            self._decoding = vocabulary, MusicDecoder(self.music_tokenizer, silent_ids)
+        return self._decoding[1]
 
     def pad(self, *args, **kwargs) -> BatchEncoding:
         """Pads encoded pieces, as the tokenizer's `pad`."""
@@ -371,7 +396,7 @@ class MidiProcessor(ProcessorMixin):
         them once, and not in a loop.
         """
         music = self.music_tokenizer
-        vocabulary = self.vocab_size, dict(music.vocab), music.vocab_model
+        vocabulary = self.vocab_size, vocabulary_state(music)
         if self._expanded[0] != vocabulary:
             words = expand_ids(music)
             self._expanded = vocabulary, words + [[] for _ in range(len(words), self.vocab_size)]

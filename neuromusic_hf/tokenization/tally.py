@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from symusic.core import ScoreTick
-
+from ..music.score_arrays import ScoreArrays
 from .changed_notes import PlacedNotes, changed_notes
 from .changed_time import changed_time
 from .token_limits import TokenLimits
@@ -113,14 +112,14 @@ def say_changes(changes: dict[str, float]) -> str:
     return ", ".join(f"{count:,} {words[count > 1]}" for count, words in found)
 
 
-def take_tally(limits: TokenLimits, score: ScoreTick, quantised: ScoreTick) -> Tally:
+def take_tally(limits: TokenLimits, score: ScoreArrays, quantised: ScoreArrays) -> Tally:
     """
     Compares a score with what a tokenizer writes of it.
 
     Args:
         limits ([`TokenLimits`]): of the tokenizer.
-        score ([`symusic.Score`]): in ticks, sorted by time.
-        quantised ([`symusic.Score`]): what [`quantise`] gave of it.
+        score ([`ScoreArrays`]): the music.
+        quantised ([`ScoreArrays`]): what is written of it.
     """
     unit = score.ticks_per_quarter * quantised.ticks_per_quarter
     given = PlacedNotes.of(score, quantised.ticks_per_quarter, limits)

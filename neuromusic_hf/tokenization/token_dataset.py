@@ -5,12 +5,15 @@ import gc
 import json
 import logging
 import os
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from datasets import Dataset, DatasetDict, Features, List, Value
 from datasets.fingerprint import Hasher
+from symusic.core import ScoreTick
 
 from ..borders.datasets import fingerprint_of
 from ..corpora.cache import cached_map
@@ -20,6 +23,7 @@ from ..music.midi_feature import Midi
 from ..ranges import PROCESSES, check_ranges
 from .augmentation import Augmentation, Variant
 from .corpus_tally import TALLY_FEATURES, CorpusTally
+from .music_encoding import Written
 from .processing_midi import MidiProcessor
 
 logger = logging.getLogger(__name__)
@@ -53,7 +57,7 @@ def tokenize_corpus(
     Tokenises every piece of a corpus, and says what the tokenizer changed in it.
 
     The result is cached by what it depends on: the corpus, the processor's vocabulary, config and code, the
-    augmentation and the versions of miditok and symusic. Only the `train` split is augmented.
+    augmentation and the versions of miditok, symusic, tokenizers and numpy. Only the `train` split is augmented.
 
     Args:
         corpus ([`~datasets.DatasetDict`]):
@@ -93,32 +97,39 @@ class TokenizePieces:
         self.processor = processor
         self.augmentation = augmentation
 
-    def __call__(self, rows: dict[str, list]) -> dict[str, list]:
-        """Columns of `TOKEN_FEATURES` from those of the corpus, `midi` and `content_hash`."""
-        result = {name: [] for name in TOKEN_FEATURES}
+    def __call__(self, rows: dict[str, list]) -> pa.Table:
+        """A table of `TOKEN_FEATURES`, of rows with the columns `midi` and `content_hash`."""
+        pieces = []
         with collector_paused():
             for midi, content_hash in zip(rows["midi"], rows["content_hash"], strict=True):
-                for row in self.tokenize(load_score(midi), content_hash):
-                    for name, value in {**row, "piece": _name(midi["path"]) or content_hash}.items():
-                        result[name].append(value)
-            # In a row: after miditok's many objects, arithmetic on arrays is slow to begin.
-            result["changed"] = [pair and vars(self.processor.tally_quantised(*pair)) for pair in result["changed"]]
-        return result
+                pieces += self.tokenize(load_score(midi), content_hash, _name(midi["path"]) or content_hash)
+        ids = self.processor.encoder.ids_of([written for written, _ in pieces])
+        schema = TOKEN_FEATURES.arrow_schema
+        facts = [pa.array([row[field.name] for _, row in pieces], field.type) for field in list(schema)[1:]]
+        return pa.Table.from_arrays([self._between_borders(ids), *facts], schema=schema)
 
-    def tokenize(self, score, content_hash: str):
-        """Yields the rows of one piece, but for its name, and with what its tally compares."""
-        tokenizer = self.processor.tokenizer
+    def tokenize(self, score: ScoreTick, content_hash: str, name: str) -> Iterator[tuple[Written, dict]]:
+        """Yields what is written of each variant of a piece, and its row but for `input_ids`."""
         pitch_range = self.processor.music_tokenizer.config.pitch_range
-        for variant in self.augmentation.draw(score, content_hash, pitch_range):
-            quantised = self.processor.quantise(variant.apply(score))
-            ids = self.processor.encode_quantised(quantised)
-            yield {
-                "input_ids": [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id],
-                "num_notes": quantised.note_num(),
-                "content_hash": content_hash,
-                "changed": (score, quantised) if variant == Variant() else None,
-                **vars(variant),
-            }
+        variants = list(self.augmentation.draw(score, content_hash, pitch_range))
+        for variant, written in zip(variants, self.processor.encoder.write(score, variants), strict=True):
+            yield (
+                written,
+                {
+                    "num_notes": len(written.quantised),
+                    "content_hash": content_hash,
+                    "piece": name,
+                    "changed": vars(self.processor.tally_written(written)) if variant == Variant() else None,
+                    **vars(variant),
+                },
+            )
+
+    def _between_borders(self, pieces: list[np.ndarray]) -> pa.ListArray:
+        """The ids of each piece, between BOS and EOS."""
+        begin, end = [self.processor.tokenizer.bos_token_id], [self.processor.tokenizer.eos_token_id]
+        borders = np.cumsum([0, *(len(ids) + 2 for ids in pieces)], dtype=np.int32)
+        values = np.concatenate([np.zeros(0, np.int32), *(part for ids in pieces for part in (begin, ids, end))])
+        return pa.ListArray.from_arrays(borders, pa.array(values, pa.int32()))
 
 
 def _name(path: str | None) -> str | None:
@@ -148,8 +159,8 @@ def collector_paused():
     """
     Pauses Python's search for reference cycles.
 
-    miditok makes a small object for every event, none of them in a cycle, and the search among them takes a third of
-    the time of tokenising.
+    miditok, where it encodes itself, makes a small object for every event, none of them in a cycle, and the search
+    among them takes a third of the time of tokenising.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -171,7 +182,7 @@ def _tokenize_split(
             vars(augmentation),
             code_of(type(processor.music_tokenizer)),
             code_of_rooms("borders", "music", "tokenization"),
-            *(version(package) for package in ("miditok", "symusic", "tokenizers")),
+            *(version(package) for package in ("miditok", "symusic", "tokenizers", "numpy")),
         ]
     )
     if "num_notes" in pieces.column_names:

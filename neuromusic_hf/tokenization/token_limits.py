@@ -10,8 +10,8 @@ import numpy as np
 from miditok import MusicTokenizer
 
 from ..borders.miditok import writes_note_offs
+from ..music.score_arrays import DRUMS
 
-DRUMS = -1
 NUM_VOICES = 129
 """Instruments that a tokenizer may tell apart: drums, then the MIDI programs."""
 

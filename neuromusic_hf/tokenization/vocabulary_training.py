@@ -7,10 +7,9 @@ import numpy as np
 from datasets import Dataset
 from miditok import MusicTokenizer
 
-from ..borders.miditok import characters_of
 from ..music.loading import load_score
+from .music_encoding import MusicEncoder
 from .music_tokenizer import music_tokenizer_from_dict, music_tokenizer_to_dict
-from .one_stream import encode_quantised, quantise
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +34,11 @@ class BarStrings:
         return len(self.order)
 
     def __iter__(self) -> Iterator[list[str]]:
-        seen = 0
+        seen, encoder = 0, MusicEncoder(self.music_tokenizer)
         for index in self.order:
-            quantised = quantise(self.music_tokenizer, load_score(self.corpus[int(index)]["midi"]))
-            sequence = encode_quantised(self.music_tokenizer, quantised, encode_ids=False)
-            seen += len(sequence.ids)
-            self.music_tokenizer.complete_sequence(sequence)
-            bars = sequence.split_per_bars()
-            yield [characters_of(self.music_tokenizer, bar.ids) for bar in bars if bar.ids]
+            bars = encoder.bars(load_score(self.corpus[int(index)]["midi"]))
+            seen += sum(map(len, bars))
+            yield bars
             if seen >= self.max_tokens:
                 return
 

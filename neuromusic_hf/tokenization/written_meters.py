@@ -9,11 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
 from miditok import MusicTokenizer
 from miditok.constants import TIME_SIGNATURE
-from symusic.core import ScoreTick
-
-from ..music import meters_of
 
 MOST_BARS_FOR_ONE = 4
 """Of a known meter, that may stand for one bar of an unknown one."""
@@ -32,7 +30,9 @@ class Meter:
         return Fraction(4 * self.numerator, self.denominator)
 
 
-def written_meters(tokenizer: MusicTokenizer, score: ScoreTick) -> list[tuple[Fraction, Meter]]:
+def written_meters(
+    tokenizer: MusicTokenizer, meters: np.ndarray, ticks_per_quarter: int
+) -> list[tuple[Fraction, Meter]]:
     """
     What a tokenizer writes of the meters of a score.
 
@@ -42,6 +42,11 @@ def written_meters(tokenizer: MusicTokenizer, score: ScoreTick) -> list[tuple[Fr
       beat early. Where that has no token, it becomes two bars; or the change waits for its end, as in miditok.
     - A change that is less than half a position off a bar line is at the bar line.
 
+    Args:
+        tokenizer ([`miditok.MusicTokenizer`]): it writes meters.
+        meters (`np.ndarray` of shape `(3, meters)`): those that count ([`meters_that_count`]).
+        ticks_per_quarter (`int`): of the score.
+
     Returns:
         `list[tuple[Fraction, Meter]]`: the onset of each in quarter notes, ascending from 0, and the meter.
     """
@@ -49,8 +54,8 @@ def written_meters(tokenizer: MusicTokenizer, score: ScoreTick) -> list[tuple[Fr
     tolerance = Fraction(1, 2 * tokenizer.config.max_num_pos_per_beat)
     start, meter = Fraction(0), known_meter(Meter(*TIME_SIGNATURE), known) or known[0]
     written = {start: meter}
-    for tick, *given in meters_of(score).T.tolist():
-        time, found = Fraction(tick, score.ticks_per_quarter), known_meter(Meter(*given), known)
+    for tick, *given in meters.T.tolist():
+        time, found = Fraction(tick, ticks_per_quarter), known_meter(Meter(*given), known)
         if found is None:
             continue
         bars, rest = divmod(max(time - start, 0), meter.length)

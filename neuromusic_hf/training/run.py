@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from transformers import PreTrainedModel, Trainer
 
 from ..corpora import Corpus, Provenance
+from ..threads import limit_threads
 from ..tokenization import BlockCollator, MidiProcessor
 from .arguments import DataArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics
@@ -37,6 +38,7 @@ def create_trainer(
         `ValueError`: the run goes on from a checkpoint that was made with another train split.
     """
     refuse_other_blocks(args.resume_from_checkpoint, blocks.facts["train"])
+    limit_threads()
     return MusicTrainer(
         model=model,
         args=args,

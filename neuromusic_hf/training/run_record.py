@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
+from ..threads import threads_in_force
 from .saving_trainer import SavingTrainer
 
 RECORDED_PACKAGES = (
@@ -49,4 +50,4 @@ def hardware() -> dict:
     """What a run ran on."""
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     cpu = torch.cpu.get_capabilities().get("cpu_name") if hasattr(torch.cpu, "get_capabilities") else None
-    return {"cpu": cpu or platform.processor(), "cpu_cores": os.cpu_count(), "gpus": gpus}
+    return {"cpu": cpu or platform.processor(), "cpu_cores": os.cpu_count(), **threads_in_force(), "gpus": gpus}

@@ -159,7 +159,7 @@ def test_a_disk_that_is_full_of_tokens_is_told(midi_folder, cache_dir, request, 
     with pytest.raises(CacheError, match="No space left on device.*HF_HOME"):
         tokenize_corpus(corpus, processor, num_proc=num_proc)
     with pytest.raises(Exception, match="No space left on device.*HF_HOME"):
-        make_blocks(Dataset.from_dict({"input_ids": [[1, 2]], "num_notes": [1]}), 16)
+        make_blocks(Dataset.from_dict({"input_ids": [[1, 2]], "num_notes": [1]}), 1)
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])

@@ -1,5 +1,8 @@
 """What of a continued piece is new, against naive bookkeeping."""
 
+import random
+from collections import Counter
+
 import pytest
 from symusic import Note, Score, Tempo, TimeSignature, Track
 
@@ -69,3 +72,20 @@ def test_tempo_and_time_signature_in_force_come_along(start):
     signatures = [(signature.time, signature.numerator) for signature in kept.time_signatures]
     assert signatures == {0: [(0, 4), (64, 3)], 32: [(0, 4), (32, 3)], 64: [(0, 3)]}[start]
     assert notes_of(kept) == [(0, False, 1, 4, 90)]
+
+
+def test_any_notes_are_new_that_one_after_the_other_are():
+    rng = random.Random(0)
+    for _ in range(200):
+        full, prompt = (_few_notes_often_equal(rng) for _ in range(2))
+        known = Counter(notes_of(prompt))
+        expected = [note for note in notes_of(full) if not known[note] or known.subtract([note])]
+        assert notes_of(new_music(full, prompt, from_zero=False)) == expected
+
+
+def _few_notes_often_equal(rng):
+    score = Score(8)
+    for _ in range(rng.randrange(4)):
+        notes = [(8 * rng.randrange(3), rng.randrange(1, 3), rng.randrange(60, 62)) for _ in range(rng.randrange(8))]
+        score.tracks.append(piece(notes, rng.choice([0, 40]), rng.random() < 0.3).tracks[0])
+    return score

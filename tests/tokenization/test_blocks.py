@@ -2,7 +2,7 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset, DatasetDict, Features
+from datasets import Dataset, DatasetDict, Features, concatenate_datasets
 from tokenization.sample_scores import random_score
 
 from neuromusic_hf.tokenization import TOKEN_FEATURES, BlockCollator, make_blocks, tokenize_corpus
@@ -42,6 +42,33 @@ def test_blocks_are_whole_pieces_in_another_order_and_no_token_is_lost(block_siz
     lengths = [len(block) for block in blocks["input_ids"]]
     assert lengths[:-1] == [block_size] * (len(lengths) - 1) and 1 <= lengths[-1] <= block_size
     assert len(lengths) == -(-sum(map(len, pieces)) // block_size)
+
+
+def naive_blocks(tokens, block_size, seed):
+    """One token after the other, in the order that is drawn for the seed."""
+    order = np.random.default_rng(seed).permutation(len(tokens))
+    pieces = [tokens[int(index)] for index in order]
+    ids = [token for piece in pieces if piece["num_notes"] for token in piece["input_ids"]]
+    return [ids[start : start + block_size] for start in range(0, len(ids), block_size)]
+
+
+@pytest.mark.parametrize("block_size", [1, 7, 64, 5_000])
+@pytest.mark.parametrize("selected", [False, True])
+def test_blocks_are_those_of_one_token_after_the_other(block_size, selected, monkeypatch):
+    monkeypatch.setattr("neuromusic_hf.tokenization.blocks.PIECES_AT_ONCE", 8)
+    pieces = [*random_pieces(150, 90), *random_pieces(3, 3000), *[[BOS, EOS]] * 5]
+    num_notes = [int(len(piece) > 2) for piece in pieces]
+    tokens = concatenate_datasets([token_split(pieces[:70], num_notes[:70]), token_split(pieces[70:], num_notes[70:])])
+    tokens = tokens.shuffle(seed=3).select(range(20, 130)) if selected else tokens
+    for seed in (0, 1):
+        found = make_blocks(tokens, block_size, seed=seed).with_format(None)["input_ids"][:]
+        assert found == naive_blocks(tokens, block_size, seed)
+
+
+def test_a_selection_without_notes_is_an_error_whatever_was_selected_from():
+    tokens = token_split([[BOS, 5, EOS], [BOS, EOS]], [1, 0])
+    with pytest.raises(ValueError, match="No piece of this split has a note"):
+        make_blocks(tokens.select([1]), 16)
 
 
 def test_blocks_that_fit_exactly_leave_no_short_one():

@@ -9,19 +9,21 @@ from tokenization.sample_scores import DRUMS, build_score, note_list, random_sco
 from neuromusic_hf import MidiProcessor, load_corpus
 from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import TOKEN_FEATURES, Augmentation, Variant, token_dataset, tokenize_corpus
+from neuromusic_hf.tokenization.music_encoding import MusicEncoder
 from neuromusic_hf.tokenization.token_dataset import evenly_mixed
 
 SECOND_START = """
 import sys
 from neuromusic_hf import MidiProcessor, load_corpus
 from neuromusic_hf.tokenization import Augmentation, tokenize_corpus
+from neuromusic_hf.tokenization.music_encoding import MusicEncoder
 
 def refuse(*args):
     raise AssertionError("a piece was tokenised a second time")
 
 folder, cache = sys.argv[1:]
 corpus = load_corpus(folder, cache_dir=cache, split_shares=(0.6, 0.2, 0.2))
-MidiProcessor.quantise = refuse
+MusicEncoder.write = refuse
 processor = MidiProcessor.from_tokenization("REMI")
 tokens = tokenize_corpus(corpus, processor, augmentation=Augmentation(variants=1))
 print({split: len(rows) for split, rows in tokens.items()})
@@ -34,7 +36,7 @@ def no_tokenizer(monkeypatch):
         raise AssertionError("a piece was tokenised a second time")
 
     def switch_off():
-        monkeypatch.setattr(MidiProcessor, "quantise", refuse)
+        monkeypatch.setattr(MusicEncoder, "write", refuse)
 
     return switch_off
 

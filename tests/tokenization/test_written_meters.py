@@ -4,13 +4,13 @@ import itertools
 import math
 import random
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tokenization.sample_scores import build_score, meter_list, note_list
 
 from neuromusic_hf import MidiProcessor, load_corpus
+from neuromusic_hf.music.bars import meters_that_count
 from neuromusic_hf.tokenization.written_meters import Meter, known_meter, written_meters
 
 OLD_METERS = {4: [1, 2, 3, 4, 5, 6, 7], 8: [3, 5, 6, 7, 9, 12]}
@@ -153,10 +153,8 @@ def test_a_change_off_the_bar_line_by_less_than_half_a_position_is_at_the_bar_li
 
 def test_of_several_meters_at_one_tick_the_last_counts_and_one_of_no_beats_is_none(processors):
     tokenizer = processors["REMI"].music_tokenizer
-    events = np.array([(0, 3, 4), (0, 4, 4), (1920, 0, 4), (3840, 3, 4)])
-    arrays = dict(zip(("time", "numerator", "denominator"), events.T, strict=True))
-    score = SimpleNamespace(ticks_per_quarter=480, time_signatures=SimpleNamespace(numpy=lambda: arrays))
-    assert written_meters(tokenizer, score) == [(0, Meter(4, 4)), (8, Meter(3, 4))]
+    meters = meters_that_count(np.array([(0, 3, 4), (0, 4, 4), (1920, 0, 4), (3840, 3, 4)]).T)
+    assert written_meters(tokenizer, meters, 480) == [(0, Meter(4, 4)), (8, Meter(3, 4))]
 
 
 def test_the_nearest_beat_is_chosen_among_meters_as_long():

@@ -87,10 +87,10 @@ class BarReader:
             if child.tag != "note":
                 self._chord = []
             self._readers[child.tag](child)
-        self._part_voices()
+        voices = self._part_voices()
         self._fill_bar_with_rest()
         sounds = self._bar.sounds
-        if is_last and self._rests and self._rests[-1].is_gap and sounds[-1] is self._rests[-1].sound:
+        if is_last and voices < 2 and self._rests and self._rests[-1].is_gap and sounds[-1] is self._rests[-1].sound:
             sounds.pop()
         self._bar.signs.sort(key=lambda sign: sign.start)
         self._bar.length = max([self._last_sign, *(sound.start + sound.length for sound in sounds)])
@@ -205,8 +205,8 @@ class BarReader:
     def _pass_over(self, element: Element):
         """What is only seen."""
 
-    def _part_voices(self):
-        """Sorts sounds by voice, if there are several, and by time, grace notes first."""
+    def _part_voices(self) -> int:
+        """Sorts sounds by voice, if there are several, and by time, grace notes first, and counts voices."""
         sounds = self._bar.sounds
         voices = {sound.voice for sound in sounds} - {""}
         if len(voices) < 2:
@@ -215,6 +215,7 @@ class BarReader:
         elif any(not sound.voice for sound in sounds):
             raise BeyondReader("a sound of no voice among several voices")
         sounds.sort(key=lambda sound: (sound.voice, sound.start, sound.length > 0))
+        return len(voices)
 
     def _fill_bar_with_rest(self):
         """Where there is one rest only, or one that is marked so, the first rest lasts as long as a bar."""

@@ -69,13 +69,14 @@ def join_ties(sounds: list[Sound]) -> list[Sound]:
 
 def _ends(sound: Sound, tied: Sound | None) -> bool:
     """Whether it goes on with a tied sound before it."""
-    if sound.tie == "stop" and len(sound.pitches) == 1:
-        return True
-    if tied is None or len(sound.pitches) < 2:
-        return tied is not None and bool(sound.pitches) and sound.pitches == tied.pitches
-    return [(pitch.step, pitch.midi) for pitch in sound.pitches] == [
-        (pitch.step, pitch.midi) for pitch in tied.pitches
-    ]
+    if len(sound.pitches) == 1:
+        return sound.tie == "stop" or (tied is not None and sound.pitches == tied.pitches)
+    return bool(sound.pitches) and tied is not None and _keys(sound) == _keys(tied)
+
+
+def _keys(sound: Sound) -> list[tuple[str, int]]:
+    """The pitches of a chord, with or without natural signs."""
+    return [(pitch.step, pitch.midi) for pitch in sound.pitches]
 
 
 def _check_repeats(bars: list[Bar]):

@@ -1,0 +1,127 @@
+"""
+How many threads PyTorch computes with on a CPU, and how they wait for each other.
+
+They meet at the end of every operation, a hundred times in a decoding step, and OpenMP's threads spin while they wait.
+On cores of their own that is fastest. Where another process wants one of the cores, the thread there has used up its
+share of it by spinning, and at each meeting all wait for milliseconds until it is its turn again. So decoding takes no
+more threads than there are free cores, and looks again while it goes on. Training, whose numbers must not change with
+what else the machine does, keeps its threads; there they sleep while they wait, which its long operations hardly feel.
+
+What the user said is the most there is: `OMP_NUM_THREADS`, `torch.set_num_threads`, the options of a launcher. With
+`OMP_DYNAMIC=false` it is what there is.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+
+import torch
+
+from .cores import CoreMeter, usable_cores
+
+logger = logging.getLogger(__name__)
+
+LEAST_SHARED = 5_000_000
+"""Products in a step (weights times rows) below which a second thread gains nothing."""
+SECONDS_BETWEEN_LOOKS = 1.0
+
+_meter = CoreMeter()
+_calls: list["StepThreads"] = []
+"""Those that run, in any thread."""
+_calls_lock = threading.Lock()
+_told = ""
+
+
+class StepThreads:
+    """
+    The threads of a call that runs a model step by step; those of a model on a GPU are let be.
+
+    Args:
+        model (`torch.nn.Module`): of the steps.
+        rows (`int`): of a step.
+    """
+
+    def __init__(self, model: torch.nn.Module, rows: int):
+        parameters = list(model.parameters())
+        is_on_cpu = all(parameter.device.type == "cpu" for parameter in parameters)
+        self.may_choose = is_on_cpu and os.environ.get("OMP_DYNAMIC", "").strip().lower() != "false"
+        self.is_small = rows * sum(parameter.numel() for parameter in parameters) < LEAST_SHARED
+        self.found = self.number = 0
+        self._most = 1
+        self._looked = 0.0
+
+    def call(self, function: Callable, /, **arguments):
+        """
+        Calls a function with as many threads as serve it, and leaves PyTorch those that it had.
+
+        Args:
+            function (`Callable`): what to call. It calls `follow` between steps.
+            arguments: of the function.
+
+        Returns:
+            What the function returns.
+        """
+        if not self.may_choose:
+            return function(**arguments)
+        try:
+            self._begin()
+            return function(**arguments)
+        finally:
+            self._end()
+
+    def follow(self):
+        """Takes fewer threads where cores were taken since the last look, and more where they became free."""
+        if self._most > 1 and time.monotonic() - self._looked > SECONDS_BETWEEN_LOOKS:
+            self._take(min(self._most, _meter.free()))
+
+    def _begin(self):
+        with _calls_lock:
+            found = torch.get_num_threads()
+            # A thread that is new to PyTorch has the number that a call in another one has set meanwhile.
+            self.found = next((call.found for call in _calls if call.number == found), found)
+            _calls.append(self)
+        self._most = 1 if self.is_small else min(self.found, usable_cores())
+        self._take(1 if self._most == 1 else min(self._most, _meter.free()))
+
+    def _take(self, number: int):
+        self._looked = time.monotonic()
+        if number != self.number:
+            self.number = number
+            _set_threads(number)
+            self._tell()
+
+    def _tell(self):
+        global _told
+        fewer = "the steps are small" if self.is_small else f"other work leaves it {self.number} cores"
+        told = f"PyTorch computes with {self.number} of {self.found} threads"
+        told += f", as {fewer}." if self.number < self.found else "."
+        if told != _told and (_told or self.number < self.found):
+            logger.info("%s", told)
+            _told = told
+
+    def _end(self):
+        with _calls_lock:
+            _calls[:] = [call for call in _calls if call is not self]
+            if self.found:
+                _set_threads(self.found)
+
+
+def _set_threads(number: int):
+    """Where there are as many already, what oneDNN has made for them stays."""
+    if number != torch.get_num_threads():
+        torch.set_num_threads(number)
+
+
+def limit_threads():
+    """Has PyTorch take no more threads than this process has cores, from now on; as a training run begins."""
+    found, most = torch.get_num_threads(), usable_cores()
+    if found > most:
+        logger.info("PyTorch computes with %d threads, not %d: this process has no more cores.", most, found)
+        torch.set_num_threads(most)
+
+
+def threads_in_force() -> dict[str, int | str]:
+    """How many threads PyTorch computes with, and how they wait, as far as anybody said it."""
+    return {"cpu_threads": torch.get_num_threads(), "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", "not set")}
