@@ -243,7 +243,7 @@ def usage(output: Path) -> dict:
 def project(figures: dict) -> dict:
     """What many files would cost: what a file costs, or by how stages that look at all of them grew from the part."""
     settings, whole = figures["settings"], figures["whole"]["stages"]
-    part = figures["part"][min(figures["part"], key=int)]["stages"]
+    part = figures["part"][max(figures["part"], key=int)]["stages"]  # each in a process of its own
     growth, times = settings["files"] / settings["part"], MANY_FILES / settings["files"]
     projected = {}
     for stage, cost in whole.items():

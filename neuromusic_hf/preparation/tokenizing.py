@@ -34,8 +34,7 @@ class TokenizeCorpus(PipelineStep):
         for shard in shards_of(work)[rank::world_size]:
             path = work.made / TOKENS / shard.file
             if not path.exists():
-                rows = pq.ParquetFile(work.made / DATA / shard.file).iter_batches(
-                    TOKENIZED_ROWS, columns=["midi", "content_hash"]
-                )
-                write_shard(path, schema, row_groups(tokenize(batch.to_pydict()) for batch in rows))
+                with pq.ParquetFile(work.made / DATA / shard.file) as file:
+                    rows = file.iter_batches(TOKENIZED_ROWS, columns=["midi", "content_hash"])
+                    write_shard(path, schema, row_groups(tokenize(batch.to_pydict()) for batch in rows))
             self.stat_update(shard.split)
