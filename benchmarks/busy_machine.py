@@ -7,7 +7,6 @@ Every way is a fresh process, as OpenMP reads its settings once. README.md says 
 
 import argparse
 import contextlib
-import itertools
 import os
 import subprocess
 import sys
@@ -44,7 +43,9 @@ LOADS = (0, 1, 2)
 """Busy loops beside what is measured."""
 MODELS = {"quickstart": "small", "58M": "full", "tiny": "tiny"}
 """Sizes of `continuation.py` by name. `tiny` tells nothing about speed; it is for the tests."""
-PROMPT, NEW_TOKENS, MOST_SECONDS = 128, 64, 6.0
+PROMPT, NEW_TOKENS, MOST_SECONDS = 128, 64, 4.0
+QUIET_RUNS = 3
+FACTORS = (0.5, 1, 2.5, 10, 25, 100)
 
 
 def main():
@@ -56,7 +57,7 @@ def main():
     parser.add_argument("--corpus", default="folk", help="from whose train split scored pieces are cut")
     parser.add_argument("--max_pieces", type=int, default=2000, help="that are scored")
     parser.add_argument("--steps", type=int, default=3, help="of a training, after one that is not counted")
-    parser.add_argument("--repetitions", type=int, default=2)
+    parser.add_argument("--repetitions", type=int, default=1)
     parser.add_argument("--output", type=Path, default=RESULTS / "busy_machine.json", help="result file")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -64,6 +65,7 @@ def main():
         return answer_task(run_task, args.task)
     for name in READ_BY_OPENMP:
         os.environ.pop(name, None)
+    os.environ["TQDM_DISABLE"] = "1"
     with tempfile.TemporaryDirectory(prefix="neuromusic-benchmark-") as folder:
         write_pieces(args.corpus, args.max_pieces, Path(folder))
         tasks = {
@@ -97,14 +99,15 @@ def measure(tasks: dict[str, dict], repetitions: int) -> tuple[dict, list[float]
         free.append(float(CoreMeter().free()))
         found = run_fresh(__file__, {"kind": kind, **tasks[kind]}, WAYS[kind][way]).result
         for case, by_load in found.items():
-            print(f"repetition {repetition + 1}: {case}, {way}: {shown(by_load)}", flush=True)
+            medians = {load: spread(milliseconds)["median"] for load, milliseconds in by_load.items()}
+            print(f"repetition {repetition + 1}: {case}, {way}: {shown(medians)}", flush=True)
             for load, milliseconds in by_load.items():
-                runs.setdefault(case, {}).setdefault(way, {}).setdefault(int(load), []).append(milliseconds)
+                runs.setdefault(case, {}).setdefault(way, {}).setdefault(int(load), []).extend(milliseconds)
     return runs, free
 
 
-def run_task(kind: str, cases: list[str], **how) -> dict[str, dict[int, float]]:
-    """Milliseconds of each case beside each load, in this process."""
+def run_task(kind: str, cases: list[str], **how) -> dict[str, dict[int, list[float]]]:
+    """Milliseconds of each case beside each load, in this process; several times alone, which all is compared with."""
     torch.manual_seed(0)
     prepare = {"continuation": continuation, "training": training, "scoring": scoring}[kind]
     found = {}
@@ -113,7 +116,7 @@ def run_task(kind: str, cases: list[str], **how) -> dict[str, dict[int, float]]:
         found[name] = {}
         for load in LOADS:
             with busy_loops(load):
-                found[name][load] = run()
+                found[name][load] = [run() for _ in range(1 if load else QUIET_RUNS)]
     return found
 
 
@@ -225,21 +228,23 @@ def print_table(figures: dict):
 
 
 def plot(figures: dict) -> Figure:
-    """Bars of what each way takes beside each load, on a scale of factors."""
+    """What each way takes beside each load, in times of what all threads (of scoring: ours) take alone."""
     columns = 3
-    figure = Figure(figsize=(4.2 * columns, 3.2 * -(-len(figures) // columns)), dpi=110, layout="constrained")
-    panels = figure.subplots(-(-len(figures) // columns), columns, squeeze=False).flatten()
-    for panel, entry in itertools.zip_longest(panels, figures.items()):
-        if entry is None:
-            panel.axis("off")
-            continue
-        case, row = entry
-        for number, (way, found) in enumerate(row.items()):
-            medians = [found["milliseconds"][str(load)]["median"] for load in LOADS]
-            panel.bar([load + 0.2 * number for load in LOADS], medians, width=0.18, label=way)
-        panel.set(yscale="log", title=case, ylabel="ms")
-        panel.set_xticks([load + 0.3 for load in LOADS], [f"beside {load} busy" for load in LOADS])
-    panels[0].legend(fontsize="small")
+    rows = -(-len(figures) // columns)
+    figure = Figure(figsize=(4.2 * columns, 3.2 * rows), dpi=110, layout="constrained")
+    for panel, (case, row) in zip(figure.subplots(rows, columns, squeeze=False).flat, figures.items(), strict=False):
+        whole = row.get(DEFAULT, row[OURS])["milliseconds"]["0"]["median"]
+        for way, found in row.items():
+            times = [found["milliseconds"][str(load)]["median"] / whole for load in LOADS]
+            panel.plot(LOADS, times, "o-", label=way, linewidth=2.5 if way == OURS else 1)
+        panel.set(title=case, xlabel="busy loops beside it", yscale="log", ylim=(0.5, 100))
+        panel.set_xticks(LOADS)
+        panel.set_yticks(FACTORS, [f"{factor:g} x" for factor in FACTORS])
+        panel.minorticks_off()
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize="x-small", loc="upper left")
+    for panel in figure.axes[len(figures) :]:
+        panel.axis("off")
     return figure
 
 

@@ -94,12 +94,17 @@ class StepThreads:
 
     def _tell(self):
         global _told
-        fewer = "the steps are small" if self.is_small else f"other work leaves it {self.number} cores"
-        told = f"PyTorch computes with {self.number} of {self.found} threads"
-        told += f", as {fewer}." if self.number < self.found else "."
+        told = f"PyTorch computes with {self.number} of {self.found} threads{self._reason()}."
         if told != _told and (_told or self.number < self.found):
             logger.info("%s", told)
             _told = told
+
+    def _reason(self) -> str:
+        if self.number == self.found:
+            return ""
+        if self.is_small:
+            return ", as the steps are small"
+        return ", as other work takes cores" if self.number < self._most else ", as this process has no more cores"
 
     def _end(self):
         with _calls_lock:

@@ -9,10 +9,9 @@ Pushes as the user of `hf auth login`, or of HF_TOKEN. Stopped and started again
 
 import argparse
 import logging
-import os
 
 import neuromusic_hf
-from neuromusic_hf import command_line, corpora, tokenization
+from neuromusic_hf import command_line, cores, corpora, tokenization
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -32,7 +31,7 @@ def parse_arguments() -> argparse.Namespace:
         "--split_version", choices=corpora.SPLIT_VERSIONS, help="how it is split; the newest if not given"
     )
     parser.add_argument("--tokenization", help="tell in the card what this tokenizer changes, such as REMI")
-    parser.add_argument("--num_proc", type=int, default=os.cpu_count(), help="processes that read the corpus")
+    parser.add_argument("--num_proc", type=int, default=cores.usable_cores(), help="processes that read the corpus")
     return parser.parse_args()
 
 

@@ -12,7 +12,7 @@ import logging
 import os
 
 import neuromusic_hf
-from neuromusic_hf import command_line, corpora, disk, ranges, reports
+from neuromusic_hf import command_line, cores, corpora, disk, ranges, reports
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -22,7 +22,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=os.path.expanduser, required=True, help="folder to write to")
     parser.add_argument("--max_pairs", type=int, default=12, help="pairs to show, one of each family")
     parser.add_argument("--save_audio", action="store_true", help="render their sound, 10 s of each piece at most")
-    parser.add_argument("--num_proc", type=int, default=os.cpu_count(), help="processes that read pieces")
+    parser.add_argument("--num_proc", type=int, default=cores.usable_cores(), help="processes that read pieces")
     add_corpus_arguments(parser.add_argument_group("the corpus"), "")
     add_corpus_arguments(parser.add_argument_group("the other corpus"), "against_")
     args = parser.parse_args()

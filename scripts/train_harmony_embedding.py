@@ -9,7 +9,7 @@ import logging
 import os
 
 import neuromusic_hf
-from neuromusic_hf import command_line, corpora, disk, metrics
+from neuromusic_hf import command_line, cores, corpora, disk, metrics
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -24,7 +24,10 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
     parser.add_argument(
-        "--num_proc", type=int, default=os.cpu_count(), help="processes that read the corpus and reduce the pieces"
+        "--num_proc",
+        type=int,
+        default=cores.usable_cores(),
+        help="processes that read the corpus and reduce the pieces",
     )
     parser.add_argument("--vector_size", type=int, default=defaults.vector_size, help="numbers in a vector")
     parser.add_argument("--window", type=int, default=defaults.window, help="bars on either side that are context")

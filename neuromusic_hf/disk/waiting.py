@@ -59,9 +59,10 @@ class Meeting:
         self._wait_until(lambda: self._store.add(f"{self._place}/{name}", 0) >= number)
 
     def tell_failure(self, error: BaseException):
-        """Ends the waiting of all others with an error that tells of this one."""
+        """Ends the waiting of all others with an error that tells of this one, and gives them time to read it."""
         process = f"Process {PartialState().process_index} on {socket.gethostname()}"
         self.leave("failure", f"{process} failed, which worked for this one: {type(error).__name__}: {error}")
+        time.sleep(2 * PAUSES[-1])  # The store may end with this process.
 
     def _wait_until(self, is_so):
         pause, longest = PAUSES

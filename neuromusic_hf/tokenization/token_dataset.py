@@ -94,7 +94,7 @@ class TokenizePieces:
     """The function of the map: one row of MIDI to one row of tokens per variant."""
 
     def __init__(self, processor: MidiProcessor, augmentation: Augmentation):
-        self.processor = processor
+        self.processor, self.encoder = processor, processor.encoder
         self.augmentation = augmentation
 
     def __call__(self, rows: dict[str, list]) -> pa.Table:
@@ -103,7 +103,7 @@ class TokenizePieces:
         with collector_paused():
             for midi, content_hash in zip(rows["midi"], rows["content_hash"], strict=True):
                 pieces += self.tokenize(load_score(midi), content_hash, _name(midi["path"]) or content_hash)
-        ids = self.processor.encoder.ids_of([written for written, _ in pieces])
+        ids = self.encoder.ids_of([written for written, _ in pieces])
         schema = TOKEN_FEATURES.arrow_schema
         facts = [pa.array([row[field.name] for _, row in pieces], field.type) for field in list(schema)[1:]]
         return pa.Table.from_arrays([self._between_borders(ids), *facts], schema=schema)
@@ -112,7 +112,7 @@ class TokenizePieces:
         """Yields what is written of each variant of a piece, and its row but for `input_ids`."""
         pitch_range = self.processor.music_tokenizer.config.pitch_range
         variants = list(self.augmentation.draw(score, content_hash, pitch_range))
-        for variant, written in zip(variants, self.processor.encoder.write(score, variants), strict=True):
+        for variant, written in zip(variants, self.encoder.write(score, variants), strict=True):
             yield (
                 written,
                 {
