@@ -7,11 +7,11 @@ figure means.
 """
 
 import argparse
+import contextlib
 import json
 import math
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -203,19 +203,28 @@ def prepare_killed(args: argparse.Namespace, source: Path) -> dict:
     command = [sys.executable, __file__, "--task", json.dumps({**task, "tasks": args.tasks, "workers": args.workers})]
     begun = time.perf_counter()
     for stage in (*KILLED_IN, None):
-        process = subprocess.Popen(command, env={**os.environ, **QUIET}, start_new_session=True)
+        process = subprocess.Popen(command, env={**os.environ, **QUIET})
         while process.poll() is None:
             time.sleep(0.2)
             count = 0 if stage is None else len(done(output, stage))
             if args.tasks // 3 <= count < args.tasks and stage is not None:
-                os.killpg(process.pid, signal.SIGKILL)
+                kill_family(process.pid)
                 process.wait()
                 killed.append({"stage": stage, "tasks_done": count, "data": (output / "data").exists()})
-        print(f"{time.strftime('%H:%M:%S')} {killed[-1] if stage else 'ended'}", flush=True)
+        print(f"{time.strftime('%H:%M:%S')} {stage or 'all'}: {killed[-1:]}", flush=True)
     if process.returncode:
         raise RuntimeError(f"The preparation failed with exit status {process.returncode}.")
     seconds = time.perf_counter() - begun
     return {"seconds": seconds, "files_per_second": args.files / seconds, "killed": killed, **usage(output)}
+
+
+def kill_family(pid: int):
+    """Kills a process and all that it has started, at once."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        for process in [parent, *parent.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def done(output: Path, stage: str) -> list[Path]:
