@@ -3,7 +3,7 @@
     python benchmarks/encoder_proof.py maestro-v2.0.0-midi.zip lamd-sample.zip lieder-cc0.zip malformed.zip bach folk \
         --drawn 20000
 
-`--every 50` takes every 50th file, for trials. What was compared stays in the result file: `--resume` goes on from it.
+`--every 50` takes every 50th file, for trials. `--resume` keeps the corpora that the result file has, and goes on.
 """
 
 import argparse
@@ -136,11 +136,8 @@ def save(args: argparse.Namespace, figures: dict) -> dict:
     for corpus, found in figures.items():
         for tokenization, row in found.items():
             targets[f"{corpus}_{tokenization}_differences"] = target(row.get("differs", 0), at_most=0)
-    save_result(
-        args.output,
-        "encoder_proof",
-        {"settings": {"every": args.every, "drawn": args.drawn}, "corpora": figures, "targets": targets},
-    )
+    settings = {"every": args.every, "drawn": args.drawn}
+    save_result(args.output, "encoder_proof", {"settings": settings, "corpora": figures, "targets": targets})
     return targets
 
 

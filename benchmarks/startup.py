@@ -47,7 +47,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=Path, help="checkout of earlier code")
     parser.add_argument("--pieces", type=int, default=100, help="MIDI files of the corpus")
-    parser.add_argument("--repetitions", type=int, default=5, help="processes of each kind")
+    parser.add_argument("--repetitions", type=int, default=3, help="processes of each kind")
     parser.add_argument("--output", type=Path, default=RESULTS / "startup.json", help="result file")
     args = parser.parse_args()
     sides = {"now": REPOSITORY} | ({"before": args.before.resolve()} if args.before else {})
@@ -100,7 +100,8 @@ def commands_of(repository: Path, folder: Path, side: str) -> dict[str, list[str
 def cpu_seconds(command: list[str], repository: Path) -> float:
     """Of a process that runs with the package of a checkout."""
     environment = os.environ | {"PYTHONPATH": str(repository), "HF_HUB_OFFLINE": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, cwd=repository, env=environment, **quiet)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

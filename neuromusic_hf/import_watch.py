@@ -31,7 +31,7 @@ def after_import(name: str, act: Callable[[], None]):
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Asks the finders after it for modules of some libraries, and learns when the last of them has been imported."""
+    """Has the other finders find modules of some libraries, and learns when the outermost one has been imported."""
 
     def __init__(self):
         self.waiting: dict[str, Callable[[], None]] = {}

@@ -120,10 +120,10 @@ class FolkCorpus(EmbeddedCorpus):
 
     def read_pieces(self, pieces: list[tuple[str, int]]) -> Iterator[Piece]:
         """Converts them to MIDI, one after the other."""
-        open_file, tunes = None, []
+        folder, open_file, tunes = self._folder(), None, []
         for file, number in pieces:
             if file != open_file:
-                open_file, tunes = file, _tunes(self._folder() / file)
+                open_file, tunes = file, _tunes(folder / file)
             yield _read_tune(file, tunes[number])
 
 

@@ -27,9 +27,8 @@ DATA_NAMES: dict[int, tuple[str, ...]] = {
 """What the data bytes of channel events are, by their status."""
 
 DELTA = rb"[\x80-\xff]{0,3}[\x00-\x7f]"
-EVENT = re.compile(rb"(" + DELTA + rb")([\x80-\xbf\xe0-\xef]?)([\x00-\x7f]{2})")
-"""With two data bytes, and its status unless that is the one before."""
 GOES_ON = re.compile(rb"(?:" + DELTA + rb"[\x80-\xbf\xe0-\xef]?[\x00-\x7f]{2})*")
+"""Events with two data bytes, of which each may have the status of the one before."""
 BEGINS = re.compile(DELTA + rb"[\x80-\xbf\xe0-\xef][\x00-\x7f]{2}" + GOES_ON.pattern)
 RUN_BYTES = 1 << 16
 """Matched at a time: a pattern keeps each repetition in memory until it ends."""
@@ -92,15 +91,14 @@ class TrackReader:
         found = (GOES_ON if goes_on else BEGINS).match(self._data, self.position, limit)
         if not found or found.end() == self.position:
             return
-        deltas, statuses, values = zip(*EVENT.findall(self._data, self.position, found.end()), strict=True)
-        self._deltas.extend(map(self._values.__getitem__, deltas))
+        deltas, said, values = _events_of(self._data[self.position : found.end()])
+        self._deltas.extend(deltas.tolist())
         self._deltas[-len(deltas)] += self._waited
         self._waited = 0
-        said = np.frombuffer(b"".join([status or b"\0" for status in statuses]), np.uint8)
         last = np.maximum.accumulate(np.where(said > 0, np.arange(len(said)), -1))
         events = np.empty((len(said), 3), np.uint8)
         events[:, 0] = np.where(last < 0, self._running, said[last])
-        events[:, 1:] = np.frombuffer(b"".join(values), np.uint8).reshape(-1, 2)
+        events[:, 1:] = values
         self._bytes += events.tobytes()
         self._running, self._interrupted = int(events[-1, 0]), False
         self.position = found.end()
@@ -198,6 +196,35 @@ class TrackReader:
         if end - at > LONGEST:
             self._mends.damage("long_number", "unreadable", f"byte {at}: a number of {end - at} bytes, {value}")
         return value, end
+
+
+def _events_of(run: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """
+    Events with two data bytes.
+
+    Returns:
+        Of shape `(events,)`, the ticks before each, and its status, 0 where it is the one before; of shape
+        `(events, 2)`, its data bytes.
+    """
+    data = np.frombuffer(run + bytes(LONGEST + 2), np.uint8)
+    high, begins = data > 127, np.arange(len(run))
+    status, goes_on = begins + 1, np.ones(len(run), bool)
+    for index in range(LONGEST - 1):
+        goes_on &= high[index : index + len(run)]
+        status += goes_on
+    # If an event begins at a byte, the next one begins there.
+    after = status + high[status] + 2
+    found, begin, steps = [], 0, after.data
+    while begin < len(run):
+        found.append(begin)
+        begin = steps[begin]
+    begins = np.array(found)
+    status = status[begins]
+    deltas = np.zeros(len(found), np.int64)
+    for index in range(LONGEST):
+        deltas = np.where(begins + index < status, deltas << 7 | data[begins + index] & 127, deltas)
+    first = status + high[status]
+    return deltas, np.where(high[status], data[status], 0), np.stack([data[first], data[first + 1]], axis=1)
 
 
 class _Numbers(dict):

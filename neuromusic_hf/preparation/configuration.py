@@ -165,7 +165,7 @@ def begin_preparation(
     preparation = Preparation(
         corpus,
         provenance_of_found(corpus, splits=asked),
-        Workplace(user_path(output).absolute(), tasks),
+        Workplace(folder_here(output), tasks),
         limits or corpus.builder.DEFAULT_LIMITS,
         asked.shares or corpus.split_shares,
         corpus.builder.source_fingerprint(corpus.place),
@@ -176,6 +176,21 @@ def begin_preparation(
     )
     _claim(preparation)
     return preparation
+
+
+def folder_here(output: str | Path) -> Path:
+    """
+    The path of the folder to prepare.
+
+    Raises:
+        `ValueError`: it is an address.
+    """
+    if "://" in str(output):
+        raise ValueError(
+            f"'{output}' is an address: prepare the corpus in a folder that all machines see, and push that to the "
+            "Hub with push_prepared, or --push_to of scripts/prepare_corpus.py."
+        )
+    return user_path(output).absolute()
 
 
 def _one_corpus(name: CorpusName, data_dir: str | Path | None) -> FoundCorpus:

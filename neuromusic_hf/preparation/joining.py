@@ -132,7 +132,8 @@ class DecideSplits(PipelineStep):
 def facts_of(work: Workplace) -> Dataset:
     """The facts of all rows, in order, where they lie."""
     files = (pa.memory_map(str(work.facts(task))) for task in range(work.tasks))
-    return Dataset(pa.concat_tables([pa.ipc.open_stream(file).read_all() for file in files]))
+    table = pa.concat_tables([pa.ipc.open_stream(file).read_all() for file in files])
+    return Dataset(table, fingerprint="facts")  # without one, datasets would hash all that lies in the files
 
 
 def _melodies(work: Workplace) -> Melodies:

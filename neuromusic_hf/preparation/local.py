@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 from datatrove.utils.stats import PipelineStats
 
-from .engine import LocalPipelineExecutor
+from .engine import LocalPipelineExecutor, PipelineStep
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,24 @@ class LocalExecutor(LocalPipelineExecutor):
 
     The pool of `LocalPipelineExecutor` waits for ever for a task whose worker the system has killed, as it does where
     memory is short. Here that is an error; other tasks are done to their end, and the next start does the rest.
+
+    Args:
+        pipeline (list of [`PipelineStep`]): blocks of a stage.
+        tasks (`int`, *optional*, defaults to 1): that share it.
+        workers (`int`, *optional*, defaults to -1): processes; as many as tasks if -1, and this one alone if 1.
+        logging_dir (`str`, *optional*): where tasks that are done are known, and logs.
+        depends ([`LocalExecutor`], *optional*): the stage before.
     """
+
+    def __init__(
+        self,
+        pipeline: list[PipelineStep],
+        tasks: int = 1,
+        workers: int = -1,
+        logging_dir: str | None = None,
+        depends: LocalExecutor | None = None,
+    ):
+        super().__init__(pipeline, tasks, workers, logging_dir, depends)
 
     def run(self) -> PipelineStats:
         """
@@ -52,13 +69,12 @@ class LocalExecutor(LocalPipelineExecutor):
 
     def _results(self, alone: LocalExecutor, ranks: list[int], stage: str) -> Iterator[PipelineStats]:
         """What comes of each task, in the order in which they end; with one worker they run in this process."""
-        workers = min(self.workers, len(ranks))
-        if workers == 1:
+        if self.workers == 1:
             yield from (copy.deepcopy(alone).run_task(rank) for rank in ranks)
             return
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([f"{__package__}.running"])
-        with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
+        with ProcessPoolExecutor(min(self.workers, len(ranks)), context, initializer=_end_with_parent) as pool:
             try:
                 for task in as_completed([pool.submit(alone.run_task, rank) for rank in ranks]):
                     yield task.result()

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..corpora.names import CorpusName
 from ..disk import lock_folder
-from .configuration import begin_preparation
+from .configuration import begin_preparation, folder_here
 from .engine import PipelineExecutor, RayPipelineExecutor, SlurmPipelineExecutor
 from .finishing import is_finished
 from .local import LocalExecutor
@@ -68,7 +68,7 @@ def prepare_corpus(
         raise ValueError(f"executor must be one of {', '.join(EXECUTORS)}, got {executor!r}.")
     if executor == "slurm" and shutil.which("sbatch") is None:
         raise ValueError("Slurm takes jobs by sbatch, which is not on this machine: start this where it is.")
-    with lock_folder(output) as folder:
+    with lock_folder(folder_here(output)) as folder:
         preparation = begin_preparation(name_or_path, output, data_dir, **options)
         given = {"workers": os.cpu_count() if executor == "local" else -1, **(executor_options or {})}
         made = executors(preparation, KINDS[executor], joining=joining_options, **given)

@@ -78,8 +78,6 @@ def executors(
     made: list[PipelineExecutor] = []
     for stage in stages(preparation):
         own = {**options, **(joining or {} if stage.tasks == 1 else {})}
-        if "workers" in own:
-            own["workers"] = min(own["workers"], stage.tasks)
         if issubclass(kind, SlurmPipelineExecutor):
             own.setdefault("job_name", f"{preparation.work.folder.name}-{stage.name}")
         logs = str(preparation.work.logs(stage.name))

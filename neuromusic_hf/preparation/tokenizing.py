@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..tokenization import TOKEN_FEATURES, Augmentation
@@ -35,9 +34,7 @@ class TokenizeCorpus(PipelineStep):
         for shard in shards_of(work)[rank::world_size]:
             path = work.made / TOKENS / shard.file
             if not path.exists():
-                rows = pq.ParquetFile(work.made / DATA / shard.file).iter_batches(
-                    TOKENIZED_ROWS, columns=["midi", "content_hash"]
-                )
-                tokens = (tokenize(batch.to_pydict()) for batch in rows)
-                write_shard(path, schema, row_groups(pa.Table.from_pydict(each, schema) for each in tokens))
+                with pq.ParquetFile(work.made / DATA / shard.file) as file:
+                    rows = file.iter_batches(TOKENIZED_ROWS, columns=["midi", "content_hash"])
+                    write_shard(path, schema, row_groups(tokenize(batch.to_pydict()) for batch in rows))
             self.stat_update(shard.split)

@@ -44,6 +44,9 @@ TOKEN_FEATURES = Features(
 is the path of the piece in the corpus, or its content hash where it has none; `changed` holds the [`Tally`] of the
 piece as it is, and nothing for its variants, of which the last three columns say what was done."""
 
+FEWEST_OF_ARRAYS, FEWEST_OF_MIDITOK = 50, 2
+"""Pieces of a process: to start one takes about as long as to encode so many."""
+
 
 def tokenize_corpus(
     corpus: DatasetDict,
@@ -67,7 +70,7 @@ def tokenize_corpus(
         augmentation ([`Augmentation`], *optional*):
             Variants of the training pieces.
         num_proc (`int`, *optional*):
-            Processes.
+            Processes, at most: fewer for few pieces.
         tally_path (`str` or `Path`, *optional*):
             Where the tally (JSON) goes: what was changed in each piece, and in sum. Defaults to a file beside the
             cached tokens.
@@ -94,7 +97,7 @@ class TokenizePieces:
     """The function of the map: one row of MIDI to one row of tokens per variant."""
 
     def __init__(self, processor: MidiProcessor, augmentation: Augmentation):
-        self.processor = processor
+        self.processor, self.encoder = processor, processor.encoder
         self.augmentation = augmentation
 
     def __call__(self, rows: dict[str, list]) -> pa.Table:
@@ -103,7 +106,7 @@ class TokenizePieces:
         with collector_paused():
             for midi, content_hash in zip(rows["midi"], rows["content_hash"], strict=True):
                 pieces += self.tokenize(load_score(midi), content_hash, _name(midi["path"]) or content_hash)
-        ids = self.processor.encoder.ids_of([written for written, _ in pieces])
+        ids = self.encoder.ids_of([written for written, _ in pieces])
         schema = TOKEN_FEATURES.arrow_schema
         facts = [pa.array([row[field.name] for _, row in pieces], field.type) for field in list(schema)[1:]]
         return pa.Table.from_arrays([self._between_borders(ids), *facts], schema=schema)
@@ -112,7 +115,7 @@ class TokenizePieces:
         """Yields what is written of each variant of a piece, and its row but for `input_ids`."""
         pitch_range = self.processor.music_tokenizer.config.pitch_range
         variants = list(self.augmentation.draw(score, content_hash, pitch_range))
-        for variant, written in zip(variants, self.processor.encoder.write(score, variants), strict=True):
+        for variant, written in zip(variants, self.encoder.write(score, variants), strict=True):
             yield (
                 written,
                 {
@@ -195,9 +198,16 @@ def _tokenize_split(
         batch_size=16,
         remove_columns=["midi", "content_hash"],
         features=TOKEN_FEATURES,
-        num_proc=num_proc if num_proc and num_proc > 1 and len(pieces) >= 2 * num_proc else None,
+        num_proc=_num_processes(len(pieces), processor, num_proc),
         desc=f"Tokenising {split}",
     )
+
+
+def _num_processes(num_pieces: int, processor: MidiProcessor, most: int | None) -> int | None:
+    """How many processes to start, each for pieces enough; `None` for none beside this one."""
+    fewest = FEWEST_OF_MIDITOK if processor.encoder.arrays is None else FEWEST_OF_ARRAYS
+    worthwhile = min(most or 1, num_pieces // fewest)
+    return worthwhile if worthwhile > 1 else None
 
 
 def _tell_changes(

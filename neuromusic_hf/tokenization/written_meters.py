@@ -5,6 +5,7 @@ miditok knows the meters of its vocabulary, and lets them begin at bar lines: it
 change within a bar, after which no bar line is where it was.
 """
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -50,7 +51,7 @@ def written_meters(
     Returns:
         `list[tuple[Fraction, Meter]]`: the onset of each in quarter notes, ascending from 0, and the meter.
     """
-    known = [Meter(*meter) for meter in tokenizer.time_signatures]
+    known = _as_meters(tuple(tokenizer.time_signatures))
     tolerance = Fraction(1, 2 * tokenizer.config.max_num_pos_per_beat)
     start, meter = Fraction(0), known_meter(Meter(*TIME_SIGNATURE), known) or known[0]
     written = {start: meter}
@@ -66,6 +67,11 @@ def written_meters(
         written[line] = found
         start, meter = line, found
     return _changes(written)
+
+
+@functools.lru_cache(maxsize=16)
+def _as_meters(time_signatures: tuple[tuple[int, int], ...]) -> tuple[Meter, ...]:
+    return tuple(Meter(*each) for each in time_signatures)
 
 
 def known_meter(given: Meter, known: Iterable[Meter]) -> Meter | None:
@@ -86,7 +92,7 @@ def known_meter(given: Meter, known: Iterable[Meter]) -> Meter | None:
     return min(fitting, key=lambda meter: (bars[meter], _distance(meter, given.denominator)), default=None)
 
 
-def _rest_of_bar(rest: Fraction, meter: Meter, known: list[Meter], tolerance: Fraction) -> list[Meter]:
+def _rest_of_bar(rest: Fraction, meter: Meter, known: Iterable[Meter], tolerance: Fraction) -> list[Meter]:
     """Bars that fill up the last one of a meter, of which only `rest` is there; the whole bar if there are none."""
     if rest <= tolerance:
         return []

@@ -74,7 +74,7 @@ def parse_recipe(arguments: list[str]) -> tuple[ModelArguments, DataArguments, R
             check_effects(layer.values, defaults | merged, defaults, strictly=layer.place == COMMAND_LINE)
     if "hub_token" in layers[-1].values and merged.get("report_to", ["none"]) != ["none"]:
         raise ValueError("Trackers record command lines: give the token as the variable HF_TOKEN, not as hub_token.")
-    from .arguments import GROUPS
+    from .arguments import GROUPS  # with PyTorch
     from .best_model import check_metric
 
     check_metric(merged.get("metric_for_best_model"))

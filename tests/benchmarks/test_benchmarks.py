@@ -53,7 +53,9 @@ def test_tokenize_corpus(maestro_zip, run_benchmark):
         assert ratios[f"{part}_two_to_one"] == pytest.approx(two / one, rel=1e-3)
         loop = median("miditok_loop", "loop", per_core)
         assert ratios[f"{part}_one_to_loop_per_core"] == pytest.approx(one / loop, rel=1e-3)
-    assert len(result["targets"]) == 5
+    blocks = 1000 * median("one_process", "blocks", "cpu_seconds") / len(SPLITS)
+    assert result["targets"]["make_blocks, processor milliseconds a file"]["found"] == pytest.approx(blocks, rel=1e-3)
+    assert len(result["targets"]) == 6
 
 
 def test_training_step(run_benchmark):

@@ -107,6 +107,13 @@ def test_what_no_builder_reads_is_refused(source, prepare, tmp_path, name, told)
         prepare(name.format(source=source, prepared=prepared), tmp_path / "other", split_shares=None)
 
 
+def test_an_address_is_no_folder(source, prepare, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="is an address: .* push that to the Hub"):
+        prepare(source, "hf://datasets/alice/songs")
+    assert not list(tmp_path.iterdir())
+
+
 class Places(MidiCorpusBuilder):
     """Items that JSON does not hold as they are."""
 

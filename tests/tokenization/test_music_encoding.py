@@ -103,7 +103,7 @@ def test_ids_of_a_thousand_drawn_scores_are_those_of_miditok(kind):
 
 @pytest.mark.parametrize(("kind", "name"), VARIED)
 def test_ids_in_every_known_setting_are_those_of_miditok(kind, name):
-    assert check(kind, SETTINGS[name], range(1000, 1050)) < 0.1
+    assert check(kind, SETTINGS[name], range(1000, 1040)) < 0.1
 
 
 def test_every_setting_that_is_known_is_varied():
@@ -113,14 +113,18 @@ def test_every_setting_that_is_known_is_varied():
 
 
 @pytest.mark.parametrize("kind", TOKENIZATIONS)
-@pytest.mark.parametrize("split", ["no", "bar", "beat"])
-def test_ids_of_learned_vocabularies_are_those_of_miditok(kind, split):
+@pytest.mark.parametrize(
+    ("split", "models"),
+    [("no", ("BPE", "Unigram", "WordPiece")), ("bar", ("BPE", "WordPiece")), ("beat", ("Unigram",))],
+    ids=["whole", "by bar", "by beat"],
+)
+def test_ids_of_learned_vocabularies_are_those_of_miditok(kind, split, models):
     rows = {"midi": [random_score(seed).dumps_midi() for seed in range(4)]}
     corpus = Dataset.from_dict(rows, features=Features({"midi": Midi()}))
     base = MidiProcessor.from_tokenization(kind, encode_ids_split=split)
-    for model in ("BPE", "Unigram", "WordPiece"):
+    for model in models:
         processor = base.train_new_from_corpus(corpus, base.vocab_size + 100, model)
-        scores = [draw_score(random.Random(seed)) for seed in range(20)]
+        scores = [draw_score(random.Random(seed)) for seed in range(12)]
         scores = [score for score in [*scores, *(build() for build in SCORES.values())] if score.note_num()]
         written = [each for score in scores for each in processor.encoder.write(score)]
         for score, ids in zip(scores, processor.encoder.ids_of(written), strict=True):
@@ -193,6 +197,7 @@ UNKNOWN = {
     "program_changes=True": lambda: create_music_tokenizer("REMI", program_changes=True),
     "max_bar_embedding=60": lambda: create_music_tokenizer("REMI", max_bar_embedding=60),
     "use_bar_end_tokens=True": lambda: create_music_tokenizer("REMI", use_bar_end_tokens=True),
+    "beat_res out of order": lambda: create_music_tokenizer("TSD", beat_res={(4, 12): 4, (0, 4): 8}),
     "it is no REMI, TSD or Structured of miditok": lambda: create_music_tokenizer("MIDILike"),
 }
 

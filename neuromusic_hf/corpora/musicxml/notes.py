@@ -43,12 +43,12 @@ def read_sound(element: Element, start: int, divisions: int) -> Sound:
         _check_notations(element)
     return Sound(
         start,
-        0 if "grace" in content else read_length(element, divisions),
-        (_read_pitch(content["pitch"], element.findtext("accidental")),) if "pitch" in content else (),
+        0 if "grace" in content else _length(content.get("duration"), divisions),
+        (_read_pitch(content["pitch"], content.get("accidental")),) if "pitch" in content else (),
         _read_tie(element) if "tie" in content else None,
         "\n".join(map(_read_lyric, element.iterfind("lyric"))) if "lyric" in content else "",
-        text_of(element, "voice", ""),
-        whole_number(element.findtext("staff"), "staff") if "staff" in content else ANY_STAFF,
+        (content["voice"].text or "").strip() if "voice" in content else "",
+        whole_number(content["staff"].text, "staff") if "staff" in content else ANY_STAFF,
     )
 
 
@@ -59,7 +59,11 @@ def read_length(element: Element, divisions: int) -> int:
     Raises:
         [`BeyondReader`]: it is 0 or no whole number of ticks.
     """
-    duration = whole_number(element.findtext("duration"), "duration")
+    return _length(element.find("duration"), divisions)
+
+
+def _length(element: Element | None, divisions: int) -> int:
+    duration = whole_number(None if element is None else element.text, "duration")
     ticks, rest = divmod(duration * TICKS_A_QUARTER, divisions)
     if duration < 1 or rest:
         raise BeyondReader(f"a duration of {duration} where a quarter note has {divisions}")
@@ -82,8 +86,9 @@ def chord_of(notes: list[Sound]) -> Sound:
     return Sound(first.start, first.length, pitches, tie, lyric, first.voice, first.staff)
 
 
-def _read_pitch(element: Element, accidental: str | None) -> Pitch:
-    return _pitch(element.findtext("step"), element.findtext("alter"), element.findtext("octave"), accidental)
+def _read_pitch(element: Element, accidental: Element | None) -> Pitch:
+    sign = None if accidental is None else accidental.text
+    return _pitch(element.findtext("step"), element.findtext("alter"), element.findtext("octave"), sign)
 
 
 @lru_cache

@@ -146,7 +146,7 @@ def _reached(after: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     furthest = np.append(0, np.maximum.accumulate(after)[:-1])
     certain = np.maximum.accumulate(np.where(furthest <= np.arange(len(after)), np.arange(len(after)), 0))
     found = np.zeros(len(wanted), bool)
-    steps, now = memoryview(after), 0
+    steps, now = after.data, 0
     for index, (note, begin) in enumerate(zip(wanted.tolist(), certain[wanted].tolist(), strict=True)):
         now = max(now, begin)
         while now < note:

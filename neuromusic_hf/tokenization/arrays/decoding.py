@@ -9,8 +9,7 @@ import numpy as np
 from miditok import MusicTokenizer
 from miditok.constants import DEFAULT_VELOCITY, MIDI_INSTRUMENTS
 from miditok.utils import compute_ticks_per_beat
-from symusic import Note, Score, Tempo, TimeSignature, Track
-from symusic.core import ScoreTick, TempoTickList, TimeSignatureTickList
+from symusic.core import NoteTickList, ScoreTick, TempoTick, TempoTickList, TimeSignatureTickList, TrackTick
 
 from ...borders.miditok import ticks_per_beat
 from ..token_limits import DRUMS, NUM_VOICES
@@ -84,7 +83,7 @@ class ArrayDecoder:
         if now.max(initial=0) > MOST_TICKS:
             return None
         now = now.astype(np.int32)
-        score = Score(self.ticks_per_quarter)
+        score = ScoreTick(self.ticks_per_quarter)
         score.tracks = self._tracks(tokens, now)
         score.tempos = self._tempos(tokens, now)
         score.time_signatures = self._time_signatures(tokens, now)
@@ -132,21 +131,18 @@ class ArrayDecoder:
         """Of the tokens there that give one, in ticks."""
         return tokens.value[at] * self.ticks_per_beat[tokens.meter[at]] // tokens.steps_per_beat[at]
 
-    def _tracks(self, tokens: Reading, now: np.ndarray) -> list[Track]:
+    def _tracks(self, tokens: Reading, now: np.ndarray) -> list[TrackTick]:
         """Those of each program, drums included, in the order of their first notes."""
         notes, programs = self._notes(tokens, now)
         by_program = programs.argsort(kind="stable")
         bounds = [*np.flatnonzero(np.diff(programs[by_program], prepend=NO_PROGRAM)), len(programs)]
         groups = [by_program[first:end] for first, end in zip(bounds, bounds[1:], strict=False)]
         groups.sort(key=lambda group: group[0])
-        return [
-            _track(programs[group[0]].item(), {name: values[group] for name, values in notes.items()})
-            for group in groups
-        ]
+        return [_track(programs[group[0]].item(), [values[group] for values in notes]) for group in groups]
 
-    def _notes(self, tokens: Reading, now: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def _notes(self, tokens: Reading, now: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """
-        Fields and programs of all notes.
+        Times, durations, pitches and velocities of all notes; and their programs.
 
         A note is a pitch at once followed by what else its program writes of a note.
         """
@@ -163,19 +159,14 @@ class ArrayDecoder:
         durations = (self.default_length * self.ticks_per_beat[tokens.meter[at]]).astype(np.int32)
         durations[writes_length] = self._lengths(tokens, length_at[writes_length])
         velocities = value[at + 1] if self.writes_velocity else np.full(len(at), DEFAULT_VELOCITY)
-        notes = {
-            "time": now[at],
-            "duration": durations,
-            "pitch": value[at].astype(np.int8),
-            "velocity": velocities.astype(np.int8),
-        }
+        notes = [now[at], durations, value[at].astype(np.int8), velocities.astype(np.int8)]
         return notes, programs.astype(np.int16)
 
     def _tempos(self, tokens: Reading, now: np.ndarray) -> TempoTickList:
         at = np.flatnonzero(tokens.kind == Kind.TEMPO)
-        tempos = Tempo.from_numpy(now[at], tokens.value[at])
+        tempos = TempoTickList.from_numpy(now[at], tokens.value[at])
         if not len(at) or now[at[0]] != 0:
-            tempos.insert(0, Tempo(0, self.default_tempo))
+            tempos.insert(0, TempoTick(0, self.default_tempo))
         return tempos
 
     def _time_signatures(self, tokens: Reading, now: np.ndarray) -> TimeSignatureTickList:
@@ -189,11 +180,11 @@ class ArrayDecoder:
         else:
             times = np.append(0, times)
         numerators, denominators = self.table.meters[meters].T.astype(np.uint8)
-        return TimeSignature.from_numpy(times.astype(np.int32), numerators, denominators)
+        return TimeSignatureTickList.from_numpy(times.astype(np.int32), numerators, denominators)
 
 
-def _track(program: int, notes: dict[str, np.ndarray]) -> Track:
+def _track(program: int, notes: list[np.ndarray]) -> TrackTick:
     is_drum = program == DRUMS
-    track = Track("Drums" if is_drum else MIDI_INSTRUMENTS[program]["name"], 0 if is_drum else program, is_drum)
-    track.notes = Note.from_numpy(**notes)
+    track = TrackTick("Drums" if is_drum else MIDI_INSTRUMENTS[program]["name"], 0 if is_drum else program, is_drum)
+    track.notes = NoteTickList.from_numpy(*notes)
     return track

@@ -96,6 +96,9 @@ def unknown_setting(tokenizer: MusicTokenizer) -> str | None:
     found += [f"{name}={value}" for name, value in additional.items() if value or name not in ADDITIONAL]
     if settings["use_programs"] and not settings["one_token_stream_for_programs"]:
         found.append("one_token_stream_for_programs=False")
+    lengths = [beats + parts / resolution for beats, parts, resolution in tokenizer.durations]
+    if lengths != sorted(lengths):
+        found.append("beat_res out of order")
     if tokenizer.attribute_controls:
         found.append("attribute controls")
     return ", ".join(found) or None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 import miditok
 import numpy as np
@@ -15,20 +14,10 @@ from ...borders.miditok import read_meter
 from ..base_words import base_tokens
 
 
-class Kind(IntEnum):
+class Kind:
     """What a base token is to who decodes it. Those up to `DURATION` are of notes."""
 
-    PITCH = 0
-    UNHEARD = 1
-    VELOCITY = 2
-    DURATION = 3
-    BAR = 4
-    POSITION = 5
-    TIME_SHIFT = 6
-    PROGRAM = 7
-    TEMPO = 8
-    METER = 9
-    OTHER = 10
+    PITCH, UNHEARD, VELOCITY, DURATION, BAR, POSITION, TIME_SHIFT, PROGRAM, TEMPO, METER, OTHER = range(11)
 
 
 KINDS = {
@@ -81,7 +70,7 @@ class TokenTable:
 
     def places(self, ids: np.ndarray) -> np.ndarray:
         """Where the base tokens of ids stand in this table, those of one id after the other."""
-        if len(self.kind) == len(self.count):  # not trained
+        if (self.count == 1).all():
             return ids
         count = self.count[ids]
         end = count.cumsum()
@@ -92,8 +81,10 @@ def _say(tokenizer: MusicTokenizer, word: str, meters: dict[tuple[int, int], int
     """Kind, value and steps per beat of a base token; a new meter gets the next index."""
     name, value = word.split("_")
     kind = KINDS.get(name, Kind.OTHER)
-    if word in tokenizer.special_tokens or kind == Kind.OTHER or word.startswith("Bar_") and word != "Bar_None":
+    if kind == Kind.OTHER or word in tokenizer.special_tokens:
         return Kind.OTHER, 0, 1
+    if kind == Kind.BAR:
+        return (kind if word == "Bar_None" else Kind.OTHER), 0, 1
     if kind in (Kind.DURATION, Kind.TIME_SHIFT):
         beats, steps, steps_per_beat = map(int, value.split("."))
         return (kind, 0, 1) if word == "TimeShift_0.0.1" else (kind, beats * steps_per_beat + steps, steps_per_beat)
@@ -101,8 +92,6 @@ def _say(tokenizer: MusicTokenizer, word: str, meters: dict[tuple[int, int], int
         return kind, meters.setdefault(read_meter(tokenizer, value), len(meters)), 1
     if kind == Kind.TEMPO:
         return kind, Tempo(0, float(value)).mspq, 1
-    if kind == Kind.BAR:
-        return kind, 0, 1
     if kind == Kind.PITCH and not isinstance(tokenizer, miditok.Structured):
         lowest, highest = tokenizer.config.pitch_range  # which miditok holds drums to as well, but in Structured
         return (kind if lowest <= int(value) <= highest else Kind.UNHEARD), int(value), 1
