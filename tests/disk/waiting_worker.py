@@ -1,4 +1,4 @@
-"""Some processes of a launch whose operations give up after two seconds, in which the first one works for longer."""
+"""Some processes of a launch whose operations give up after four seconds, in which the first one works for longer."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from accelerate import PartialState
 
 from neuromusic_hf.disk import by_main_process, main_process_first
 
-LONGER = 3
+LONGER = 5
 """Seconds."""
 
 
@@ -79,7 +79,7 @@ def work_apart(folder: Path):
 
 def main():
     task, folder = sys.argv[1], Path(sys.argv[2])
-    assert PartialState(cpu=True, backend="gloo", timeout=timedelta(seconds=2)).num_processes > 1
+    assert PartialState(cpu=True, backend="gloo", timeout=timedelta(seconds=4)).num_processes > 1
     folder.mkdir(exist_ok=True)
     globals()[task](folder)
     # Threads of gloo that outlive the group sometimes abort a process that ends in the usual way.
