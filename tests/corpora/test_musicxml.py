@@ -23,6 +23,7 @@ PLAIN = (
     '<score-partwise><part-list><score-part id="P1"><part-name>Alto</part-name></score-part></part-list><part id="P1">'
     "<measure><attributes><divisions>4</divisions></attributes>{}</measure></part></score-partwise>"
 )
+ENTITY = '<!DOCTYPE a [<!ENTITY b "c">]>'
 NOTE = "<note><pitch><step>C</step><octave>4</octave></pitch><duration>16</duration>{}</note>"
 
 
@@ -117,7 +118,9 @@ def test_damaged_works_are_refused(bach_of):
         "cut.mxl": whole[:-30],
         "empty.mxl": b"",
         "xml.mxl": zipped("<score-partwise><part>"),
-        "entity.mxl": zipped('<!DOCTYPE a [<!ENTITY b "c">]>' + PLAIN.format(NOTE.format(""))),
+        "entity.mxl": zipped(ENTITY + PLAIN.format(NOTE.format(""))),
+        "utf16.mxl": zipped((ENTITY + PLAIN.format(NOTE.format("")).replace("Alto", "&b;")).encode("utf-16")),
+        "parameter.mxl": zipped('<!DOCTYPE a [<!ENTITY % b "c">]>' + PLAIN.format(NOTE.format(""))),
     }
     pieces = bach_of(damaged | {"whole.mxl": whole})
     assert {piece.path for piece in pieces if piece.refused} == {f"bach/{name}" for name in damaged}
