@@ -7,7 +7,7 @@ from drawn_musicxml import draw_musicxml, zipped
 
 from neuromusic_hf.corpora import BachCorpus
 from neuromusic_hf.corpora.embedded import _ask_music21, _title
-from neuromusic_hf.corpora.musicxml import BeyondReader, read_work
+from neuromusic_hf.corpora.musicxml import BeyondReader, Work, read_work
 
 WORKS = {
     "bwv113.8": "programs by names",
@@ -148,3 +148,15 @@ def test_the_collector_is_left_as_it_was(enabled, save_work, monkeypatch):
     with pytest.raises(BeyondReader):
         read_work(save_work(PLAIN.format("<harmony/>")))
     assert switched == (["off", "on"] if enabled else ["off"])
+
+
+@pytest.mark.parametrize(
+    ("version", "fast"), [("9.9.0", True), ("10.5.1", True), ("10.5.2b1", False), ("10.6", False)]
+)
+def test_music21_newer_than_the_proof_reads_itself(version, fast, bach_of, monkeypatch, caplog):
+    monkeypatch.setattr("importlib.metadata.version", lambda name: version)
+    monkeypatch.setattr("neuromusic_hf.corpora.embedded._ask_music21", lambda path: Work(b"asked", ()))
+    pieces = bach_of({f"{name}.mxl": zipped(PLAIN.format(NOTE.format(""))) for name in ("a", "b")})
+    assert [piece.data == b"asked" for piece in pieces] == [not fast] * 2
+    assert len(caplog.records) == (0 if fast else 1)
+    assert fast or f"music21 {version} itself" in caplog.text
