@@ -7,11 +7,11 @@ figure means.
 """
 
 import argparse
+import contextlib
 import json
 import math
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -25,6 +25,7 @@ from measuring import MIB, RESULTS, Stopwatch, answer_task, peak_memory, print_t
 from varied_files import make_files
 
 from neuromusic_hf.corpora import Corpus, QuarantineReport, load_corpus
+from neuromusic_hf.disk import size_in_mib
 from neuromusic_hf.preparation import LocalExecutor, begin_preparation, executors
 
 MANY_FILES = 10_000_000
@@ -203,19 +204,30 @@ def prepare_killed(args: argparse.Namespace, source: Path) -> dict:
     command = [sys.executable, __file__, "--task", json.dumps({**task, "tasks": args.tasks, "workers": args.workers})]
     begun = time.perf_counter()
     for stage in (*KILLED_IN, None):
-        process = subprocess.Popen(command, env={**os.environ, **QUIET}, start_new_session=True)
+        process = subprocess.Popen(command, env={**os.environ, **QUIET})
         while process.poll() is None:
             time.sleep(0.2)
             count = 0 if stage is None else len(done(output, stage))
             if args.tasks // 3 <= count < args.tasks and stage is not None:
-                os.killpg(process.pid, signal.SIGKILL)
+                kill_family(process.pid)
                 process.wait()
-                killed.append({"stage": stage, "tasks_done": count, "data": (output / "data").exists()})
-        print(f"{time.strftime('%H:%M:%S')} {killed[-1] if stage else 'ended'}", flush=True)
+                state = {"data": (output / "data").exists(), "mib": size_in_mib(output)}
+                killed.append({"stage": stage, "tasks_done": count, **state})
+        print(f"{time.strftime('%H:%M:%S')} {stage or 'all'}: {killed[-1:]}", flush=True)
     if process.returncode:
         raise RuntimeError(f"The preparation failed with exit status {process.returncode}.")
     seconds = time.perf_counter() - begun
-    return {"seconds": seconds, "files_per_second": args.files / seconds, "killed": killed, **usage(output)}
+    figures = {"seconds": seconds, "files_per_second": args.files / seconds, "mib": size_in_mib(output)}
+    return {**figures, "killed": killed, **usage(output)}
+
+
+def kill_family(pid: int):
+    """Kills a process and all that it has started, at once."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        for process in [parent, *parent.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def done(output: Path, stage: str) -> list[Path]:
@@ -252,13 +264,15 @@ def project(figures: dict) -> dict:
         projected[stage] = {"core_hours": cost["cpu_seconds"] * times**exponent / 3600, "exponent": exponent}
         if stage in ONE_TASK:
             a_file = (cost["own_mib"] - part[stage]["own_mib"]) / (settings["files"] - settings["part"])
-            projected[stage]["own_gib"] = (cost["own_mib"] + a_file * (MANY_FILES - settings["files"])) / 1024
+            projected[stage]["own_gib"] = (cost["own_mib"] + max(0, a_file) * (MANY_FILES - settings["files"])) / 1024
     return {
         "files": MANY_FILES,
         "stages": projected,
         "core_hours": sum(stage["core_hours"] for stage in projected.values()),
         "milliseconds_a_file_to_read": whole["read"]["cpu_seconds"] / settings["files"] * 1000,
         "source_gib": figures["made"]["mib"] * times / 1024,
+        "prepared_gib": figures["whole"]["mib"] * times / 1024,
+        "while_preparing_gib": max((kill["mib"] for kill in figures["whole"]["killed"]), default=0) * times / 1024,
     }
 
 
