@@ -99,10 +99,10 @@ def main():
     parser.add_argument("--tokenizations", default="REMI,TSD,Structured", help="classes of miditok")
     parser.add_argument("--every", type=int, default=1, help="take every so many-th file, for trials")
     parser.add_argument(
-        "--variants_every", type=int, default=5, help="of these, a variant of every so many-th as well"
+        "--variants_every", type=int, default=10, help="of these, a variant of every so many-th as well"
     )
     parser.add_argument(
-        "--learned_every", type=int, default=5, help="of these, every so many-th by a learned vocabulary"
+        "--learned_every", type=int, default=10, help="of these, every so many-th by a learned vocabulary"
     )
     parser.add_argument("--drawn", type=int, default=0, help="how many scores to draw")
     parser.add_argument("--resume", action="store_true", help="keep what the result file has, by the same code")
