@@ -13,11 +13,11 @@ from __future__ import annotations
 import sys
 
 import neuromusic_hf
-from neuromusic_hf import command_line, disk, monitoring, tokenization, training
+from neuromusic_hf import command_line, disk, monitoring, threads, tokenization, training
 
 
 def main():
-    command_line.wait_passively()
+    threads.wait_passively()
     model_args, data_args, args = training.parse_recipe(sys.argv[1:])
     command_line.show_log(args.process_index == 0)
     with training.begin_run(args, training.resolved_recipe(model_args, data_args, args)):
