@@ -57,7 +57,7 @@ def train(model_args: training.ModelArguments, data_args: training.DataArguments
     monitoring.watch_continuations(trainer, corpus["validation"], tokens["validation"], data_args)
     with training.ended_run(trainer):
         metrics = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint).metrics
-        metrics |= trainer.evaluate()
+        metrics |= trainer.evaluate_at_end()
         if args.do_test:
             metrics |= training.evaluate_test_split(trainer, blocks)
         training.save_run(trainer, blocks.facts, metrics)
