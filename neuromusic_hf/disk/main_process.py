@@ -10,6 +10,9 @@ from .waiting import Meeting
 
 Result = TypeVar("Result")
 
+TOLD = (ValueError, OSError, RuntimeError)
+"""Errors of the main process that are raised in all others."""
+
 
 def by_main_process(work: Callable[..., Result], /, **arguments) -> Result:
     """
@@ -34,7 +37,7 @@ def by_main_process(work: Callable[..., Result], /, **arguments) -> Result:
     if state.is_main_process:
         try:
             outcome = work(**arguments)
-        except (ValueError, OSError, RuntimeError) as failure:
+        except TOLD as failure:
             error = failure
         except BaseException as failure:
             meeting.tell_failure(failure)
@@ -47,5 +50,13 @@ def by_main_process(work: Callable[..., Result], /, **arguments) -> Result:
     if error is not None:
         raise error
     if kind is not None:
-        raise kind(text)
+        raise _rebuilt(kind, text)
     return outcome
+
+
+def _rebuilt(kind: type[Exception], text: str) -> Exception:
+    """An error of a kind; of the one it derives from where it takes more than a text."""
+    try:
+        return kind(text)
+    except TypeError:
+        return next(base for base in TOLD if issubclass(kind, base))(text)

@@ -41,6 +41,12 @@ def test_the_error_of_the_main_process_frees_the_other(run, task, told):
     assert "RuntimeError: Process 0 on" in second.stderr and f"KeyError: '{told}'" in second.stderr
 
 
+def test_an_error_of_the_main_process_is_raised_in_all(run):
+    for ended, kind in zip(run("refuse_for_all"), ("json.decoder.JSONDecodeError", "ValueError"), strict=True):
+        assert ended.returncode == 1
+        assert f"\n{kind}: Expecting property name" in ended.stderr
+
+
 @pytest.mark.parametrize("task", ["die_in_the_first", "die_for_all"])
 def test_a_main_process_that_dies_at_its_work_frees_the_other(run, task):
     first, second = run(task, store_in_first=True)

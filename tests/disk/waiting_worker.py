@@ -1,6 +1,7 @@
 """Some processes of a launch whose operations give up after four seconds, in which the first one works for longer."""
 
 import contextlib
+import json
 import os
 import sys
 import time
@@ -43,6 +44,11 @@ def fail_in_the_first(folder: Path):
 
 def fail_for_all(folder: Path):
     by_main_process(lambda: {}["the result"])
+
+
+def refuse_for_all(folder: Path):
+    """With an error that takes more than a text."""
+    by_main_process(lambda: json.loads("{"))
 
 
 def die_in_the_first(folder: Path):
