@@ -10,7 +10,7 @@ from symusic import Note
 from symusic.core import ScoreTick
 from tqdm import tqdm
 
-from neuromusic_hf.music import RefusedFile, UnwritableScore, midi_bytes, read_midi
+from neuromusic_hf.music import RefusedFile, read_midi
 
 KINDS = {"twin": 0.1, "copy": 0.01, "damaged": 0.01, "other": 0.88}
 """What becomes of a piece, and how often: it is in another key and a tenth of its notes is changed; it stays as it is;
@@ -55,10 +55,7 @@ class Sample:
         kind = random.choice(list(KINDS), p=list(KINDS.values()))
         if kind == "damaged":
             return data[: random.integers(len(data))]
-        try:
-            return data if kind == "copy" else midi_bytes(varied(score, CHANGED[kind], random))
-        except UnwritableScore:  # more parts at once than a file has channels
-            return data
+        return data if kind == "copy" else varied(score, CHANGED[kind], random).dumps_midi()
 
 
 def varied(score: ScoreTick, share: float, random: np.random.Generator) -> ScoreTick:

@@ -1,5 +1,8 @@
 """A corpus that is prepared in tasks is the corpus that one process makes, however often it is stopped."""
 
+from pathlib import Path
+
+import datasets
 import pytest
 
 from neuromusic_hf.corpora import QuarantineReport, load_corpus
@@ -92,6 +95,25 @@ def test_what_was_stopped_goes_on(source, one_process, prepare, shares, rows_of,
     prepare(source, output, 3, max_shard_bytes=20_000)
     assert ran == [stage.tasks - 1]
     assert rows_of(load_corpus(output, cache_dir=tmp_path / "cache")) == rows_of(one_process)
+
+
+def test_files_that_went_where_they_belong_are_not_lost(source, one_process, prepare, rows_of, tmp_path, monkeypatch):
+    """Stopped between the tokens and the rows."""
+    folder, rename = tmp_path / "prepared", Path.rename
+
+    def stopping(self, target):
+        if self.name == "data":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(source, folder, tasks=1, tokenization="REMI")
+    assert (folder / "tokens").exists() and not (folder / "data").exists()
+    prepare(source, folder, tasks=1, tokenization="REMI")
+    assert rows_of(load_corpus(folder, cache_dir=tmp_path / "cache")) == rows_of(one_process)
+    assert datasets.load_dataset(str(folder), "tokens", cache_dir=tmp_path / "cache").num_rows == one_process.num_rows
 
 
 def test_a_killed_worker_is_told_and_not_waited_for(prepare, shares, rows_of, tmp_path, monkeypatch):

@@ -1,7 +1,6 @@
 """What a prepared folder holds, who may write to it, and how it is shared."""
 
 import json
-from pathlib import Path
 
 import datasets
 import pytest
@@ -113,25 +112,6 @@ def test_an_address_is_no_folder(source, prepare, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="is an address: .* push that to the Hub"):
         prepare(source, "hf://datasets/alice/songs")
     assert not list(tmp_path.iterdir())
-
-
-def test_files_that_went_where_they_belong_are_not_lost(source, one_process, prepare, rows_of, tmp_path, monkeypatch):
-    """Stopped between the tokens and the rows."""
-    folder, rename = tmp_path / "prepared", Path.rename
-
-    def stopping(self, target):
-        if self.name == "data":
-            raise KeyboardInterrupt
-        return rename(self, target)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "rename", stopping)
-        with pytest.raises(KeyboardInterrupt):
-            prepare(source, folder, tasks=1, tokenization="REMI")
-    assert (folder / "tokens").exists() and not (folder / "data").exists()
-    prepare(source, folder, tasks=1, tokenization="REMI")
-    assert rows_of(load_corpus(folder, cache_dir=tmp_path / "cache")) == rows_of(one_process)
-    assert datasets.load_dataset(str(folder), "tokens", cache_dir=tmp_path / "cache").num_rows == one_process.num_rows
 
 
 class Places(MidiCorpusBuilder):
