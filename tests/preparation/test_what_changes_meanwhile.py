@@ -125,7 +125,7 @@ def test_what_is_prepared_stays_so_under_other_code(hub, source, prepare, tmp_pa
     output = prepare(source, tmp_path / "prepared", tasks=2)
     monkeypatch.setattr(identity, "version", lambda name: "99")
     prepare(source, output, tasks=2)
-    assert "is prepared, and stays what it is: since then datasets was" in caplog.text
+    assert "is prepared, and stays what it is: since then neuromusic_hf was" in caplog.text
     push_prepared(output, "alice/songs")
     assert "README.md" in hub.files("alice/songs", kind="dataset")
 
