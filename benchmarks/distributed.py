@@ -7,11 +7,11 @@ figure means.
 """
 
 import argparse
+import contextlib
 import json
 import math
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -27,6 +27,7 @@ from measuring import MIB, RESULTS, Stopwatch, answer_task, peak_memory, print_t
 from varied_files import make_files
 
 from neuromusic_hf.corpora import Corpus, QuarantineReport, load_corpus
+from neuromusic_hf.disk import size_in_mib
 from neuromusic_hf.preparation import LocalExecutor, begin_preparation, executors
 from neuromusic_hf.tokenization import MidiProcessor, tokenize_corpus
 from neuromusic_hf.tokenization.token_dataset import evenly_mixed
@@ -233,13 +234,14 @@ def prepare_killed(args: argparse.Namespace, source: Path) -> dict:
             file.write(json.dumps(runs[-1]) + "\n")
         print(f"{time.strftime('%H:%M:%S')} {runs[-1]}", flush=True)
     seconds = sum(run["seconds"] for run in runs)
-    return {"seconds": seconds, "files_per_second": args.files / seconds, "killed": runs[:-1], **usage(output)}
+    figures = {"seconds": seconds, "files_per_second": args.files / seconds, "mib": size_in_mib(output)}
+    return {**figures, "killed": runs[:-1], **usage(output)}
 
 
 def run_until_killed(command: list[str], output: Path, tasks: int, stages: list[str]) -> dict:
     """Kills it, with all its processes, when a third of the tasks of one of these stages is done, and not all."""
     begun, told = time.perf_counter(), 0.0
-    process = subprocess.Popen(command, env={**os.environ, **QUIET}, start_new_session=True)
+    process = subprocess.Popen(command, env={**os.environ, **QUIET})
     try:
         while process.poll() is None:
             time.sleep(0.02)
@@ -249,16 +251,26 @@ def run_until_killed(command: list[str], output: Path, tasks: int, stages: list[
                 print(f"{time.strftime('%H:%M:%S')} tasks done of {tasks}: {counts}", flush=True)
             for stage in stages:
                 if tasks // 3 <= counts[stage] < tasks:
-                    os.killpg(process.pid, signal.SIGKILL)
+                    kill_family(process.pid)
                     process.wait()
-                    figures = {"killed_in": stage, "tasks_done": counts[stage], "data": (output / "data").exists()}
-                    return {**figures, "seconds": time.perf_counter() - begun}
+                    seconds = time.perf_counter() - begun
+                    state = {"data": (output / "data").exists(), "mib": size_in_mib(output)}
+                    return {"killed_in": stage, "tasks_done": counts[stage], "seconds": seconds, **state}
     except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
+        kill_family(process.pid)
         raise
     if process.returncode:
         raise RuntimeError(f"The preparation failed with exit status {process.returncode}.")
     return {"killed_in": None, "seconds": time.perf_counter() - begun}
+
+
+def kill_family(pid: int):
+    """Kills a process and all that it has started, at once."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        for process in [parent, *parent.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def done(output: Path, stage: str) -> list[Path]:
@@ -295,13 +307,15 @@ def project(figures: dict) -> dict:
         projected[stage] = {"core_hours": cost["cpu_seconds"] * times**exponent / 3600, "exponent": exponent}
         if stage in ONE_TASK:
             a_file = (cost["own_mib"] - part[stage]["own_mib"]) / (settings["files"] - settings["part"])
-            projected[stage]["own_gib"] = (cost["own_mib"] + a_file * (MANY_FILES - settings["files"])) / 1024
+            projected[stage]["own_gib"] = (cost["own_mib"] + max(0, a_file) * (MANY_FILES - settings["files"])) / 1024
     return {
         "files": MANY_FILES,
         "stages": projected,
         "core_hours": sum(stage["core_hours"] for stage in projected.values()),
         "milliseconds_a_file_to_read": whole["read"]["cpu_seconds"] / settings["files"] * 1000,
         "source_gib": figures["made"]["mib"] * times / 1024,
+        "prepared_gib": figures["whole"]["mib"] * times / 1024,
+        "while_preparing_gib": max((kill["mib"] for kill in figures["whole"]["killed"]), default=0) * times / 1024,
     }
 
 

@@ -45,6 +45,9 @@ TOKEN_FEATURES = Features(
 is the path of the piece in the corpus, or its content hash where it has none; `changed` holds the [`Tally`] of the
 piece as it is, and nothing for its variants, of which the last three columns say what was done."""
 
+FEWEST_OF_ARRAYS, FEWEST_OF_MIDITOK = 50, 2
+"""Pieces of a process: to start one takes about as long as to encode so many."""
+
 
 def tokenize_corpus(
     corpus: DatasetDict,
@@ -68,7 +71,7 @@ def tokenize_corpus(
         augmentation ([`Augmentation`], *optional*):
             Variants of the training pieces.
         num_proc (`int`, *optional*):
-            Processes.
+            Processes, at most: fewer for few pieces.
         tally_path (`str` or `Path`, *optional*):
             Where the tally (JSON) goes: what was changed in each piece, and in sum. Defaults to a file beside the
             cached tokens.
@@ -196,9 +199,16 @@ def _tokenize_split(
         batch_size=16,
         remove_columns=["midi", "content_hash"],
         features=TOKEN_FEATURES,
-        num_proc=num_proc if num_proc and num_proc > 1 and len(pieces) >= 2 * num_proc else None,
+        num_proc=_num_processes(len(pieces), processor, num_proc),
         desc=f"Tokenising {split}",
     )
+
+
+def _num_processes(num_pieces: int, processor: MidiProcessor, most: int | None) -> int | None:
+    """How many processes to start, each for pieces enough; `None` for none beside this one."""
+    fewest = FEWEST_OF_MIDITOK if processor.encoder.arrays is None else FEWEST_OF_ARRAYS
+    worthwhile = min(most or 1, num_pieces // fewest)
+    return worthwhile if worthwhile > 1 else None
 
 
 def _tell_changes(

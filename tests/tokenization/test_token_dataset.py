@@ -120,7 +120,8 @@ def test_a_trained_vocabulary_is_tokenised_apart(processors, trained_processors,
         assert after["num_notes"] == before["num_notes"]
 
 
-def test_two_processes_give_what_one_gives(processors, tmp_path, no_tokenizer):
+def test_two_processes_give_what_one_gives(processors, tmp_path, no_tokenizer, monkeypatch):
+    monkeypatch.setattr(token_dataset, "FEWEST_OF_ARRAYS", 2)
     for seed in range(30):
         random_score(seed, notes=15).dump_midi(tmp_path / f"{seed}.mid")
     how = Augmentation(variants=1)
@@ -214,3 +215,17 @@ def test_a_piece_the_tokenizer_keeps_no_note_of_stays_and_says_so(name):
     assert tokens.column_names == list(TOKEN_FEATURES)
     assert tokens[0]["changed"]["dropped_pitches"] == 2 and tokens[0]["piece"] == "x"
     assert tokens[0]["input_ids"] == [1, 2] and tokens[0]["num_notes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "pieces", "most", "expected"),
+    [
+        ("REMI", 80, 4, None),
+        ("REMI", 170, 4, 3),
+        ("REMI", 4000, 4, 4),
+        ("MIDILike", 5, 4, 2),
+        ("REMI", 4000, None, None),
+    ],
+)
+def test_processes_are_started_where_they_have_enough_to_do(processor_of, name, pieces, most, expected):
+    assert token_dataset._num_processes(pieces, processor_of(name), most) == expected
