@@ -23,11 +23,11 @@ from measuring import RESULTS, alternating, answer_task, print_targets, run_fres
 from scoring import cut_compositions, manifest_path, write_run
 
 from neuromusic_hf import MidiProcessor, build_model
-from neuromusic_hf.command_line import WAITING_PASSIVELY
 from neuromusic_hf.cores import CoreMeter, usable_cores
 from neuromusic_hf.generation import generate_rows
 from neuromusic_hf.reports import ScoringOptions, score_run
 from neuromusic_hf.runs import find_pieces, read_run
+from neuromusic_hf.threads import WAITING_PASSIVELY
 from neuromusic_hf.training.arguments import has_fast_bfloat16
 
 OURS, DEFAULT, PASSIVE, ONE_THREAD = "ours", "all threads", "all threads, passive", "one thread"
@@ -35,9 +35,11 @@ FIXED, SLEEPING = {"OMP_DYNAMIC": "false"}, {"OMP_WAIT_POLICY": "PASSIVE"}
 WAYS = {
     "continuation": {OURS: {}, DEFAULT: FIXED, PASSIVE: FIXED | SLEEPING, ONE_THREAD: {"OMP_NUM_THREADS": "1"}},
     "training": {OURS: WAITING_PASSIVELY, DEFAULT: {}, PASSIVE: SLEEPING, ONE_THREAD: {"OMP_NUM_THREADS": "1"}},
-    "scoring": {OURS: {}},
+    "scoring": {OURS: {}, DEFAULT: {}},
 }
 """Variables of the environment by what is measured, and how. Our training is as scripts/train.py sets them."""
+PROCESSES = {OURS: None, DEFAULT: 1}
+"""That score; numpy as it comes is one, with all threads."""
 READ_BY_OPENMP = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OMP_DYNAMIC", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 LOADS = (0, 1, 2)
 """Busy loops beside what is measured."""
@@ -97,7 +99,10 @@ def measure(tasks: dict[str, dict], repetitions: int) -> tuple[dict, list[float]
     runs, free = {}, []
     for repetition, (kind, way) in alternating(order, repetitions):
         free.append(float(CoreMeter().free()))
-        found = run_fresh(__file__, {"kind": kind, **tasks[kind]}, WAYS[kind][way]).result
+        task = {"kind": kind, **tasks[kind]}
+        if kind == "scoring":
+            task["num_proc"] = PROCESSES[way]
+        found = run_fresh(__file__, task, WAYS[kind][way]).result
         for case, by_load in found.items():
             medians = {load: spread(milliseconds)["median"] for load, milliseconds in by_load.items()}
             print(f"repetition {repetition + 1}: {case}, {way}: {shown(medians)}", flush=True)
@@ -180,12 +185,12 @@ def training(case: str, steps: int) -> tuple[str, Callable[[], float]]:
     return f"training step, {name}, {rows} rows", run
 
 
-def scoring(manifest: str) -> tuple[str, Callable[[], float]]:
-    """What it takes to score a run."""
+def scoring(manifest: str, num_proc: int | None) -> tuple[str, Callable[[], float]]:
+    """What it takes to score a run, with as many processes as cores if not told otherwise."""
 
     def run() -> float:
         start = time.perf_counter()
-        score_run(read_run(manifest), ScoringOptions())
+        score_run(read_run(manifest), ScoringOptions(num_proc=num_proc))
         return 1000 * (time.perf_counter() - start)
 
     run()
@@ -200,8 +205,7 @@ def figures_of(ways: dict[str, dict[int, list[float]]]) -> dict:
         quiet = found[0]["median"]
         to_quiet = {f"beside_{load}_to_quiet": found[load]["median"] / quiet for load in LOADS[1:]}
         row[way] = {"milliseconds": {str(load): each for load, each in found.items()}, **to_quiet}
-        if DEFAULT in ways:
-            row[way]["quiet_to_all_threads"] = quiet / spread(ways[DEFAULT][0])["median"]
+        row[way]["quiet_to_all_threads"] = quiet / spread(ways[DEFAULT][0])["median"]
     return row
 
 
@@ -210,9 +214,7 @@ def make_targets(figures: dict) -> dict:
     targets = {}
     for case, row in figures.items():
         targets[f"{case}: beside one to quiet"] = target(row[OURS]["beside_1_to_quiet"], at_most=2.5)
-        if "quiet_to_all_threads" in row[OURS]:
-            found = row[OURS]["quiet_to_all_threads"]
-            targets[f"{case}: quiet to all threads quiet"] = target(found, at_most=1.05)
+        targets[f"{case}: quiet to all threads quiet"] = target(row[OURS]["quiet_to_all_threads"], at_most=1.05)
     return targets
 
 
@@ -228,12 +230,12 @@ def print_table(figures: dict):
 
 
 def plot(figures: dict) -> Figure:
-    """What each way takes beside each load, in times of what all threads (of scoring: ours) take alone."""
+    """What each way takes beside each load, in times of what all threads take alone."""
     columns = 3
     rows = -(-len(figures) // columns)
     figure = Figure(figsize=(4.2 * columns, 3.2 * rows), dpi=110, layout="constrained")
     for panel, (case, row) in zip(figure.subplots(rows, columns, squeeze=False).flat, figures.items(), strict=False):
-        whole = row.get(DEFAULT, row[OURS])["milliseconds"]["0"]["median"]
+        whole = row[DEFAULT]["milliseconds"]["0"]["median"]
         for way, found in row.items():
             times = [found["milliseconds"][str(load)]["median"] / whole for load in LOADS]
             panel.plot(LOADS, times, "o-", label=way, linewidth=2.5 if way == OURS else 1)

@@ -83,7 +83,7 @@ def measure(processor: MidiProcessor, pieces: Dataset, title: str) -> dict:
 
 def time_share(processor: MidiProcessor, pieces: Dataset) -> float:
     """Processor time of the tally of some pieces, by that of all else that tokenize_corpus does with them."""
-    tally = processor.tally_written
+    tally = processor.encoder.tally
     laps = []
 
     def timed(*arguments):
@@ -92,14 +92,14 @@ def time_share(processor: MidiProcessor, pieces: Dataset) -> float:
         laps.append(time.process_time() - start)
         return found
 
-    processor.tally_written = timed
+    processor.encoder.tally = timed
     tokenize = TokenizePieces(processor, Augmentation())
     rows = pieces.select_columns(["midi", "content_hash"]).cast_column("midi", Midi(decode=False))
     start = time.process_time()
     for batch in rows.iter(batch_size=16):
         tokenize(batch)
     whole = time.process_time() - start
-    del processor.tally_written
+    del processor.encoder.tally
     return sum(laps) / (whole - sum(laps))
 
 

@@ -2,10 +2,6 @@
 
 import argparse
 import logging
-import os
-
-WAITING_PASSIVELY = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
-"""Variables of OpenMP, and of GNU's own: a thread that waits spins for some microseconds, and then sleeps."""
 
 
 def show_log(is_main_process: bool = True):
@@ -29,16 +25,6 @@ def given_options(args: argparse.Namespace, prefix: str) -> list[str]:
         prefix (`str`): as in the names of attributes.
     """
     return [f"--{name}" for name, value in vars(args).items() if name.startswith(prefix) and value is not None]
-
-
-def wait_passively():
-    """
-    Has threads of OpenMP sleep while they wait for each other, unless the user said how they wait.
-
-    It is read once, when PyTorch is imported: call this before. `neuromusic_hf.threads` says why.
-    """
-    if not WAITING_PASSIVELY.keys() & os.environ.keys():
-        os.environ.update(WAITING_PASSIVELY)
 
 
 def hush_transformers():

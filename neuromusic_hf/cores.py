@@ -2,6 +2,7 @@
 
 import math
 import os
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -25,9 +26,10 @@ class Look(NamedTuple):
 
 
 class CoreMeter:
-    """Tells how many cores are free, from what they did since it was last asked."""
+    """Tells how many cores are free, from what they did since it was last asked, by any thread."""
 
     def __init__(self):
+        self._lock = threading.Lock()
         self._last = Look(-math.inf, 0.0, 0.0, 0)
         self._free = 1
 
@@ -37,16 +39,17 @@ class CoreMeter:
 
         Where the last answer is older than two seconds, this takes 50 ms to look.
         """
-        age = time.monotonic() - self._last.clock
-        if age < SHORTEST:
+        with self._lock:
+            age = time.monotonic() - self._last.clock
+            if age < SHORTEST:
+                return self._free
+            if age > LONGEST:
+                self._last = look()
+                time.sleep(SHORTEST)
+            now = look()
+            self._free = max(1, min(usable_cores(), now.cores - taken_cores(self._last, now)))
+            self._last = now
             return self._free
-        if age > LONGEST:
-            self._last = look()
-            time.sleep(SHORTEST)
-        now = look()
-        self._free = max(1, min(usable_cores(), now.cores - taken_cores(self._last, now)))
-        self._last = now
-        return self._free
 
 
 def look() -> Look:
@@ -73,7 +76,8 @@ def usable_cores() -> int:
     their machine.
     """
     cores = math.ceil(min(len(own_cores()), _quota()))
-    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    processes = os.environ.get("LOCAL_WORLD_SIZE", "")
+    return max(1, cores // max(1, int(processes) if processes.isdecimal() else 1))
 
 
 def own_cores() -> set[int]:

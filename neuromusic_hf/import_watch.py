@@ -1,5 +1,7 @@
 """What libraries must be told of this package, told once they are imported: they are not imported for that alone."""
 
+import copy
+import importlib
 import importlib.abc
 import sys
 import threading
@@ -22,7 +24,8 @@ def after_import(name: str, act: Callable[[], None]):
         name (`str`): of the module.
         act (`Callable`): called without arguments.
     """
-    if name in sys.modules:
+    if sys.modules.get(name) is not None and name not in _FINDER.executing:
+        importlib.import_module(name)  # which waits where another thread is in the midst of it
         act()
         return
     _FINDER.waiting[name] = act
@@ -35,6 +38,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
     def __init__(self):
         self.waiting: dict[str, Callable[[], None]] = {}
+        self.executing: set[str] = set()
         self._here = threading.local()
 
     def find_spec(self, name, path=None, target=None) -> ModuleSpec | None:
@@ -50,15 +54,18 @@ class _Finder(importlib.abc.MetaPathFinder):
     def load(self, loader: importlib.abc.Loader, module: ModuleType):
         outer = getattr(self._here, "outer", None)
         self._here.outer = outer or module
+        self.executing.add(module.__name__)
         try:
             loader.exec_module(module)
         finally:
             self._here.outer = outer
+            self.executing.discard(module.__name__)
         if outer is None:
             self._act()
 
     def _act(self):
-        for name in [name for name in list(self.waiting) if name in sys.modules]:
+        # What another thread is executing is for that one to act on.
+        for name in [name for name in list(self.waiting) if name in sys.modules and name not in self.executing]:
             act = self.waiting.pop(name, None)
             if act is None:  # another thread has taken it
                 continue
@@ -76,7 +83,12 @@ class _Loader(importlib.abc.Loader):
         self._loader, self._finder = loader, finder
 
     def __getattr__(self, name: str):
+        if name.startswith("__"):  # protocols, such as that of copies
+            raise AttributeError(name)
         return getattr(self._loader, name)
+
+    def __reduce__(self):
+        return copy.copy, (self._loader,)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
@@ -130,9 +131,11 @@ def join_processes() -> PartialState:
     """
     Joins the processes that `accelerate launch` or torchrun started, on CPUs too; one process where nobody did.
 
+    They wait for each other up to a week, as the last pieces of one may take hours more than those of another.
+
     Raises:
         `ValueError`: a launcher was asked for what did not happen.
     """
     check_processes(launched_for_cpu())
     cpu = launched_for_cpu() or not torch.accelerator.is_available()
-    return PartialState(cpu=cpu)
+    return PartialState(cpu=cpu, timeout=timedelta(days=7))

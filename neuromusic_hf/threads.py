@@ -7,31 +7,49 @@ share of it by spinning, and at each meeting all wait for milliseconds until it 
 more threads than there are free cores, and looks again while it goes on. Training, whose numbers must not change with
 what else the machine does, keeps its threads; there they sleep while they wait, which its long operations hardly feel.
 
+Scoring computes nothing in PyTorch: its processes, as many as there are cores, never wait for each other.
+
 What the user said is the most there is: `OMP_NUM_THREADS`, `torch.set_num_threads`, the options of a launcher. With
 `OMP_DYNAMIC=false` it is what there is.
 """
+
+from __future__ import annotations
 
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable
-
-import torch
+from typing import TYPE_CHECKING
 
 from .cores import CoreMeter, usable_cores
 
+if TYPE_CHECKING:
+    import torch
+
 logger = logging.getLogger(__name__)
 
+WAITING_PASSIVELY = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
+"""Variables of OpenMP, and of GNU's own: a thread that waits spins for some microseconds, and then sleeps."""
 LEAST_SHARED = 5_000_000
 """Products in a step (weights times rows) below which a second thread gains nothing."""
 SECONDS_BETWEEN_LOOKS = 1.0
 
 _meter = CoreMeter()
-_calls: list["StepThreads"] = []
+_calls: list[StepThreads] = []
 """Those that run, in any thread."""
 _calls_lock = threading.Lock()
 _told = ""
+
+
+def wait_passively():
+    """
+    Has threads of OpenMP sleep while they wait for each other, unless the user said how they wait.
+
+    It is read once, when PyTorch is imported: call this before. It is for training: decoding has too many meetings.
+    """
+    if not WAITING_PASSIVELY.keys() & os.environ.keys():
+        os.environ.update(WAITING_PASSIVELY)
 
 
 class StepThreads:
@@ -78,7 +96,7 @@ class StepThreads:
 
     def _begin(self):
         with _calls_lock:
-            found = torch.get_num_threads()
+            found = _threads()
             # A thread that is new to PyTorch has the number that a call in another one has set meanwhile.
             self.found = next((call.found for call in _calls if call.number == found), found)
             _calls.append(self)
@@ -113,20 +131,28 @@ class StepThreads:
                 _set_threads(self.found)
 
 
+def _threads() -> int:
+    import torch  # not before a script has said how threads wait
+
+    return torch.get_num_threads()
+
+
 def _set_threads(number: int):
     """Where there are as many already, what oneDNN has made for them stays."""
+    import torch
+
     if number != torch.get_num_threads():
         torch.set_num_threads(number)
 
 
 def limit_threads():
     """Has PyTorch take no more threads than this process has cores, from now on; as a training run begins."""
-    found, most = torch.get_num_threads(), usable_cores()
+    found, most = _threads(), usable_cores()
     if found > most:
         logger.info("PyTorch computes with %d threads, not %d: this process has no more cores.", most, found)
-        torch.set_num_threads(most)
+        _set_threads(most)
 
 
 def threads_in_force() -> dict[str, int | str]:
     """How many threads PyTorch computes with, and how they wait, as far as anybody said it."""
-    return {"cpu_threads": torch.get_num_threads(), "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", "not set")}
+    return {"cpu_threads": _threads(), "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", "not set")}

@@ -106,17 +106,16 @@ def main():
             pieces = runs.choose_pieces(pieces, args.max_items, args.seed)
 
         run = runs.RunWriter(continuer, pieces, runs.RunFolder(args.output), settings, output)
-        if state.is_main_process:
-            run.begin(
-                sources=args.prompts,
-                split=args.split,
-                max_items=args.max_items,
-                clean_test=args.clean_test,
-                overwrite=args.overwrite,
-            )
-        disk.wait_for_all()
+        disk.by_main_process(
+            run.begin,
+            sources=args.prompts,
+            split=args.split,
+            max_items=args.max_items,
+            clean_test=args.clean_test,
+            overwrite=args.overwrite,
+        )
         run.continue_share(state.process_index, state.num_processes)
-        disk.wait_for_all()
+        state.wait_for_everyone()
         if state.is_main_process:
             run.end()
     state.destroy_process_group()

@@ -13,11 +13,11 @@ from __future__ import annotations
 import sys
 
 import neuromusic_hf
-from neuromusic_hf import command_line, disk, monitoring, tokenization, training
+from neuromusic_hf import command_line, disk, monitoring, threads, tokenization, training
 
 
 def main():
-    command_line.wait_passively()
+    threads.wait_passively()
     model_args, data_args, args = training.parse_recipe(sys.argv[1:])
     command_line.show_log(args.process_index == 0)
     with training.begin_run(args, training.resolved_recipe(model_args, data_args, args)):
@@ -57,7 +57,7 @@ def train(model_args: training.ModelArguments, data_args: training.DataArguments
     monitoring.watch_continuations(trainer, corpus["validation"], tokens["validation"], data_args)
     with training.ended_run(trainer):
         metrics = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint).metrics
-        metrics |= trainer.evaluate()
+        metrics |= trainer.evaluate_at_end()
         if args.do_test:
             metrics |= training.evaluate_test_split(trainer, blocks)
         training.save_run(trainer, blocks.facts, metrics)

@@ -93,14 +93,42 @@ def run_code(code: str, *arguments: str, folder: Path, variables: dict[str, str]
 
 def run_in_two_processes(path: Path, *arguments: str, folder: Path, variables: dict[str, str]) -> list[Finished]:
     """Runs a Python file, as [`start_script`], in two processes that know of each other, as torchrun does."""
+    return run_in_processes(2, path, *arguments, folder=folder, variables=variables)
+
+
+def run_in_processes(
+    number: int,
+    path: Path,
+    *arguments: str,
+    folder: Path,
+    variables: dict[str, str],
+    store_in_first: bool = False,
+    timeout: float = 300,
+) -> list[Finished]:
+    """
+    Runs a Python file, as [`start_script`], in processes that know of each other.
+
+    Args:
+        number (`int`): of processes.
+        path (`Path`): of the script.
+        arguments (`str`): that follow it.
+        folder (`Path`): where they run.
+        variables (`dict[str, str]`): of their environment, beside those by which they find each other.
+        store_in_first (`bool`, *optional*, defaults to `False`):
+            What they share ends with the first one, as where somebody sets the variables; else torchrun holds it.
+        timeout (`float`, *optional*, defaults to 300): seconds after which one that still runs is killed.
+    """
     store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
-    shared |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port)}
+    shared |= {"TORCHELASTIC_USE_AGENT_STORE": str(not store_in_first)}
+    shared |= {"WORLD_SIZE": str(number), "LOCAL_WORLD_SIZE": str(number)}
+    if store_in_first:
+        del store  # its port is free again
     started = []
-    for rank in ("0", "1"):
+    for rank in map(str, range(number)):
         own = variables | shared | {"RANK": rank, "LOCAL_RANK": rank}
         started.append(start_script(path, *arguments, folder=folder, variables=own, name=rank))
-    return [each.finish(timeout=300) for each in started]
+    return [each.finish(timeout) for each in started]
 
 
 def meet_the_hub(variables: dict[str, str]):

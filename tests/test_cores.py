@@ -1,6 +1,8 @@
 """Cores that are free, told from clocks."""
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -57,6 +59,21 @@ def test_a_meter_looks_twice_at_first_and_goes_on_from_there(machine):
     assert (meter.free(), len(slept)) == (1, 2), "what was long ago does not count"
 
 
+def test_calls_at_once_get_one_answer(machine, monkeypatch):
+    """One looks, and the others wait for what it finds."""
+    happens, _ = machine
+    happens += [(0.0, 0.0, 0.0), (0.05, 0.15, 0.0)]
+    inside, go_on, meter = threading.Event(), threading.Event(), CoreMeter()
+    monkeypatch.setattr(cores.time, "sleep", lambda _: (inside.set(), go_on.wait(60)))
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(meter.free)
+        assert inside.wait(60)
+        others = [pool.submit(meter.free) for _ in range(3)]
+        go_on.set()
+        assert [call.result(60) for call in (first, *others)] == [3] * 4
+    assert not happens
+
+
 def test_the_cores_of_this_machine_are_told():
     assert 1 <= CoreMeter().free() <= usable_cores() <= os.cpu_count()
 
@@ -82,3 +99,6 @@ def test_a_container_grants_the_time_of_so_many_cores(monkeypatch, tmp_path, fil
     assert usable_cores() == cores_granted
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     assert usable_cores() == max(1, cores_granted // 2)
+    for nothing in ("", "0", "many"):
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", nothing)
+        assert usable_cores() == cores_granted

@@ -1,10 +1,13 @@
 """What is to be done after an import is done after it, once, when all that was being imported is whole."""
 
+import copy
 import importlib
 import importlib.util
 import inspect
+import pickle
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +19,8 @@ LIBRARY = {
     "outer": "from . import inner\nlate = inner.early + 1",
     "inner": "early = 1",
     "broken": "from . import inner\n1 / 0",
+    "slow": "import made_gate\nmade_gate.begun.set()\nassert made_gate.go.wait(10)\nlate = inner = 1",
+    "other": "",
 }
 OWN = {"__init__": "", "first": "import made_library.inner\nmine = 1", "second": "from .first import mine"}
 
@@ -124,6 +129,61 @@ def test_other_finders_are_asked(act, acted, monkeypatch):
     sys.meta_path.insert(0, Other())
     importlib.import_module("made_library")
     assert len(acted) == 1 and set(asked) == {"made_library", "made_library.outer", "made_library.inner"}
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """Where the slow module waits: `begun` once it does, until `go`."""
+    gate = SimpleNamespace(begun=threading.Event(), go=threading.Event())
+    monkeypatch.setitem(sys.modules, "made_gate", gate)
+    return gate
+
+
+@pytest.fixture
+def slowly(gate):
+    """A thread that is in the midst of importing the slow module."""
+
+    def start():
+        importlib.import_module("made_library")
+        thread = threading.Thread(target=importlib.import_module, args=["made_library.slow"])
+        thread.start()
+        assert gate.begun.wait(10)
+        return thread
+
+    return start
+
+
+def test_what_another_thread_executes_is_left_to_it(slowly, gate):
+    acted = []
+    after_import("made_library.slow", lambda: acted.append(hasattr(sys.modules["made_library.slow"], "late")))
+    thread = slowly()
+    importlib.import_module("made_library.other")
+    assert acted == []
+    gate.go.set()
+    thread.join()
+    assert acted == [True]
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_module_in_the_midst_of_its_import_is_waited_for(watched, slowly, gate):
+    acted = []
+    if watched:
+        after_import("made_library.never", lambda: None)
+    thread = slowly()
+    threading.Timer(0.1, gate.go.set).start()
+    after_import("made_library.slow", lambda: acted.append(hasattr(sys.modules["made_library.slow"], "late")))
+    thread.join()
+    assert acted == [True]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda spec: pickle.loads(pickle.dumps(spec))])
+def test_a_copy_of_what_is_watched_is_a_plain_one(copied, act):
+    plain = importlib.util.find_spec("made_library")
+    after_import("made_library.inner", act)
+    spec = copied(importlib.util.find_spec("made_library"))
+    loader = copied(spec.loader)
+    assert type(loader) is type(plain.loader) and loader.path == plain.loader.path
+    assert spec.origin == plain.origin and spec.loader.get_source("made_library") == LIBRARY["__init__"]
 
 
 def test_two_threads_do_it_once(act, acted):

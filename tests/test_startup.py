@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +35,7 @@ def run(code: str, *arguments) -> str:
     """What Python code prints in a process of its own."""
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=REPOSITORY, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -61,47 +62,54 @@ def test_a_corpus_is_built_and_read_without_what_models_need(midi_folder, tmp_pa
     assert "datasets" in names and not names & OF_MODELS
 
 
-RUN = """if True:
-    import contextlib, runpy, sys
+SAID = """if True:
+    import contextlib, io, json, runpy, sys
 
-    sys.argv = sys.argv[1:]
-    with contextlib.suppress(SystemExit, ValueError):
-        runpy.run_path(sys.argv[0], run_name="__main__")
+    (_, script, asked), said = sys.argv, []
+    for options in json.loads(asked):
+        sys.argv, output = [script, *options], io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            try:
+                runpy.run_path(script, run_name="__main__")
+            except (SystemExit, ValueError) as error:
+                print(type(error).__name__, error, file=output)
+        said.append(output.getvalue())
+    print(json.dumps(said))
 """
+WRONG = {
+    "continue_midi": (["m", "song.mid", "--output", "o", "--temperature", "-1"], "temperature=-1 must be at least 0"),
+    "report_leaks": (["bach", "--output", "o", "--max_pairs", "-1"], "max_pairs=-1 must be at least 0"),
+    "score_continuations": (["m", "--output", "o", "--num_proc", "0"], "num_proc=0 must be at least 1"),
+    "train": (["recipes/quickstart.yaml", "--learning_rate", "-1"], "learning_rate=-1 must be at least 0"),
+    "train_harmony_embedding": (["bach", "--output", "o", "--window", "0"], "window=0 must be at least 1"),
+}
+"""A number out of range, and how it is refused."""
+REFUSALS = re.compile("SystemExit 2$|ValueError Unknown option --no_such_option")
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-@pytest.mark.parametrize("option", ["--help", "--no_such_option"])
-def test_a_script_helps_and_complains_at_once(script, option):
-    assert not imported(RUN, script, option) & SLOW
+def test_a_script_helps_and_complains_at_once(script):
+    wrong, refusal = WRONG.get(script.stem, (None, None))
+    asked = [["--help"], ["--no_such_option"], *([wrong] if wrong else [])]
+    *_, said, names = run(SAID + TELL, script, json.dumps(asked)).splitlines()
+    assert not set(json.loads(names)) & SLOW
+    helped, complained, *refused = json.loads(said)
+    assert f"usage: {script.name}" in helped and helped.endswith("SystemExit 0\n")
+    assert REFUSALS.search(complained)
+    assert not wrong or refused[0].startswith(f"ValueError {refusal}")
 
 
-WRONG = {
-    "continue_midi": ("m", "song.mid", "--output", "o", "--temperature", -1),
-    "report_leaks": ("bach", "--output", "o", "--max_pairs", -1),
-    "score_continuations": ("m", "--output", "o", "--num_proc", 0),
-    "train": (REPOSITORY / "recipes" / "quickstart.yaml", "--learning_rate", -1),
-    "train_harmony_embedding": ("bach", "--output", "o", "--window", 0),
-}
+CLASS_FIRST = "import transformers\ntransformers.AutoModelForCausalLM\nimport neuromusic_hf"
+MODULE_FIRST = "import neuromusic_hf.models.origin\nimport transformers"
+"""A module of this package that imports transformers. The package itself is first in the process of the tests."""
 
-
-@pytest.mark.parametrize("script", WRONG)
-def test_a_number_out_of_range_is_refused_at_once(script):
-    path = REPOSITORY / "scripts" / f"{script}.py"
-    assert not imported(RUN, path, *WRONG[script]) & SLOW
-
-
-ORDERS = {
-    "this package first": "import neuromusic_hf\nimport transformers",
-    "the class first": "import transformers\ntransformers.AutoModelForCausalLM\nimport neuromusic_hf",
-    "a module of this package that imports transformers": "import neuromusic_hf.models.origin\nimport transformers",
-}
-
-LOAD = """
+CONFIGURE = """
 import sys
 
 config = transformers.AutoConfig.from_pretrained(sys.argv[1])
 assert type(config).__module__ == "neuromusic_hf.models.music_transformer.configuration_music_transformer"
+"""
+LOAD = """
 model = transformers.AutoModelForCausalLM.from_pretrained(sys.argv[1])
 assert model.hub_commit is None and "push_bundle" in transformers.utils.PushToHubMixin.push_to_hub.__globals__
 assert type(transformers.AutoProcessor.from_pretrained(sys.argv[1])).__name__ == "MidiProcessor"
@@ -110,13 +118,14 @@ print(pipe(sys.argv[2], prompt_length=40, max_new_tokens=8, seed=3)["token_ids"]
 """
 
 
-@pytest.mark.parametrize("order", ORDERS)
-def test_transformers_loads_bundles_in_any_order_of_imports(order, tiny_model, processor_of, pipeline_of, tmp_path):
+def test_transformers_loads_bundles_in_any_order_of_imports(tiny_model, processor_of, pipeline_of, tmp_path):
     save_bundle(tiny_model("REMI", "music_transformer"), processor_of("REMI"), tmp_path / "bundle")
     make_score(1).dump_midi(tmp_path / "song.mid")
-    ids = json.loads(run(ORDERS[order] + LOAD, tmp_path / "bundle", tmp_path / "song.mid").splitlines()[-1])
+    run(MODULE_FIRST + CONFIGURE, tmp_path / "bundle")
+    said = run(CLASS_FIRST + CONFIGURE + LOAD, tmp_path / "bundle", tmp_path / "song.mid")
     pipe = pipeline_of("REMI", "music_transformer")
-    assert ids == pipe(str(tmp_path / "song.mid"), prompt_length=40, max_new_tokens=8, seed=3)["token_ids"]
+    expected = pipe(str(tmp_path / "song.mid"), prompt_length=40, max_new_tokens=8, seed=3)["token_ids"]
+    assert json.loads(said.splitlines()[-1]) == expected
 
 
 READ = """

@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from neuromusic_hf import threads
-from neuromusic_hf.command_line import WAITING_PASSIVELY
 from neuromusic_hf.generation import generate_rows
-from neuromusic_hf.threads import StepThreads, limit_threads, threads_in_force
+from neuromusic_hf.threads import WAITING_PASSIVELY, StepThreads, limit_threads, threads_in_force
 
 REPOSITORY = Path(__file__).parents[1]
 LARGE = threads.LEAST_SHARED

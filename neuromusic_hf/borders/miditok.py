@@ -65,11 +65,6 @@ def writes_note_offs(tokenizer: MusicTokenizer) -> bool:
     return tokenizer._note_on_off
 
 
-def vocabulary_state(tokenizer: MusicTokenizer) -> tuple[int, object]:
-    """What is another one once tokens were added to the vocabulary, or learned."""
-    return len(tokenizer.vocab), tokenizer._model
-
-
 def learned_model(tokenizer: MusicTokenizer) -> dict:
     """The tokenizer of the library `tokenizers` inside a trained one, as its `tokenizer.json` holds it."""
     return json.loads(tokenizer._model.to_str())

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from .user_paths import last_part as last_part
     from .user_paths import user_path as user_path
     from .waiting import main_process_first as main_process_first
-    from .waiting import wait_for_all as wait_for_all
     from .whole import remove_folder as remove_folder
     from .whole import size_in_mib as size_in_mib
     from .whole import staged_folder as staged_folder

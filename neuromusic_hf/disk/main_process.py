@@ -11,14 +11,15 @@ from .waiting import Meeting
 Result = TypeVar("Result")
 
 
-def by_main_process(work: Callable[[], Result]) -> Result:
+def by_main_process(work: Callable[..., Result], /, **arguments) -> Result:
     """
     Has the main process do something, and hands what comes of it to all processes: its result, or its error.
 
     They wait for it as long as it takes, whatever `ddp_timeout` says.
 
     Args:
-        work (`Callable`): called without arguments, on the main process only.
+        work (`Callable`): called on the main process only.
+        arguments: of `work`.
 
     Returns:
         What `work` returned; it is pickled for the other processes of this launch.
@@ -28,11 +29,11 @@ def by_main_process(work: Callable[[], Result]) -> Result:
     """
     state = PartialState()
     if state.num_processes == 1:
-        return work()
+        return work(**arguments)
     outcome, error, meeting = None, None, Meeting()
     if state.is_main_process:
         try:
-            outcome = work()
+            outcome = work(**arguments)
         except (ValueError, OSError, RuntimeError) as failure:
             error = failure
         except BaseException as failure:

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, Trainer, TrainerCallback
 
 from ..borders.accelerate import without_autocast
 from ..bundles import ModelIdentity
-from ..disk import by_main_process, wait_for_all
+from ..disk import by_main_process
 from ..generation import MidiContinuationPipeline
 from ..metrics import all_comparisons
 from ..reports import RunModel, RunScores, ScoringOptions, score_run, write_report
@@ -120,12 +120,10 @@ class ContinuationCallback(TrainerCallback):
         with _as_for_generation(model):
             pipeline = MidiContinuationPipeline(model, processor, device=model.device)
             run = RunWriter(pipeline, self.pieces, folder, self.settings, self.output)
-            if accelerator.is_main_process:
-                identity = ModelIdentity(f"{args.output_dir} at step {state.global_step}", "in training")
-                run.begin(overwrite=True, model=identity, sources=["validation"])
-            wait_for_all()
+            identity = ModelIdentity(f"{args.output_dir} at step {state.global_step}", "in training")
+            by_main_process(run.begin, overwrite=True, model=identity, sources=["validation"])
             run.continue_share(accelerator.process_index, accelerator.num_processes, self._was_asked_to_stop)
-        wait_for_all()
+        accelerator.wait_for_everyone()
         if self._is_stopping():
             return
         read_by = RunModel(model.config.model_type, processor)

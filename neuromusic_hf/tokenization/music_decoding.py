@@ -5,15 +5,14 @@ from miditok import MusicTokenizer
 from symusic import Score
 from symusic.core import ScoreTick
 
+from .arrays import BeyondArrays, tell_of_miditok, unknown_setting
 from .arrays.decoding import ArrayDecoder
-from .arrays.known import unknown_setting
-from .arrays.token_table import KINDS
 from .one_stream import decode_ids
 
 
 class MusicDecoder:
     """
-    Decodes ids of one tokenizer, as long as its vocabulary stays what it is.
+    Decodes ids of one tokenizer, as long as that stays what it is.
 
     Args:
         tokenizer ([`miditok.MusicTokenizer`]): trained or not.
@@ -22,7 +21,11 @@ class MusicDecoder:
 
     def __init__(self, tokenizer: MusicTokenizer, silent_ids: list[int]):
         self.tokenizer = tokenizer
-        self.arrays = ArrayDecoder(tokenizer) if _is_known(tokenizer) else None
+        self.arrays = None
+        if reason := unknown_setting(tokenizer):
+            tell_of_miditok(f"{type(tokenizer).__name__} is", reason)
+        else:
+            self.arrays = ArrayDecoder(tokenizer)
         self.is_music = np.ones(len(tokenizer), bool)
         self.is_music[silent_ids] = False
 
@@ -36,11 +39,9 @@ class MusicDecoder:
         ids = self.only_music(ids)
         if not len(ids):
             return Score(self.tokenizer.time_division)
-        score = self.arrays and self.arrays.decode(ids)
-        return decode_ids(self.tokenizer, ids.tolist()) if score is None else score
-
-
-def _is_known(tokenizer: MusicTokenizer) -> bool:
-    """Whether arrays know all its settings, and no special token is named as one of music."""
-    names = {token.partition("_")[0] for token in tokenizer.special_tokens}
-    return unknown_setting(tokenizer) is None and names.isdisjoint(KINDS)
+        if self.arrays:
+            try:
+                return self.arrays.decode(ids)
+            except BeyondArrays as beyond:
+                tell_of_miditok(f"Ids of {type(self.tokenizer).__name__} are", str(beyond))
+        return decode_ids(self.tokenizer, ids.tolist())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from miditok import MusicTokenizer
@@ -14,14 +13,16 @@ from symusic.core import ScoreTick
 
 from ..borders.miditok import character_of_id, learned_ids
 from ..music.score_arrays import ScoreArrays
-from .arrays import ArrayEncoder, Rows, unknown_setting
+from .arrays import ArrayEncoder, BeyondArrays, Rows, tell_of_miditok, unknown_setting
 from .augmentation import Variant
 from .one_stream import encode_quantised, quantise, tell_of_solo
-
-logger = logging.getLogger(__name__)
+from .tally import Tally, take_tally
+from .token_limits import TokenLimits
 
 SPLITS: dict[str, Callable[..., list[int]]] = {"bar": get_bars_ticks, "beat": get_beats_ticks}
 """Ticks at which the learned model begins anew, by what `encode_ids_split` says."""
+
+Found = TypeVar("Found")
 
 NO_IDS = np.zeros(0, np.int32)
 
@@ -46,7 +47,7 @@ class Written:
 
 class MusicEncoder:
     """
-    Encodes scores for one tokenizer, as long as its vocabulary stays what it is.
+    Encodes scores for one tokenizer, as long as that stays what it is.
 
     Args:
         tokenizer ([`miditok.MusicTokenizer`]): trained or not.
@@ -56,15 +57,15 @@ class MusicEncoder:
         self.tokenizer = tokenizer
         self.arrays = None
         if reason := unknown_setting(tokenizer):
-            _tell_of_miditok(type(tokenizer).__name__, reason)
+            tell_of_miditok(f"{type(tokenizer).__name__} is", reason)
         else:
             self.arrays = ArrayEncoder(tokenizer)
-        self._code_points = _code_points(tokenizer)
+        self._code_points, self._limits = _code_points(tokenizer), TokenLimits.of(tokenizer)
 
     def quantise(self, score: ScoreTick) -> ScoreTick:
         """What of a score it writes, in its own ticks: notes, meters and tempos."""
         tell_of_solo(self.tokenizer, score)
-        quantised = self.arrays.quantise(ScoreArrays.of(score)) if self.arrays else None
+        quantised = self._by_arrays(lambda arrays: arrays.quantise(ScoreArrays.of(score)))
         return quantise(self.tokenizer, score) if quantised is None else quantised.to_score()
 
     def encode_quantised(self, quantised: ScoreTick) -> list[int]:
@@ -72,7 +73,7 @@ class MusicEncoder:
         piece = ScoreArrays.of(quantised)
         if not len(piece):
             return []
-        rows = self.arrays.encode(piece) if self.arrays else None
+        rows = self._by_arrays(lambda arrays: arrays.encode(piece))
         if rows is None:
             return encode_quantised(self.tokenizer, quantised).ids
         return self.ids_of([self._written(piece, piece, rows)])[0].tolist()
@@ -88,7 +89,7 @@ class MusicEncoder:
         tell_of_solo(self.tokenizer, score)
         arrays = ScoreArrays.of(score)
         for variant in variants:
-            written = self._write_arrays(variant.apply_to_arrays(arrays)) if self.arrays else None
+            written = self._write_arrays(variant.apply_to_arrays(arrays))
             yield self._write_by_miditok(variant.apply(score)) if written is None else written
 
     def ids_of(self, pieces: list[Written]) -> list[np.ndarray]:
@@ -101,31 +102,40 @@ class MusicEncoder:
                 ids[index] = np.array(values, np.int32)
         return ids
 
+    def tally(self, given: ScoreArrays, quantised: ScoreArrays) -> Tally:
+        """Counts what it changes in a score, by what it writes of that."""
+        return take_tally(self._limits, given, quantised)
+
     def bars(self, score: ScoreTick) -> list[str]:
         """Base tokens of a score, one character each, bar by bar; no bar without any."""
-        quantised = self.arrays.quantise(ScoreArrays.of(score)) if self.arrays else None
-        rows = None if quantised is None else self.arrays.encode(quantised)
-        if rows is not None:
-            return list(filter(None, self._split(quantised, rows, "bar")))
+        if encoded := self._by_arrays(lambda arrays: _encode(arrays, ScoreArrays.of(score))):
+            return list(filter(None, self._split(*encoded, "bar")))
         sequence = encode_quantised(self.tokenizer, quantise(self.tokenizer, score), encode_ids=False)
         self.tokenizer.complete_sequence(sequence)
         return [self._text(bar.ids) for bar in sequence.split_per_bars() if bar.ids]
 
-    def _write_arrays(self, score: ScoreArrays) -> Written | None:
-        quantised = self.arrays.quantise(score)
-        if quantised is None:
+    def _by_arrays(self, work: Callable[[ArrayEncoder], Found]) -> Found | None:
+        """What arrays make of a piece; `None` where it is left to miditok, which is said."""
+        if self.arrays is None:
             return None
-        if not len(quantised):
-            return Written(score, quantised, NO_IDS)
-        rows = self.arrays.encode(quantised)
-        return None if rows is None else self._written(score, quantised, rows)
+        try:
+            return work(self.arrays)
+        except BeyondArrays as beyond:
+            tell_of_miditok(f"A score for {type(self.tokenizer).__name__} is", str(beyond))
+            return None
+
+    def _write_arrays(self, score: ScoreArrays) -> Written | None:
+        encoded = self._by_arrays(lambda arrays: _encode(arrays, score))
+        return encoded and self._written(score, *encoded)
 
     def _write_by_miditok(self, score: ScoreTick) -> Written:
         quantised = quantise(self.tokenizer, score)
         ids = encode_quantised(self.tokenizer, quantised).ids if quantised.note_num() else []
         return Written(ScoreArrays.of(score), ScoreArrays.of(quantised), np.array(ids, np.int32))
 
-    def _written(self, score: ScoreArrays, quantised: ScoreArrays, rows: Rows) -> Written:
+    def _written(self, score: ScoreArrays, quantised: ScoreArrays, rows: Rows | None) -> Written:
+        if rows is None:
+            return Written(score, quantised, NO_IDS)
         ids = rows.flat()
         if not self.tokenizer.is_trained:
             return Written(score, quantised, ids)
@@ -133,8 +143,10 @@ class MusicEncoder:
         words = self._split(quantised, rows, unit) if unit in SPLITS else [self._text(ids)]
         return Written(score, quantised, ids, words)
 
-    def _split(self, quantised: ScoreArrays, rows: Rows, unit: str) -> list[str]:
+    def _split(self, quantised: ScoreArrays, rows: Rows | None, unit: str) -> list[str]:
         """Base tokens, one character each, bar by bar or beat by beat."""
+        if rows is None:
+            return []
         ticks = SPLITS[unit](quantised.to_score(), only_notes_onsets=True)
         borders = rows.flat_times().searchsorted(ticks[1:])
         ids = rows.flat()
@@ -153,6 +165,7 @@ def _code_points(tokenizer: MusicTokenizer) -> np.ndarray:
     return points
 
 
-@functools.cache
-def _tell_of_miditok(name: str, reason: str) -> None:
-    logger.info("%s is encoded by miditok itself, which takes tens of times as long as arrays: %s.", name, reason)
+def _encode(arrays: ArrayEncoder, score: ScoreArrays) -> tuple[ScoreArrays, Rows | None]:
+    """What is quantised of a score, and its base tokens, if there is a note."""
+    quantised = arrays.quantise(score)
+    return quantised, arrays.encode(quantised) if len(quantised) else None

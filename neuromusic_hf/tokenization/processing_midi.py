@@ -11,22 +11,20 @@ from symusic import Tempo
 from symusic.core import ScoreTick
 from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
 
-from ..borders.miditok import vocabulary_state
 from ..disk import user_path, write_whole
 from ..hub import resolve_commit, shipped_code, telling_faults
 from ..hub.pull import OF_REPOSITORY, given
 from ..music import AnyScore, load_score
 from ..music.score_arrays import ScoreArrays
-from .base_words import expand_ids
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
-from .fast_tokenizer import NO_VALUE, to_fast_tokenizer, vocabulary_hash
+from .coders import Coders
+from .fast_tokenizer import to_fast_tokenizer, vocabulary_hash
 from .miditok_file import HUB_ARGUMENTS, find_miditok_file, load_miditok_file
 from .music_decoding import MusicDecoder
-from .music_encoding import MusicEncoder, Written
+from .music_encoding import MusicEncoder
 from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, music_tokenizer_to_dict
 from .saved_files import load_text_tokenizer, read_saved_processor
-from .tally import Tally, take_tally
-from .token_limits import TokenLimits
+from .tally import Tally
 from .vocabulary_training import train_music_tokenizer
 
 LOCAL_FACTS = ("is_local", "local_files_only", "name_or_path", "token", "cache_dir")
@@ -88,8 +86,7 @@ class MidiProcessor(ProcessorMixin):
         self.miditok = miditok
         self.vocabulary_hash = rebuilt
         self._made_of = _state(self.music_tokenizer)
-        self._limits = TokenLimits.of(self.music_tokenizer)
-        self._expanded, self._decoding, self._encoding = (None, []), (None, None), (None, None)
+        self._coders = Coders()
 
     @classmethod
     def from_pretrained(
@@ -249,8 +246,9 @@ class MidiProcessor(ProcessorMixin):
             `tuple[list[int], int]`: miditok's ids, and the number of notes they stand for (fewer than the score has
             where miditok merges duplicates or drops pitches out of range).
         """
-        written = list(self.encoder.write(score))
-        return self.encoder.ids_of(written)[0].tolist(), len(written[0].quantised)
+        encoder = self.encoder
+        (written,) = encoder.write(score)
+        return encoder.ids_of([written])[0].tolist(), len(written.quantised)
 
     def quantise(self, score: ScoreTick) -> ScoreTick:
         """
@@ -279,16 +277,13 @@ class MidiProcessor(ProcessorMixin):
         lost 0.12% of sounding time; 3 drum keys dropped, 14 lengths cut, 2 meters replaced
         ```
         """
-        (written,) = self.encoder.write(load_score(midi))
-        return self.tally_written(written)
-
-    def tally_written(self, written: Written) -> Tally:
-        """As [`MidiProcessor.tally`], of what the encoder wrote of a piece."""
-        return take_tally(self._limits, written.given, written.quantised)
+        encoder = self.encoder
+        (written,) = encoder.write(load_score(midi))
+        return encoder.tally(written.given, written.quantised)
 
     def tally_quantised(self, score: ScoreTick, quantised: ScoreTick) -> Tally:
         """As [`MidiProcessor.tally`], of a score in ticks and what [`MidiProcessor.quantise`] gave of it."""
-        return take_tally(self._limits, ScoreArrays.of(score), ScoreArrays.of(quantised))
+        return self.encoder.tally(ScoreArrays.of(score), ScoreArrays.of(quantised))
 
     def encode_quantised(self, quantised: ScoreTick) -> list[int]:
         """Miditok's ids of what [`MidiProcessor.quantise`] gave, or of a part of it; none where no note is kept."""
@@ -333,21 +328,12 @@ class MidiProcessor(ProcessorMixin):
 
     @property
     def encoder(self) -> MusicEncoder:
-        """What encodes for the vocabulary as it is now."""
-        vocabulary = vocabulary_state(self.music_tokenizer)
-        if self._encoding[0] != vocabulary:
-            self._encoding = vocabulary, MusicEncoder(self.music_tokenizer)
-        return self._encoding[1]
+        """What encodes for the tokenizer as it is now: ask for it once, and not for each piece."""
+        return self._coders.encoder(self.music_tokenizer)
 
     @property
     def _decoder(self) -> MusicDecoder:
-        """That of the vocabulary as it is now."""
-        vocabulary = vocabulary_state(self.music_tokenizer)
-        if self._decoding[0] != vocabulary:
-            silent = [token for token in self.music_tokenizer.special_tokens if token.endswith(NO_VALUE)]
-            silent_ids = self.tokenizer.convert_tokens_to_ids(silent)
-            self._decoding = vocabulary, MusicDecoder(self.music_tokenizer, silent_ids)
-        return self._decoding[1]
+        return self._coders.decoder(self.music_tokenizer, self.tokenizer)
 
     def pad(self, *args, **kwargs) -> BatchEncoding:
         """Pads encoded pieces, as the tokenizer's `pad`."""
@@ -395,12 +381,7 @@ class MidiProcessor(ProcessorMixin):
         Special and added tokens have none. Computed once, and anew where the vocabulary has changed since: ask for
         them once, and not in a loop.
         """
-        music = self.music_tokenizer
-        vocabulary = self.vocab_size, vocabulary_state(music)
-        if self._expanded[0] != vocabulary:
-            words = expand_ids(music)
-            self._expanded = vocabulary, words + [[] for _ in range(len(words), self.vocab_size)]
-        return self._expanded[1]
+        return self._coders.base_words(self.music_tokenizer, self.vocab_size)
 
     @property
     def tokenization(self) -> str:

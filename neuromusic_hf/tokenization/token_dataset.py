@@ -117,16 +117,10 @@ class TokenizePieces:
         pitch_range = self.processor.music_tokenizer.config.pitch_range
         variants = list(self.augmentation.draw(score, content_hash, pitch_range))
         for variant, written in zip(variants, self.encoder.write(score, variants), strict=True):
-            yield (
-                written,
-                {
-                    "num_notes": len(written.quantised),
-                    "content_hash": content_hash,
-                    "piece": name,
-                    "changed": vars(self.processor.tally_written(written)) if variant == Variant() else None,
-                    **vars(variant),
-                },
-            )
+            is_piece = variant == Variant()
+            changed = vars(self.encoder.tally(written.given, written.quantised)) if is_piece else None
+            facts = {"content_hash": content_hash, "piece": name, "changed": changed}
+            yield written, {"num_notes": len(written.quantised), **facts, **vars(variant)}
 
     def _between_borders(self, pieces: list[np.ndarray]) -> pa.ListArray:
         """The ids of each piece, between BOS and EOS."""

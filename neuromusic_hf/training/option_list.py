@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 LIST = Path(__file__).with_name("options.json")
-DECLARATION = Path(__file__).with_name("arguments.py")
+PACKAGE = Path(__file__).parents[1]
+DECLARATIONS = ("training/arguments.py", "corpora/splits.py", "tokenization/vocabulary_training.py")
+"""Files of this package that declare options, or the words that they take."""
 LIBRARIES = ("torch", "transformers")
 
 
@@ -31,9 +33,10 @@ def list_options() -> dict[str, Any]:
 
 
 def made_of() -> dict[str, str]:
-    """What decides about the options: versions of libraries, and a hash of our own declaration."""
+    """What decides about the options: versions of libraries, and hashes of our own declarations."""
     versions = {name: version(name).partition("+")[0] for name in LIBRARIES}
-    return {**versions, DECLARATION.name: hashlib.sha256(DECLARATION.read_bytes()).hexdigest()}
+    hashes = {name: hashlib.sha256((PACKAGE / name).read_bytes()).hexdigest() for name in DECLARATIONS}
+    return versions | hashes
 
 
 def declared_options() -> dict[str, Any]:

@@ -13,7 +13,7 @@ from transformers.trainer_utils import HubStrategy, SaveStrategy
 
 from ..bundles import bundle_files, push_bundle, write_card
 from ..bundles.files import RECIPE_NAME, RUN_NAME
-from ..disk import by_main_process, wait_for_all, write_json, write_whole
+from ..disk import by_main_process, write_json, write_whole
 from ..hub import make_repository
 from .arguments import RunArguments
 from .run_record import run_record
@@ -80,8 +80,7 @@ class PushingTrainer(SavingTrainer):
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False):
         """As [`SavingTrainer.save_model`]; with `push_to_hub` the bundle is pushed."""
         if self._staging is None:
-            self.finish_pushes()
-            wait_for_all()
+            by_main_process(self.finish_pushes)
         super().save_model(output_dir, _internal_call)
         if self.args.push_to_hub and not _internal_call:
             self._push(Path(output_dir or self.bundle_dir), "Model save")
@@ -138,7 +137,7 @@ class PushingTrainer(SavingTrainer):
         return not all(push.done() for push in self._pushes)
 
     def _finish_current_push(self):
-        self.finish_pushes()
+        by_main_process(self.finish_pushes)
 
     def _push(self, folder: Path, message: str | None, blocking: bool = True, **changed) -> CommitInfo | Future | None:
         self.callback_handler.on_push_begin(self.args, self.state, self.control)

@@ -16,7 +16,7 @@ from ..bundles.files import RECIPE_NAME, RUN_NAME
 from ..bundles.pipeline_file import add_pipeline_file
 from ..bundles.shared_recipe import shareable_recipe
 from ..corpora import Provenance
-from ..disk import size_in_mib, staged_folder, wait_for_all, write_json, write_whole
+from ..disk import size_in_mib, staged_folder, write_json, write_whole
 from ..hub import CARD_NAME
 from .checkpoints import PROGRESS_NAME, TRAINER_STATE_NAME, newest_whole
 from .finite_trainer import FiniteTrainer
@@ -92,12 +92,12 @@ class SavingTrainer(FiniteTrainer):
         with staged_folder(beside / PARTIAL_NAME / "bundle", folder, remedy) as staging:
             super().save_model(str(staging), _internal_call=True)
             self._complete(staging, self.shared_recipe)
-            wait_for_all()
+            self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 if self.record is not None:
                     write_json(staging / RUN_NAME, self.record)
                 replace_bundle(staging, folder)
-            wait_for_all()
+            self.accelerator.wait_for_everyone()
         if self.args.should_save:
             self._write_card(folder)
 
@@ -136,7 +136,7 @@ class SavingTrainer(FiniteTrainer):
             if self.args.should_save:
                 publish_checkpoint(staging / checkpoint.name, checkpoint, output_dir)
                 rotate(run_dir, output_dir, self.args.save_total_limit, self.state.best_model_checkpoint)
-            wait_for_all()
+            self.accelerator.wait_for_everyone()
         self._push_from_checkpoint(str(checkpoint))
 
     def _save_staged(self, staging: Path, model, trial):

@@ -41,6 +41,7 @@ class MusicTrainer(PushingTrainer):
         self._evaluation_due = False
         self._due_evaluation: Callable[[], None] | None = None
         self._stopped_at: int | None = None
+        self._evaluated: tuple[int, dict[str, float]] | None = None
 
     def progress(self) -> dict:
         """As [`PushingTrainer.progress`], and whether an evaluation is left to the run that goes on from here."""
@@ -53,7 +54,7 @@ class MusicTrainer(PushingTrainer):
             if resume_from_checkpoint is None:
                 raise ValueError(f"There is no whole checkpoint in {self.args.output_dir}.")
         self._resumed_from = str(resume_from_checkpoint) if resume_from_checkpoint else None
-        self._evaluation_due, self._stopped_at, output = False, None, None
+        self._evaluation_due, self._stopped_at, self._evaluated, output = False, None, None, None
         with self.stop.listening():
             try:
                 output = super().train(resume_from_checkpoint=self._resumed_from, **kwargs)
@@ -66,6 +67,23 @@ class MusicTrainer(PushingTrainer):
             )
             raise SystemExit(128 + self.stop.signal)
         return output
+
+    def evaluate(self, *args, **kwargs) -> dict[str, float]:
+        """As [`~transformers.Trainer.evaluate`]; remembers what was found in training."""
+        metrics = super().evaluate(*args, **kwargs)
+        self._evaluated = (self.state.global_step, dict(metrics)) if self.is_in_train else None
+        return metrics
+
+    def evaluate_at_end(self) -> dict[str, float]:
+        """
+        Evaluates the model that training ended with.
+
+        Where that was done after the last step, and the weights and their precision are still those, the metrics are
+        the ones that were found then.
+        """
+        step, metrics = self._evaluated or (None, {})
+        changed = self.args.load_best_model_at_end or self.args.bf16_full_eval or self.args.fp16_full_eval
+        return metrics if step == self.state.global_step and not changed else self.evaluate()
 
     def _run_epoch(self, *, trial, ignore_keys_for_eval, **kwargs):
         if self._resumed_from is not None:

@@ -7,7 +7,7 @@ from drawn_musicxml import draw_musicxml, zipped
 
 from neuromusic_hf.corpora import BachCorpus
 from neuromusic_hf.corpora.embedded import _ask_music21, _title
-from neuromusic_hf.corpora.musicxml import BeyondReader, read_work
+from neuromusic_hf.corpora.musicxml import BeyondReader, Work, read_work
 
 WORKS = {
     "bwv113.8": "programs by names",
@@ -23,6 +23,7 @@ PLAIN = (
     '<score-partwise><part-list><score-part id="P1"><part-name>Alto</part-name></score-part></part-list><part id="P1">'
     "<measure><attributes><divisions>4</divisions></attributes>{}</measure></part></score-partwise>"
 )
+ENTITY = '<!DOCTYPE a [<!ENTITY b "c">]>'
 NOTE = "<note><pitch><step>C</step><octave>4</octave></pitch><duration>16</duration>{}</note>"
 
 
@@ -117,7 +118,9 @@ def test_damaged_works_are_refused(bach_of):
         "cut.mxl": whole[:-30],
         "empty.mxl": b"",
         "xml.mxl": zipped("<score-partwise><part>"),
-        "entity.mxl": zipped('<!DOCTYPE a [<!ENTITY b "c">]>' + PLAIN.format(NOTE.format(""))),
+        "entity.mxl": zipped(ENTITY + PLAIN.format(NOTE.format(""))),
+        "utf16.mxl": zipped((ENTITY + PLAIN.format(NOTE.format("")).replace("Alto", "&b;")).encode("utf-16")),
+        "parameter.mxl": zipped('<!DOCTYPE a [<!ENTITY % b "c">]>' + PLAIN.format(NOTE.format(""))),
     }
     pieces = bach_of(damaged | {"whole.mxl": whole})
     assert {piece.path for piece in pieces if piece.refused} == {f"bach/{name}" for name in damaged}
@@ -145,3 +148,15 @@ def test_the_collector_is_left_as_it_was(enabled, save_work, monkeypatch):
     with pytest.raises(BeyondReader):
         read_work(save_work(PLAIN.format("<harmony/>")))
     assert switched == (["off", "on"] if enabled else ["off"])
+
+
+@pytest.mark.parametrize(
+    ("version", "fast"), [("9.9.0", True), ("10.5.1", True), ("10.5.2b1", False), ("10.6", False)]
+)
+def test_music21_newer_than_the_proof_reads_itself(version, fast, bach_of, monkeypatch, caplog):
+    monkeypatch.setattr("importlib.metadata.version", lambda name: version)
+    monkeypatch.setattr("neuromusic_hf.corpora.embedded._ask_music21", lambda path: Work(b"asked", ()))
+    pieces = bach_of({f"{name}.mxl": zipped(PLAIN.format(NOTE.format(""))) for name in ("a", "b")})
+    assert [piece.data == b"asked" for piece in pieces] == [not fast] * 2
+    assert len(caplog.records) == (0 if fast else 1)
+    assert fast or f"music21 {version} itself" in caplog.text

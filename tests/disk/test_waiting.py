@@ -4,40 +4,56 @@ import os
 from pathlib import Path
 
 import pytest
-from preloaded import run_in_two_processes
+from preloaded import run_in_processes
 
-from neuromusic_hf.disk import by_main_process, main_process_first, wait_for_all
+from neuromusic_hf.disk import by_main_process, main_process_first
 
 WORKER = Path(__file__).with_name("waiting_worker.py")
 
 
 @pytest.fixture
-def run_two(tmp_path):
-    """Runs a function of the worker in two processes."""
-    variables = {**os.environ, "ACCELERATE_USE_CPU": "true"}
-    return lambda task: run_in_two_processes(WORKER, task, str(tmp_path / "w"), folder=tmp_path, variables=variables)
+def run(tmp_path):
+    """Runs a function of the worker in some processes, two if not given."""
+    folder, variables = tmp_path / "w", {**os.environ, "ACCELERATE_USE_CPU": "true"}
+
+    def run_task(task, number=2, **how):
+        how |= {"folder": tmp_path, "variables": variables, "timeout": 60}
+        return run_in_processes(number, WORKER, task, str(folder), **how)
+
+    return run_task
 
 
-@pytest.mark.parametrize("task", ["wait_long", "work_apart"])
-def test_two_processes_come_together(run_two, task):
-    for ended in run_two(task):
+@pytest.mark.parametrize(("task", "number"), [("wait_long", 2), ("work_apart", 3)])
+def test_processes_come_together(run, task, number):
+    for ended in run(task, number):
         assert (ended.returncode, ended.stdout) == (0, "together\n"), ended.stderr[-3000:]
 
 
-def test_the_timeout_is_in_force(run_two):
-    assert run_two("give_up")[1].stdout == "gave up\n"
+def test_the_timeout_is_in_force(run):
+    assert run("give_up")[1].stdout == "gave up\n"
 
 
 @pytest.mark.parametrize(("task", "told"), [("fail_in_the_first", "the corpus"), ("fail_for_all", "the result")])
-def test_the_error_of_the_main_process_frees_the_other(run_two, task, told):
-    first, second = run_two(task)
+def test_the_error_of_the_main_process_frees_the_other(run, task, told):
+    first, second = run(task)
     assert first.returncode == second.returncode == 1
     assert f"KeyError: '{told}'" in first.stderr
     assert "RuntimeError: Process 0 on" in second.stderr and f"KeyError: '{told}'" in second.stderr
 
 
+@pytest.mark.parametrize("task", ["die_in_the_first", "die_for_all"])
+def test_a_main_process_that_dies_at_its_work_frees_the_other(run, task):
+    first, second = run(task, store_in_first=True)
+    assert (first.returncode, second.returncode) == (9, 1), second.stderr[-3000:]
+    assert "The main process of this launch is gone" in second.stderr
+
+
+def test_a_process_that_dies_while_the_main_process_works_ends_it_afterwards(run):
+    first, second = run("die_while_the_first_works", store_in_first=True)
+    assert (first.returncode, second.returncode) == (1, 9), first.stderr[-3000:]
+
+
 def test_one_process_waits_for_nobody(tmp_path):
-    wait_for_all()
     with main_process_first(tmp_path / "cache"):
         assert by_main_process(lambda: 7) == 7
     assert not (tmp_path / "cache").exists()

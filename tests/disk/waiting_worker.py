@@ -1,4 +1,4 @@
-"""Two processes of a launch whose operations give up after two seconds, in which the first one works for longer."""
+"""Some processes of a launch whose operations give up after two seconds, in which the first one works for longer."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import torch.distributed as dist
 from accelerate import PartialState
 
-from neuromusic_hf.disk import by_main_process, main_process_first, wait_for_all
+from neuromusic_hf.disk import by_main_process, main_process_first
 
 LONGER = 3
 """Seconds."""
@@ -23,8 +23,6 @@ def wait_long(folder: Path):
             (folder / "prepared").touch()
         assert (folder / "prepared").exists()
     assert by_main_process(lambda: time.sleep(LONGER) or dist.get_rank()) == 0
-    time.sleep(0 if dist.get_rank() else LONGER)
-    wait_for_all()
     assert [path.name for path in folder.iterdir()] == ["prepared"]
     print("together", flush=True)
 
@@ -47,24 +45,43 @@ def fail_for_all(folder: Path):
     by_main_process(lambda: {}["the result"])
 
 
+def die_in_the_first(folder: Path):
+    with main_process_first(folder):
+        time.sleep(1)
+        os._exit(9)
+
+
+def die_for_all(folder: Path):
+    by_main_process(lambda: time.sleep(1) or os._exit(9))
+
+
+def die_while_the_first_works(folder: Path):
+    if dist.get_rank() == 1:
+        os._exit(9)
+    by_main_process(lambda: time.sleep(1))
+
+
 def work_apart(folder: Path):
-    """Each on a machine of its own, as far as it can tell: neither waits for the other."""
-    PartialState().local_process_index = 0
-    with main_process_first(folder / str(dist.get_rank())):
+    """The last two have one cache, and the first has another: neither of these waits for the other."""
+    caches = [folder / "first", folder / "others", folder / "others"]
+    with main_process_first(caches[dist.get_rank()]):
+        if dist.get_rank() == 2:
+            assert (caches[2] / "prepared").exists()
         (folder / f"begun {dist.get_rank()}").touch()
         deadline = time.monotonic() + 60
-        while len(list(folder.glob("begun *"))) < 2:
+        while not all((folder / f"begun {number}").exists() for number in (0, 1)):
             assert time.monotonic() < deadline
             time.sleep(0.01)
+        time.sleep(0.5)
+        (caches[dist.get_rank()] / "prepared").touch()
     print("together", flush=True)
 
 
 def main():
     task, folder = sys.argv[1], Path(sys.argv[2])
-    assert PartialState(cpu=True, backend="gloo", timeout=timedelta(seconds=2)).num_processes == 2
+    assert PartialState(cpu=True, backend="gloo", timeout=timedelta(seconds=2)).num_processes > 1
     folder.mkdir(exist_ok=True)
     globals()[task](folder)
-    wait_for_all()
     # Threads of gloo that outlive the group sometimes abort a process that ends in the usual way.
     os._exit(0)
 

@@ -10,7 +10,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from music import make_score
-from preloaded import run_in_two_processes, start_script
+from preloaded import run_in_processes, run_in_two_processes, start_script
 from symusic import Score
 from tiny import ONE_LAYER
 from transformers import set_seed
@@ -20,6 +20,7 @@ from neuromusic_hf.rendering import read_audio
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = str(REPOSITORY / "scripts" / "continue_midi.py")
+DYING = REPOSITORY / "tests" / "dying_worker.py"
 PARTS = {"prompt", "generated", "original", "full"}
 WITHOUT_PICTURES = "--no-save_pictures"
 
@@ -206,6 +207,16 @@ def test_two_processes_write_what_one_writes(continue_midi, command, prompts, tm
     alone, manifest = continue_midi(prompts, "--batch_size", 2, output="one")
     assert manifest["continued"] == 6
     assert contents(tmp_path / "two") == contents(alone)
+
+
+def test_a_process_that_dies_ends_the_other(command, prompts, tmp_path):
+    dies = ("neuromusic_hf.runs.run_writer", "RunWriter.continue_share")
+    arguments = command(prompts, WITHOUT_PICTURES)
+    variables = {**os.environ, "ACCELERATE_USE_CPU": "true"}
+    first, second = run_in_processes(2, DYING, *dies, *arguments, folder=tmp_path, variables=variables, timeout=60)
+    assert second.returncode == 9, second.stderr[-3000:]
+    assert first.returncode not in (0, None), first.stderr[-3000:]
+    assert not (tmp_path / "out" / "manifest.json").exists()
 
 
 def test_another_run_is_refused_unless_it_may_overwrite(continue_midi, prompts):

@@ -1,22 +1,19 @@
 """What arrays make of ids, held against miditok's decoder: of music, of music with faults, and of ids at random."""
 
-import runpy
-from pathlib import Path
+import logging
 
 import numpy as np
 import pytest
 import torch
 from tiny import TOKENIZATIONS
 from tokenization.conftest import VOCABULARY_MODELS
+from tokenization.drawn import DrawnIds, contents
 from tokenization.sample_scores import SCORES, random_score
 
 from neuromusic_hf.tokenization import MidiProcessor
-from neuromusic_hf.tokenization.arrays import decoding, unknown_setting
+from neuromusic_hf.tokenization.arrays import BeyondArrays, decoding, tell_of_miditok, unknown_setting
 from neuromusic_hf.tokenization.music_decoding import MusicDecoder
 from neuromusic_hf.tokenization.one_stream import decode_ids
-
-DRAWN = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "drawn_ids.py"))
-DrawnIds, contents = DRAWN["DrawnIds"], DRAWN["contents"]
 
 SETTINGS = {
     "the field's": {},
@@ -92,11 +89,16 @@ def test_hard_music_becomes_what_miditok_makes_of_it(processor, score):
 
 
 @pytest.mark.parametrize("tokenization", TOKENIZATIONS)
-def test_what_lasts_too_long_for_arrays_is_left_to_miditok(processors, tokenization, monkeypatch):
+def test_what_lasts_too_long_for_arrays_is_left_to_miditok(processors, tokenization, monkeypatch, caplog):
+    tell_of_miditok.cache_clear()
     monkeypatch.setattr(decoding, "MOST_TICKS", 100)
     decoder = assert_same(processors[tokenization], drawn(processors[tokenization], 100))
     ids = np.array(processors[tokenization].encode(random_score(0)))
-    assert decoder.arrays.decode(ids) is None and decoder.arrays.decode(ids[:8]) is not None
+    with pytest.raises(BeyondArrays):
+        decoder.arrays.decode(ids)
+    assert decoder.arrays.decode(ids[:8]) is not None
+    (message,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert message.startswith(f"Ids of {tokenization} are left to miditok") and "100 ticks" in message
 
 
 @pytest.mark.parametrize("tokenization", ["REMI", "TSD"])

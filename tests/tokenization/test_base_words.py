@@ -37,7 +37,7 @@ def test_they_are_computed_once(trained_processors, monkeypatch):
     calls = []
     expand = base_words.expand_ids
     monkeypatch.setattr(
-        "neuromusic_hf.tokenization.processing_midi.expand_ids", lambda *given: calls.append(1) or expand(*given)
+        "neuromusic_hf.tokenization.coders.expand_ids", lambda *given: calls.append(1) or expand(*given)
     )
     assert processor.base_words is processor.base_words
     assert len(calls) == 1

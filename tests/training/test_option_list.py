@@ -1,5 +1,6 @@
 """The list of options that is read without PyTorch is the one that the dataclasses of a run declare."""
 
+import ast
 import difflib
 import json
 
@@ -8,7 +9,7 @@ from transformers import HfArgumentParser
 
 from neuromusic_hf.training import option_list
 from neuromusic_hf.training.arguments import GROUPS
-from neuromusic_hf.training.option_list import LIBRARIES, LIST, declared_options, list_options
+from neuromusic_hf.training.option_list import DECLARATIONS, LIBRARIES, LIST, PACKAGE, declared_options, list_options
 from neuromusic_hf.training.option_parser import OptionParser
 
 
@@ -43,13 +44,32 @@ def test_values_are_read_as_transformers_reads_them(arguments):
     assert given and given == {name: theirs[name] for name in given}
 
 
-@pytest.mark.parametrize("changed", ["transformers", "torch", "arguments.py"])
+@pytest.mark.parametrize("changed", [*LIBRARIES, *DECLARATIONS])
 def test_a_file_of_other_code_or_libraries_is_not_read(monkeypatch, tmp_path, changed):
     made = json.loads(LIST.read_text())
     path = tmp_path / "options.json"
     path.write_text(json.dumps({"made_of": made["made_of"] | {changed: "another"}, "arguments": []}))
     monkeypatch.setattr(option_list, "LIST", path)
     assert list_options() == declared_options()
+
+
+def test_all_that_declares_options_is_listed():
+    """Constants of other modules that fields are made with."""
+    tree = ast.parse((PACKAGE / "training" / "arguments.py").read_text())
+    fields = [line for part in tree.body if isinstance(part, ast.ClassDef) for line in part.body]
+    used = {
+        node.id
+        for field in fields
+        if isinstance(field, ast.AnnAssign)
+        for node in ast.walk(field)
+        if isinstance(node, ast.Name)
+    }
+    homes = {
+        f"{each.module.replace('.', '/')}.py" if each.level == 2 else f"training/{each.module}.py"
+        for each in tree.body
+        if isinstance(each, ast.ImportFrom) and each.level and used & {alias.name for alias in each.names}
+    }
+    assert {"training/arguments.py", *homes} == set(DECLARATIONS)
 
 
 def test_what_only_a_recipe_can_hold_is_refused():

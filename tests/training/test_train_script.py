@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 from datasets import DatasetDict
-from preloaded import run_in_two_processes
+from preloaded import run_in_processes, run_in_two_processes
 from safetensors.torch import load_file
 from tiny import ONE_LAYER
 from transformers import AutoModelForCausalLM
@@ -22,6 +22,7 @@ from neuromusic_hf.training import DataArguments, TrainingBlocks
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = str(REPOSITORY / "scripts" / "train.py")
+DYING = REPOSITORY / "tests" / "dying_worker.py"
 
 
 def run_record(folder: Path) -> dict:
@@ -179,6 +180,16 @@ def test_wandb_offline_records_the_metrics(train, options, tmp_path, offline_wan
     train(options(report_to="wandb", run_name="a_test"))
     offline_wandb.finish()
     assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
+
+
+def test_a_process_that_dies_as_the_bundle_is_saved_ends_the_other(options, tmp_path):
+    dies = ("neuromusic_hf.training.saving_trainer", "SavingTrainer._complete")
+    arguments = [*dies, SCRIPT, *options(ddp_backend="gloo", save_strategy="no", save_steps=None)]
+    variables = {**os.environ, "ACCELERATE_USE_CPU": "true"}
+    first, second = run_in_processes(2, DYING, *arguments, folder=tmp_path, variables=variables, timeout=60)
+    assert second.returncode == 9, second.stderr[-3000:]
+    assert first.returncode not in (0, None), first.stderr[-3000:]
+    assert not (tmp_path / "run" / "bundle").exists()
 
 
 def test_two_processes_train_and_push_as_one(train, options, tmp_path, hub):

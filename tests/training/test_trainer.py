@@ -495,3 +495,28 @@ def test_the_folder_of_a_trial_gets_its_checkpoints_whole(make_trainer, tmp_path
     trainer.train()
     assert names(tmp_path / "run") == {"run-0"}
     assert missing_parts(tmp_path / "run" / "run-0" / "checkpoint-2") == []
+
+
+STEPS = {"eval_strategy": "steps", "eval_steps": 2, "max_steps": 4}
+
+
+@pytest.mark.parametrize(
+    ("changed", "evaluations"),
+    [
+        (STEPS, 2),
+        (STEPS | {"eval_steps": 3}, 2),
+        (STEPS | {"load_best_model_at_end": True, "save_steps": 2}, 3),
+        (STEPS | {"bf16_full_eval": True}, 3),
+        ({"eval_strategy": "no", "max_steps": 2}, 1),
+    ],
+    ids=["after the last step", "before it", "another model", "another precision", "never"],
+)
+def test_the_last_step_is_evaluated_once(changed, evaluations, make_trainer):
+    trainer = make_trainer(**changed)
+    trainer.train()
+    metrics = trainer.evaluate_at_end()
+    assert sum("eval_loss" in entry for entry in trainer.state.log_history) == evaluations
+    again = trainer.evaluate()
+    assert metrics.keys() == again.keys()
+    assert metrics["eval_loss"] == again["eval_loss"] and metrics["eval_nats_per_note"] == again["eval_nats_per_note"]
+    assert metrics["epoch"] == again["epoch"]

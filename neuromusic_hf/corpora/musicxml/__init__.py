@@ -3,9 +3,14 @@ MusicXML as music21 plays it, many times as fast: what the Bach works in music21
 
 [`read_work`] gives the very MIDI file that music21 writes. What it does not know for certain is a [`BeyondReader`], so
 that music21 itself can read the work.
+
+It was held against music21 9.9.0 and 10.5.1, on all 408 works of each: both write the same files.
 """
 
 from .reading import BeyondReader
 from .work import Work, read_work
 
-__all__ = ["BeyondReader", "Work", "read_work"]
+NEWEST_PROVED = (10, 5, 1)
+"""The newest version of music21 whose files are known to be these; `benchmarks/bach_reader.py` compares them."""
+
+__all__ = ["NEWEST_PROVED", "BeyondReader", "Work", "read_work"]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from ...music import RefusedFile
 from ..sources import UNREADABLE_MEMBER
@@ -55,6 +56,7 @@ def read_work(path: Path) -> Work:
 
 def _read(content: bytes) -> Work:
     try:
+        _refuse_entities(content)
         root = ElementTree.fromstring(content)
     except (SyntaxError, LookupError, ValueError) as error:  # of its XML, of its encoding
         raise BeyondReader(f"{type(error).__name__}: {error}") from error
@@ -76,9 +78,31 @@ def _score(path: Path) -> bytes:
         if size > MOST_BYTES:
             raise RefusedFile("too_large", f"{size} bytes unpacked, limit {MOST_BYTES}")
         content = archive.read(members[0])
-    if b"<!ENTITY" in content:
-        raise RefusedFile("unreadable", "its XML defines entities")
     return content
+
+
+class _BegunError(Exception):
+    """The first element of a document has begun, before which all entities are defined."""
+
+
+def _refuse_entities(content: bytes) -> None:
+    """
+    Reads what stands before the first element, in whatever encoding.
+
+    Raises:
+        [`RefusedFile`]: it defines entities.
+    """
+
+    def refuse(*_):
+        raise RefusedFile("unreadable", "its XML defines entities")
+
+    def stop(*_):
+        raise _BegunError
+
+    parser = expat.ParserCreate()
+    parser.EntityDeclHandler, parser.StartElementHandler = refuse, stop
+    with contextlib.suppress(_BegunError, expat.ExpatError):  # of which the reader of the whole says more
+        parser.Parse(content, True)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from symusic.core import NoteTickList, ScoreTick, TempoTick, TempoTickList, Time
 
 from ...borders.miditok import ticks_per_beat
 from ..token_limits import DRUMS, NUM_VOICES
+from .known import BeyondArrays
 from .token_table import Kind, TokenTable
 
 MOST_TICKS = 2**30
@@ -68,20 +69,20 @@ class ArrayDecoder:
         self.ticks_per_beat = np.array([ticks_per_beat(tokenizer, each) for each in denominators.tolist()])
         self.ticks_per_position = self.ticks_per_beat // config.max_num_pos_per_beat
 
-    def decode(self, ids: np.ndarray) -> ScoreTick | None:
+    def decode(self, ids: np.ndarray) -> ScoreTick:
         """
         Decodes ids.
 
         Args:
             ids (`np.ndarray` of shape `(length,)`): of miditok's vocabulary.
 
-        Returns:
-            [`symusic.Score`] in ticks; `None` where it may last longer than `MOST_TICKS`.
+        Raises:
+            [`BeyondArrays`]: the score may last longer than `MOST_TICKS`.
         """
         tokens = self._read(ids)
         now = self._ticks_by_bars(tokens) if self.counts_bars else self._ticks_by_shifts(tokens)
         if now.max(initial=0) > MOST_TICKS:
-            return None
+            raise BeyondArrays(f"it may last longer than {MOST_TICKS} ticks")
         now = now.astype(np.int32)
         score = ScoreTick(self.ticks_per_quarter)
         score.tracks = self._tracks(tokens, now)

@@ -13,7 +13,7 @@ from .vocabulary import Vocabulary
 
 class ArrayEncoder:
     """
-    Quantises and encodes scores as miditok does, or leaves them to it.
+    Quantises and encodes scores as miditok does, or says that only it can.
 
     Args:
         tokenizer ([`miditok.MusicTokenizer`]): one of which arrays know every setting ([`unknown_setting`]).
@@ -23,20 +23,20 @@ class ArrayEncoder:
         vocabulary = Vocabulary(tokenizer)
         self._quantiser, self._encoder = Quantiser(tokenizer, vocabulary), Encoder(tokenizer, vocabulary)
 
-    def quantise(self, score: ScoreArrays) -> ScoreArrays | None:
+    def quantise(self, score: ScoreArrays) -> ScoreArrays:
         """
         What of a score is written, in ticks of the tokenizer.
 
-        Returns:
-            [`ScoreArrays`]; `None` if only miditok can tell: where notes are out of order, or times out of its range.
+        Raises:
+            [`BeyondArrays`]: only miditok can tell: where notes are out of order, or times out of its range.
         """
         return self._quantiser(score)
 
-    def encode(self, quantised: ScoreArrays) -> Rows | None:
+    def encode(self, quantised: ScoreArrays) -> Rows:
         """
         The base tokens of what was quantised, or of a part of it.
 
-        Returns:
-            [`Rows`]; `None` if only miditok can tell: where there is no note, or the vocabulary lacks a token.
+        Raises:
+            [`BeyondArrays`]: only miditok can tell: where there is no note, or the vocabulary lacks a token.
         """
         return self._encoder(quantised)

@@ -8,6 +8,7 @@ from miditok import REMI, MusicTokenizer, Structured
 from ...borders.miditok import chord_resolution
 from ...music.score_arrays import DRUMS, ScoreArrays
 from .chords import ChordBook, Voicing
+from .known import BeyondArrays
 from .quantising import NO_METERS
 from .rows import Rows, joined
 from .stretches import Stretches
@@ -33,22 +34,28 @@ class Encoder:
         if self.config.use_chords:
             self._chords = ChordBook(self.config, vocabulary.ids, chord_resolution(tokenizer))
 
-    def __call__(self, piece: ScoreArrays) -> Rows | None:
-        """Returns the tokens of a quantised piece; `None` if only miditok can tell what it makes of this one."""
+    def __call__(self, piece: ScoreArrays) -> Rows:
+        """
+        Returns the tokens of a quantised piece.
+
+        Raises:
+            [`BeyondArrays`]: only miditok can tell what it makes of this one.
+        """
         if not (len(piece) and self._is_quantised(piece)):
-            return None
+            raise BeyondArrays("what is to be encoded has no note, or is not as the tokenizer quantises")
         meters = piece.meters if self.config.use_time_signatures else NO_METERS
         stretches = Stretches.of(meters, piece.ticks_per_quarter, self._positions)
-        notes = self._notes(piece, stretches) if stretches.step.all() else None
-        if notes is None:
-            return None
-        rows, is_meter = self._in_order(piece, stretches, notes)
+        if not stretches.step.all():
+            raise BeyondArrays("a meter has fewer ticks a beat than there are positions")
+        rows, is_meter = self._in_order(piece, stretches, self._notes(piece, stretches))
         if self.kind is REMI:
             rows = with_bars(rows, is_meter, stretches, self._meter_ids(piece), self.vocabulary)
         else:
             add_shifts = with_one_shift if self.kind is Structured else with_shifts
             rows = add_shifts(rows, is_meter, stretches, self.vocabulary)
-        return None if rows is None or rows.has_missing else rows
+        if rows.has_missing:
+            raise BeyondArrays("the vocabulary lacks a token")
+        return rows
 
     def _is_quantised(self, piece: ScoreArrays) -> bool:
         """Whether times and values are such as they are in what was quantised, or in a part of it."""
@@ -60,7 +67,7 @@ class Encoder:
             return bool(len(start) and start[0] == 0 and (np.diff(start) >= 0).all())
         return piece.ticks_per_quarter == self._positions
 
-    def _notes(self, piece: ScoreArrays, stretches: Stretches) -> Rows | None:
+    def _notes(self, piece: ScoreArrays, stretches: Stretches) -> Rows:
         rows = Rows.empty(piece.onset)
         if self.config.use_programs:
             rows.ids[:, FIRST] = self.vocabulary.program[piece.programs - DRUMS][piece.track]
@@ -69,8 +76,6 @@ class Encoder:
             rows.ids[:, THIRD] = self.vocabulary.velocity[piece.velocity]
         for beat, here in stretches.by_beat(piece.onset):
             lengths = self.vocabulary.lengths(beat)
-            if lengths is None:
-                return None
             rows.ids[here, FOURTH] = lengths.duration.take(piece.duration[here], mode="clip")
         untold = ~np.isin(piece.programs, list(self.config.use_note_duration_programs))
         if untold.any():

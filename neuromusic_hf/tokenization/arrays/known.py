@@ -1,11 +1,21 @@
-"""Of which tokenizers arrays yield what miditok yields: those of which every setting is known here, and proved."""
+"""What is left to miditok: tokenizers with a setting that is not known here, and proved, and pieces beyond arrays."""
 
 from __future__ import annotations
+
+import functools
+import logging
 
 import miditok
 from miditok import MusicTokenizer
 
-KINDS = (miditok.REMI, miditok.TSD, miditok.Structured)
+from .token_table import KIND_OF_NAME
+
+logger = logging.getLogger(__name__)
+
+TOKENIZERS = (miditok.REMI, miditok.TSD, miditok.Structured)
+
+MUSIC = {*KIND_OF_NAME, "Chord"}
+"""Names of tokens of music."""
 
 OFF = (
     "use_rests",
@@ -78,6 +88,16 @@ ADDITIONAL = ("max_bar_embedding", "use_bar_end_tokens", "add_trailing_bars")
 """Additional parameters, which have to be off as well."""
 
 
+class BeyondArrays(Exception):
+    """Only miditok can tell what becomes of this piece; the message says why."""
+
+
+@functools.cache
+def tell_of_miditok(what: str, reason: str) -> None:
+    """Says, once in a process for each reason, that miditok itself does what arrays do otherwise."""
+    logger.warning("%s left to miditok, which takes tens of times as long as arrays: %s. (Said once.)", what, reason)
+
+
 def unknown_setting(tokenizer: MusicTokenizer) -> str | None:
     """
     Why arrays cannot do the work of a tokenizer.
@@ -85,8 +105,9 @@ def unknown_setting(tokenizer: MusicTokenizer) -> str | None:
     Returns:
         `str`, such as `"use_rests=True"` or `"it is no REMI, TSD or Structured of miditok"`; `None` if they can.
     """
-    if type(tokenizer) not in KINDS:
-        return f"it is no {', '.join(kind.__name__ for kind in KINDS[:-1])} or {KINDS[-1].__name__} of miditok"
+    if type(tokenizer) not in TOKENIZERS:
+        *others, last = (each.__name__ for each in TOKENIZERS)
+        return f"it is no {', '.join(others)} or {last} of miditok"
     if changed := changed_method(tokenizer):
         return f"its method {changed} is not miditok's"
     settings, additional = vars(tokenizer.config), tokenizer.config.additional_params
@@ -101,6 +122,7 @@ def unknown_setting(tokenizer: MusicTokenizer) -> str | None:
         found.append("beat_res out of order")
     if tokenizer.attribute_controls:
         found.append("attribute controls")
+    found += [f"special token {token}" for token in tokenizer.special_tokens if token.partition("_")[0] in MUSIC]
     return ", ".join(found) or None
 
 

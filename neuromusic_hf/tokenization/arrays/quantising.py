@@ -15,6 +15,7 @@ from ...music.bars import meters_that_count
 from ...music.score_arrays import DRUMS, ScoreArrays
 from ..reachable_onsets import reachable_onsets
 from ..written_meters import written_meters
+from .known import BeyondArrays
 from .places import first_of_each, in_order_of_merging, place_of
 from .stretches import Stretches
 from .tempos import TempoRounder
@@ -44,16 +45,19 @@ class Quantiser:
         if self.config.use_velocities:
             self._velocities = np_get_closest(tokenizer.velocities, VELOCITIES).astype(np.int64)
 
-    def __call__(self, score: ScoreArrays) -> ScoreArrays | None:
-        """Returns the quantised score; `None` if only miditok can tell what becomes of this one."""
+    def __call__(self, score: ScoreArrays) -> ScoreArrays:
+        """
+        Returns the quantised score.
+
+        Raises:
+            [`BeyondArrays`]: only miditok can tell what becomes of this one.
+        """
         if not score.is_in_order:
-            return None
+            raise BeyondArrays("notes or tempos are out of order, or begin before 0")
         ticks_per_quarter, meters = self._meters(score)
         stretches = Stretches.of(meters, ticks_per_quarter, self._positions)
         notes, is_merged = self._of_voices(score)
         notes = self._in_ticks(notes, ticks_per_quarter)
-        if notes is None:
-            return None
         notes, keeps_all = self._in_vocabulary(notes), not self.config.remove_duplicated_notes
         if keeps_all:
             notes = notes.taken(in_order_of_merging(notes, is_merged))
@@ -61,8 +65,6 @@ class Quantiser:
         if not keeps_all:
             notes = notes.taken(first_of_each(place_of(notes), notes.velocity, -notes.duration))
         notes = self._rounded(notes, stretches)
-        if notes is None:
-            return None
         tempos = score.tempos_in(ticks_per_quarter)
         tempos = tempos if self._tempos is None else self._tempos(tempos, stretches)
         return replace(notes.without_silent_tracks(), meters=meters, tempos=tempos)
@@ -91,14 +93,14 @@ class Quantiser:
         voices = replace(score, programs=np.array(programs), track=voice[score.track])
         return voices, np.bincount(voice) > 1
 
-    def _in_ticks(self, notes: ScoreArrays, ticks_per_quarter: int) -> ScoreArrays | None:
-        """Times in ticks of the tokenizer; `None` if there are more than symusic can hold."""
+    def _in_ticks(self, notes: ScoreArrays, ticks_per_quarter: int) -> ScoreArrays:
+        """Times in ticks of the tokenizer."""
         old, onset, duration = notes.ticks_per_quarter, notes.onset, notes.duration
         if old != ticks_per_quarter:
             onset = nearest_steps(onset, old, ticks_per_quarter)
             duration = np.maximum(nearest_steps(duration, old, ticks_per_quarter), 1)
         if (onset + np.abs(duration)).max(initial=0) > LAST_TICK:
-            return None
+            raise BeyondArrays("it lasts longer than symusic can count in ticks of the tokenizer")
         if isinstance(self.tokenizer, Structured):
             shifts = time_shifts(self.tokenizer, ticks_per_quarter)
             onset = reachable_onsets(onset, notes.onset * (ticks_per_quarter / old), shifts)
@@ -118,18 +120,16 @@ class Quantiser:
         is_drum_token = program == DRUMS and self.config.use_pitchdrum_tokens
         return self.config.drums_pitch_range if is_drum_token else self.config.pitch_range
 
-    def _rounded(self, notes: ScoreArrays, stretches: Stretches) -> ScoreArrays | None:
-        """Durations and velocities as there are tokens for; `None` if a note would not last a tick."""
+    def _rounded(self, notes: ScoreArrays, stretches: Stretches) -> ScoreArrays:
+        """Durations and velocities as there are tokens for."""
         duration = notes.duration.copy()
         for beat, here in stretches.by_beat(notes.onset):
             lengths = self.vocabulary.lengths(beat)
-            if lengths is None:
-                return None
             duration[here] = lengths.closest[duration[here].clip(0, lengths.longest)]
         untold = ~np.isin(notes.programs, list(self.config.use_note_duration_programs))
         if untold.any():
             duration = np.where(untold[notes.track], notes.duration, duration)
         if duration.min(initial=1) < 1:
-            return None
+            raise BeyondArrays("a note does not last a tick")
         velocity = self._velocities[notes.velocity - VELOCITIES[0]]
         return replace(notes, duration=duration, velocity=velocity)

@@ -42,7 +42,7 @@ def with_bars(
     return rows.with_rows_before(places, line[places] + number * bar_ticks[places], vocabulary.bar, ids)
 
 
-def with_shifts(rows: Rows, is_meter: np.ndarray, stretches: Stretches, vocabulary: Vocabulary) -> Rows | None:
+def with_shifts(rows: Rows, is_meter: np.ndarray, stretches: Stretches, vocabulary: Vocabulary) -> Rows:
     """
     Puts the TimeShifts of TSD before rows in order of time: the longest first, until less than the shortest is left.
 
@@ -52,8 +52,8 @@ def with_shifts(rows: Rows, is_meter: np.ndarray, stretches: Stretches, vocabula
         stretches ([`Stretches`]): one for each meter.
         vocabulary ([`Vocabulary`]): the ids.
 
-    Returns:
-        [`Rows`]; `None` if there are no lengths for the beats of a stretch.
+    Raises:
+        [`BeyondArrays`]: there are no lengths for the beats of a stretch.
     """
     left = np.diff(rows.time, prepend=0)
     silent = np.flatnonzero(left)
@@ -61,8 +61,6 @@ def with_shifts(rows: Rows, is_meter: np.ndarray, stretches: Stretches, vocabula
     shifts = [(silent[:0], silent[:0], silent[:0])]
     for ticks in np.unique(beat).tolist():
         lengths = vocabulary.lengths(ticks)
-        if lengths is None:
-            return None
         here = silent[beat == ticks]
         while len(here):
             shift = lengths.floor[np.minimum(left[here], lengths.longest)]
@@ -74,11 +72,9 @@ def with_shifts(rows: Rows, is_meter: np.ndarray, stretches: Stretches, vocabula
     return rows.with_rows_before(places[order], time[order], ids[order])
 
 
-def with_one_shift(rows: Rows, is_meter: np.ndarray, stretches: Stretches, vocabulary: Vocabulary) -> Rows | None:
+def with_one_shift(rows: Rows, is_meter: np.ndarray, stretches: Stretches, vocabulary: Vocabulary) -> Rows:
     """Puts the one TimeShift of Structured before each row; arguments as of [`with_shifts`]."""
     shifts = vocabulary.single_shifts(int(stretches.beat[0]))
-    if shifts is None:
-        return None
     return rows.with_first(shifts.take(np.diff(rows.time, prepend=0), mode="clip"))
 
 

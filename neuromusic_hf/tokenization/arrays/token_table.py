@@ -20,7 +20,7 @@ class Kind:
     PITCH, UNHEARD, VELOCITY, DURATION, BAR, POSITION, TIME_SHIFT, PROGRAM, TEMPO, METER, OTHER = range(11)
 
 
-KINDS = {
+KIND_OF_NAME = {
     "Pitch": Kind.PITCH,
     "PitchDrum": Kind.PITCH,
     "Velocity": Kind.VELOCITY,
@@ -80,7 +80,7 @@ class TokenTable:
 def _say(tokenizer: MusicTokenizer, word: str, meters: dict[tuple[int, int], int]) -> tuple[int, int, int]:
     """Kind, value and steps per beat of a base token; a new meter gets the next index."""
     name, value = word.split("_")
-    kind = KINDS.get(name, Kind.OTHER)
+    kind = KIND_OF_NAME.get(name, Kind.OTHER)
     if kind == Kind.OTHER or word in tokenizer.special_tokens:
         return Kind.OTHER, 0, 1
     if kind == Kind.BAR:

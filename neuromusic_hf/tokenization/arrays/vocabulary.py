@@ -10,6 +10,7 @@ from miditok import REMI, MusicTokenizer
 from miditok.utils.utils import np_get_closest
 
 from ...borders.miditok import has_beat, ticks_of_lengths
+from .known import BeyondArrays
 
 NOTHING = -1
 """In place of an id, where there is no token."""
@@ -66,7 +67,7 @@ class Vocabulary:
     def __init__(self, tokenizer: MusicTokenizer):
         config, self.ids = tokenizer.config, tokenizer.vocab
         self._tokenizer = tokenizer
-        self._lengths: dict[int, Lengths | None] = {}
+        self._lengths: dict[int, Lengths] = {}
         drum = "PitchDrum" if config.use_pitchdrum_tokens else "Pitch"
         self.pitch = np.stack([self._table("Pitch", range(128)), self._table(drum, range(128))])
         """By whether it is one of drums, and MIDI pitch."""
@@ -82,18 +83,22 @@ class Vocabulary:
     def _table(self, kind: str, values: Iterable[int]) -> np.ndarray:
         return np.array([self.ids.get(f"{kind}_{value}", MISSING) for value in values], np.int32)
 
-    def lengths(self, beat: int) -> Lengths | None:
-        """Those of beats of so many ticks; `None` if the tokenizer has none."""
+    def lengths(self, beat: int) -> Lengths:
+        """
+        Those of beats of so many ticks.
+
+        Raises:
+            [`BeyondArrays`]: the tokenizer has none.
+        """
         if beat not in self._lengths:
-            known = has_beat(self._tokenizer, beat)
-            self._lengths[beat] = Lengths.of(self._tokenizer, beat) if known else None
+            if not has_beat(self._tokenizer, beat):
+                raise BeyondArrays("no lengths are known for the beat of a meter")
+            self._lengths[beat] = Lengths.of(self._tokenizer, beat)
         return self._lengths[beat]
 
-    def single_shifts(self, beat: int) -> np.ndarray | None:
+    def single_shifts(self, beat: int) -> np.ndarray:
         """Ids of the one TimeShift that stands for so many ticks, by ticks; the last one of all that are longer."""
         lengths = self.lengths(beat)
-        if lengths is None:
-            return None
         ids = lengths.shift[lengths.closest]
         ids[0] = self.ids["TimeShift_0.0.1"]
         return ids
