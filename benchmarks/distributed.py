@@ -20,20 +20,28 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import psutil
+from datasets import DatasetDict, load_dataset
 from measuring import MIB, RESULTS, Stopwatch, answer_task, peak_memory, print_targets, run_fresh, save_result, target
 from varied_files import make_files
 
 from neuromusic_hf.corpora import Corpus, QuarantineReport, load_corpus
 from neuromusic_hf.disk import size_in_mib
 from neuromusic_hf.preparation import LocalExecutor, begin_preparation, executors
+from neuromusic_hf.tokenization import MidiProcessor, tokenize_corpus
+from neuromusic_hf.tokenization.token_dataset import evenly_mixed
 
 MANY_FILES = 10_000_000
+STAGES = ("read", "align", "write", "tokenize")
+"""Those whose tasks share the work."""
+
 KILLED_IN = ("read", "align", "write")
 """Stages in which it is killed, when a third of their tasks is done."""
 
 ONE_TASK = ("list", "candidates", "split", "finish")
-LINEAR = ("list", "read", "write")
+LINEAR = ("list", "read", "write", "tokenize")
+PROGRESS_SECONDS = 30
 QUIET = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
 ROWS = 1000
 
@@ -46,6 +54,7 @@ def main():
     parser.add_argument("--compared", type=int, nargs="+", default=[1, 2, 4], help="numbers of workers, and tasks")
     parser.add_argument("--tasks", type=int, default=64, help="of the whole corpus")
     parser.add_argument("--workers", type=int, default=2, help="of the whole corpus")
+    parser.add_argument("--tokenization", default="REMI", help="whose tokens are written, too")
     parser.add_argument("--work", type=Path, default=Path("/tmp/distributed"), help="folder for all files")
     parser.add_argument("--keep", action="store_true", help="leave the folder")
     parser.add_argument("--output", type=Path, default=RESULTS / "distributed.json", help="result file")
@@ -63,12 +72,11 @@ def main():
         for count in args.compared
     }
     whole = steps.once("whole", lambda: prepare_killed(args, source))
-    alone = steps.once("alone", lambda: measured({"do": "load", "source": str(source), "work": str(args.work)}))
-    equality = steps.once(
-        "equality", lambda: measured({"do": "compare", "source": str(source), "work": str(args.work)})
-    )
+    places = {"source": str(source), "work": str(args.work), "tokenization": args.tokenization}
+    alone = steps.once("alone", lambda: measured({"do": "load", **places}))
+    equality = steps.once("equality", lambda: measured({"do": "compare", **places}))
     figures = {
-        "settings": {name: getattr(args, name) for name in ("files", "part", "tasks", "workers")},
+        "settings": {name: getattr(args, name) for name in ("files", "part", "tasks", "workers", "tokenization")},
         "made": made,
         "part": compared,
         "whole": whole,
@@ -80,6 +88,7 @@ def main():
         "equal_to_one_process": target(float(equality["equal"]), at_least=1),
         "files": target(args.files, at_least=100_000),
         "tasks": target(args.tasks, at_least=4),
+        "kills": target(len(whole["killed"]), at_least=len(KILLED_IN)),
         "tasks_done_twice_after_kills": target(whole["tasks_done_again"], at_most=0),
     }
     print_targets(targets)
@@ -145,35 +154,48 @@ def run_task(do: str, source: str, work: str, **options) -> dict:
     return {"prepare": prepare, "load": load_alone, "compare": compare}[do](Path(source), Path(work), **options)
 
 
-def prepare(source: Path, work: Path, output: str, tasks: int, workers: int, max_pieces: int | None = None) -> dict:
-    preparation = begin_preparation(source, work / output, tasks=tasks, max_pieces=max_pieces)
+def prepare(source: Path, work: Path, output: str, workers: int, **options) -> dict:
+    preparation = begin_preparation(source, work / output, **options)
     start = time.perf_counter()
     executors(preparation, MeasuredExecutor, workers=workers)[-1].run()
     return {"prepare_seconds": time.perf_counter() - start}
 
 
-def load_alone(source: Path, work: Path) -> dict:
+def load_alone(source: Path, work: Path, tokenization: str) -> dict:
     watch = Stopwatch()
     corpus = load_corpus(source, cache_dir=work / "cache")
-    return {**watch.lap(), "rows": corpus.num_rows}
+    figures = {**watch.lap(), "rows": corpus.num_rows}
+    tokens_alone(corpus, work, tokenization)
+    return {**figures, "tokens": watch.lap()}
 
 
-def compare(source: Path, work: Path) -> dict:
-    """Every column of every row, and the quarantine."""
-    alone, prepared = (load_corpus(path, cache_dir=work / "cache") for path in (source, work / "whole"))
-    reports = alone.quarantine, QuarantineReport.load(work / "whole" / "quarantine.json")
+def tokens_alone(corpus: Corpus, work: Path, tokenization: str) -> DatasetDict:
+    return tokenize_corpus(corpus, MidiProcessor.from_tokenization(tokenization), tally_path=work / "tally.json")
+
+
+def compare(source: Path, work: Path, tokenization: str) -> dict:
+    """Every column of every row, the quarantine, and all tokens."""
+    folder, cache = work / "whole", work / "cache"
+    alone, prepared = (load_corpus(path, cache_dir=cache) for path in (source, folder))
+    reports = alone.quarantine, QuarantineReport.load(folder / "quarantine.json")
+    tokens = load_dataset(str(folder), "tokens", cache_dir=str(cache))
+    mixed = {split: evenly_mixed(np.asarray(rows["num_notes"][:])) for split, rows in alone.items()}
+    tokens = DatasetDict({split: rows.select(mixed[split]) for split, rows in tokens.items()})
     equal = {split: same_rows(alone, prepared, split) for split in alone}
+    by_tokens = tokens_alone(alone, work, tokenization)
+    equal_tokens = {split: same_rows(by_tokens, tokens, split) for split in alone}
     return {
         "rows": prepared.num_rows,
         "refused": alone.quarantine.refused,
         "mended": alone.quarantine.mended,
         "same_rows": equal,
+        "same_tokens": equal_tokens,
         "same_quarantine": reports[0] == reports[1],
-        "equal": all(equal.values()) and reports[0] == reports[1],
+        "equal": all((*equal.values(), *equal_tokens.values(), reports[0] == reports[1])),
     }
 
 
-def same_rows(alone: Corpus, prepared: Corpus, split: str) -> bool:
+def same_rows(alone: DatasetDict, prepared: DatasetDict, split: str) -> bool:
     first, second = (each[split].with_format("arrow") for each in (alone, prepared))
     if len(first) != len(second) or first.column_names != second.column_names:
         return False
@@ -191,7 +213,8 @@ def prepare_part(args: argparse.Namespace, source: Path, count: int) -> dict:
     output = args.work / f"part_{count}"
     shutil.rmtree(output, ignore_errors=True)
     task = {"do": "prepare", "source": str(source), "work": str(args.work), "output": output.name, "tasks": count}
-    run = run_fresh(__file__, {**task, "workers": count, "max_pieces": args.part}, QUIET)
+    options = {"workers": count, "max_pieces": args.part, "tokenization": args.tokenization}
+    run = run_fresh(__file__, {**task, **options}, QUIET)
     figures = usage(output)
     shutil.rmtree(output)
     return {**run.result, "files_per_second": args.part / run.result["prepare_seconds"], "stages": figures["stages"]}
@@ -199,26 +222,46 @@ def prepare_part(args: argparse.Namespace, source: Path, count: int) -> dict:
 
 def prepare_killed(args: argparse.Namespace, source: Path) -> dict:
     """The whole corpus: killed with all its processes in some stages, each time started again."""
-    output, killed = args.work / "whole", []
+    output, path = args.work / "whole", args.work / "runs.jsonl"
     task = {"do": "prepare", "source": str(source), "work": str(args.work), "output": output.name}
-    command = [sys.executable, __file__, "--task", json.dumps({**task, "tasks": args.tasks, "workers": args.workers})]
-    begun = time.perf_counter()
-    for stage in (*KILLED_IN, None):
-        process = subprocess.Popen(command, env={**os.environ, **QUIET})
+    task |= {"tasks": args.tasks, "workers": args.workers, "tokenization": args.tokenization}
+    command = [sys.executable, __file__, "--task", json.dumps(task)]
+    runs = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    while not runs or runs[-1]["killed_in"]:
+        remaining = [stage for stage in KILLED_IN if stage not in {run["killed_in"] for run in runs}]
+        runs.append(run_until_killed(command, output, args.tasks, remaining))
+        with path.open("a") as file:  # so that it goes on where it is stopped itself
+            file.write(json.dumps(runs[-1]) + "\n")
+        print(f"{time.strftime('%H:%M:%S')} {runs[-1]}", flush=True)
+    seconds = sum(run["seconds"] for run in runs)
+    figures = {"seconds": seconds, "files_per_second": args.files / seconds, "mib": size_in_mib(output)}
+    return {**figures, "killed": runs[:-1], **usage(output)}
+
+
+def run_until_killed(command: list[str], output: Path, tasks: int, stages: list[str]) -> dict:
+    """Kills it, with all its processes, when a third of the tasks of one of these stages is done, and not all."""
+    begun, told = time.perf_counter(), 0.0
+    process = subprocess.Popen(command, env={**os.environ, **QUIET})
+    try:
         while process.poll() is None:
-            time.sleep(0.2)
-            count = 0 if stage is None else len(done(output, stage))
-            if args.tasks // 3 <= count < args.tasks and stage is not None:
-                kill_family(process.pid)
-                process.wait()
-                state = {"data": (output / "data").exists(), "mib": size_in_mib(output)}
-                killed.append({"stage": stage, "tasks_done": count, **state})
-        print(f"{time.strftime('%H:%M:%S')} {stage or 'all'}: {killed[-1:]}", flush=True)
+            time.sleep(0.02)
+            counts = {stage: len(done(output, stage)) for stage in STAGES}
+            if time.perf_counter() - told > PROGRESS_SECONDS:
+                told = time.perf_counter()
+                print(f"{time.strftime('%H:%M:%S')} tasks done of {tasks}: {counts}", flush=True)
+            for stage in stages:
+                if tasks // 3 <= counts[stage] < tasks:
+                    kill_family(process.pid)
+                    process.wait()
+                    seconds = time.perf_counter() - begun
+                    state = {"data": (output / "data").exists(), "mib": size_in_mib(output)}
+                    return {"killed_in": stage, "tasks_done": counts[stage], "seconds": seconds, **state}
+    except BaseException:
+        kill_family(process.pid)
+        raise
     if process.returncode:
         raise RuntimeError(f"The preparation failed with exit status {process.returncode}.")
-    seconds = time.perf_counter() - begun
-    figures = {"seconds": seconds, "files_per_second": args.files / seconds, "mib": size_in_mib(output)}
-    return {**figures, "killed": killed, **usage(output)}
+    return {"killed_in": None, "seconds": time.perf_counter() - begun}
 
 
 def kill_family(pid: int):

@@ -38,14 +38,15 @@ def parse_arguments() -> argparse.Namespace:
 def main():
     args = parse_arguments()
     command_line.show_log()
+    kind = preparation.executor_class(args.executor)
     done = preparation.prepare_corpus(
         args.corpus,
         args.output,
         args.data_dir,
         tasks=args.tasks,
         executor=args.executor,
-        executor_options=preparation.read_options(args.options, workers=args.workers),
-        joining_options=preparation.read_options(args.joining),
+        executor_options=preparation.read_options(args.options, kind, workers=args.workers),
+        joining_options=preparation.read_options(args.joining, kind),
         split_shares=args.split_shares,
         split_version=args.split_version,
         max_pieces=args.max_pieces,

@@ -18,7 +18,7 @@ from ..music import RefusedFile, SanityLimits
 from ..music.midi_feature import PLAIN_MIDI
 from ..twins import NO_MELODY, melody_of
 from .cache import CachedBuilder
-from .code_identity import code_of, code_of_rooms
+from .code_identity import code_of, code_of_classes, code_of_rooms
 from .families import MELODY, MELODY_FEATURE, melody_row
 from .sanity import inspect_midi
 from .sources import source_fingerprint
@@ -179,7 +179,7 @@ class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
     @classmethod
     def _code_hash(cls) -> str:
         """Part of the cache key: the code of the builder and of what reads files, and the MIDI reader's version."""
-        sources = [code_of(parent) for parent in cls.__mro__ if issubclass(parent, MidiCorpusBuilder)]
+        sources = code_of_classes(cls, MidiCorpusBuilder)
         return Hasher.hash([sources, code_of_rooms("corpora", "music"), code_of(melody_of), symusic.__version__])
 
     def _info(self) -> datasets.DatasetInfo:

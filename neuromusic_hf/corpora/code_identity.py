@@ -25,3 +25,8 @@ def code_of(kind: Any) -> str:
         return inspect.getsource(inspect.getmodule(kind) or kind)
     except (OSError, TypeError):  # defined in an interactive session: hashed by value
         return Hasher.hash(kind)
+
+
+def code_of_classes(kind: type, base: type) -> list[str]:
+    """The code of the modules that define a class and its parents, as far as they are of a kind."""
+    return [code_of(parent) for parent in kind.__mro__ if issubclass(parent, base)]

@@ -84,25 +84,37 @@ def _sharing_melody(
 def _copies(parts: Sequence[Dataset], groups: Sequence[int] | None, found: list[Twin]) -> Iterator[Twin]:
     """Those of the same notes that were not found by their melody."""
     known = {(twin.first, twin.second) for twin in found}
-    rows = [(number, *facts) for number, part in enumerate(parts) for facts in _copy_facts(part)]
+    ends = np.cumsum(list(map(len, parts)))
+    rows = _repeated(pa.concat_tables(map(_copy_facts, parts)))
+    numbers = np.searchsorted(ends, [index for index, _, _ in rows], side="right").tolist()
     firsts: dict[str, dict[int, int]] = {}
-    for index, (number, content_hash, _) in enumerate(rows):
-        if content_hash is not None:
-            firsts.setdefault(content_hash, {}).setdefault(number, index)
-    for index, (number, content_hash, notes) in enumerate(rows):
-        for part, other in firsts.get(content_hash, {}).items():
+    for (index, content_hash, _), number in zip(rows, numbers, strict=True):
+        firsts.setdefault(content_hash, {}).setdefault(number, index)
+    for (index, content_hash, notes), number in zip(rows, numbers, strict=True):
+        for part, other in firsts[content_hash].items():
             pair = min(index, other), max(index, other)
             if index != other and pair not in known and (groups is None or groups[part] != groups[number]):
                 known.add(pair)
                 yield Twin(*pair, notes, 1.0, 0)
 
 
-def _copy_facts(part: Dataset) -> Sequence[tuple]:
-    """The hash and the number of notes of each row; `None` where they are not told."""
+def _repeated(facts: pa.Table) -> list[tuple[int, str, int]]:
+    """Index, hash and notes of each row whose hash others have, too: few of many, and only these are held."""
+    hashes = (value for chunk in facts["content_hash"].chunks for value in chunk.to_pylist())
+    keys = np.fromiter(map(hash, hashes), np.int64, len(facts))
+    order = np.argsort(keys, kind="stable")
+    same = keys[order[1:]] == keys[order[:-1]]
+    rows = np.sort(order[np.append(same, False) | np.append(False, same)])
+    rows = rows[facts["content_hash"].is_valid().take(rows).to_numpy()]
+    return list(zip(rows.tolist(), *(column.to_pylist() for column in facts.take(rows).columns), strict=True))
+
+
+def _copy_facts(part: Dataset) -> pa.Table:
+    """The hash and the number of notes of each row; nulls where they are not told."""
     if any(part.features.get(name) != feature for name, feature in COPY_FEATURES.items()):
-        return [(None, None)] * len(part)
-    columns = part.select_columns(list(COPY_FEATURES)).with_format("arrow")[:]
-    return list(zip(*(columns[name].to_pylist() for name in COPY_FEATURES), strict=True))
+        schema = Features(COPY_FEATURES).arrow_schema
+        return pa.table([pa.nulls(len(part), field.type) for field in schema], schema)
+    return part.select_columns(list(COPY_FEATURES)).with_format("arrow")[:]
 
 
 def melody_row(melody: Melody) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from datasets import Dataset, Features, IterableDataset, Value
 from datasets.utils import tqdm
@@ -17,7 +18,7 @@ from .families import COPY_FEATURES, MELODY, MELODY_FEATURE, melody_of_row, twin
 from .splits import Member, splits_of_families
 
 SPOOLED = {MELODY: MELODY_FEATURE, **COPY_FEATURES, "official_split": Value("string")}
-BATCH_ROWS = 64
+BATCH_ROWS, HELD_ROWS = 64, 50_000
 
 
 def family_splits(
@@ -47,14 +48,27 @@ def splits_by_twins(
     parts: Sequence[Dataset], carved: Sequence[tuple[str, ...]], shares: Sequence[float], twins: Sequence[Twin]
 ) -> dict[str, str]:
     """As [`family_splits`], of twins that are known: of all rows, as from [`twins_of`]."""
-    members = []
-    for part, lacking in zip(parts, carved, strict=True):
-        columns = part.select_columns(["content_hash", "official_split"]).with_format("arrow")[:]
-        pairs = zip(columns["content_hash"].to_pylist(), columns["official_split"].to_pylist(), strict=True)
-        members += [Member(content_hash, official, lacking) for content_hash, official in pairs]
-    found = families(len(members), twins).tolist()
-    accepted = [index for index, member in enumerate(members) if member.content_hash is not None]
-    return splits_of_families([members[index] for index in accepted], [found[index] for index in accepted], shares)
+    facts = [part.select_columns(["content_hash", "official_split"]).with_format("arrow")[:] for part in parts]
+    found, ends = families(sum(map(len, parts)), twins), np.cumsum(list(map(len, parts)))
+    rows = np.flatnonzero(np.bincount(found)[found] > 1)  # others go by their hash, whatever it is
+    rows = rows[np.argsort(found[rows], kind="stable")]
+    columns = pa.concat_tables(facts).take(rows)
+    decided: dict[str, str] = {}
+    for held in _some_families(found[rows]):
+        told = (column.to_pylist() for column in columns[held].columns)
+        lacking = (carved[number] for number in np.searchsorted(ends, rows[held], side="right"))
+        members = [Member(*each) for each in zip(*told, lacking, strict=True)]
+        known = [index for index, member in enumerate(members) if member.content_hash is not None]
+        numbers = found[rows[held]].tolist()
+        decided |= splits_of_families([members[index] for index in known], [numbers[index] for index in known], shares)
+    return decided
+
+
+def _some_families(numbers: np.ndarray) -> Iterator[slice]:
+    """Stretches of rows, sorted by the number of their family, that hold whole families and few rows."""
+    firsts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    places = np.searchsorted(firsts, np.arange(0, len(numbers), HELD_ROWS)).clip(max=len(firsts) - 1)
+    yield from itertools.starmap(slice, itertools.pairwise([*np.unique(firsts[places]).tolist(), len(numbers)]))
 
 
 @contextlib.contextmanager

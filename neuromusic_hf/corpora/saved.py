@@ -26,7 +26,7 @@ from .builder import FACT_FEATURES, HELPER_FEATURES, MidiCorpusBuilder, inspect_
 from .cache import WRONG_CONTENT, cached_map, damage_in
 from .midi_column import fields_beside_midi, find_midi_column, stored_midi
 from .parquet import ParquetFiles
-from .repository import Repository, open_folder, shown
+from .repository import PREPARING, Repository, open_folder, shown
 from .sources import source_fingerprint
 from .splits import SPLIT_ALIASES, SPLIT_NAMES
 
@@ -39,11 +39,16 @@ OUR_FEATURES = {"midi": PLAIN_MIDI, **FACT_FEATURES}
 
 
 def is_saved(path: str | Path) -> bool:
-    """Whether a local path is a Parquet file, a folder of Parquet files or a `save_to_disk` folder."""
+    """
+    Whether a local path is a Parquet file, a folder of Parquet files or a `save_to_disk` folder.
+
+    So is one that is being prepared, which is refused when it is read.
+    """
     path = Path(path)
     if path.is_file():
         return path.suffix.lower() == ".parquet"
-    return path.is_dir() and (_is_save_to_disk(path) or next(path.rglob("*.parquet"), None) is not None)
+    is_dataset = _is_save_to_disk(path) or (path / PREPARING).is_dir()
+    return path.is_dir() and (is_dataset or next(path.rglob("*.parquet"), None) is not None)
 
 
 def official_splits(name: str, place: Repository | None = None, config: str | None = None) -> set[str]:

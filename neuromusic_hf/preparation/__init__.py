@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .beginning import begin_preparation as begin_preparation
     from .configuration import Preparation as Preparation
-    from .configuration import begin_preparation as begin_preparation
     from .finishing import push_prepared as push_prepared
     from .local import LocalExecutor as LocalExecutor
     from .options import EXECUTORS as EXECUTORS
     from .options import read_options as read_options
+    from .preparing import executor_class as executor_class
     from .preparing import prepare_corpus as prepare_corpus
     from .running import Stage as Stage
     from .running import executors as executors

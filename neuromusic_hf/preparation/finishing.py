@@ -21,16 +21,16 @@ from ..corpora.repository import DEFAULT_CONFIG
 from ..corpora.splits import SPLIT_NAMES
 from ..disk import read_json, user_path, write_json, write_whole
 from ..hub import CARD_NAME, Card, push_folder
-from .configuration import Preparation
-from .engine import PipelineStep
-from .workplace import Workplace, read_array
-from .writing import DATA, TOKENS, shards_of
+from .block import Block
+from .identity import checked_processor
+from .workplace import DATA, TOKENS, Workplace, is_finished, read_array
+from .writing import shards_of
 
 QUARANTINE, PROVENANCE, PROCESSOR = "quarantine.json", "provenance.json", "processor"
 TOLD = ["midi.path", "refused_reason", "refused_detail", "mended"]
 
 
-class Finish(PipelineStep):
+class Finish(Block):
     """
     Makes a corpus of what the tasks have written, if all of it is there. One task does it.
 
@@ -38,20 +38,18 @@ class Finish(PipelineStep):
         preparation ([`Preparation`]): which.
     """
 
-    name, type = "finish", "neuromusic"
-
-    def __init__(self, preparation: Preparation):
-        super().__init__()
-        self.preparation = preparation
+    name = "finish"
 
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
         """
         Writes the quarantine report, where the corpus comes from, and its card, and puts the files beside them.
 
         Raises:
-            `RuntimeError`: rows are missing.
+            `RuntimeError`: rows are missing, or the tokenizer has changed since the preparation began.
         """
         work = self.preparation.work
+        for path in work.folder.rglob("_*.partial"):  # of those who were killed in the midst of a file
+            path.unlink()
         if not is_finished(work.folder):  # or it was stopped when it cleared up
             self._tell()
             for name in (TOKENS, DATA):  # whoever looks finds no rows before all of them are there
@@ -71,14 +69,9 @@ class Finish(PipelineStep):
                 raise RuntimeError(f"'{work.root}' holds {found} of {report.accepted} rows of {kind}: start it again.")
         write_json(work.folder / QUARANTINE, report, ascii_only=False)
         write_json(work.folder / PROVENANCE, [preparation.provenance])
-        if (processor := preparation.processor()) is not None:
+        if (processor := checked_processor(preparation)) is not None:
             processor.save_pretrained(work.folder / PROCESSOR)
         write_whole(work.folder / CARD_NAME, _card(work.folder.name, _contents(work), work.folder).render())
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether a corpus is there, whole."""
-    return (folder / CARD_NAME).is_file() and (folder / DATA).is_dir()
 
 
 def push_prepared(

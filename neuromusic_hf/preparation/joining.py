@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +15,8 @@ from ..corpora.family_splits import splits_by_twins
 from ..corpora.splits import SPLIT_NAMES, Member, assign_split, check_not_empty
 from ..twins import Twin
 from ..twins.finding import candidates_among, verified
-from .configuration import Preparation
-from .engine import PipelineStep
+from .block import Block
+from .identity import check_source
 from .reading import SIZE
 from .workplace import Workplace, read_array, write_array, write_json_whole
 
@@ -23,7 +24,7 @@ REFUSED = -1
 UNCARVED: list[tuple[str, ...]] = [()]
 
 
-class FindCandidates(PipelineStep):
+class FindCandidates(Block):
     """
     Finds the pairs of rows that may be twins. One task does it, and lays hashes in the temporary folder meanwhile.
 
@@ -31,11 +32,7 @@ class FindCandidates(PipelineStep):
         preparation ([`Preparation`]): which.
     """
 
-    name, type = "find candidates", "neuromusic"
-
-    def __init__(self, preparation: Preparation):
-        super().__init__()
-        self.preparation = preparation
+    name = "find candidates"
 
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
         """Writes the pairs."""
@@ -45,7 +42,7 @@ class FindCandidates(PipelineStep):
         write_array(work.pairs, pairs)
 
 
-class AlignMelodies(PipelineStep):
+class AlignMelodies(Block):
     """
     Finds out which candidates are twins, a stretch of them in each task.
 
@@ -53,11 +50,7 @@ class AlignMelodies(PipelineStep):
         preparation ([`Preparation`]): which.
     """
 
-    name, type = "align melodies", "neuromusic"
-
-    def __init__(self, preparation: Preparation):
-        super().__init__()
-        self.preparation = preparation
+    name = "align melodies"
 
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
         """Writes the twins."""
@@ -69,7 +62,7 @@ class AlignMelodies(PipelineStep):
         write_json_whole(work.twins(rank), [dataclasses.astuple(twin) for twin in found])
 
 
-class DecideSplits(PipelineStep):
+class DecideSplits(Block):
     """
     Joins twins to families, gives each row its split, and plans the files of the corpus. One task does it.
 
@@ -77,11 +70,7 @@ class DecideSplits(PipelineStep):
         preparation ([`Preparation`]): which.
     """
 
-    name, type = "decide splits", "neuromusic"
-
-    def __init__(self, preparation: Preparation):
-        super().__init__()
-        self.preparation = preparation
+    name = "decide splits"
 
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
         """
@@ -89,44 +78,51 @@ class DecideSplits(PipelineStep):
 
         Raises:
             `ValueError`: a split would be empty.
+            `RuntimeError`: the source has changed since the preparation began.
         """
-        work, shares = self.preparation.work, self.preparation.shares
-        facts = facts_of(work)
-        columns = facts.select_columns(["content_hash", "official_split", "refused_reason", SIZE])
-        hashes, official, reasons, sizes = columns.with_format("arrow")[:].columns
-        decided = splits_by_twins([facts], UNCARVED, shares, self._twins(facts)) if self._has_families else {}
-        rows = zip(hashes.to_pylist(), official.to_pylist(), reasons.to_pylist(), strict=True)
-        number = {name: index for index, name in enumerate(SPLIT_NAMES)}
-        splits = np.fromiter(
-            (
-                REFUSED if reason else number[assign_split(Member(content_hash, split), shares, decided)]
-                for content_hash, split, reason in rows
-            ),
-            np.int8,
-            len(facts),
-        )
-        counts = {name: int((splits == index).sum()) for name, index in number.items()}
+        check_source(self.preparation)  # all of it has been read
+        work, facts = self.preparation.work, facts_of(self.preparation.work)
+        splits = np.fromiter(self._splits(facts), np.int8, len(facts))
+        counts = {name: int((splits == index).sum()) for index, name in enumerate(SPLIT_NAMES)}
         check_not_empty(counts, self.preparation.corpus.name)
         for name, count in counts.items():
             self.stat_update(name, value=count)
         write_array(work.splits, splits)
-        plan = {name: self._begins(np.flatnonzero(splits == index), sizes) for name, index in number.items()}
+        sizes, limit = facts.data.column(SIZE).to_numpy(), self.preparation.max_shard_bytes
+        rows = {name: np.flatnonzero(splits == index) for index, name in enumerate(SPLIT_NAMES)}
+        plan = {name: each[begins(sizes[each], limit)].tolist() for name, each in rows.items()}
         write_json_whole(work.plan, plan)
 
-    @property
-    def _has_families(self) -> bool:
-        return self.preparation.has_families
+    def _splits(self, facts: Dataset) -> Iterator[int]:
+        """The number of the split of each row, of which few are held at a time."""
+        shares = self.preparation.shares
+        twins = self._twins(facts) if self.preparation.has_families else []
+        decided = splits_by_twins([facts], UNCARVED, shares, twins)
+        number = {name: index for index, name in enumerate(SPLIT_NAMES)}
+        for batch in facts.data.table.select(["content_hash", "official_split", "refused_reason"]).to_batches():
+            for content_hash, split, reason in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                member = Member(content_hash, split)
+                yield REFUSED if reason else number[assign_split(member, shares, decided)]
 
     def _twins(self, facts: Dataset) -> list[Twin]:
         work = self.preparation.work
         tasks = (json.loads(work.twins(task).read_bytes()) for task in range(work.tasks))
         return with_copies([facts], [Twin(*values) for task in tasks for values in task])
 
-    def _begins(self, rows: np.ndarray, sizes: np.ndarray) -> list[int]:
-        """The row with which each file of a split begins, of which none holds more bytes than it may."""
-        before = np.cumsum(sizes.to_numpy()[rows]) - sizes.to_numpy()[rows]
-        files = before // self.preparation.max_shard_bytes
-        return rows[np.unique(files, return_index=True)[1]].tolist()
+
+def begins(sizes: np.ndarray, limit: int) -> list[int]:
+    """
+    Where each file begins, so that none holds more bytes than it may, but for a single row that has more.
+
+    Args:
+        sizes (`np.ndarray` of shape `(rows,)`): bytes of each.
+        limit (`int`): bytes of a file.
+    """
+    before, found, row = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]), [], 0
+    while row < len(sizes):
+        found.append(row)
+        row = max(row + 1, int(np.searchsorted(before, before[row] + limit, side="right")) - 1)
+    return found
 
 
 def facts_of(work: Workplace) -> Dataset:

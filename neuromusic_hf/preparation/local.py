@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import BaseContext
 
 from datatrove.utils.stats import PipelineStats
 
@@ -72,9 +73,8 @@ class LocalExecutor(LocalPipelineExecutor):
         if self.workers == 1:
             yield from (copy.deepcopy(alone).run_task(rank) for rank in ranks)
             return
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([f"{__package__}.running"])
-        with ProcessPoolExecutor(min(self.workers, len(ranks)), context, initializer=_end_with_parent) as pool:
+        workers = min(self.workers, len(ranks))
+        with ProcessPoolExecutor(workers, worker_context(), initializer=_end_with_parent) as pool:
             try:
                 for task in as_completed([pool.submit(alone.run_task, rank) for rank in ranks]):
                     yield task.result()
@@ -92,13 +92,23 @@ class LocalExecutor(LocalPipelineExecutor):
         return self._run_for_rank(rank, local_rank=rank)
 
 
+def worker_context() -> BaseContext:
+    """Starts workers of a process that has imported what they need; Windows has no such thing, and each imports it."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([f"{__package__}.running"])
+    return context
+
+
 def _end_with_parent() -> None:
     """Ends this worker when the process that started it is gone."""
     parent = multiprocessing.parent_process()
+
+    assert parent is not None
 
     def wait() -> None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    if parent is not None:
-        threading.Thread(target=wait, daemon=True).start()
+    threading.Thread(target=wait, daemon=True).start()

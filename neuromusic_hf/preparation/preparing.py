@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..cores import usable_cores
 from ..corpora.names import CorpusName
 from ..disk import lock_folder
-from .configuration import begin_preparation, folder_here
+from .beginning import begin_preparation, folder_here
 from .engine import PipelineExecutor, RayPipelineExecutor, SlurmPipelineExecutor
-from .finishing import is_finished
 from .local import LocalExecutor
 from .options import EXECUTORS
 from .running import executors
+from .workplace import is_finished
 
 logger = logging.getLogger(__name__)
 
-KINDS: dict[str, type[PipelineExecutor]] = dict(
+EXECUTOR_CLASSES: dict[str, type[PipelineExecutor]] = dict(
     zip(EXECUTORS, (LocalExecutor, SlurmPipelineExecutor, RayPipelineExecutor), strict=True)
 )
+
+
+def executor_class(name: str) -> type[PipelineExecutor]:
+    """
+    The executor of a name: `"local"`, `"slurm"` or `"ray"`.
+
+    Raises:
+        `ValueError`: there is none.
+    """
+    if name not in EXECUTOR_CLASSES:
+        raise ValueError(f"executor must be one of {', '.join(EXECUTORS)}, got {name!r}.")
+    return EXECUTOR_CLASSES[name]
 
 
 def prepare_corpus(
@@ -51,7 +63,7 @@ def prepare_corpus(
         executor (`str`, *optional*, defaults to `"local"`):
             `"local"`, `"slurm"` or `"ray"`.
         executor_options (mapping, *optional*):
-            As of [`executors`]: `{"workers": 8}`; on this machine a worker for each core if not given.
+            As of [`executors`]: `{"workers": 8}`; on this machine a worker for each core that it may use if not given.
         joining_options (mapping, *optional*):
             Others, of stages that one task does.
         options:
@@ -62,16 +74,16 @@ def prepare_corpus(
 
     Raises:
         `ValueError`: as of [`begin_preparation`]; or a split would be empty.
-        `RuntimeError`: a task failed, or another process prepares this folder. What is done stays done.
+        `RuntimeError`: the source or the code changed meanwhile, a task failed, or another process prepares this
+            folder. What is done stays done.
     """
-    if executor not in EXECUTORS:
-        raise ValueError(f"executor must be one of {', '.join(EXECUTORS)}, got {executor!r}.")
+    kind = executor_class(executor)
     if executor == "slurm" and shutil.which("sbatch") is None:
         raise ValueError("Slurm takes jobs by sbatch, which is not on this machine: start this where it is.")
     with lock_folder(folder_here(output)) as folder:
         preparation = begin_preparation(name_or_path, output, data_dir, **options)
-        given = {"workers": os.cpu_count() if executor == "local" else -1, **(executor_options or {})}
-        made = executors(preparation, KINDS[executor], joining=joining_options, **given)
+        given = {"workers": usable_cores() if executor == "local" else -1, **(executor_options or {})}
+        made = executors(preparation, kind, joining=joining_options, **given)
         made[-1].run()
         if executor == "slurm":
             logger.info("Slurm has the jobs. The corpus is whole when %s is there.", folder / "data")

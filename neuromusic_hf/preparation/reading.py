@@ -16,8 +16,8 @@ from ..corpora import MidiCorpusBuilder, Piece
 from ..corpora.families import MELODY
 from ..corpora.family_splits import SPOOLED
 from ..disk import to_json, whole_file
-from .configuration import Preparation
-from .engine import PipelineStep
+from .block import Block
+from .identity import check_source
 from .workplace import write_json_whole
 
 GROUP_ROWS = 256
@@ -29,7 +29,7 @@ FACTS = Features({**SPOOLED, "refused_reason": Value("string"), SIZE: Value("int
 """Columns of what families and splits are made of; `size` is that of the MIDI file, in bytes."""
 
 
-class ListPieces(PipelineStep):
+class ListPieces(Block):
     """
     Lists the pieces of a corpus, and gives each task a stretch of them. One task does it.
 
@@ -37,11 +37,7 @@ class ListPieces(PipelineStep):
         preparation ([`Preparation`]): which.
     """
 
-    name, type = "list pieces", "neuromusic"
-
-    def __init__(self, preparation: Preparation):
-        super().__init__()
-        self.preparation = preparation
+    name = "list pieces"
 
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
         """
@@ -49,7 +45,9 @@ class ListPieces(PipelineStep):
 
         Raises:
             `ValueError`: there are no pieces, or their items cannot be written as JSON.
+            `RuntimeError`: the source has changed since the preparation began.
         """
+        check_source(self.preparation)
         work, builder = self.preparation.work, self.preparation.builder()
         pieces = builder.wanted_pieces()
         bounds = [len(pieces) * task // work.tasks for task in range(work.tasks + 1)]
@@ -63,7 +61,7 @@ class ListPieces(PipelineStep):
         write_json_whole(work.listing, {"pieces": counts, "unread": builder.count_unread()})
 
 
-class ReadPieces(PipelineStep):
+class ReadPieces(Block):
     """
     Reads the files of a task, those that cannot be read with the reason.
 
@@ -71,11 +69,7 @@ class ReadPieces(PipelineStep):
         preparation ([`Preparation`]): which.
     """
 
-    name, type = "read pieces", "neuromusic"
-
-    def __init__(self, preparation: Preparation):
-        super().__init__()
-        self.preparation = preparation
+    name = "read pieces"
 
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> Iterator[Piece]:
         """Yields each [`Piece`]."""
@@ -85,7 +79,7 @@ class ReadPieces(PipelineStep):
         yield from builder.read_pieces(pieces) if pieces else ()
 
 
-class InspectPieces(PipelineStep):
+class InspectPieces(Block):
     """
     Mends and checks pieces, and finds out their facts, what their notes are known by, and their melody.
 
@@ -93,11 +87,7 @@ class InspectPieces(PipelineStep):
         preparation ([`Preparation`]): which.
     """
 
-    name, type = "inspect pieces", "neuromusic"
-
-    def __init__(self, preparation: Preparation):
-        super().__init__()
-        self.preparation = preparation
+    name = "inspect pieces"
 
     def run(self, data: Iterable[Piece], rank: int = 0, world_size: int = 1) -> Iterator[dict[str, Any]]:
         """Yields the row of each [`Piece`], as [`MidiCorpusBuilder.make_row`] makes it."""
@@ -109,7 +99,7 @@ class InspectPieces(PipelineStep):
             yield row
 
 
-class WriteRows(PipelineStep):
+class WriteRows(Block):
     """
     Writes the rows of a task as Parquet, and beside them what families and splits are made of.
 
@@ -117,11 +107,7 @@ class WriteRows(PipelineStep):
         preparation ([`Preparation`]): which.
     """
 
-    name, type = "write rows", "neuromusic"
-
-    def __init__(self, preparation: Preparation):
-        super().__init__()
-        self.preparation = preparation
+    name = "write rows"
 
     def run(self, data: Iterable[dict[str, Any]], rank: int = 0, world_size: int = 1) -> None:
         """

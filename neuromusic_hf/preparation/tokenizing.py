@@ -6,14 +6,15 @@ import pyarrow.parquet as pq
 
 from ..tokenization import TOKEN_FEATURES, Augmentation
 from ..tokenization.token_dataset import TokenizePieces
-from .configuration import Preparation
-from .engine import PipelineStep
-from .writing import DATA, TOKENS, row_groups, shards_of, write_shard
+from .block import Block
+from .identity import checked_processor
+from .workplace import DATA, TOKENS
+from .writing import row_groups, shards_of, write_shard
 
 TOKENIZED_ROWS = 16
 
 
-class TokenizeCorpus(PipelineStep):
+class TokenizeCorpus(Block):
     """
     Writes the tokens of each file of the corpus, in a file of the same name. No piece is varied.
 
@@ -21,15 +22,18 @@ class TokenizeCorpus(PipelineStep):
         preparation ([`Preparation`]): which.
     """
 
-    name, type = "tokenize corpus", "neuromusic"
-
-    def __init__(self, preparation: Preparation):
-        super().__init__()
-        self.preparation = preparation
+    name = "tokenize corpus"
 
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
-        """Writes them, but for those that are there."""
-        work, tokenize = self.preparation.work, TokenizePieces(self.preparation.processor(), Augmentation())
+        """
+        Writes them, but for those that are there.
+
+        Raises:
+            `RuntimeError`: the tokenizer has changed since the preparation began.
+        """
+        processor = checked_processor(self.preparation)
+        assert processor is not None
+        work, tokenize = self.preparation.work, TokenizePieces(processor, Augmentation())
         schema = TOKEN_FEATURES.arrow_schema
         for shard in shards_of(work)[rank::world_size]:
             path = work.made / TOKENS / shard.file

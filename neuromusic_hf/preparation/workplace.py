@@ -12,6 +12,9 @@ import numpy as np
 
 from ..corpora.repository import PREPARING
 from ..disk import whole_file, write_whole
+from ..hub import CARD_NAME
+
+DATA, TOKENS = "data", "tokens"
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,11 @@ class Workplace:
         """What nobody takes up any more in the end."""
         kept = {self.configuration, self.root / "logs"}
         yield from (path for path in self.root.iterdir() if path not in kept)
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a corpus is there, whole."""
+    return (folder / CARD_NAME).is_file() and (folder / DATA).is_dir()
 
 
 def write_json_whole(path: Path, value: Any) -> None:

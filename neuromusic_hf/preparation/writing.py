@@ -17,12 +17,9 @@ from ..corpora.builder import HELPER_FEATURES
 from ..corpora.corpus import name_files
 from ..corpora.splits import SPLIT_NAMES
 from ..disk import whole_file
-from .configuration import Preparation
-from .engine import PipelineStep
+from .block import Block
 from .reading import COMPRESSION, GROUP_ROWS, row_features
-from .workplace import Workplace, read_array
-
-DATA, TOKENS = "data", "tokens"
+from .workplace import DATA, Workplace, read_array
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Shard:
         return f"{self.split}-{self.number:05d}-of-{self.count:05d}.parquet"
 
 
-class WriteCorpus(PipelineStep):
+class WriteCorpus(Block):
     """
     Writes files of the corpus: the accepted rows of each split, in order. Each task takes its share of the files.
 
@@ -58,11 +55,7 @@ class WriteCorpus(PipelineStep):
         preparation ([`Preparation`]): which.
     """
 
-    name, type = "write corpus", "neuromusic"
-
-    def __init__(self, preparation: Preparation):
-        super().__init__()
-        self.preparation = preparation
+    name = "write corpus"
 
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
         """Writes them, but for those that are there."""

@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset, DatasetDict, Features, List, Value
 from datasets.fingerprint import Hasher
+from miditok import MusicTokenizer
 from symusic.core import ScoreTick
 
 from ..borders.datasets import fingerprint_of
 from ..corpora.cache import cached_map
-from ..corpora.code_identity import code_of, code_of_rooms
+from ..corpora.code_identity import code_of_classes, code_of_rooms
 from ..music.loading import load_score
 from ..music.midi_feature import Midi
 from ..ranges import PROCESSES, check_ranges
@@ -177,7 +178,7 @@ def _tokenize_split(
             list(TOKEN_FEATURES),
             json.dumps(processor.miditok),
             vars(augmentation),
-            code_of(type(processor.music_tokenizer)),
+            code_of_classes(type(processor.music_tokenizer), MusicTokenizer),
             code_of_rooms("borders", "music", "tokenization"),
             *(version(package) for package in ("miditok", "symusic", "tokenizers", "numpy")),
         ]

@@ -8,9 +8,10 @@ from pathlib import Path
 import datasets
 from datasets import Dataset
 from datasets.fingerprint import Hasher
+from miditok import MusicTokenizer
 
 from ..borders.datasets import fingerprint_of
-from ..corpora.code_identity import code_of, code_of_rooms
+from ..corpora.code_identity import code_of_classes, code_of_rooms
 from ..tokenization import MidiProcessor
 from ..tokenization.music_tokenizer import music_tokenizer_class
 from ..tokenization.vocabulary_training import tell_size
@@ -75,7 +76,8 @@ def prepare_processor(
 def _cache_of_vocabulary(processor: MidiProcessor, model_args: ModelArguments, train: Dataset, seed: int) -> Path:
     """A folder that is named after all that the learned vocabulary depends on."""
     wanted = [json.dumps(processor.miditok), model_args.vocabulary_model, model_args.vocab_size, fingerprint_of(train)]
-    wanted += [code_of(type(processor.music_tokenizer)), code_of_rooms("borders", "music", "tokenization")]
+    wanted += code_of_classes(type(processor.music_tokenizer), MusicTokenizer)
+    wanted.append(code_of_rooms("borders", "music", "tokenization"))
     return Path(datasets.config.HF_DATASETS_CACHE, "neuromusic_vocabularies", Hasher.hash([*wanted, seed]))
 
 

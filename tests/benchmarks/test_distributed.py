@@ -16,5 +16,6 @@ def test_distributed(run_benchmark, tmp_path):
     assert equality["equal"] and equality["same_quarantine"] and sum(equality["rows"].values()) < 70
     assert equality["refused"]["not_midi"] >= 5
     assert whole["tasks_done_again"] == 0 and not any(kill["data"] for kill in whole["killed"])
-    assert list(whole["stages"]) == ["list", "read", "candidates", "align", "split", "write", "finish"]
+    assert list(whole["stages"]) == ["list", "read", "candidates", "align", "split", "write", "tokenize", "finish"]
+    assert all(equality["same_tokens"].values())
     assert set(result["projection"]["stages"]) == set(whole["stages"]) and not (tmp_path / "work").exists()

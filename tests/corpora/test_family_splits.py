@@ -3,13 +3,15 @@
 import hashlib
 import random
 
+import numpy as np
 import pytest
-from datasets import Dataset, DatasetDict
+from datasets import Dataset, DatasetDict, Features, Value
 from symusic import Note, Score, Tempo, TimeSignature, Track
 
 from neuromusic_hf.corpora import SPLIT_VERSIONS, family_splits, inspect_midi, load_corpus
+from neuromusic_hf.corpora.splits import Member, splits_of_families
 from neuromusic_hf.music import Midi, SanityLimits
-from neuromusic_hf.twins import Twin
+from neuromusic_hf.twins import Twin, families
 
 SHARES = (0.6, 0.2, 0.2)
 OLD = "notes-hash-1"
@@ -219,3 +221,26 @@ def test_melodies_are_taken_while_files_are_inspected_and_not_again(folder, cach
     )
     corpus = load_corpus(folder, cache_dir=cache_dir, split_shares=SHARES)
     assert corpus.quarantine.refused == {"not_midi": 1}
+
+
+def test_families_that_are_looked_at_one_by_one_go_where_all_together_do(monkeypatch):
+    drawn = np.random.default_rng(0)
+    hashes = [f"{number:064x}" for number in drawn.integers(0, 2**62, 200)]
+    rows = [hashes[index] if index else None for index in drawn.integers(0, 200, 300)]
+    official = [str(drawn.choice(["train", "test"])) if drawn.random() < 0.2 else None for _ in rows]
+    features = Features({"content_hash": Value("string"), "official_split": Value("string")})
+    columns = {"content_hash": rows, "official_split": official}
+    table = Dataset.from_dict(columns, features)
+    parts, carved = [table.select(range(120)), table.select(range(120, 300))], [(), ("validation",)]
+    pairs = [sorted(drawn.choice(300, 2, replace=False).tolist()) for _ in range(100)]
+    twins = [Twin(first, second, 30, 1.0, 0) for first, second in pairs]
+    shares = (0.5, 0.25, 0.25)
+    members = [Member(*each, carved[index >= 120]) for index, each in enumerate(zip(rows, official, strict=True))]
+    known = [index for index, member in enumerate(members) if member.content_hash is not None]
+    found = families(len(members), twins).tolist()
+    expected = splits_of_families([members[index] for index in known], [found[index] for index in known], shares)
+    assert len(expected) > 10
+    for held in (1, 7, 1000):
+        monkeypatch.setattr(family_splits, "HELD_ROWS", held)
+        assert family_splits.splits_by_twins(parts, carved, shares, twins) == expected
+    assert family_splits.splits_by_twins(parts, carved, shares, []) == {}

@@ -79,7 +79,7 @@ def test_a_folder_holds_one_answer(source, prepare, shares, midi_folder, tmp_pat
     }.items():
         with pytest.raises(ValueError, match=f"from something else: .*{told[1]}"):
             prepare(source, folder, **{"tasks": 2, change: told[0]})
-    with pytest.raises(ValueError, match="source was"):
+    with pytest.raises(ValueError, match="corpus was"):
         prepare(midi_folder, folder, tasks=2)
     other = tmp_path / "other"
     other.mkdir()
