@@ -79,14 +79,14 @@ def test_logits_after_the_cache_is_reordered_equal_those_of_the_reordered_rows(m
 @torch.no_grad()
 @pytest.mark.parametrize("cache", ["dynamic", "static"])
 def test_bfloat16_logits_with_cache_are_close_to_one_pass(model, rows, pad, cache):
-    """Logits of standard deviation 2: within 0.1 of one pass, and on average as far from float32 as one pass."""
+    """Logits of standard deviation 2: within 0.2 of one pass on any CPU, on average as far from float32 as it."""
     batch, mask, positions = pad(rows)
     exact = torch.cat(alone(model, rows))
     model.to(torch.bfloat16)
     expected = alone(model, rows)
     logits = with_cache(model, batch, mask, positions, new_cache(cache, model), CHUNKS["in chunks"])
     assert logits.dtype == torch.bfloat16
-    assert_same_where_real(logits, mask, expected, tolerance=0.1)
+    assert_same_where_real(logits, mask, expected, tolerance=0.2)
     errors = [(found - exact).abs().mean() for found in (torch.cat(expected), logits[mask.bool()])]
     assert errors[1] < 1.2 * errors[0]
 

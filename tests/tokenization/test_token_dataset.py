@@ -77,7 +77,7 @@ def test_processes_that_take_a_stretch_each_have_as_much_to_do(processes):
 
 def test_tokens_that_other_code_made_are_not_taken(processor, corpus, monkeypatch):
     known = {tokenize_corpus(corpus, processor)["train"]._fingerprint}
-    for name in ("code_of", "code_of_rooms"):
+    for name in ("code_of_classes", "code_of_rooms"):
         monkeypatch.setattr(token_dataset, name, lambda *code, name=name: f"other {name}")
         known.add(tokenize_corpus(corpus, processor)["train"]._fingerprint)
     assert len(known) == 3

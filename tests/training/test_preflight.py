@@ -37,7 +37,7 @@ def refused(monkeypatch, call_script, tmp_path):
         ("--model llama --model_config {\"hidden_act\":\"foo\"}", "No llama can be made with.*foo"),
         ("--tokenization Nonsense", "Nonsense"),
         ("--vocab_size 10", "vocab_size=10 leaves nothing to learn"),
-        ("--vocabulary_model Foo --vocab_size 1100", "vocabulary_model='Foo'"),
+        ("--vocabulary_model Foo --vocab_size 1100", "vocabulary-model: invalid choice: 'Foo'"),
         ("--report_to nonsense", "report_to=nonsense"),
         ("--torch_compile_backend foo", "torch_compile_backend=foo"),
         ("--lr_scheduler_type linear --lr_scheduler_kwargs {\"foo\":1}", "lr_scheduler_kwargs=.*foo"),
