@@ -150,8 +150,8 @@ def compare(runs: dict[str, list[FreshRun]], corpus: str) -> dict:
         "tokenising, processor time, miditok's loop to one process": target(
             ratios["tokenising_one_to_loop_cpu"], at_least=FASTER[corpus]
         ),
-        "tokenising, files/s, two processes to one": target(ratios["tokenising_two_to_one"], at_least=1.4),
-        "corpus and tokens, files/s, two processes to one": target(ratios["together_two_to_one"], at_least=1.4),
+        "tokenising, files/s, two processes to one": target(ratios["tokenising_two_to_one"], at_least=1.7),
+        "corpus and tokens, files/s, two processes to one": target(ratios["together_two_to_one"], at_least=1.7),
         "make_blocks, processor milliseconds a file": target(
             1000 * figures[ONE]["blocks"]["cpu_seconds"]["median"] / pieces, at_most=BLOCKS_MS
         ),
