@@ -10,8 +10,8 @@ REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "neuromusic_hf"
 
 ROOMS = (
-    "music", "twins", "corpora", "tokenization", "preparation", "grammar", "models", "bundles", "training",
-    "generation", "runs", "metrics", "reports", "monitoring",
+    "music", "twins", "corpora", "tokenization", "preparation", "grammar", "infilling", "models", "bundles",
+    "training", "generation", "runs", "metrics", "reports", "monitoring",
 )  # fmt: skip
 HELPERS = {
     "borders": (),

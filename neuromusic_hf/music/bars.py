@@ -35,9 +35,21 @@ def bar_starts(score: ScoreTick, end: int | None = None) -> np.ndarray:
     """
     if end is None:
         end = int(onsets(score).max(initial=-1)) + 1
-    time, numerator, denominator = meters_of(score)
+    return bar_lines(meters_of(score), score.ticks_per_quarter, end)
+
+
+def bar_lines(meters: np.ndarray, ticks_per_quarter: int, end: int) -> np.ndarray:
+    """
+    As [`bar_starts`], by the meters that count ([`meters_that_count`]).
+
+    Args:
+        meters (`np.ndarray` of shape `(3, meters)`): tick, numerator and denominator, in order of time from 0.
+        ticks_per_quarter (`int`): of the ticks.
+        end (`int`): tick.
+    """
+    time, numerator, denominator = meters
     known = time < end
-    time, unit, parts = time[known], 4 * score.ticks_per_quarter * numerator[known], denominator[known]
+    time, unit, parts = time[known], 4 * ticks_per_quarter * numerator[known], denominator[known]
     length = np.append(time[1:], end)[: len(time)] - time
     # Of the bars of a meter, each of unit / parts ticks, those that begin at half a tick before its end, or later, are
     # its successor's first.

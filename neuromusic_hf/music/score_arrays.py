@@ -13,6 +13,9 @@ from .note_arrays import NO_NOTE
 DRUMS = -1
 """Program of tracks of drums."""
 
+FAR = 2**62
+"""Beyond every tick."""
+
 
 @dataclass(frozen=True, eq=False)
 class ScoreArrays:
@@ -84,6 +87,22 @@ class ScoreArrays:
             return self
         return replace(self, programs=self.programs[plays], track=(np.cumsum(plays) - 1)[self.track])
 
+    def between(self, start: int, end: int | None = None) -> ScoreArrays:
+        """
+        The notes that begin from tick `start` up to `end` (exclusive; the end of the piece if not given), whole.
+
+        They are moved so that `start` is tick 0, with the meter and tempo in force there and those after it, and
+        without tracks that have no note.
+        """
+        begins_here = (self.onset >= start) & (self.onset < (FAR if end is None else end))
+        part = self.taken(np.flatnonzero(begins_here)).without_silent_tracks()
+        return replace(
+            part,
+            onset=part.onset - start,
+            meters=_in_force(self.meters, start, end),
+            tempos=_in_force(self.tempos, start, end),
+        )
+
     def tempos_in(self, ticks_per_quarter: int) -> np.ndarray:
         """The tempos, in other ticks."""
         time = self.tempos[:1]
@@ -104,6 +123,16 @@ class ScoreArrays:
                 track.notes = NoteTickList.from_numpy(*(values[begin:end] for values in fields))
             score.tracks.append(track)
         return score
+
+
+def _in_force(events: np.ndarray, start: int, end: int | None) -> np.ndarray:
+    """The events from `start` to `end`, in order of time, the last one before with them; moved to tick 0."""
+    later = np.flatnonzero(events[0] > start)
+    first = (later[0] if len(later) else events.shape[1]) - 1
+    kept = events[:, max(first, 0) :]
+    kept = kept[:, kept[0] < (FAR if end is None else end)].copy()
+    kept[0] = np.maximum(kept[0] - start, 0)
+    return kept
 
 
 def _stacked(events: TempoTickList | TimeSignatureTickList, *names: str) -> np.ndarray:

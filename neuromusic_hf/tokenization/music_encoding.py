@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -45,6 +45,39 @@ class Written:
     words: list[str] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class TimedTokens:
+    """
+    Base tokens of a quantised piece, and when they are.
+
+    Args:
+        ids (`np.ndarray` of `int32` and shape `(length,)`): of base tokens.
+        written (`np.ndarray` of shape `(length,)`): the tick at which each is written.
+        leads_to (`np.ndarray` of shape `(length,)`): the tick it is about: of a time shift the one where it leads.
+        breaks (`np.ndarray` of shape `(breaks,)`): ticks at which the learned model begins anew.
+    """
+
+    ids: np.ndarray
+    written: np.ndarray
+    leads_to: np.ndarray
+    breaks: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def taken(self, which: np.ndarray | slice) -> TimedTokens:
+        """Some of them: a mask, indices or a slice."""
+        return TimedTokens(self.ids[which], self.written[which], self.leads_to[which], self.breaks)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A part of what is written of a piece: `ids` and `words` as of [`Written`]."""
+
+    ids: np.ndarray
+    words: list[str] | None = None
+
+
 class MusicEncoder:
     """
     Encodes scores for one tokenizer, as long as that stays what it is.
@@ -61,6 +94,7 @@ class MusicEncoder:
         else:
             self.arrays = ArrayEncoder(tokenizer)
         self._code_points, self._limits = _code_points(tokenizer), TokenLimits.of(tokenizer)
+        self._shifts = [index for word, index in tokenizer.vocab.items() if word.startswith("TimeShift_")]
 
     def quantise(self, score: ScoreTick) -> ScoreTick:
         """What of a score it writes, in its own ticks: notes, meters and tempos."""
@@ -92,7 +126,36 @@ class MusicEncoder:
             written = self._write_arrays(variant.apply_to_arrays(arrays))
             yield self._write_by_miditok(variant.apply(score)) if written is None else written
 
-    def ids_of(self, pieces: list[Written]) -> list[np.ndarray]:
+    def timed_tokens(self, quantised: ScoreArrays) -> TimedTokens:
+        """The base tokens of what is quantised, or of a part of it, with their times; at least one note is needed."""
+        rows = self._by_arrays(lambda arrays: arrays.encode(quantised))
+        if rows is not None:
+            ids, written = rows.flat(), rows.flat_times()
+        else:
+            sequence = encode_quantised(self.tokenizer, quantised.to_score(), encode_ids=False)
+            self.tokenizer.complete_sequence(sequence)
+            ids = np.array(sequence.ids, np.int32)
+            written = np.array([event.time for event in sequence.events], np.int64)
+        unit = self.tokenizer.config.encode_ids_split
+        learned_anew = self.tokenizer.is_trained and unit in SPLITS
+        breaks = SPLITS[unit](quantised.to_score(), only_notes_onsets=True)[1:] if learned_anew else []
+        return TimedTokens(ids, written, self._destinations(ids, written), np.array(breaks, np.int64))
+
+    def part(self, tokens: TimedTokens) -> Part:
+        """Base tokens as a part of its own, of which [`MusicEncoder.ids_of`] gives the ids."""
+        if not self.tokenizer.is_trained:
+            return Part(tokens.ids)
+        borders = np.unique(tokens.written.searchsorted(tokens.breaks))
+        words = [self._text(ids) for ids in np.split(tokens.ids, borders) if len(ids)]
+        return Part(tokens.ids, words)
+
+    def _destinations(self, ids: np.ndarray, written: np.ndarray) -> np.ndarray:
+        """The tick of each token, of a shift that of the next that is none."""
+        here = np.where(np.isin(ids, self._shifts), len(ids), np.arange(len(ids)))
+        next_one = np.minimum.accumulate(here[::-1])[::-1]
+        return np.append(written, written[-1:])[next_one]
+
+    def ids_of(self, pieces: Sequence[Written | Part]) -> list[np.ndarray]:
         """The ids of each piece: `int32` of shape `(length,)`."""
         ids = [piece.ids for piece in pieces]
         learned = [index for index, piece in enumerate(pieces) if piece.words is not None]

@@ -19,6 +19,7 @@ from ..music.score_arrays import ScoreArrays
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
 from .coders import Coders
 from .fast_tokenizer import to_fast_tokenizer, vocabulary_hash
+from .infill_tokens import InfillIds, add_infill_tokens, find_infill_ids
 from .miditok_file import HUB_ARGUMENTS, find_miditok_file, load_miditok_file
 from .music_decoding import MusicDecoder
 from .music_encoding import MusicEncoder
@@ -325,6 +326,15 @@ class MidiProcessor(ProcessorMixin):
     def music_ids(self, ids: Iterable[int]) -> list[int]:
         """`ids` without tokens that say nothing of music: PAD, BOS, EOS and the like, and those added to miditok's."""
         return self._decoder.only_music(np.array([*ids], np.int64)).tolist()
+
+    @property
+    def infill_ids(self) -> InfillIds | None:
+        """The ids of the four tokens of infilling; `None` where the vocabulary has none."""
+        return find_infill_ids(self.tokenizer)
+
+    def add_infill_tokens(self):
+        """Adds the four tokens of infilling behind the ids there are, where they are not among them."""
+        add_infill_tokens(self.tokenizer)
 
     @property
     def encoder(self) -> MusicEncoder:
