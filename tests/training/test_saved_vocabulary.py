@@ -30,7 +30,7 @@ def old(processor_of, tmp_path_factory):
             made[name] = tmp_path_factory.mktemp("old")
             processor = MidiProcessor.from_music_tokenizer(processor_of(name).music_tokenizer)
             torch.manual_seed(0)
-            save_bundle(build_model("gpt2", processor, context_length=64, **ONE_LAYER), processor, made[name])
+            save_bundle(build_model("gpt2", processor, context_length=256, **ONE_LAYER), processor, made[name])
         return made[name]
 
     return get
@@ -52,7 +52,7 @@ def test_an_old_bundle_trains_on_with_its_own_ids(name, old, train, options, tmp
 
 @pytest.mark.parametrize("name", ["TSD", "REMI BPE"])
 def test_an_old_bundle_grows_where_infilling_is_asked_for(name, old, train, options, tmp_path):
-    asked = {"model": old(name), "infill_share": 0.5, "learning_rate": "1e-5", **NEW_MODEL}
+    asked = {"model": old(name), "infill_share": 0.5, "context_length": 256, "learning_rate": "1e-5", **NEW_MODEL}
     train(options(max_steps=1, save_steps=1, eval_steps=1, **asked))
     before, weights = read(old(name))
     for folder in (tmp_path / "run" / "bundle", tmp_path / "run" / "checkpoint-1"):
