@@ -11,6 +11,7 @@ from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
 from neuromusic_hf.bundles import save_bundle
+from neuromusic_hf.models import trained_infill_share
 from neuromusic_hf.training import ModelArguments
 from neuromusic_hf.training.processor import load_processor
 from neuromusic_hf.training.resuming import is_same_value
@@ -65,6 +66,7 @@ def test_an_old_bundle_grows_where_infilling_is_asked_for(name, old, train, opti
     assert read(tmp_path / "run" / "bundle")[0].infill_ids == after.infill_ids
     pipe = MidiContinuationPipeline.from_pretrained(str(tmp_path / "run" / "bundle"), device="cpu")
     assert pipe.model.config.vocab_size == pipe.processor.vocab_size == before.vocab_size + 4
+    assert trained_infill_share(pipe.model.config) == 0.5
 
 
 def test_a_tokenization_that_is_said_goes_before(old, train, options, tmp_path):
