@@ -28,7 +28,7 @@ SILENT = 0.1
 SHORT, SHORTEST = 0.25, 0.1
 """The share of windows that are shorter than the context, and what of it the shortest fill."""
 
-FILLED = 0.95
+FILLED = 0.98
 """What of the context is left for the music of a window, beside what is told twice."""
 
 SILENT_BAR = 0.5
