@@ -26,7 +26,7 @@ SILENT = 0.1
 """How often a middle without a note is drawn, for each with one."""
 
 SHORT, SHORTEST = 0.25, 0.1
-"""The share of windows that are shorter than the context, or the rest of the piece, and what of it the shortest hold."""
+"""The share of windows that are shorter than the context, or the rest of the piece, and the shortest, of that."""
 
 FILLED = 0.98
 """What of the context is left for the music of a window, beside what is told twice."""

@@ -1,33 +1,18 @@
-"""Processors with the tokens of infilling, and pieces to cut."""
+"""Processors, and pieces to cut."""
 
 import pytest
 from datasets import Dataset
 from music import make_score, make_song
 from tokenization.sample_scores import SCORES, random_score
 
-from neuromusic_hf import MidiProcessor
 from neuromusic_hf.music import Midi
 
 NAMES = ("REMI", "TSD", "Structured", "REMI BPE", "Structured BPE")
 
 
-@pytest.fixture(scope="session")
-def infill_processor(processor_of):
-    """A processor by name, as `processor_of`, whose vocabulary has the tokens of infilling."""
-    made = {}
-
-    def get(name):
-        if name not in made:
-            made[name] = MidiProcessor.from_music_tokenizer(processor_of(name).music_tokenizer)
-            made[name].add_infill_tokens()
-        return made[name]
-
-    return get
-
-
 @pytest.fixture(params=NAMES)
-def processor(request, infill_processor):
-    return infill_processor(request.param)
+def processor(request, processor_of):
+    return processor_of(request.param)
 
 
 @pytest.fixture(scope="session")
