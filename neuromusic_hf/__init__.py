@@ -25,11 +25,11 @@ def _tell_datasets():
 
 
 def _tell_transformers():
-    """Models, processors and the pipeline are loaded by its own classes, know where they come from, and push whole."""
+    """Models, processors and pipelines are loaded by its own classes, know where they come from, and push whole."""
     from .bundles import register_pushing
-    from .generation.pipeline import register_pipeline
+    from .generation.registration import register_pipelines
 
-    register_pipeline()
+    register_pipelines()
     register_pushing()
 
 
