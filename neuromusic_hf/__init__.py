@@ -1,4 +1,4 @@
-"""Language models of symbolic music, native to Hugging Face: train, continue, judge, share."""
+"""Language models of symbolic music, native to Hugging Face: train, continue, fill in, judge, share."""
 
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .corpora import load_corpus as load_corpus
     from .generation import MidiContinuationPipeline as MidiContinuationPipeline
+    from .generation import MidiInfillingPipeline as MidiInfillingPipeline
     from .generation import NoteStreamer as NoteStreamer
     from .generation import save_continuation as save_continuation
     from .models import build_model as build_model

@@ -51,6 +51,8 @@ class MidiPipeline(Pipeline):
     """By which `pipeline()` knows it."""
     VERB: ClassVar[str]
     """What it does to a piece."""
+    CONTROLLER: ClassVar[type[Controller]] = Controller
+    """What holds the model to what is wished for."""
 
     _load_processor = False
     _load_tokenizer = False
@@ -68,7 +70,7 @@ class MidiPipeline(Pipeline):
         if model.device.type == "meta":  # offloaded: its weights come from elsewhere, layer by layer
             kwargs["device"] = model.device
         super().__init__(model=model, processor=processor, **kwargs | {"tokenizer": processor.tokenizer})
-        self.controller = Controller(processor)
+        self.controller = self.CONTROLLER(processor)
         self._check_defaults(self._preprocess_params)
 
     @classmethod
@@ -189,7 +191,7 @@ class MidiPipeline(Pipeline):
         """Model and processor may be others than before."""
         check_match(self.model, self.processor, self.TASK)
         if self.controller.processor is not self.processor:
-            self.controller = Controller(self.processor)
+            self.controller = self.CONTROLLER(self.processor)
         self.controller.trained_programs = getattr(self.model.config, "trained_programs", None)
         roles = ("pad_token_id", "bos_token_id")
         self._generation_defaults = {name: getattr(self.processor.tokenizer, name) for name in roles}

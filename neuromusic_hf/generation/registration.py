@@ -6,6 +6,7 @@ from transformers.pipelines import PIPELINE_REGISTRY
 from ..bundles.pipeline_file import CustomPipelines
 from ..models.adapters import AutoMusicModel
 from ..models.origin import trace_loaded_models
+from .infilling_pipeline import MidiInfillingPipeline
 from .pipeline import MidiContinuationPipeline
 
 
@@ -15,7 +16,7 @@ def register_pipelines():
 
     Models that are loaded from then on remember where they come from.
     """
-    for pipeline_class in (MidiContinuationPipeline,):
+    for pipeline_class in (MidiContinuationPipeline, MidiInfillingPipeline):
         PIPELINE_REGISTRY.register_pipeline(
             pipeline_class.TASK, pipeline_class=pipeline_class, pt_model=AutoMusicModel
         )
