@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from transformers import GenerationConfig, LogitsProcessor
+from transformers import GenerationConfig, LogitsProcessor, PreTrainedModel
 
-from ..models.fit import longest_context
+from ..models.fit import longest_context, trained_infill_share
 from ..models.origin import INFILLING_TASK
 from ..music import RefusedFile, TempoMap
 from ..music.score_arrays import ScoreArrays
@@ -209,13 +209,11 @@ class MidiInfillingPipeline(MidiPipeline):
         streamer.begin(PieceTempo(), place, goes_on=not job.is_last)
 
 
-def check_trained(model, processor: MidiProcessor):
+def check_trained(model: PreTrainedModel, processor: MidiProcessor):
     """Raises `ValueError` where a model was never trained to fill in middles, or a processor has no tokens for it."""
-    share = getattr(model.config, "infill_share", None)
-    if not isinstance(share, int | float) or not share > 0 or processor.infill_ids is None:
-        name = model.name_or_path or "This model"
+    if processor.infill_ids is None or not trained_infill_share(model.config):
+        name = model.name_or_path
         raise ValueError(
-            f"{name} was never trained to fill in middles. Train it on for that: "
-            f"python scripts/train.py --model {model.name_or_path or 'ITS_FOLDER'} --infill_share 0.5 --corpus ... "
-            "--output_dir ..."
+            f"{name or 'This model'} was never trained to fill in bars. Train it on for that: python scripts/train.py "
+            f"--model {name or 'FOLDER'} --infill_share 0.5 --corpus CORPUS --output_dir RUN"
         )
