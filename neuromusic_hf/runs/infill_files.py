@@ -8,7 +8,7 @@ from typing import Any
 from symusic.core import ScoreTick
 
 from ..disk import write_file
-from ..music import UnwritableScore, edit_midi, load_score, midi_bytes
+from ..music import UnwritableScore, edit_midi, midi_bytes, read_midi
 from .infill_records import InfillRecord, OriginalFiles, SpanRecord, TakeFiles, TakeRecord
 from .records import piece_stem
 from .settings import OutputSettings
@@ -47,7 +47,7 @@ def write_infill(
     files = {"original": f"{stem}.original.mid", "removed": f"{stem}.removed.mid"}
     write_file(folder / files["original"], content)
     write_file(folder / files["removed"], removed)
-    original = load_score(content)
+    original = read_midi(content).score
     spans = [span["ticks"] for span in takes[0]["spans"]]
     if output.wants_audio(index):
         files["audio"] = f"{stem}.original.wav"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..bundles import ModelIdentity
-from ..music import load_score
+from ..music import read_midi
 from .infill_files import write_infill
 from .infill_records import InfillRecord, InfillRunSettings
 from .infill_settings import InfillSettings
@@ -41,7 +41,7 @@ class InfillWriter(PieceRun):
         return given | self._drawn(given["bytes"]) if self.settings.draws else given
 
     def _drawn(self, content: bytes) -> dict[str, Any]:
-        settings, score = self.settings, load_score(content)
+        settings, score = self.settings, read_midi(content).score
         seed = f"{settings.seed} {hashlib.sha256(content).hexdigest()}"
         known = known_programs(self.pipeline)
         spans = settings.bars or []
