@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .bars import bar_starts as bar_starts
     from .bars import meters_of as meters_of
     from .bars import onsets as onsets
+    from .editing import edit_midi as edit_midi
     from .excerpts import excerpt as excerpt
     from .excerpts import new_music as new_music
     from .formats import keep_scores as keep_scores
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from .reading import read_midi as read_midi
     from .reading import tell_mends as tell_mends
     from .refusals import RefusedFile as RefusedFile
+    from .replacing import Replaced as Replaced
+    from .replacing import replace_notes as replace_notes
     from .scores import AnyScore as AnyScore
     from .scores import check_score as check_score
     from .tempo import DEFAULT_TEMPO as DEFAULT_TEMPO

@@ -42,7 +42,7 @@ def new_music(full: ScoreTick, prompt: ScoreTick, *, from_zero: bool = True) -> 
         [`symusic.Score`] with the tempo and time signature in force, and without tracks that have no new note.
     """
     notes = gather_notes(full)
-    is_new = ~_are_in(notes, gather_notes(prompt))
+    is_new = ~are_among(notes, gather_notes(prompt))
     onset = int(notes.onset[is_new].min()) if is_new.any() else full.end()
     start = int(bar_starts(full, onset + 1)[-1]) if from_zero else 0
     new = ScoreTick(full.tpq)
@@ -62,7 +62,7 @@ def new_music(full: ScoreTick, prompt: ScoreTick, *, from_zero: bool = True) -> 
     return new
 
 
-def _are_in(notes: NoteArrays, known: NoteArrays) -> np.ndarray:
+def are_among(notes: NoteArrays, known: NoteArrays) -> np.ndarray:
     """Whether notes are among the known ones: of equal notes the first, as many as are known."""
     columns = (np.concatenate(pair) for pair in zip(_keys(known), _keys(notes), strict=True))
     instrument, times = columns

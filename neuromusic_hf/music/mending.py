@@ -56,9 +56,9 @@ def mend_programs(file: MidiFile, mends: Mends) -> MidiFile:
     """Says the program of a note in its own track, where another one says it: all tracks share their channels."""
     channel = channels_of(file)
     changes, values = file.status == PROGRAM, file.message[:, 1]
-    heard, _ = _in_force(channel, np.argsort(file.tick, kind="stable"), changes, values)
+    heard, _ = in_force(channel, np.argsort(file.tick, kind="stable"), changes, values)
     own = file.track * (channel.max(initial=0) + 1) + channel
-    said, said_by = _in_force(own, np.arange(len(own)), changes, values)
+    said, said_by = in_force(own, np.arange(len(own)), changes, values)
     notes = np.flatnonzero(begins_notes(file))
     notes = notes[np.argsort(own[notes], kind="stable")]
     wrong = said[notes] != heard[notes]
@@ -119,7 +119,7 @@ def _with_ends(file: MidiFile, notes: Notes, dropped: np.ndarray, end: np.ndarra
     return file.inserted(places, track, end, message)
 
 
-def _in_force(
+def in_force(
     group: np.ndarray, time_order: np.ndarray, changes: np.ndarray, values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each event the value of the last change of its group up to it, 0 before any; and that change, or -1."""

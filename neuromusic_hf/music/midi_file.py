@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,6 +70,21 @@ class MidiFile:
             tick=np.insert(self.tick, places, tick),
             message=np.insert(self.message, places, message, axis=0),
             body=np.insert(self.body, places, -1),
+        )
+
+    def with_track(self, messages: Sequence[tuple[int, int, int]], contents: Sequence[bytes]) -> MidiFile:
+        """With one more track, of meta events at tick 0; of format 1, as there are several then."""
+        added = len(messages)
+        bodies = np.arange(len(self.bodies), len(self.bodies) + added)
+        return replace(
+            self,
+            format=1,
+            ends=np.append(self.ends, 0),
+            track=np.append(self.track, np.full(added, len(self.ends))),
+            tick=np.append(self.tick, np.zeros(added, np.int64)),
+            message=np.concatenate([self.message, np.array(messages, np.uint8)]),
+            body=np.append(self.body, bodies),
+            bodies=[*self.bodies, *contents],
         )
 
     def moved(self, events: np.ndarray, track: np.ndarray, tick: np.ndarray) -> MidiFile:
