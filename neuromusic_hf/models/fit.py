@@ -1,8 +1,9 @@
-"""Whether a model that exists fits a processor: its kind, its vocabulary, and how much it can read."""
+"""Whether a model that exists fits a processor: its kind, its vocabulary, how much it can read, what it was taught."""
 
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from ..tokenization import MidiProcessor
+from ..tokenization.infill_tokens import INFILL_TOKENS
 
 LARGEST_PADDING = 1024
 """Vocabularies are rounded up to multiples of powers of two, up to this one, as hardware likes them."""
@@ -56,6 +57,25 @@ def check_vocabulary_size(name: str, size: int, vocab_size: int):
             f"{name!r} has {size} ids and the processor {vocab_size} ids: give the processor saved with the weights. "
             f"If it is this one, save the model anew after model.resize_token_embeddings({vocab_size})."
         )
+
+
+def lacks_infill_tokens(size: int, processor: MidiProcessor) -> bool:
+    """Whether the `size` ids of a model are those of a processor, rounded up, but for its last, those of infilling."""
+    others = processor.vocab_size - len(INFILL_TOKENS)
+    are_last = processor.infill_ids == tuple(range(others, processor.vocab_size))
+    return are_last and size < processor.vocab_size and _rounded_up(size, others)
+
+
+def trained_infill_share(config: PreTrainedConfig) -> float:
+    """
+    The share of infilling in what a model was trained on, as its config tells it; 0 where that tells of none.
+
+    Args:
+        config ([`~transformers.PreTrainedConfig`]): of a model; it may be a stranger's.
+    """
+    share = getattr(config, "infill_share", None)
+    is_number = isinstance(share, (int, float)) and not isinstance(share, bool)
+    return float(share) if is_number and 0 < share <= 1 else 0.0
 
 
 def _rounded_up(size: int, vocab_size: int) -> bool:
