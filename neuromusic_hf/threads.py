@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WAITING_PASSIVELY = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000"}
-"""Variables of OpenMP, and of GNU's own: a thread that waits spins for part of a millisecond, and then sleeps."""
+WAITING_PASSIVELY = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
+"""Variables of OpenMP, and of GNU's own: a thread that waits spins for some microseconds, and then sleeps."""
 LEAST_SHARED = 5_000_000
 """Products in a step (weights times rows) below which a second thread gains nothing."""
 SECONDS_BETWEEN_LOOKS = 1.0

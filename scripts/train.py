@@ -39,6 +39,7 @@ def train(model_args: training.ModelArguments, data_args: training.DataArguments
             corpus, processor, augmentation=augmentation, num_proc=data_args.num_proc
         )
         blocks = training.TrainingBlocks.from_tokens(tokens, data_args, args.seed)
+        blocks.add_infill(corpus, processor, data_args, args.seed)
         if args.do_test and args.clean_test:
             blocks.add_clean_test(corpus, tokens["test"], data_args, args.seed)
 
@@ -52,6 +53,7 @@ def train(model_args: training.ModelArguments, data_args: training.DataArguments
         **model_args.sizes,
     )
     training.record_trained_programs(model, processor, blocks.splits["train"])
+    training.record_infill_share(model, data_args.infill_share)
     recipe = training.resolved_recipe(model_args, data_args, args)
     trainer = training.create_trainer(model, processor, blocks, data_args, args, recipe, corpus.provenance)
     monitoring.watch_continuations(trainer, corpus["validation"], tokens["validation"], data_args)

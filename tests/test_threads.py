@@ -154,7 +154,7 @@ def test_generation_follows_the_load_and_its_notes_do_not(tiny_model, free, monk
     assert torch.get_num_threads() == 3
 
 
-@pytest.mark.parametrize(("said", "read"), [({}, "PASSIVE 10000"), ({"OMP_WAIT_POLICY": "active"}, "active None")])
+@pytest.mark.parametrize(("said", "read"), [({}, "PASSIVE 1000"), ({"OMP_WAIT_POLICY": "active"}, "active None")])
 def test_training_sets_how_threads_wait_before_torch_is_imported(said, read, tmp_path):
     """Its import ends the script here."""
     waiting = "*map(os.environ.get, ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'))"

@@ -117,14 +117,14 @@ class BlockCollator:
     block_size: int
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
-        """The batch of rows with the column `input_ids`."""
+        """The batch of rows with the column `input_ids`, and `labels` where those are others."""
         input_ids = torch.full((len(rows), self.block_size), self.pad_token_id, dtype=torch.long)
         labels = torch.full_like(input_ids, IGNORED_LABEL)
         attention_mask = torch.zeros_like(input_ids)
         for index, row in enumerate(rows):
             ids = torch.as_tensor(np.asarray(row["input_ids"]), dtype=torch.long)
             input_ids[index, : len(ids)] = ids
-            labels[index, : len(ids)] = ids
+            labels[index, : len(ids)] = torch.as_tensor(np.asarray(row["labels"])) if "labels" in row else ids
             attention_mask[index, : len(ids)] = 1
         batch = {"input_ids": input_ids, "labels": labels}
         if attention_mask.all():

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -172,29 +173,63 @@ def collector_paused():
 def _tokenize_split(
     pieces: Dataset, processor: MidiProcessor, augmentation: Augmentation, num_proc: int | None, split: str
 ) -> Dataset:
+    return map_pieces(
+        pieces,
+        TokenizePieces(processor, augmentation),
+        TOKEN_FEATURES,
+        depends_on=[list(TOKEN_FEATURES), vars(augmentation)],
+        num_proc=num_proc,
+        desc=f"Tokenising {split}",
+    )
+
+
+class PieceFunction(Protocol):
+    """What [`map_pieces`] calls."""
+
+    processor: MidiProcessor
+
+    def __call__(self, rows: dict[str, list]) -> pa.Table:
+        """From rows with the columns `midi` and `content_hash` to a table."""
+        ...
+
+
+def map_pieces(
+    pieces: Dataset, function: PieceFunction, features: Features, *, depends_on: list, num_proc: int | None, desc: str
+) -> Dataset:
+    """
+    What a function makes of the pieces of a split: in parallel, and cached by all that ids depend on.
+
+    Args:
+        pieces ([`~datasets.Dataset`]): with the columns `midi` and `content_hash`.
+        function ([`PieceFunction`]): of a few of their rows.
+        features ([`~datasets.Features`]): of its tables.
+        depends_on (`list`): what the result depends on beside the pieces, the processor and how that makes ids.
+        num_proc (`int`, *optional*): processes, at most: fewer for few pieces.
+        desc (`str`): says what is done.
+    """
+    processor = function.processor
     fingerprint = Hasher.hash(
         [
             fingerprint_of(pieces),
-            list(TOKEN_FEATURES),
             json.dumps(processor.miditok),
-            vars(augmentation),
             code_of_classes(type(processor.music_tokenizer), MusicTokenizer),
             code_of_rooms("borders", "music", "tokenization"),
             *(version(package) for package in ("miditok", "symusic", "tokenizers", "numpy")),
+            *depends_on,
         ]
     )
     if "num_notes" in pieces.column_names:
         pieces = pieces.select(evenly_mixed(np.asarray(pieces["num_notes"][:])))
     return cached_map(
         pieces.select_columns(["midi", "content_hash"]).cast_column("midi", Midi(decode=False)),
-        TokenizePieces(processor, augmentation),
+        function,
         fingerprint,
         batched=True,
         batch_size=16,
         remove_columns=["midi", "content_hash"],
-        features=TOKEN_FEATURES,
+        features=features,
         num_proc=_num_processes(len(pieces), processor, num_proc),
-        desc=f"Tokenising {split}",
+        desc=desc,
     )
 
 

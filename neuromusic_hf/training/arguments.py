@@ -126,6 +126,9 @@ class DataArguments:
     max_pitch_shift: int = field(default=5, metadata={"help": "largest transposition, in semitones"})
     max_velocity_shift: int = field(default=16, metadata={"help": "largest change of velocity, of 127"})
     max_tempo_change: float = field(default=0.1, metadata={"help": "largest relative change of speed"})
+    infill_share: float = field(
+        default=0.0, metadata={"help": "share of the training tokens that teach to fill in the middle of a piece"}
+    )
 
     def __post_init__(self):
         check_options(vars(self))

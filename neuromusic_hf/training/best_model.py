@@ -3,7 +3,7 @@
 from transformers import TrainingArguments
 from transformers.trainer_utils import SchedulerType
 
-from .language_modeling import METRICS, SPEED_METRICS, greater_is_better
+from .language_modeling import INFILL, METRICS, SPEED_METRICS, greater_is_better
 
 METRIC_SCHEDULERS = (SchedulerType.REDUCE_ON_PLATEAU, SchedulerType.GREEDY)
 
@@ -53,16 +53,25 @@ def settle_scheduler_mode(args: TrainingArguments):
         args.lr_scheduler_kwargs = said | {"mode": mode}
 
 
-def check_metric(name: str | None):
+def check_metric(name: str | None, infill_share: float | None = None):
     """
     Refuses a metric that the evaluations of a run do not give.
+
+    Args:
+        name (`str`, *optional*): of the metric.
+        infill_share (`float`, *optional*): of the run, which measures infilling where it is above 0.
 
     Raises:
         `ValueError`: naming those they give.
     """
-    if name is not None and name.removeprefix("eval_") not in METRICS | SPEED_METRICS:
-        hint = " Scores of continuations are logged, and no checkpoint is chosen by them." if "/" in name else ""
-        raise ValueError(f"metric_for_best_model={name!r} is none of {', '.join(METRICS | SPEED_METRICS)}.{hint}")
+    of_infilling = {f"{INFILL}_{metric}" for metric in METRICS}
+    measured = METRICS.keys() | SPEED_METRICS.keys() | (of_infilling if infill_share else set())
+    if name is None or name.removeprefix("eval_") in measured:
+        return
+    hint = " Scores of continuations are logged, and no checkpoint is chosen by them." if "/" in name else ""
+    if name.removeprefix("eval_") in of_infilling:
+        hint = " Infilling is measured where infill_share is above 0."
+    raise ValueError(f"metric_for_best_model={name!r} is none of {', '.join(METRICS | SPEED_METRICS)}.{hint}")
 
 
 def _direction(name: str, said: bool | None) -> bool:

@@ -12,6 +12,9 @@ from ..tokenization.blocks import IGNORED_LABEL
 METRICS = {"loss": False, "perplexity": False, "token_accuracy": True, "nats_per_note": False}
 """What [`LanguageModelingMetrics`] measures, and whether greater is better."""
 
+INFILL = "infill"
+"""What the names of metrics of infilling begin with."""
+
 SPEED_METRICS = {"runtime": False, "samples_per_second": True, "steps_per_second": True}
 """What a Trainer adds to them."""
 

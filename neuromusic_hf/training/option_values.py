@@ -31,6 +31,7 @@ DATA_RANGES = {
     "max_pitch_shift": Range(0, "semitones", most=127),
     "max_velocity_shift": Range(0, "steps of velocity", most=127),
     "max_tempo_change": Range(0, "relative change of speed", most=1, below=True),
+    "infill_share": Range(0, "share of the training tokens", most=1, below=True),
 }
 
 RUN_RANGES = {

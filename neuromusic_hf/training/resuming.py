@@ -217,7 +217,17 @@ def refuse_other_blocks(checkpoint: str | None, train: dict):
         `ValueError`: the corpus has changed since, so that other blocks would be skipped than those seen.
     """
     recorded = read_progress(Path(checkpoint)).get("train") if checkpoint else None
-    if recorded and any(recorded.get(name, train[name]) != train[name] for name in ("content", "ids")):
+    if not recorded:
+        return
+    infill = [facts.get("infill", {}).get("ids") for facts in (recorded, train)]
+    changed = any(recorded.get(name, train[name]) != train[name] for name in ("content", "ids"))
+    if not changed and infill[0] != infill[1]:
+        raise ValueError(
+            f"The samples of infilling are not those that {checkpoint} was made with, as other code draws others. Go "
+            "on with the version of neuromusic_hf that made it, which run.json or the log of the run tells; or begin "
+            f"a new run from its weights with --model {checkpoint} --tokenization {checkpoint}."
+        )
+    if changed:
         raise ValueError(
             f"The train split is not the one that {checkpoint} was made with: {recorded['pieces']} pieces in "
             f"{recorded['blocks']} blocks there, {train['pieces']} in {train['blocks']} now. Give the same corpus, or "

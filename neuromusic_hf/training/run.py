@@ -15,6 +15,9 @@ from .run_record import run_record
 from .split_blocks import CLEAN_TEST, TrainingBlocks
 from .trainer import MusicTrainer
 
+METRIC_PREFIXES = {"validation": "eval"}
+"""Of splits whose metrics are not named after them."""
+
 
 def select_splits(corpus: Corpus, args: RunArguments) -> Corpus:
     """Leaves the test split alone unless the run is to be tested."""
@@ -51,6 +54,7 @@ def create_trainer(
         recipe=recipe,
         train_facts=blocks.facts["train"],
         provenance=provenance,
+        infill_splits={METRIC_PREFIXES.get(split, split): samples for split, samples in blocks.infill.items()},
     )
 
 

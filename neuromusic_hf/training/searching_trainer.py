@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from functools import partial
 
-from transformers import Trainer
-
+from .infill_trainer import InfillTrainer
 from .language_modeling import greater_is_better
 
 
-class SearchingTrainer(Trainer):
+class SearchingTrainer(InfillTrainer):
     """[`~transformers.Trainer`] that knows which way the metrics of a language model of music get better."""
 
     def hyperparameter_search(

@@ -5,14 +5,16 @@ import logging
 from dataclasses import dataclass, field
 
 import pyarrow.compute
-from datasets import Dataset, DatasetDict
+from datasets import Dataset, DatasetDict, concatenate_datasets
 
 from ..corpora import Corpus
 from ..corpora.clean import TWIN_IN_TRAIN, piece_name, twins_in_train
 from ..music import Midi
-from ..tokenization import PiecesTally, make_blocks
+from ..tokenization import MidiProcessor, PiecesTally, make_blocks
 from ..tokenization.corpus_tally import is_piece
 from .arguments import DataArguments
+from .infill_blocks import evaluation_samples, train_blocks
+from .infill_trainer import InfillSplit
 from .language_modeling import tokens_per_note
 
 logger = logging.getLogger(__name__)
@@ -33,11 +35,13 @@ class TrainingBlocks:
         splits (`dict[str, Dataset]`): Blocks of `context_length` tokens, by split.
         tokens_per_note (`dict[str, float]`): Of all pieces of a split.
         facts (`dict[str, dict]`): From [`split_facts`].
+        infill (`dict[str, InfillSplit]`): Samples of infilling to evaluate on, by split.
     """
 
     splits: dict[str, Dataset] = field(default_factory=dict)
     tokens_per_note: dict[str, float] = field(default_factory=dict)
     facts: dict[str, dict] = field(default_factory=dict)
+    infill: dict[str, InfillSplit] = field(default_factory=dict)
 
     @classmethod
     def from_tokens(cls, tokens: DatasetDict, data_args: DataArguments, seed: int) -> "TrainingBlocks":
@@ -80,6 +84,36 @@ class TrainingBlocks:
         self._add(CLEAN_TEST, rows, data_args, seed)
         named = [{"piece": piece_name(test[row]), "twin": twins[row]} for row in list(twins)[:NAMES_RECORDED]]
         self.facts[CLEAN_TEST]["left_out"][TWIN_IN_TRAIN] = {"pieces": len(twins), "first": named}
+
+    def add_infill(self, corpus: Corpus, processor: MidiProcessor, data_args: DataArguments, seed: int):
+        """
+        Adds blocks of samples of infilling to the train split, and samples to evaluate on to the others.
+
+        Nothing is added where `data_args.infill_share` is 0. The facts of each split tell of its samples under
+        `infill`.
+
+        Args:
+            corpus ([`Corpus`]): with the splits of the run.
+            processor ([`MidiProcessor`]): with the tokens of infilling.
+            data_args ([`DataArguments`]): as of `from_tokens`.
+            seed (`int`): likewise.
+
+        Raises:
+            `ValueError`: the vocabulary has no tokens of infilling, or hardly a bar fits into the context.
+        """
+        if not data_args.infill_share:
+            return
+        ordinary = self.facts["train"]["tokens"]
+        blocks, facts = train_blocks(corpus["train"], processor, data_args, seed, ordinary)
+        self.splits["train"] = concatenate_datasets([self.splits["train"], blocks])
+        self.facts["train"]["infill"] = facts | {"ids": hash_ids(blocks)}
+        for split in (split for split in corpus if split != "train"):
+            samples, facts = evaluation_samples(corpus[split], processor, data_args)
+            self.facts[split]["infill"] = facts
+            if samples is None:
+                logger.warning("No bar of %s fits into the context: infilling is not measured on it.", split)
+            else:
+                self.infill[split] = InfillSplit(samples, facts["asked_tokens"] / facts["notes"])
 
     def _add(self, split: str, tokens: Dataset, data_args: DataArguments, seed: int):
         blocks, limit = make_blocks(tokens, data_args.context_length, seed=seed), data_args.max_eval_blocks

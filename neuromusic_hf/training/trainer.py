@@ -25,6 +25,7 @@ class MusicTrainer(PushingTrainer):
     - What it pushes are bundles, with their cards ([`PushingTrainer`]).
     - A loss, a gradient or a weight that is not finite ends the run before it is saved ([`FiniteTrainer`]).
     - It searches for the best of a metric whichever way that gets better ([`SearchingTrainer`]).
+    - Its evaluations measure infilling too, where there are samples of it ([`InfillTrainer`]).
     - SIGTERM, SIGINT and SIGUSR1 have it finish the step, save a checkpoint and exit with 128 plus their number. What
       it goes on with from there is what it would have done: an evaluation that was due, the loss not yet logged.
 

@@ -1,0 +1,154 @@
+"""The samples of infilling of a training run: as many as its share asks for, in blocks, and the facts of them."""
+
+import logging
+
+import numpy as np
+import pyarrow.compute
+from datasets import Dataset, Features, concatenate_datasets
+from datasets.fingerprint import Hasher
+from transformers import PreTrainedModel
+
+from ..borders.datasets import fingerprint_of
+from ..corpora.cache import cached_map
+from ..infilling.packing import pack_samples
+from ..infilling.sample_dataset import draw_samples, lengths_of
+from ..tokenization import MidiProcessor
+from ..tokenization.blocks import BLOCK_FEATURES, IGNORED_LABEL
+from .arguments import DataArguments
+
+logger = logging.getLogger(__name__)
+
+LABELLED_FEATURES = Features({**BLOCK_FEATURES, "labels": BLOCK_FEATURES["input_ids"]})
+
+EVALUATION_SEED = 0
+"""Of the samples that runs are evaluated on, so that runs of any seed compare."""
+
+FEWEST = 0.02
+"""Of the tokens of a split, those that its samples must have: with fewer, a share would be the same few again."""
+
+
+def train_blocks(
+    pieces: Dataset, processor: MidiProcessor, data_args: DataArguments, seed: int, ordinary: int
+) -> tuple[Dataset, dict]:
+    """
+    Blocks of samples that are `data_args.infill_share` of the training tokens, and the facts about them.
+
+    All pieces are covered by samples, again with other ones until there are enough, of which as many are drawn.
+
+    Args:
+        pieces ([`~datasets.Dataset`]): the train split, with the columns `midi` and `content_hash`.
+        processor ([`MidiProcessor`]): with the tokens of infilling.
+        data_args ([`DataArguments`]): of the run.
+        seed (`int`): of all that is drawn.
+        ordinary (`int`): tokens of the ordinary blocks of the split.
+
+    Raises:
+        `ValueError`: hardly a bar fits into the context.
+    """
+    share = data_args.infill_share
+    wanted = share / (1 - share) * ordinary
+    covers: list[Dataset] = []
+    tokens = 0
+    while tokens < wanted:
+        cover = draw_samples(
+            pieces,
+            processor,
+            data_args.context_length,
+            cover=len(covers),
+            seed=seed,
+            augmentation=data_args.augmentation(seed),
+            num_proc=data_args.num_proc,
+        )
+        covers.append(cover)
+        tokens += (found := int(lengths_of(cover).sum()))
+        if found < FEWEST * ordinary:
+            raise ValueError(
+                f"infill_share={share:g} cannot be: hardly a bar of the train split fits into a context of "
+                f"{data_args.context_length} tokens. Make context_length longer, or leave infill_share out."
+            )
+    samples = concatenate_datasets(covers)
+    lengths = lengths_of(samples)
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(lengths))
+    chosen = order[: int(np.searchsorted(lengths[order].cumsum(), wanted)) + 1]
+    blocks = pack_samples(samples, chosen, data_args.context_length, seed=seed)
+    taken = int(lengths[chosen].sum())
+    facts = {
+        "share": taken / (taken + ordinary),
+        "covers": len(covers),
+        **sample_facts(samples, chosen),
+        "samples_drawn": len(order),
+        "blocks": len(blocks),
+        "padding_share": 1 - taken / (len(blocks) * data_args.context_length),
+        "left_out": reasons(samples),
+    }
+    logger.info(
+        "%d samples of infilling in %d blocks are %.1f%% of the training tokens.",
+        len(chosen),
+        len(blocks),
+        100 * facts["share"],
+    )
+    return blocks, facts
+
+
+def evaluation_samples(
+    pieces: Dataset, processor: MidiProcessor, data_args: DataArguments
+) -> tuple[Dataset | None, dict]:
+    """
+    Samples of a split that is evaluated on, `data_args.max_eval_blocks` at most, and the facts about them.
+
+    Returns:
+        `tuple[Dataset | None, dict]`: rows with the columns `input_ids` and `labels`, of which middle and EOM alone
+            count; none if no bar fits.
+    """
+    samples = draw_samples(
+        pieces, processor, data_args.context_length, seed=EVALUATION_SEED, num_proc=data_args.num_proc
+    )
+    order = np.random.default_rng(EVALUATION_SEED).permutation(np.flatnonzero(lengths_of(samples)))
+    chosen = order[: data_args.max_eval_blocks]
+    facts = {**sample_facts(samples, chosen), "left_out": reasons(samples)}
+    if not facts["notes"]:
+        return None, facts
+    rows = cached_map(
+        samples.select(chosen).select_columns(["input_ids", "asked"]),
+        _labelled,
+        Hasher.hash(["labels of what is asked for", fingerprint_of(samples), chosen.tobytes()]),
+        remove_columns=["asked"],
+        features=LABELLED_FEATURES,
+    )
+    return rows.with_format("numpy"), facts
+
+
+def _labelled(row: dict) -> dict:
+    ids, told = row["input_ids"], len(row["input_ids"]) - row["asked"]
+    return {"input_ids": ids, "labels": [IGNORED_LABEL] * told + ids[told:]}
+
+
+def sample_facts(samples: Dataset, chosen: np.ndarray) -> dict[str, int]:
+    """Counts of some samples: themselves, their tokens, those that are asked for, and the notes of their middles."""
+    notes, asked = (samples.data.column(name).to_numpy()[chosen] for name in ("num_notes", "asked"))
+    return {
+        "samples": len(chosen),
+        "tokens": int(lengths_of(samples)[chosen].sum()),
+        "asked_tokens": int(asked.sum()),
+        "notes": int(notes.sum()),
+    }
+
+
+def reasons(samples: Dataset) -> dict[str, int]:
+    """How many samples could not be made, by reason."""
+    counted = pyarrow.compute.value_counts(samples.data.column("left_out").drop_null()).to_pylist()
+    return {each["values"]: each["counts"] for each in counted}
+
+
+def record_infill_share(model: PreTrainedModel, share: float):
+    """
+    Notes in `model.config.infill_share` what share of its training tokens taught a model to fill in middles.
+
+    What a model learned earlier stays noted where it learns no more of it.
+
+    Args:
+        model ([`~transformers.PreTrainedModel`]): that is about to be trained.
+        share (`float`): that of the run.
+    """
+    if share:
+        model.config.infill_share = share
