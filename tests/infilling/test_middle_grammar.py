@@ -57,7 +57,7 @@ def test_what_is_drawn_fills_its_span(case, cut_scores):
 @pytest.mark.parametrize(
     "restriction", [{"allowed_programs": [33], "pitch_range": (40, 41)}, {"allowed_programs": [-1]}]
 )
-def test_masks_restrict_middles_and_never_their_ends(case, pieces, restriction):
+def test_masks_restrict_middles_and_never_their_ends(case, cut_scores, restriction):
     processor, middle = case
     mask = middle.grammar.vocabulary_mask(**restriction)
     cuts = draw_cuts([quantised(processor, score) for score in cut_scores], 1, seed=8)
