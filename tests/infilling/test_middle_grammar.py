@@ -49,25 +49,25 @@ def assert_fills(processor, middle, cuts, mask=None, length=120):
     return [ids for ids, _ in drawn]
 
 
-def test_real_middles_are_legal_and_may_end_where_they_do(every_case, pieces):
+def test_real_middles_are_legal_and_may_end_where_they_do(every_case, cut_scores):
     processor, middle = every_case
-    cuts = draw_cuts([quantised(processor, score) for score in pieces], 2, seed=0)
+    cuts = draw_cuts([quantised(processor, score) for score in cut_scores], 2, seed=0)
     assert len(cuts) > 20
     assert_keeps(processor, middle, cuts)
 
 
-def test_what_is_drawn_fills_its_span(case, pieces):
+def test_what_is_drawn_fills_its_span(case, cut_scores):
     processor, middle = case
-    assert_fills(processor, middle, draw_cuts([quantised(processor, score) for score in pieces], 2, seed=7))
+    assert_fills(processor, middle, draw_cuts([quantised(processor, score) for score in cut_scores], 2, seed=7))
 
 
 @pytest.mark.parametrize(
     "restriction", [{"allowed_programs": [33], "pitch_range": (40, 41)}, {"allowed_programs": [-1]}]
 )
-def test_masks_restrict_middles_and_never_their_ends(case, pieces, restriction):
+def test_masks_restrict_middles_and_never_their_ends(case, cut_scores, restriction):
     processor, middle = case
     mask = middle.grammar.vocabulary_mask(**restriction)
-    cuts = draw_cuts([quantised(processor, score) for score in pieces], 1, seed=8)
+    cuts = draw_cuts([quantised(processor, score) for score in cut_scores], 1, seed=8)
     words = {word for ids in assert_fills(processor, middle, cuts, mask) for word in words_of(processor, ids)}
     programs = {f"Program_{program}" for program in restriction["allowed_programs"]}
     assert {word for word in words if word.startswith("Program")} == programs
