@@ -164,8 +164,10 @@ def _most(fits: Callable[[int], bool], limit: int) -> int | None:
 
 
 def _too_long(bars: Bars, context_bars: int, length: int, most: int | None, room: Room, needed: int) -> RefusedFile:
-    fewer = "choose fewer bars or instruments, or a smaller max_new_tokens"
-    remedy = fewer if most is None else f"context_bars={most // 2} fits"
+    if most is not None:
+        remedy = f"context_bars={most // 2} fits"
+    else:
+        remedy = "choose fewer bars" + (", or a smaller max_new_tokens" if length < room.context else "")
     return RefusedFile(
         "prompt_too_long",
         f"bars {bars} with {context_bars} bars around them are {length} tokens of prompt, and {room.wanted or needed} "
