@@ -111,7 +111,7 @@ class InfillSettings:
             "pitch_range": tuple(self.pitch_range) if self.pitch_range else None,
             "context_bars": self.context_bars,
             "max_new_tokens": self.max_new_tokens,
-            "num_return_sequences": self.num_return_sequences,
+            "num_return_sequences": self.num_return_sequences if self.num_return_sequences > 1 else None,
             "seed": self.seed,
             "constrained": self.constrained,
         }

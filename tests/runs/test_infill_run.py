@@ -44,7 +44,7 @@ class FakeInfiller:
     def sampling_in_force(self, **arguments):
         return {"do_sample": True} | arguments
 
-    def __call__(self, pieces, *, batch_size, num_return_sequences, seed, **arguments):
+    def __call__(self, pieces, *, batch_size, seed, num_return_sequences=1, **arguments):
         self.batches.append([piece["name"] for piece in pieces])
         self.asked += [
             arguments | {name: piece[name] for name in ("bars", "instruments") if name in piece} for piece in pieces
