@@ -374,6 +374,22 @@ def test_each_kind_of_run_knows_its_own(new_run, tmp_path):
         read_infill_run(run.folder.path)
 
 
+@pytest.mark.parametrize("place", [("files", "removed"), ("takes", 0, "files", "picture")])
+@pytest.mark.parametrize("name", ["../out/settings.json", "/etc/hostname", ".."])
+def test_a_manifest_names_files_beside_it(new_run, place, name):
+    run = new_run()
+    complete(run)
+    path = run.folder.path / "manifest.json"
+    content = json.loads(path.read_text())
+    inner = content["pieces"][0]
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = name
+    path.write_text(json.dumps(content))
+    with pytest.raises((ValueError, FileNotFoundError), match="its own folder|lacks 1 files"):
+        read_infill_run(run.folder.path)
+
+
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [
