@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -54,8 +55,8 @@ def plot_infill(
     stays = new_music(original, removed, from_zero=False)
     layers = [
         _layer("stays", GIVEN_COLOR, stays, windows),
-        _layer("new", NEW_COLOR, new, windows)._replace(number=new.note_num()),
-        _layer("removed", REMOVED_COLOR, removed, windows)._replace(number=removed.note_num(), hollow=True),
+        replace(_layer("new", NEW_COLOR, new, windows), number=new.note_num()),
+        replace(_layer("removed", REMOVED_COLOR, removed, windows), number=removed.note_num(), hollow=True),
     ]
     total = windows.total_seconds
     figure = draw_layers(layers, width=float(np.clip(INCHES_PER_SECOND * total, 10, 22)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -44,7 +45,8 @@ DRUM_LABEL_INCHES = 0.45
 TITLE_GAP_INCHES, MOST_TITLE_CHARACTERS = 0.2, 400
 
 
-class Layer(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Layer:
     """
     Notes of one colour: arrays of shape `(notes, 4)`, of onset and duration in seconds, pitch and velocity.
 
