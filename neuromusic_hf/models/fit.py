@@ -4,6 +4,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from ..tokenization import MidiProcessor
 from ..tokenization.infill_tokens import INFILL_TOKENS
+from .origin import PIPELINE_TASK
 
 LARGEST_PADDING = 1024
 """Vocabularies are rounded up to multiples of powers of two, up to this one, as hardware likes them."""
@@ -12,23 +13,23 @@ CONTEXT_NAMES = ("max_position_embeddings", "max_seq_len", "seq_length", "n_ctx"
 """How configs call the number of tokens a model reads."""
 
 
-def check_match(model: PreTrainedModel, processor: MidiProcessor):
-    """Raises `ValueError` where a model does not generate, or a processor is not its own."""
+def check_match(model: PreTrainedModel, processor: MidiProcessor, task: str = PIPELINE_TASK):
+    """Raises `ValueError` where a model does not generate, or a processor is not its own, for a task of a pipeline."""
     if model.config.is_encoder_decoder or not model.can_generate():
         raise ValueError(
-            f"{model.name_or_path!r} is a {type(model).__name__}, and midi-continuation needs a causal language "
+            f"{model.name_or_path!r} is a {type(model).__name__}, and {task} needs a causal language "
             "model, as AutoModelForCausalLM loads them."
         )
     if not isinstance(processor, MidiProcessor):
         raise ValueError(
-            f"{model.name_or_path!r} has a {type(processor).__name__}, and midi-continuation needs a MidiProcessor: "
+            f"{model.name_or_path!r} has a {type(processor).__name__}, and {task} needs a MidiProcessor: "
             "save it beside the weights with MidiProcessor.save_pretrained, or give processor=."
         )
     adapter = getattr(model, "active_peft_config", None)
     if adapter is not None and adapter.is_prompt_learning:
         raise ValueError(
             f"{model.name_or_path!r} has an adapter ({adapter.peft_type.value}) that adds virtual tokens to what it "
-            "reads, which midi-continuation does not: use one that changes weights, such as LoRA."
+            f"reads, which {task} does not: use one that changes weights, such as LoRA."
         )
     check_vocabulary(model, processor)
 

@@ -34,13 +34,14 @@ def channels_of(file: MidiFile) -> np.ndarray:
     """
     Channels of events, and 16 more for each port: of shape `(events,)`.
 
-    All tracks share the channels of a port.
+    All tracks share the channels of a port. A track is on the first port that it names from its beginning on.
     """
     number, meta = np.arange(len(file.track)), file.meta
     begins = np.diff(file.track, prepend=-1) > 0
     named = np.zeros(len(number), np.int64)
-    for event in np.flatnonzero(meta == PORT).tolist():
-        named[event] = int.from_bytes(file.content(event)[:1], "big")
+    for event in np.flatnonzero(meta == PORT)[::-1].tolist():
+        port = int.from_bytes(file.content(event)[:1], "big")
+        named[[event, np.searchsorted(file.track, file.track[event])]] = port
     last = np.maximum.accumulate(np.where(begins | (meta == PORT), number, 0))
     return named[last] * 16 + (file.message[:, 0] & 15)
 

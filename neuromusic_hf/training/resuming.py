@@ -227,7 +227,7 @@ def refuse_other_blocks(checkpoint: str | None, train: dict):
         raise ValueError(
             f"The samples of infilling are not those that {checkpoint} was made with, as other code draws others. Go "
             "on with the version of neuromusic_hf that made it, which run.json or the log of the run tells; or begin "
-            f"a new run from its weights with --model {checkpoint} --tokenization {checkpoint}."
+            f"a new run from its weights with --model {checkpoint}."
         )
     if changed:
         raise ValueError(

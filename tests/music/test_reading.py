@@ -100,6 +100,15 @@ def test_ports_have_channels_of_their_own():
     assert read_midi(data).data == data
 
 
+def test_a_track_is_on_the_port_that_it_names_behind_its_program():
+    first, second = (
+        [(0, program(40 + port)), (0, meta(0x21, bytes([port]))), *melody(960 * port)] for port in range(2)
+    )
+    data = midi_file(first, second)
+    assert {(note[0] < 960, note[4]) for note in read_notes(read_midi(data).score)} == {(True, 40), (False, 41)}
+    assert read_midi(data).data == data
+
+
 def test_note_offs_of_another_track_give_notes_their_length():
     events = melody()
     data = midi_file(events[::2], events[1::2])

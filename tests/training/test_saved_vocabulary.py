@@ -11,6 +11,7 @@ from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
 from neuromusic_hf.bundles import save_bundle
+from neuromusic_hf.models import trained_infill_share
 from neuromusic_hf.training import ModelArguments
 from neuromusic_hf.training.processor import load_processor
 from neuromusic_hf.training.resuming import is_same_value
@@ -30,7 +31,7 @@ def old(processor_of, tmp_path_factory):
             made[name] = tmp_path_factory.mktemp("old")
             processor = MidiProcessor.from_music_tokenizer(processor_of(name).music_tokenizer)
             torch.manual_seed(0)
-            save_bundle(build_model("gpt2", processor, context_length=64, **ONE_LAYER), processor, made[name])
+            save_bundle(build_model("gpt2", processor, context_length=256, **ONE_LAYER), processor, made[name])
         return made[name]
 
     return get
@@ -52,7 +53,7 @@ def test_an_old_bundle_trains_on_with_its_own_ids(name, old, train, options, tmp
 
 @pytest.mark.parametrize("name", ["TSD", "REMI BPE"])
 def test_an_old_bundle_grows_where_infilling_is_asked_for(name, old, train, options, tmp_path):
-    asked = {"model": old(name), "infill_share": 0.5, "learning_rate": "1e-5", **NEW_MODEL}
+    asked = {"model": old(name), "infill_share": 0.5, "context_length": 256, "learning_rate": "1e-5", **NEW_MODEL}
     train(options(max_steps=1, save_steps=1, eval_steps=1, **asked))
     before, weights = read(old(name))
     for folder in (tmp_path / "run" / "bundle", tmp_path / "run" / "checkpoint-1"):
@@ -65,6 +66,7 @@ def test_an_old_bundle_grows_where_infilling_is_asked_for(name, old, train, opti
     assert read(tmp_path / "run" / "bundle")[0].infill_ids == after.infill_ids
     pipe = MidiContinuationPipeline.from_pretrained(str(tmp_path / "run" / "bundle"), device="cpu")
     assert pipe.model.config.vocab_size == pipe.processor.vocab_size == before.vocab_size + 4
+    assert trained_infill_share(pipe.model.config) == 0.5
 
 
 def test_a_tokenization_that_is_said_goes_before(old, train, options, tmp_path):
