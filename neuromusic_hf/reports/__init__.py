@@ -6,6 +6,8 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .continuations import push_continuations as push_continuations
+    from .infill_page import write_infill_report as write_infill_report
+    from .infill_runs import score_infill_runs as score_infill_runs
     from .infill_scores import InfillScores as InfillScores
     from .infill_scores import add_baselines as add_baselines
     from .infill_scores import score_infills as score_infills
