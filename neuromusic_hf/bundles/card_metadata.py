@@ -12,7 +12,12 @@ from .licences import strictest
 
 TASK = "text-generation"
 TASK_NAME = "Music generation"
-LANGUAGE_METRICS = {"loss": "nats a token", "nats_per_note": "nats a note", "token_accuracy": "token accuracy"}
+LANGUAGE_METRICS = {
+    "loss": "nats a token",
+    "nats_per_note": "nats a note",
+    "token_accuracy": "token accuracy",
+    "infill_nats_per_note": "nats a note of bars to fill in",
+}
 SCORE_FACTS = ("interval", "noise_floor_95", "p_value", "num_pieces")
 """What the list of results says of a score beside its value."""
 

@@ -19,7 +19,8 @@ def about(facts: BundleFacts) -> str:
         text = f"An adapter ({kind}){base}{trained} that continues music: it reads and writes MIDI as {tokenization}."
     elif facts.config:
         kind = MODEL_NAMES.get(facts.model_type or "") or escape(facts.model_type or "language model")
-        text = f"A model of music ({kind}){trained} that continues pieces: it reads and writes MIDI as {tokenization}."
+        does = "continues pieces and fills in bars of them" if facts.infill_share else "continues pieces"
+        text = f"A model of music ({kind}){trained} that {does}: it reads and writes MIDI as {tokenization}."
     else:
         text = f"A processor that turns MIDI into {tokenization}, and back."
     rows = [[escape(name), value] for name, value in _said(facts)]
@@ -68,6 +69,12 @@ def use(facts: BundleFacts, repo_id: str) -> str:
         'result = continue_midi("song.mid", prompt_bars=4, max_new_bars=8, seed=1)\n'
         'neuromusic_hf.write_midi(result["midi"], "longer.mid")'
     )
+    if facts.infill_share:
+        with_package += (
+            f'\n\ninfill = pipeline("midi-infilling", model="{repo_id}"{trust})\n'
+            'result = infill("song.mid", bars=(4, 8), seed=1)\n'
+            'neuromusic_hf.write_midi(result["midi"], "other_bars.mid")'
+        )
     trust = ", trust_remote_code=True" if facts.code or _has_base_with_code(facts) else ""
     without = (
         "from transformers import pipeline\n\n"

@@ -95,6 +95,11 @@ class BundleFacts:
         return count or None
 
     @property
+    def infill_share(self) -> float:
+        """What share of its training tokens taught it to fill in middles; 0 where none did."""
+        return told(self.config, float, "infill_share") or 0.0
+
+    @property
     def tokenization(self) -> str | None:
         """Class of the miditok tokenizer: its name in miditok, or an import path."""
         return told(self.processor, str, "miditok", "class")

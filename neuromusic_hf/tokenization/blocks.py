@@ -1,6 +1,6 @@
 """Whole pieces as blocks of the context length, and their collation into batches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,11 +122,15 @@ class BlockCollator:
         labels = torch.full_like(input_ids, IGNORED_LABEL)
         attention_mask = torch.zeros_like(input_ids)
         for index, row in enumerate(rows):
-            ids = torch.as_tensor(np.asarray(row["input_ids"]), dtype=torch.long)
+            ids, counted = (_as_tensor(row.get(name, row["input_ids"])) for name in ("input_ids", "labels"))
             input_ids[index, : len(ids)] = ids
-            labels[index, : len(ids)] = torch.as_tensor(np.asarray(row["labels"])) if "labels" in row else ids
+            labels[index, : len(ids)] = counted
             attention_mask[index, : len(ids)] = 1
         batch = {"input_ids": input_ids, "labels": labels}
         if attention_mask.all():
             return batch
         return {**batch, "attention_mask": attention_mask}
+
+
+def _as_tensor(ids: Sequence[int] | np.ndarray) -> torch.Tensor:
+    return torch.as_tensor(np.asarray(ids), dtype=torch.long)

@@ -7,7 +7,7 @@ from datasets import Dataset
 from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
-from .language_modeling import INFILL, LanguageModelingMetrics
+from .language_modeling import INFILL, METRICS, LanguageModelingMetrics
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class InfillTrainer(Trainer):
             infill = super().evaluation_loop(loader, description, prediction_loss_only, ignore_keys, prefix)
         finally:
             self.compute_metrics = ordinary
-        return output._replace(
-            metrics=output.metrics | infill.metrics, num_samples=output.num_samples + infill.num_samples
-        )
+        measured = {
+            name: value for name, value in infill.metrics.items() if name.removeprefix(f"{prefix}_") in METRICS
+        }
+        num_samples = output.num_samples + infill.num_samples
+        return EvalLoopOutput(output.predictions, output.label_ids, output.metrics | measured, num_samples)

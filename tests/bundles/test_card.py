@@ -1,6 +1,7 @@
 """The card of a bundle says what its files say, for the Hub and for people, and its snippets run."""
 
 import copy
+import json
 import shutil
 
 import pytest
@@ -230,3 +231,15 @@ def test_the_snippet_of_a_processor_runs(hub, processor_of, tmp_path, monkeypatc
 )
 def test_the_strictest_licence_binds(licences, binding):
     assert strictest(licences) == binding
+
+
+def test_a_model_that_fills_in_bars_says_so_and_how(make_bundle):
+    folder = make_bundle(with_records=False)
+    assert "fills in" not in text_of(folder) and "midi-infilling" not in text_of(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"infill_share": 0.25}))
+    text = text_of(folder)
+    assert "that continues pieces and fills in bars of them:" in text
+    assert 'pipeline("midi-infilling", model="alice/bach"' in snippets(text)[0]
+    (folder / "config.json").write_text(json.dumps(config | {"infill_share": "much"}))
+    assert "fills in" not in text_of(folder)
