@@ -8,11 +8,17 @@ from neuromusic_hf.models.sampling import sampling_arguments
 from neuromusic_hf.reports import ScoringOptions
 from neuromusic_hf.runs import OutputSettings
 
-HEAVY = ("neuromusic_hf.load_corpus", "transformers.pipeline", "neuromusic_hf.runs.read_run")
+HEAVY = (
+    "neuromusic_hf.load_corpus",
+    "transformers.pipeline",
+    "neuromusic_hf.runs.read_run",
+    "neuromusic_hf.runs.read_infill_run",
+)
 COMMANDS = {
     "continue_midi": ["model", "song.mid"],
     "infill_midi": ["model", "song.mid", "--span_bars", "4"],
     "score_continuations": ["manifest.json", "--train_corpus", "maestro"],
+    "score_infills": ["infilled"],
     "train_harmony_embedding": ["maestro"],
 }
 
@@ -46,6 +52,7 @@ NUMBERS = {
         "top_p": (0,), "save_audio": (-2,), "num_proc": (0,),
     },
     "score_continuations": {"num_proc": (-1, 0)},
+    "score_infills": {"batch_size": (-1, 0), "seed": (-1, 2**32)},
     "train_harmony_embedding": {
         "vector_size": (-1, 0), "window": (-1, 0), "min_count": (-1, 0), "epochs": (-1, 0),
         "sample": (-1, "nan", 2), "seed": (-1, 2**32),
