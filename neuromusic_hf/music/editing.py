@@ -15,8 +15,9 @@ from .mending import PROGRAM, in_force
 from .mends import Mends
 from .midi_file import MidiFile
 from .note_arrays import NoteArrays, gather_notes
-from .notes import NOTE_OFF, NOTE_ON, PORT, channels_of, pair_notes
+from .notes import NOTE_OFF, NOTE_ON, PORT, begins_notes, channels_of, pair_notes
 from .reading import read_midi
+from .score_arrays import FAR
 from .track_chunks import NAME
 from .track_reader import META
 from .writable import UnwritableScore, check_writable
@@ -30,8 +31,9 @@ def edit_midi(data: bytes, score: ScoreTick) -> bytes:
     Gives a MIDI file the notes of a score, and leaves all else of it as it is.
 
     Notes that the score lacks are taken out, and those that it has more are put in: on the channel of their track
-    where the file has that, else in a new track on a channel without notes. All other events stay, also those of which
-    a score knows nothing: aftertouch, system exclusive events, texts in any encoding, and what plays on which channel.
+    where the file has that, else in a new track, on a channel without notes, or without notes meanwhile. All other
+    events stay, also those of which a score knows nothing: aftertouch, system exclusive events, texts in any encoding,
+    and what plays on which channel.
 
     Args:
         data (`bytes`): the file.
@@ -44,8 +46,7 @@ def edit_midi(data: bytes, score: ScoreTick) -> bytes:
 
     Raises:
         [`RefusedFile`]: the file holds no music that can be read.
-        [`UnwritableScore`]: no channel is left for a new track, or no MIDI file holds a value; the message has the
-            numbers.
+        [`UnwritableScore`]: no MIDI file holds a value, or no channel of this one a note; the message has the numbers.
         `ValueError`: the score has other tracks or ticks than the file.
 
     Example:
@@ -147,9 +148,9 @@ def _check_is_of(score: ScoreTick, own: ScoreTick) -> None:
 
 def _homes(file: MidiFile, written: WrittenNotes, stays: np.ndarray, onset: np.ndarray, end: np.ndarray) -> Homes:
     """Homes in a file, with the notes that stay where new ones sound."""
-    channels = channels_of(file)[file.status < META & 0xF0]
-    homes = Homes(len(file.ends), set(written.channel.tolist()), set(channels.tolist()))
-    beside = stays & (written.onset < end.max(initial=0)) & (written.end > onset.min(initial=0))
+    events = channels_of(file)[file.status < META & 0xF0]
+    homes = Homes(len(file.ends), set(written.channel[stays].tolist()), set(events.tolist()))
+    beside = stays & (written.onset <= end.max(initial=0)) & (written.end >= onset.min(initial=FAR))
     for row in np.flatnonzero(beside).tolist():
         homes.occupy(written.home(row), int(written.pitch[row]), int(written.onset[row]), int(written.end[row]))
     return homes
@@ -199,23 +200,43 @@ def _with_notes(file: MidiFile, placed: np.ndarray) -> MidiFile:
     file = file.inserted(places, tracks[order], ticks[order], messages[order])
     where = np.empty(len(order), np.int64)
     where[order] = places + np.arange(len(order))
-    return _with_programs(file, where[len(placed) :], program)
+    return _with_programs(file, where[len(placed) :], where[: len(placed)], program)
 
 
-def _with_programs(file: MidiFile, notes: np.ndarray, program: np.ndarray) -> MidiFile:
-    """Says the program of notes before them, where another is in force, and that again behind them."""
-    own, program = _own_channels(file), program[np.argsort(notes)]
-    notes = np.sort(notes)
-    (said, said_by), heard = (values[notes] for values in _said(file)), _heard(file)[notes]
+def _with_programs(file: MidiFile, begins: np.ndarray, ends: np.ndarray, program: np.ndarray) -> MidiFile:
+    """
+    Says the program of notes before them, where another is in force, and that again behind them.
+
+    Args:
+        file ([`MidiFile`]): with the notes.
+        begins (`np.ndarray` of shape `(notes,)`): the events that begin them.
+        ends (`np.ndarray` of shape `(notes,)`): the events that end them.
+        program (`np.ndarray` of shape `(notes,)`): theirs.
+    """
+    order = np.argsort(begins)
+    begins, ends, program = begins[order], ends[order], program[order]
+    (said, said_by), heard = (values[begins] for values in _said(file)), _heard(file)[begins]
     again = heard != program
-    as_before = [np.diff(values, prepend=-2) == 0 for values in (own[notes], said_by, program)]
-    other = again | (said != program) & ~(np.logical_and.reduce(as_before) & ~np.roll(again, 1))
-    places = np.append(notes[again] + 1, notes[other])
-    values, about = np.append(heard[again], program[other]), np.append(notes[again], notes[other])
+    as_before = [np.diff(values, prepend=-2) == 0 for values in (_own_channels(file)[begins], said_by, program)]
+    before = again | (said != program) & ~(np.logical_and.reduce(as_before) & ~np.roll(again, 1))
+    about = np.append(np.where(_is_alone(file, begins, ends), ends, begins)[again], begins[before])
+    places = np.append(about[: again.sum()] + 1, begins[before])
+    values = np.append(heard[again], program[before])
     order = np.argsort(places, kind="stable")
     places, values, about = places[order], values[order], about[order]
     message = np.stack([file.message[about, 0] & 15 | PROGRAM, values, np.zeros(len(about))], axis=1)
     return file.inserted(places, file.track[about], file.tick[about], message)
+
+
+def _is_alone(file: MidiFile, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Whether no other note begins on a note's channel until it has ended, and nothing sets a program there."""
+    channel = channels_of(file)
+    events = np.flatnonzero(begins_notes(file) | (file.status == PROGRAM))
+    events = events[np.lexsort((events, file.tick[events], channel[events]))]
+    place = np.empty(len(file.track), np.int64)
+    place[events] = np.arange(len(events))
+    following = np.append(events, -1)[place[begins] + 1]
+    return (following < 0) | (channel[following] != channel[begins]) | (file.tick[following] > file.tick[ends])
 
 
 def _own_channels(file: MidiFile) -> np.ndarray:
