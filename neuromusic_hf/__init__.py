@@ -1,4 +1,4 @@
-"""Language models of symbolic music, native to Hugging Face: train, continue, judge, share."""
+"""Language models of symbolic music, native to Hugging Face: train, continue, fill in, judge, share."""
 
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .corpora import load_corpus as load_corpus
     from .generation import MidiContinuationPipeline as MidiContinuationPipeline
+    from .generation import MidiInfillingPipeline as MidiInfillingPipeline
     from .generation import NoteStreamer as NoteStreamer
     from .generation import save_continuation as save_continuation
     from .models import build_model as build_model
@@ -25,11 +26,11 @@ def _tell_datasets():
 
 
 def _tell_transformers():
-    """Models, processors and the pipeline are loaded by its own classes, know where they come from, and push whole."""
+    """Models, processors and pipelines are loaded by its own classes, know where they come from, and push whole."""
     from .bundles import register_pushing
-    from .generation.pipeline import register_pipeline
+    from .generation.registration import register_pipelines
 
-    register_pipeline()
+    register_pipelines()
     register_pushing()
 
 

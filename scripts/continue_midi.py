@@ -9,7 +9,6 @@ Stopped at any moment and started again with the same arguments, it goes on wher
 """
 
 import argparse
-import os
 
 import neuromusic_hf
 from neuromusic_hf import bundles, command_line, corpora, disk, models, ranges, runs
@@ -17,52 +16,10 @@ from neuromusic_hf import bundles, command_line, corpora, disk, models, ranges, 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=os.path.expanduser, help="folder of a run or of a bundle, or Hub id")
-    parser.add_argument("prompts", nargs="+", help="MIDI files, folders of them, or a corpus (its test split)")
-    parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub; main if not given")
-    parser.add_argument("--output", type=os.path.expanduser, required=True, help="folder to write to")
-    parser.add_argument("--overwrite", action="store_true", help="begin anew, whatever the folder holds of a run")
-    parser.add_argument("--max_items", type=int, help="choose so many of the pieces, by --seed; all if not given")
-    parser.add_argument("--prompt_length", type=int, default=512, help="tokens of a piece that are its prompt")
-    parser.add_argument("--continue_length", type=int, default=512, help="most tokens to generate")
-    parser.add_argument("--batch_size", type=int, default=8, help="pieces continued together, by one process")
-    parser.add_argument("--seed", type=int, default=0)
-    sampling = parser.add_argument_group("sampling", "What is not given is as the bundle says.")
-    sampling.add_argument("--temperature", type=float, help="0 always takes the likeliest token")
-    sampling.add_argument("--top_k", type=int, help="sample among the k likeliest tokens; 0 for all")
-    sampling.add_argument("--top_p", type=float, help="sample among the likeliest of this total share")
-    parser.add_argument(
-        "--constrained",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="only tokens that the tokenizer's grammar allows",
-    )
-    parser.add_argument(
-        "--save_audio", type=int, nargs="?", const=None, default=0, help="render to WAV, all or so many pieces"
-    )
-    parser.add_argument("--soundfont", type=os.path.expanduser, help="SoundFont 2 file for the audio")
-    parser.add_argument(
-        "--save_pictures", action=argparse.BooleanOptionalAction, default=True, help="draw piano rolls"
-    )
-    parser.add_argument("--split", default="test", choices=corpora.SPLIT_NAMES, help="which split of a corpus")
-    parser.add_argument(
-        "--split_version",
-        choices=corpora.SPLIT_VERSIONS,
-        help="how a corpus is split; as the model was trained if not given",
-    )
-    parser.add_argument(
-        "--split_shares",
-        type=float,
-        nargs=3,
-        help="shares of train, validation and test; as the model was trained with if not given",
-    )
-    parser.add_argument(
-        "--clean_test", action="store_true", help="leave out, and name, the pieces that have a twin in the train split"
-    )
-    parser.add_argument("--data_dir", help="where a corpus lies, if it is here already")
-    parser.add_argument("--corpus_revision", help="branch, tag or commit of a corpus on the Hub; main if not given")
-    parser.add_argument("--num_proc", type=int, help="processes that read a corpus")
-    parser.add_argument("--trust_remote_code", action="store_true", help="run code that a Hub repository ships")
+    runs.add_run_options(parser, "continued")
+    lengths = parser.add_argument_group("lengths")
+    lengths.add_argument("--prompt_length", type=int, default=512, help="tokens of a piece that are its prompt")
+    lengths.add_argument("--continue_length", type=int, default=512, help="most tokens to generate")
     return parser.parse_args()
 
 
@@ -79,7 +36,7 @@ def main():
     )
     output = runs.OutputSettings(pictures=args.save_pictures, audio=args.save_audio, soundfont=args.soundfont)
     output.check()
-    splits = corpora.CorpusSplits.asked(args.split_version, args.split_shares)
+    corpora.CorpusSplits.asked(args.split_version, args.split_shares)  # refused now, if they cannot be
     state = neuromusic_hf.launch.join_processes()
     command_line.show_log(state.is_main_process)
     command_line.hush_transformers()
@@ -92,29 +49,18 @@ def main():
         )
         settings.check(continuer.model)
         with disk.main_process_first():
-            pieces = runs.find_pieces(
-                args.prompts,
-                split=args.split,
-                clean_test=args.clean_test,
-                data_dir=args.data_dir,
-                revision=args.corpus_revision,
-                num_proc=args.num_proc,
-                splits=splits,
-                model=args.model,
-                model_revision=args.revision,
-            )
-            pieces = runs.choose_pieces(pieces, args.max_items, args.seed)
+            pieces = runs.find_pieces_asked(args)
 
         run = runs.RunWriter(continuer, pieces, runs.RunFolder(args.output), settings, output)
         disk.by_main_process(
             run.begin,
-            sources=args.prompts,
+            sources=args.pieces,
             split=args.split,
             max_items=args.max_items,
             clean_test=args.clean_test,
             overwrite=args.overwrite,
         )
-        run.continue_share(state.process_index, state.num_processes)
+        run.write_share(state.process_index, state.num_processes)
         state.wait_for_everyone()
         if state.is_main_process:
             run.end()

@@ -33,7 +33,9 @@ def train(model_args: training.ModelArguments, data_args: training.DataArguments
     set_seed(args.seed)
     with disk.main_process_first():
         corpus = training.select_splits(neuromusic_hf.load_corpus(**data_args.corpus_arguments), args)
-        processor = training.prepare_processor(model_args, corpus["train"], args.resume_from_checkpoint, args.seed)
+        processor = training.prepare_processor(
+            model_args, corpus["train"], args.resume_from_checkpoint, args.seed, data_args.infill_share
+        )
         augmentation = data_args.augmentation(args.seed)
         tokens = tokenization.tokenize_corpus(
             corpus, processor, augmentation=augmentation, num_proc=data_args.num_proc

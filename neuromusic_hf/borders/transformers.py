@@ -1,5 +1,6 @@
 """What `generate()` does inside."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,17 +13,17 @@ def refuse_unknown_arguments(model: PreTrainedModel, arguments: dict[str, Any]) 
     model._validate_model_kwargs(arguments)
 
 
-def is_outside_of_auto_class(arguments: dict[str, Any], task: str) -> bool:
+def is_outside_of_auto_class(arguments: dict[str, Any], tasks: Sequence[str]) -> bool:
     """
-    Whether a pipeline loads something itself, and not by its Auto class.
+    Whether one of some pipelines loads something itself, and not by its Auto class.
 
     It reads a config before; and where that class has refused, it tries the one that the config names.
 
     Args:
         arguments (`dict`): of `from_pretrained`.
-        task (`str`): of the pipeline.
+        tasks (sequence of `str`): of these pipelines.
     """
-    return arguments.get("_from_pipeline") == task and not arguments.get("_from_auto")
+    return arguments.get("_from_pipeline") in tasks and not arguments.get("_from_auto")
 
 
 def sample(

@@ -8,7 +8,7 @@ A bundle is a folder, or a repository of the Hub, with
 - `tokenizer.json`, `tokenizer_config.json`: a plain fast tokenizer, with the ids of the processor;
 - `processor_config.json`: the [`MidiProcessor`], with the whole config of its miditok tokenizer;
 - `midi_continuation.py` and `processing_midi.py`: where transformers finds the pipeline and the processor, named in
-  `config.json` and `processor_config.json`;
+  `config.json` and `processor_config.json`; `midi_infilling.py` of a model that was trained for it;
 - `recipe.yaml` and `run.json`, where a training run made it: what was asked, and what came of it.
 
 A training run leaves its bundle in the folder `bundle` of its own, beside checkpoints, tests and reports.
@@ -23,7 +23,7 @@ from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 from ..disk import last_part, user_path
 from ..models.sampling import savable_sampling
 from ..tokenization import MidiProcessor
-from .pipeline_file import add_pipeline_file
+from .pipeline_file import add_pipeline_files
 
 BUNDLE_NAME = "bundle"
 """The folder of the bundle, in that of a training run."""
@@ -31,9 +31,10 @@ BUNDLE_NAME = "bundle"
 
 def save_bundle(model: PreTrainedModel, processor: MidiProcessor, folder: str | Path, **kwargs):
     """
-    Writes a bundle: a model, its processor, and the file of the pipeline.
+    Writes a bundle: a model, its processor, and the files of its pipelines.
 
-    By that file `pipeline("midi-continuation")` finds its code in a process that has not imported this package.
+    By those `pipeline("midi-continuation")` and `pipeline("midi-infilling")` find their code in a process that has not
+    imported this package.
 
     Args:
         model ([`~transformers.PreTrainedModel`]): a causal language model.
@@ -49,7 +50,7 @@ def save_bundle(model: PreTrainedModel, processor: MidiProcessor, folder: str | 
     with savable_sampling(model):
         model.save_pretrained(folder, **kwargs)
     processor.save_pretrained(folder)
-    add_pipeline_file(folder)
+    add_pipeline_files(folder)
 
 
 def find_bundle(place: str | Path) -> str:

@@ -22,7 +22,7 @@ from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_object, read_shapes
 from ..models import MusicTransformerConfig
 from ..tokenization.processing_midi import PROCESSOR_FILE
 from .files import EXAMPLES_NAME, RECIPE_NAME, RUN_NAME, SCORES_NAME, code_files
-from .pipeline_file import PIPELINE_FILE
+from .pipeline_file import PIPELINE_FILES
 
 Kind = TypeVar("Kind")
 
@@ -186,7 +186,7 @@ class BundleFacts:
         return bool(self.code) and self.model_type not in known
 
 
-_OURS = (PIPELINE_FILE, PROCESSOR_FILE)
+_OURS = (*PIPELINE_FILES.values(), PROCESSOR_FILE)
 """They say where the code of this package is."""
 
 

@@ -1,4 +1,4 @@
-"""How a bundle tells of the midi-continuation pipeline a process that has not imported this package, and no other."""
+"""How a bundle tells of the pipelines of music a process that has not imported this package, and no other."""
 
 import json
 from pathlib import Path
@@ -9,33 +9,55 @@ from transformers.utils import CONFIG_NAME
 
 from ..disk import write_whole
 from ..hub import shipped_code
-from ..models.origin import PIPELINE_TASK
+from ..models.origin import INFILLING_TASK, PIPELINE_TASK, TASKS
 
-PIPELINE_FILE = "midi_continuation.py"
-
-PIPELINE_CODE = shipped_code("neuromusic_hf.generation.pipeline", "MidiContinuationPipeline")
-
+PIPELINE_FILES = {PIPELINE_TASK: "midi_continuation.py", INFILLING_TASK: "midi_infilling.py"}
+"""The file of a bundle that gives the class of a task."""
+CLASSES = {
+    PIPELINE_TASK: ("neuromusic_hf.generation.pipeline", "MidiContinuationPipeline"),
+    INFILLING_TASK: ("neuromusic_hf.generation.infilling_pipeline", "MidiInfillingPipeline"),
+}
+"""Module and name of the class of a task."""
 CUSTOM_PIPELINES = {
-    PIPELINE_TASK: {"impl": "midi_continuation.MidiContinuationPipeline", "pt": ["AutoModelForCausalLM"]}
+    task: {"impl": f"{file.removesuffix('.py')}.{CLASSES[task][1]}", "pt": ["AutoModelForCausalLM"]}
+    for task, file in PIPELINE_FILES.items()
 }
 """`custom_pipelines` of a config: which file of the bundle holds the class. transformers loads it where it is trusted
 (`trust_remote_code=True`)."""
 
 
-def add_pipeline_file(folder: str | Path):
+def add_pipeline_files(folder: str | Path):
     """
-    Writes the pipeline's file into a folder with a model, and names it in the config there; into no other folder.
+    Writes the files of pipelines into a folder with a model, and names them in the config there; into no other folder.
+
+    That of infilling is for a model that was trained for it.
 
     Raises:
-        `OSError`: it cannot be written.
+        `OSError`: they cannot be written.
     """
     config = Path(folder, CONFIG_NAME)
     if not config.exists():
         return
     said = json.loads(config.read_text(encoding="utf-8"))
-    said["custom_pipelines"] = said.get("custom_pipelines", {}) | CUSTOM_PIPELINES
-    write_whole(Path(folder, PIPELINE_FILE), PIPELINE_CODE)
+    tasks = _tasks_of(said)
+    others = _without_ours(said.get("custom_pipelines", {}))
+    said["custom_pipelines"] = others | {task: CUSTOM_PIPELINES[task] for task in tasks}
+    for task in tasks:
+        write_whole(Path(folder, PIPELINE_FILES[task]), shipped_code(*CLASSES[task]))
     write_whole(config, json.dumps(said, indent=2, sort_keys=True) + "\n")
+
+
+def pipeline_files(folder: str | Path) -> list[str]:
+    """Names of the files that [`add_pipeline_files`] writes into a folder."""
+    config = Path(folder, CONFIG_NAME)
+    if not config.exists():
+        return []
+    return [PIPELINE_FILES[task] for task in _tasks_of(json.loads(config.read_text(encoding="utf-8")))]
+
+
+def _tasks_of(config: dict) -> list[str]:
+    """The tasks of a model, by its config as JSON."""
+    return [task for task in TASKS if task != INFILLING_TASK or config.get("infill_share")]
 
 
 class RegisteredTask(dict):
@@ -47,7 +69,7 @@ class RegisteredTask(dict):
     """
 
     def __init__(self):
-        super().__init__(CUSTOM_PIPELINES)
+        super().__init__({PIPELINE_TASK: CUSTOM_PIPELINES[PIPELINE_TASK]})
 
     def __contains__(self, task) -> bool:
         return False
@@ -55,7 +77,7 @@ class RegisteredTask(dict):
 
 class CustomPipelines:
     """
-    The attribute `custom_pipelines` of model configs, without the file of the pipeline that is registered here.
+    The attribute `custom_pipelines` of model configs, without the files of the pipelines that are registered here.
 
     A model that is saved alone must not name a file that is not there.
     """
@@ -76,7 +98,7 @@ class CustomPipelines:
 
     def __set__(self, config, tasks: dict):
         self.__delete__(config)
-        if PIPELINE_TASK in dict.keys(tasks):
+        if not dict.keys(tasks).isdisjoint(TASKS):
             self._of_bundles[id(config)] = config
         if tasks := _without_ours(tasks):
             vars(config)[self.NAME] = tasks
@@ -87,4 +109,4 @@ class CustomPipelines:
 
 
 def _without_ours(tasks: dict) -> dict:
-    return {task: code for task, code in tasks.items() if task != PIPELINE_TASK}
+    return {task: code for task, code in tasks.items() if task not in TASKS}

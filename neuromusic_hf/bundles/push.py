@@ -27,7 +27,7 @@ from .bundle import find_bundle, save_bundle
 from .card import bundle_card
 from .facts import BundleFacts
 from .files import CONFIGS, OF_EARLIER_PUSHES, RECIPE_NAME, RECORDS, WEIGHTS, bundle_files, code_files
-from .pipeline_file import PIPELINE_FILE, add_pipeline_file
+from .pipeline_file import add_pipeline_files, pipeline_files
 from .shared_recipe import OF_THIS_MACHINE, shareable_recipe
 
 logger = logging.getLogger(__name__)
@@ -165,8 +165,8 @@ def _link_bundle(folder: Path, staged: Path, processor: MidiProcessor | None):
         check_inside(folder / name, folder)
         (staged / name).parent.mkdir(exist_ok=True)
         (staged / name).symlink_to((folder / name).resolve())
-    if PIPELINE_FILE not in names:
-        add_pipeline_file(staged)
+    if not names.issuperset(pipeline_files(staged)):
+        add_pipeline_files(staged)
 
 
 def _lift_adapter(staged: Path):

@@ -1,4 +1,4 @@
-"""Continuing music: the pipeline, what it takes and gives, and the fast decoding under it."""
+"""Continuing and filling in music: the pipelines, what they take and give, and the fast decoding under them."""
 
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .control import Control as Control
     from .decoding import GeneratedRows as GeneratedRows
     from .decoding import generate_rows as generate_rows
+    from .infilling_pipeline import MidiInfillingPipeline as MidiInfillingPipeline
     from .pipeline import MidiContinuationPipeline as MidiContinuationPipeline
     from .prompts import Prompt as Prompt
     from .prompts import PromptMaker as PromptMaker

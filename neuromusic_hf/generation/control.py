@@ -205,12 +205,16 @@ class Controller:
 
     def logits_processors(self, control: Control, programs: list[set[int] | None]) -> list[LogitsProcessor]:
         """What holds a batch to `control`, whose prompts each have their [`Controller.allowed_programs`]."""
-        masks = torch.stack([self._mask(control, each) for each in programs]) if control.restricts else None
+        masks = self.masks(control, programs) if control.restricts else None
         if control.constrained and self.grammar is not None:
             return [UnlessNothingIsLeft(GrammarLogitsProcessor(self.grammar, masks))]
         if masks is None:
             masks = torch.ones(len(programs), self.processor.vocab_size, dtype=torch.bool)
         return [UnlessNothingIsLeft(VocabularyMaskLogitsProcessor(masks))]
+
+    def masks(self, control: Control, programs: list[set[int] | None]) -> torch.BoolTensor:
+        """The ids that `control` leaves to prompts, which each have programs: shape `(prompts, vocabulary)`."""
+        return torch.stack([self._mask(control, each) for each in programs])
 
     def _mask(self, control: Control, programs: set[int] | None) -> torch.BoolTensor:
         tempo = self.written_tempo(control) if self.tempos else None

@@ -108,4 +108,4 @@ def as_pieces(midi) -> PieceInput | list[PieceInput] | Dataset | Iterator[PieceI
         return _PieceDataset(midi, stored)
     if isinstance(midi, Iterable):
         return (PieceInput(piece, index, stored) for index, piece in enumerate(midi))
-    raise TypeError(f"Cannot continue a {type(midi).__name__}: give a path, bytes, a symusic.Score, or many of them.")
+    raise TypeError(f"A {type(midi).__name__} holds no music: give a path, bytes, a symusic.Score, or many of them.")

@@ -4,10 +4,8 @@ import torch
 from transformers import LogitsProcessor
 
 from ..tokenization.processing_midi import MidiProcessor
+from .row_memory import RowMemory
 from .token_grammar import GrammarState, TokenGrammar
-
-ROW_HASH = 0x9E3779B97F4A7C15 - 2**64
-"""An odd number whose powers weigh the ids of a row in its hash."""
 
 
 class GrammarLogitsProcessor(LogitsProcessor):
@@ -41,13 +39,9 @@ class GrammarLogitsProcessor(LogitsProcessor):
     supports_continuous_batching = False
 
     def __init__(self, grammar: TokenGrammar | MidiProcessor, vocabulary_mask: torch.BoolTensor | None = None):
-        self.grammar = grammar if isinstance(grammar, TokenGrammar) else TokenGrammar.from_processor(grammar)
-        self._mask_of_prompt = None
-        if vocabulary_mask is not None:
-            masks, of_prompt = torch.unique(torch.atleast_2d(vocabulary_mask), dim=0, return_inverse=True)
-            self.grammar = self.grammar.restricted(masks)
-            self._mask_of_prompt = of_prompt if vocabulary_mask.dim() > 1 else None
-        self._last: tuple[torch.Tensor, GrammarState] | None = None
+        grammar = grammar if isinstance(grammar, TokenGrammar) else TokenGrammar.from_processor(grammar)
+        self.grammar, self._mask_of_prompt = restrict_to_masks(grammar, vocabulary_mask)
+        self._memory: RowMemory[GrammarState] = RowMemory()
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """
@@ -64,46 +58,46 @@ class GrammarLogitsProcessor(LogitsProcessor):
         if scores.shape[1] < vocab_size:
             raise ValueError(f"The model has scores for {scores.shape[1]} ids, and the grammar has {vocab_size}.")
         if self.grammar.device != scores.device:
-            self.grammar, self._last = self.grammar.to(scores.device), None
-        legal = self.grammar.legal(self._follow(input_ids), self._masks_of_rows(input_ids))
+            self.grammar = self.grammar.to(scores.device)
+            self._memory.forget()
+        mask_of_row = None
+        if self._mask_of_prompt is not None:
+            mask_of_row = share_among_rows(self._mask_of_prompt, input_ids, "masks")
+        legal = self.grammar.legal(self._follow(input_ids), mask_of_row)
         if scores.shape[1] > vocab_size:
             legal = torch.nn.functional.pad(legal, (0, scores.shape[1] - vocab_size))
         return torch.where(legal, scores, -torch.inf)
 
-    def _masks_of_rows(self, input_ids: torch.LongTensor) -> torch.LongTensor | None:
-        if self._mask_of_prompt is None:
-            return None
-        repeats, rest = divmod(len(input_ids), len(self._mask_of_prompt))
-        if rest:
-            raise ValueError(f"{len(input_ids)} rows cannot share {len(self._mask_of_prompt)} masks evenly.")
-        return self._mask_of_prompt.to(input_ids.device).repeat_interleave(repeats)
-
     def _follow(self, input_ids: torch.LongTensor) -> GrammarState:
-        state, known = self._recall(input_ids)
+        state, known = self._memory.recall(input_ids)
+        if state is None:
+            state = self.grammar.begin(len(input_ids))
         new = input_ids[:, known:]
         new = new.masked_fill(new >= self.grammar.vocab_size, self.grammar.tokens.special_ids["PAD"])
         for ids in new.unbind(dim=1):
             state = self.grammar.advance(state, ids)
-        self._last = input_ids.clone(), state
+        self._memory.keep(input_ids, state)
         return state
 
-    def _recall(self, input_ids: torch.LongTensor) -> tuple[GrammarState, int]:
-        """The state after as many ids as were seen last, where rows go on from those, in whatever order."""
-        if self._last is not None:
-            seen, state = self._last
-            length = seen.shape[1]
-            beginnings = input_ids[:, :length]
-            if torch.equal(beginnings, seen):
-                return state, length
-            if 0 < length <= input_ids.shape[1]:
-                parents = _likely_rows(beginnings, seen)
-                if torch.equal(beginnings, seen[parents]):
-                    return state.select(parents), length
-        return self.grammar.begin(len(input_ids)), 0
+
+def restrict_to_masks(
+    grammar: TokenGrammar, vocabulary_mask: torch.BoolTensor | None
+) -> tuple[TokenGrammar, torch.LongTensor | None]:
+    """A grammar with its masks, each once, and the mask of each prompt, if there is one for each."""
+    if vocabulary_mask is None:
+        return grammar, None
+    masks, of_prompt = torch.unique(torch.atleast_2d(vocabulary_mask), dim=0, return_inverse=True)
+    return grammar.restricted(masks), of_prompt if vocabulary_mask.dim() > 1 else None
 
 
-def _likely_rows(rows: torch.LongTensor, seen: torch.LongTensor) -> torch.LongTensor:
-    """For each of `rows` the first of `seen` with the same hash, if any: shape `(batch,)`."""
-    weights = torch.full((rows.shape[1],), ROW_HASH, device=rows.device).cumprod(dim=0)
-    keys, seen_keys = ((each * weights).sum(dim=1) for each in (rows, seen))
-    return (keys[:, None] == seen_keys).int().argmax(dim=1)
+def share_among_rows(of_prompt: torch.LongTensor, input_ids: torch.LongTensor, what: str) -> torch.LongTensor:
+    """
+    What each prompt has, for the rows that are its own: shape `(batch,)`.
+
+    Raises:
+        `ValueError`: the rows are no multiple of the prompts.
+    """
+    repeats, rest = divmod(len(input_ids), len(of_prompt))
+    if rest:
+        raise ValueError(f"{len(input_ids)} rows cannot share {len(of_prompt)} {what} evenly.")
+    return of_prompt.to(input_ids.device).repeat_interleave(repeats)

@@ -26,9 +26,9 @@ SILENT = 0.1
 """How often a middle without a note is drawn, for each with one."""
 
 SHORT, SHORTEST = 0.25, 0.1
-"""The share of windows that are shorter than the context, and what of it the shortest fill."""
+"""The share of windows that are shorter than the context, or the rest of the piece, and the shortest, of that."""
 
-FILLED = 0.95
+FILLED = 0.98
 """What of the context is left for the music of a window, beside what is told twice."""
 
 SILENT_BAR = 0.5
@@ -148,7 +148,7 @@ def _windows(ids: np.ndarray, room: float, random: np.random.Generator) -> list[
     windows, begin = [], 0
     while begin < len(ids):
         if random.random() < SHORT:
-            room_here *= random.uniform(SHORTEST, 1)
+            room_here = min(room_here, before[-1] - before[begin]) * random.uniform(SHORTEST, 1)
         up_to = before[begin] + room_here + 0.5  # ids are whole, their estimates are not
         finish = max(begin + 1, int(before.searchsorted(up_to, side="right")) - 1)
         windows.append((begin, finish))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from miditok import MusicTokenizer, Structured
 
-from ..borders.miditok import ticks_of_lengths, ticks_per_beat
+from ..borders.miditok import ticks_of_lengths, ticks_per_beat, time_shifts
 from ..music.score_arrays import ScoreArrays
 from ..tokenization import MidiProcessor
 from ..tokenization.music_encoding import MusicEncoder, Part, TimedTokens
@@ -54,6 +55,7 @@ class CutEncoder:
         self.encoder: MusicEncoder = processor.encoder
         self.tokenizer: MusicTokenizer = processor.music_tokenizer
         self.bos, self.eos = processor.tokenizer.bos_token_id, processor.tokenizer.eos_token_id
+        self.is_structured = type(self.tokenizer) is Structured
         self._nothing = Part(np.zeros(0, np.int32), [] if self.tokenizer.is_trained else None)
         vocabulary = self.tokenizer.vocab
         self._shift_values = {
@@ -77,7 +79,7 @@ class CutEncoder:
         before_end = piece.taken(np.flatnonzero(removed | (piece.onset < cut.start)))
         return CutParts(
             suffix=self._suffix(piece.between(cut.end, cut.finish)),
-            given=self._given(told, cut, piece),
+            given=self._told(told, cut.start, cut.end, piece),
             **self._prefix_and_middle(before_end, cut, piece),
             begins=cut.begin == 0,
             ends=cut.finish is None,
@@ -106,13 +108,23 @@ class CutEncoder:
         return samples
 
     def _suffix(self, suffix: ScoreArrays) -> Part:
-        return self.encoder.part(self.encoder.timed_tokens(suffix)) if len(suffix) else self._nothing
+        return self.encoder.part(self.encoder.timed_tokens(self._in_reach(suffix))) if len(suffix) else self._nothing
 
-    def _given(self, told: ScoreArrays, cut: Cut, piece: ScoreArrays) -> Part:
-        tokens, end = self._up_to(told.between(cut.start, cut.end), cut.end - cut.start, piece)
-        return self.encoder.part(tokens.taken(np.arange(len(tokens)) < end))
+    def silent_middle(self, piece: ScoreArrays, cut: Cut) -> TimedTokens:
+        """What a middle without notes has as a piece of its own, but for shifts to its end."""
+        silent, end = piece.taken(np.zeros(0, np.int64)).between(cut.start, cut.end), cut.end - cut.start
+        tokens = self.encoder.timed_tokens(_with_note_at(silent, end, piece, self.tokenizer))
+        return tokens.taken(tokens.leads_to < end)
+
+    def _told(self, piece: ScoreArrays, start: int, end: int, whole: ScoreArrays) -> Part:
+        """What begins in a part of a piece, as a piece of its own that lasts as long."""
+        tokens, count = self._up_to(piece.between(start, end), end - start, whole)
+        return self.encoder.part(tokens.taken(slice(count)))
 
     def _prefix_and_middle(self, piece: ScoreArrays, cut: Cut, whole: ScoreArrays) -> dict[str, Part]:
+        if self.is_structured:
+            borders = {"prefix": (cut.begin, cut.start), "middle": (cut.start, cut.end)}
+            return {name: self._told(piece, *border, whole) for name, border in borders.items()}
         part = piece.between(cut.begin, cut.end)
         start = cut.start - cut.begin
         tempos = part.tempos[:, part.tempos[0] <= start]
@@ -137,12 +149,24 @@ class CutEncoder:
 
         A note that begins there has the tokenizer write silence up to it.
         """
-        tokens = self.encoder.timed_tokens(_with_note_at(part, end, piece, self.tokenizer))
+        tokens = self.encoder.timed_tokens(_with_note_at(self._in_reach(part), end, piece, self.tokenizer))
         before = int(np.searchsorted(tokens.leads_to, end))
-        if type(self.tokenizer) is Structured:
+        if self.is_structured:
             return self._closed(tokens.taken(slice(before)), end)
         is_shift = np.isin(tokens.ids[before:], list(self._shift_values))
         return tokens, before + int(np.argmin(np.append(is_shift, False)))
+
+    def _in_reach(self, part: ScoreArrays) -> ScoreArrays:
+        """A part whose onsets one shift leads to, each from the one before, as Structured writes them: or sooner."""
+        if not self.is_structured:
+            return part
+        shifts = time_shifts(self.tokenizer, part.ticks_per_quarter).tolist()
+        onsets, onset_of = np.unique(part.onset, return_inverse=True)
+        now, found = 0, []
+        for onset in onsets.tolist():
+            now += shifts[bisect_right(shifts, onset - now) - 1] if onset > now else 0
+            found.append(now)
+        return replace(part, onset=np.array(found, np.int64)[onset_of])
 
     def _closed(self, tokens: TimedTokens, end: int) -> tuple[TimedTokens, int]:
         """Of Structured: with shifts from where its own, which it rounds, have led to the end; the longest first."""

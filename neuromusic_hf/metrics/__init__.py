@@ -1,4 +1,4 @@
-"""How good continuations are: features of music, comparisons, distances, scores, novelty."""
+"""How good continuations and infills are: features of music, comparisons, distances, scores, novelty."""
 
 from typing import TYPE_CHECKING
 
@@ -33,8 +33,16 @@ if TYPE_CHECKING:
     from .features import pitch_class_distribution as pitch_class_distribution
     from .harmony import find_key as find_key
     from .harmony import harmonic_reduction as harmonic_reduction
+    from .infill_baselines import continue_only as continue_only
+    from .infill_baselines import copy_before as copy_before
+    from .infill_baselines import take_elsewhere as take_elsewhere
+    from .infills import Judgement as Judgement
+    from .infills import Measure as Measure
+    from .infills import judge_span as judge_span
+    from .infills import measures as measures
     from .load import load_metrics as load_metrics
     from .load import metric_path as metric_path
+    from .note_matching import note_f1 as note_f1
     from .novelty import NoveltyScore as NoveltyScore
     from .novelty import longest_runs as longest_runs
     from .novelty import note_intervals as note_intervals
@@ -42,6 +50,13 @@ if TYPE_CHECKING:
     from .scores import DistanceScore as DistanceScore
     from .scores import ScoreSettings as ScoreSettings
     from .scores import score_distances as score_distances
+    from .similarities import CHROMA as CHROMA
+    from .similarities import GROOVE as GROOVE
+    from .similarities import INFILL_COMPARISONS as INFILL_COMPARISONS
+    from .similarities import chroma as chroma
+    from .similarities import groove_similarity as groove_similarity
+    from .similarities import grooves as grooves
+    from .spans import Span as Span
     from .token_errors import TokenErrors as TokenErrors
     from .token_errors import count_token_errors as count_token_errors
 else:

@@ -13,7 +13,8 @@ from ..imports import import_class, is_import_path
 from ..tokenization import MidiProcessor
 from .adapters import Adapter, AutoMusicModel
 from .checked import check_numbers, load_config
-from .fit import check_vocabulary, check_vocabulary_size, longest_context
+from .fit import check_vocabulary, check_vocabulary_size, lacks_infill_tokens, longest_context
+from .growth import add_infill_embeddings
 from .origin import remember_processor
 from .sampling import write_sampling
 
@@ -49,7 +50,8 @@ def build_model(
             weights (`"user/model"`, `"runs/quickstart/bundle"`; they are loaded, and `sizes` override their config).
             A LoRA adapter is merged into the base that it names: what is trained and saved is a whole model.
         processor ([`MidiProcessor`]):
-            Gives the vocabulary size and the ids of PAD, BOS and EOS.
+            Gives the vocabulary size and the ids of PAD, BOS and EOS. Weights that have all of its ids but the last
+            four, those of infilling, get embeddings for these.
         context_length (`int`, *optional*):
             Tokens a new model can read (`max_position_embeddings`), or a loaded one must be able to.
         sampling (`dict`, *optional*):
@@ -103,7 +105,6 @@ def check_model(
     name: str,
     processor: MidiProcessor,
     *,
-    vocab_size: int | None = None,
     context_length: int | None = None,
     revision: str | None = None,
     token: str | bool | None = None,
@@ -118,7 +119,6 @@ def check_model(
     Args:
         name (`str`): as for [`build_model`].
         processor ([`MidiProcessor`]): as for [`build_model`].
-        vocab_size (`int`, *optional*): of the vocabulary that `processor` will learn; its own if not given.
         context_length (`int`, *optional*): as for [`build_model`].
         revision (`str`, *optional*): as for [`build_model`].
         token (`str` or `bool`, *optional*): as for [`build_model`].
@@ -140,7 +140,7 @@ def check_model(
             raise ValueError(f"No {name} can be made with {sizes}: {error}") from error
     else:
         where = {"revision": revision, "token": token, "trust_remote_code": trust_remote_code}
-        _pretrained_config(name, vocab_size or processor.vocab_size, context_length or 0, sizes, where)
+        _pretrained_config(name, processor, context_length or 0, sizes, where)
 
 
 def _config_arguments(model_type: str, processor: MidiProcessor, sizes: dict) -> dict:
@@ -175,7 +175,7 @@ def _imported_class(name: str) -> type[PreTrainedModel] | None:
 def _load_pretrained(
     name: str, processor: MidiProcessor, context_length: int, sizes: dict, where: dict
 ) -> PreTrainedModel:
-    adapter, config = _pretrained_config(name, processor.vocab_size, context_length, sizes, where)
+    adapter, config = _pretrained_config(name, processor, context_length, sizes, where)
     source, of_source = _source(name, adapter, where)
     sizes = _own_names(config.model_type, sizes)
     try:
@@ -184,6 +184,8 @@ def _load_pretrained(
         raise (adapter.explain(error) if adapter else _no_model(name, error)) from error
     if adapter:
         model = adapter.merge_into(model)
+    if lacks_infill_tokens(config.get_text_config().vocab_size, processor):
+        add_infill_embeddings(model, processor)
     check_vocabulary(model, processor)
     for key, value in _special_token_ids(processor).items():
         setattr(model.config, key, value)
@@ -191,7 +193,7 @@ def _load_pretrained(
 
 
 def _pretrained_config(
-    name: str, vocab_size: int, context_length: int, sizes: dict, where: dict
+    name: str, processor: MidiProcessor, context_length: int, sizes: dict, where: dict
 ) -> tuple[Adapter | None, PreTrainedConfig]:
     """The adapter of that name, if it is one, and the config of its weights, after all that tells whether they fit."""
     adapter = None
@@ -208,7 +210,9 @@ def _pretrained_config(
     _check_known(type(config), sizes)
     if changed := _changed_sizes(config, sizes):
         raise ValueError(f"{name!r} has weights of other sizes than {changed}: leave these out, or train a new model.")
-    check_vocabulary_size(name, config.get_text_config().vocab_size, vocab_size)
+    size = config.get_text_config().vocab_size
+    if not lacks_infill_tokens(size, processor):
+        check_vocabulary_size(name, size, processor.vocab_size)
     longest = longest_context(config)
     if longest is not None and longest < context_length:
         raise ValueError(f"{name!r} reads {longest} tokens at most: set context_length to {longest} or less.")

@@ -1,8 +1,10 @@
-"""Whether a model that exists fits a processor: its kind, its vocabulary, and how much it can read."""
+"""Whether a model that exists fits a processor: its kind, its vocabulary, how much it can read, what it was taught."""
 
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from ..tokenization import MidiProcessor
+from ..tokenization.infill_tokens import INFILL_TOKENS
+from .origin import PIPELINE_TASK
 
 LARGEST_PADDING = 1024
 """Vocabularies are rounded up to multiples of powers of two, up to this one, as hardware likes them."""
@@ -11,23 +13,23 @@ CONTEXT_NAMES = ("max_position_embeddings", "max_seq_len", "seq_length", "n_ctx"
 """How configs call the number of tokens a model reads."""
 
 
-def check_match(model: PreTrainedModel, processor: MidiProcessor):
-    """Raises `ValueError` where a model does not generate, or a processor is not its own."""
+def check_match(model: PreTrainedModel, processor: MidiProcessor, task: str = PIPELINE_TASK):
+    """Raises `ValueError` where a model does not generate, or a processor is not its own, for a task of a pipeline."""
     if model.config.is_encoder_decoder or not model.can_generate():
         raise ValueError(
-            f"{model.name_or_path!r} is a {type(model).__name__}, and midi-continuation needs a causal language "
+            f"{model.name_or_path!r} is a {type(model).__name__}, and {task} needs a causal language "
             "model, as AutoModelForCausalLM loads them."
         )
     if not isinstance(processor, MidiProcessor):
         raise ValueError(
-            f"{model.name_or_path!r} has a {type(processor).__name__}, and midi-continuation needs a MidiProcessor: "
+            f"{model.name_or_path!r} has a {type(processor).__name__}, and {task} needs a MidiProcessor: "
             "save it beside the weights with MidiProcessor.save_pretrained, or give processor=."
         )
     adapter = getattr(model, "active_peft_config", None)
     if adapter is not None and adapter.is_prompt_learning:
         raise ValueError(
             f"{model.name_or_path!r} has an adapter ({adapter.peft_type.value}) that adds virtual tokens to what it "
-            "reads, which midi-continuation does not: use one that changes weights, such as LoRA."
+            f"reads, which {task} does not: use one that changes weights, such as LoRA."
         )
     check_vocabulary(model, processor)
 
@@ -56,6 +58,25 @@ def check_vocabulary_size(name: str, size: int, vocab_size: int):
             f"{name!r} has {size} ids and the processor {vocab_size} ids: give the processor saved with the weights. "
             f"If it is this one, save the model anew after model.resize_token_embeddings({vocab_size})."
         )
+
+
+def lacks_infill_tokens(size: int, processor: MidiProcessor) -> bool:
+    """Whether the `size` ids of a model are those of a processor, rounded up, but for its last, those of infilling."""
+    others = processor.vocab_size - len(INFILL_TOKENS)
+    are_last = processor.infill_ids == tuple(range(others, processor.vocab_size))
+    return are_last and size < processor.vocab_size and _rounded_up(size, others)
+
+
+def trained_infill_share(config: PreTrainedConfig) -> float:
+    """
+    The share of infilling in what a model was trained on, as its config tells it; 0 where that tells of none.
+
+    Args:
+        config ([`~transformers.PreTrainedConfig`]): of a model; it may be a stranger's.
+    """
+    share = getattr(config, "infill_share", None)
+    is_number = isinstance(share, (int, float)) and not isinstance(share, bool)
+    return float(share) if is_number and 0 < share <= 1 else 0.0
 
 
 def _rounded_up(size: int, vocab_size: int) -> bool:

@@ -15,6 +15,9 @@ BESIDE = (*OF_REPOSITORY, "subfolder", "trust_remote_code")
 """Arguments of `from_pretrained` that decide about what lies beside a model."""
 
 PIPELINE_TASK = "midi-continuation"
+INFILLING_TASK = "midi-infilling"
+TASKS = (PIPELINE_TASK, INFILLING_TASK)
+"""Of the pipelines of this package."""
 
 _PULLED_WITH: WeakKeyDictionary[PreTrainedModel, dict[str, Any]] = WeakKeyDictionary()
 """Apart from the models: a token is not saved, copied or pickled with one."""
@@ -61,14 +64,14 @@ def trace_loaded_models():
 
 @functools.wraps(_load_config)
 def _config_from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
-    if is_outside_of_auto_class(kwargs, PIPELINE_TASK):
+    if is_outside_of_auto_class(kwargs, TASKS):
         return PreTrainedConfig()
     return _load_config(cls, pretrained_model_name_or_path, *args, **kwargs)
 
 
 @functools.wraps(_load)
 def _from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
-    if is_outside_of_auto_class(kwargs, PIPELINE_TASK):
+    if is_outside_of_auto_class(kwargs, TASKS):
         raise ValueError(f"{cls.__name__} is not tried in place of AutoMusicModel, which says what is wrong.")
     name, where = pretrained_model_name_or_path, given(kwargs, OF_REPOSITORY)
     revision = None if name is None else resolve_commit(name, kwargs.get("revision"), **where)

@@ -122,7 +122,7 @@ class ContinuationCallback(TrainerCallback):
             run = RunWriter(pipeline, self.pieces, folder, self.settings, self.output)
             identity = ModelIdentity(f"{args.output_dir} at step {state.global_step}", "in training")
             by_main_process(run.begin, overwrite=True, model=identity, sources=["validation"])
-            run.continue_share(accelerator.process_index, accelerator.num_processes, self._was_asked_to_stop)
+            run.write_share(accelerator.process_index, accelerator.num_processes, self._was_asked_to_stop)
         accelerator.wait_for_everyone()
         if self._is_stopping():
             return

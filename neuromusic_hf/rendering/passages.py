@@ -14,9 +14,9 @@ from symusic.core import ScoreTick
 
 from ..music import TempoMap, gather_notes
 from .lettering import letter
-from .piano_roll import CONTINUATION_COLOR, draw_bars, draw_rows, fit
+from .rolls import NEW_COLOR, draw_bars, draw_rows, fit
 
-SHARED_COLOR = CONTINUATION_COLOR
+SHARED_COLOR = NEW_COLOR
 OTHER_COLOR = "#9A9A9A"
 LOUD = 110
 

@@ -14,12 +14,12 @@ from matplotlib.ticker import MaxNLocator
 
 from ..metrics import Comparison
 from ..rendering.lettering import letter
-from ..rendering.piano_roll import CONTINUATION_COLOR
+from ..rendering.rolls import NEW_COLOR
 from .sentences import below_floor
 
 # Grey and the vermillion of the piano rolls: apart in lightness too, for colour-blind readers and in print.
 ORIGINAL_COLOR = "#7A7A7A"
-GENERATED_COLOR = CONTINUATION_COLOR
+GENERATED_COLOR = NEW_COLOR
 SCORE_COLOR = "#0072B2"
 FLOOR_COLOR = "#DDDDDD"
 

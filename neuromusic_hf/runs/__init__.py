@@ -1,13 +1,14 @@
 """
-The field's test protocol on disk: pieces continued and written, and finished runs read back.
+Test runs on disk: pieces continued by the field's protocol, or infilled, and written; finished runs read back.
 
 The folder of a run holds, for a piece of index 3:
 
-- `settings.json`: what was asked ([`RunSettings`]), by [`RunWriter.begin`], before anything else.
-- `003_name.prompt.mid` and the other files of the piece, by `write_piece`.
-- `003_name.json`: its record ([`PieceRecord`], or [`LeftOutRecord`] where it was not continued), by
+- `settings.json`: what was asked ([`RunSettings`] or [`InfillRunSettings`]), by [`PieceRun.begin`], before all else.
+- `003_name.prompt.mid` and the other files of the piece, by `write_piece` or `write_infill`.
+- `003_name.json`: its record ([`PieceRecord`], [`InfillRecord`]; [`LeftOutRecord`] where it was left out), by
   [`RunFolder.write_record`], once its files are there: what has a record is finished.
-- `manifest.json`: settings and records of all pieces ([`Manifest`]), by [`RunWriter.end`]. [`read_run`] reads it.
+- `manifest.json`: settings and records of all pieces ([`Manifest`], [`InfillManifest`]), by [`PieceRun.end`].
+  [`read_run`] and [`read_infill_run`] read it.
 """
 
 from typing import TYPE_CHECKING
@@ -15,8 +16,28 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .finished_infills import FinishedInfillRun as FinishedInfillRun
+    from .finished_infills import Infill as Infill
+    from .finished_infills import read_infill_run as read_infill_run
     from .finished_run import FinishedRun as FinishedRun
     from .finished_run import read_run as read_run
+    from .infill_records import InfillManifest as InfillManifest
+    from .infill_records import InfillRecord as InfillRecord
+    from .infill_records import InfillRunSettings as InfillRunSettings
+    from .infill_records import OriginalFiles as OriginalFiles
+    from .infill_records import SpanRecord as SpanRecord
+    from .infill_records import TakeFiles as TakeFiles
+    from .infill_records import TakeRecord as TakeRecord
+    from .infill_settings import PROGRAM_CHOICES as PROGRAM_CHOICES
+    from .infill_settings import InfillSettings as InfillSettings
+    from .infill_settings import named_instruments as named_instruments
+    from .infill_writer import InfillWriter as InfillWriter
+    from .kinds import CONTINUATIONS as CONTINUATIONS
+    from .kinds import INFILLS as INFILLS
+    from .kinds import RunKind as RunKind
+    from .options import add_run_options as add_run_options
+    from .options import find_pieces_asked as find_pieces_asked
+    from .piece_run import PieceRun as PieceRun
     from .piece_sources import FilePiece as FilePiece
     from .piece_sources import PieceSource as PieceSource
     from .piece_sources import RowPiece as RowPiece
@@ -37,5 +58,7 @@ if TYPE_CHECKING:
     from .settings import PIECE_RANGES as PIECE_RANGES
     from .settings import ContinuationSettings as ContinuationSettings
     from .settings import OutputSettings as OutputSettings
+    from .span_choice import draw_program as draw_program
+    from .span_choice import draw_span as draw_span
 else:
     __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -1,9 +1,9 @@
 """What a test run records: its settings, its pieces, its manifest. The same classes are written and read back."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ..bundles import ModelIdentity
 from ..disk import left_out_if_none
@@ -140,11 +140,15 @@ class PieceRecord(Labelled):
     seed: int | None = None
     seconds: float | None = None
 
+    def groups_of_files(self) -> Iterator[PieceFiles]:
+        """Names of all its files."""
+        yield self.files
+
 
 @dataclass(frozen=True)
 class LeftOutRecord(Labelled):
     """
-    A piece that was not continued.
+    A piece that was left out.
 
     Attributes:
         index (`int`): in the run, from 0.
@@ -159,19 +163,13 @@ class LeftOutRecord(Labelled):
     detail: str
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """
-    All that a finished test run recorded, as `manifest.json` holds it.
+class RunSums:
+    """What has all records of a finished run: what they come to."""
 
-    Attributes:
-        settings ([`RunSettings`]): what it was asked to do.
-        pieces (list of [`PieceRecord`]): that were continued, in order.
-        pieces_left_out (list of [`LeftOutRecord`]): that were not, in order.
-    """
-
-    settings: RunSettings
-    pieces: list[PieceRecord]
+    verb: ClassVar[str]
+    """What was done with the pieces, as a participle of the past."""
+    settings: Any
+    pieces: Sequence[Any]
     pieces_left_out: list[LeftOutRecord]
 
     @property
@@ -181,19 +179,36 @@ class Manifest:
 
     @property
     def changed_by_tokenizer(self) -> PiecesTally:
-        """What the tokenizer changed in the continued pieces."""
+        """What the tokenizer changed in the pieces that were not left out."""
         return tally_of(self.pieces)
 
     def to_dict(self) -> dict[str, Any]:
         """What its file holds: the sums that people look for first, too."""
         return {
             "settings": self.settings,
-            "continued": len(self.pieces),
+            self.verb: len(self.pieces),
             "left_out": self.left_out,
             "changed_by_tokenizer": self.changed_by_tokenizer,
             "pieces": self.pieces,
             "pieces_left_out": self.pieces_left_out,
         }
+
+
+@dataclass(frozen=True)
+class Manifest(RunSums):
+    """
+    All that a finished test run recorded, as `manifest.json` holds it.
+
+    Attributes:
+        settings ([`RunSettings`]): what it was asked to do.
+        pieces (list of [`PieceRecord`]): that were continued, in order.
+        pieces_left_out (list of [`LeftOutRecord`]): that were not, in order.
+    """
+
+    verb: ClassVar[str] = "continued"
+    settings: RunSettings
+    pieces: list[PieceRecord]
+    pieces_left_out: list[LeftOutRecord]
 
 
 def piece_label(index: int, name: str) -> str:
@@ -206,6 +221,6 @@ def piece_stem(index: int, name: str) -> str:
     return f"{index:03d}_{file_stem(name)}"
 
 
-def tally_of(records: Iterable[PieceRecord]) -> PiecesTally:
+def tally_of(records: Iterable[Any]) -> PiecesTally:
     """What the tokenizer changed in the pieces of a run; those whose record does not say it are left out."""
     return PiecesTally.of({record.label: record.changed for record in records if record.changed is not None})

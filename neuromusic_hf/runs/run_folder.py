@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from ..disk import check_output_folder, read_json, to_json, user_path, write_json
-from .records import LeftOutRecord, Manifest, PieceRecord, RunSettings
+from .kinds import CONTINUATIONS, RunKind
+from .records import LeftOutRecord
 
 SETTINGS_NAME = "settings.json"
 MANIFEST_NAME = "manifest.json"
 RECORD_NAME = re.compile(r"(\d{3,})_[\w\-]+\.json")
-PIECE_FILE_NAME = re.compile(r"\d{3,}_[\w\-]+\.((prompt|generated|original|full)\.mid|tokens\.txt|png|wav|json)")
+MIDI_PARTS = "prompt|generated|original|full|infilled|new|removed"
+PIECE_FILE_NAME = re.compile(
+    rf"\d{{3,}}_[\w\-]+(\.\d+)?\.(({MIDI_PARTS})\.mid|tokens\.txt|png|wav|original\.wav|json)"
+)
+"""Of a run of any kind."""
 
-RUN_OF = "of a run of scripts/continue_midi.py"
 ANOTHER_OUTPUT = "Take another --output, or begin anew with --overwrite."
-
-FinishedPiece = LeftOutRecord | PieceRecord
 
 
 class RunFolder:
@@ -29,21 +31,23 @@ class RunFolder:
 
     Args:
         folder (`str` or `Path`): where to write.
+        kind ([`RunKind`], *optional*): of the run; one of continuations if not given.
     """
 
-    def __init__(self, folder: str | Path):
+    def __init__(self, folder: str | Path, kind: RunKind = CONTINUATIONS):
         self.path = user_path(folder)
+        self.kind = kind
 
-    def open(self, settings: RunSettings, *, overwrite: bool = False) -> list[FinishedPiece]:
+    def open(self, settings: Any, *, overwrite: bool = False) -> list[Any]:
         """
         Begins a run here, or goes on with one of the same settings.
 
         Args:
-            settings ([`RunSettings`]): of the run.
+            settings ([`RunSettings`], or as the kind says): of the run.
             overwrite (`bool`, *optional*, defaults to `False`): remove what an earlier run left, and begin anew.
 
         Returns:
-            The records of the pieces that are finished already, in order.
+            The records of the pieces that are finished already, in order: [`LeftOutRecord`], or as the kind says.
 
         Raises:
             `ValueError`: the folder cannot be written to, or holds a run with other settings or a damaged file of one.
@@ -67,18 +71,17 @@ class RunFolder:
         """Indices of the pieces that have a record."""
         return set(self._record_paths())
 
-    def write_record(self, record: FinishedPiece) -> None:
+    def write_record(self, record: Any) -> None:
         """Marks a piece as finished."""
         write_json(self.path / f"{record.stem}.json", record)
 
-    def write_manifest(self) -> Manifest:
-        """Writes the settings and all records, in order, as `manifest.json`, and returns them."""
+    def write_manifest(self) -> Any:
+        """Writes the settings and all records, in order, as `manifest.json`, and returns them, as the kind says."""
         records = self._records()
-        manifest = Manifest(
-            self._read_settings(RunSettings),
-            [record for record in records if isinstance(record, PieceRecord)],
-            [record for record in records if isinstance(record, LeftOutRecord)],
-        )
+        done = [record for record in records if not isinstance(record, LeftOutRecord)]
+        left_out = [record for record in records if isinstance(record, LeftOutRecord)]
+        # Its fields are those of every kind, of the types that the kind says.
+        manifest = self.kind.manifest(self._read_settings(self.kind.settings), done, left_out)  # type: ignore[call-arg]
         write_json(self.path / MANIFEST_NAME, manifest)
         return manifest
 
@@ -93,16 +96,25 @@ class RunFolder:
         return False
 
     def _read_settings(self, shape: Any) -> Any:
-        return read_json(self.path / SETTINGS_NAME, shape, f"does not hold the settings {RUN_OF}", ANOTHER_OUTPUT)
+        what = f"does not hold the settings {self.kind.of_run}"
+        return read_json(self.path / SETTINGS_NAME, shape, what, ANOTHER_OUTPUT)
 
-    def _records(self) -> list[FinishedPiece]:
+    def _records(self) -> list[Any]:
         """
         Of the finished pieces, in order.
 
         Raises:
             `ValueError`: one is damaged.
         """
-        return [_read_record(path, index) for index, path in sorted(self._record_paths().items())]
+        return [self._read_record(path, index) for index, path in sorted(self._record_paths().items())]
+
+    def _read_record(self, path: Path, index: int) -> Any:
+        what = f"is not the record of piece {index} {self.kind.of_run}"
+        remedy = "Delete it and run again, and its piece is done anew."
+        record = read_json(path, LeftOutRecord | self.kind.piece, what, remedy)
+        if record.index != index:
+            raise ValueError(f"{path} {what}: its index is {record.index}. {remedy}")
+        return record
 
     def _record_paths(self) -> dict[int, Path]:
         matches = ((RECORD_NAME.fullmatch(path.name), path) for path in self.path.iterdir())
@@ -124,12 +136,3 @@ def _differences(recorded: dict[str, Any], wanted: dict[str, Any], prefix: str =
             yield from _differences(old, new, f"{prefix}{name}.")
         elif old != new:
             yield f"  {prefix}{name}: {old!r} there, {new!r} now"
-
-
-def _read_record(path: Path, index: int) -> FinishedPiece:
-    what = f"is not the record of piece {index} {RUN_OF}"
-    remedy = "Delete it and run again, and its piece is continued anew."
-    record: FinishedPiece = read_json(path, FinishedPiece, what, remedy)
-    if record.index != index:
-        raise ValueError(f"{path} {what}: its index is {record.index}. {remedy}")
-    return record

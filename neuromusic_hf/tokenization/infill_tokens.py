@@ -1,5 +1,6 @@
 """The four special tokens of infilling, which stand behind miditok's ids in a vocabulary."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerFast
@@ -32,9 +33,12 @@ def find_infill_ids(tokenizer: PreTrainedTokenizerFast) -> InfillIds | None:
     return None if None in ids else InfillIds(*ids)
 
 
+def lacking_infill_tokens(vocabulary: Collection[str]) -> list[str]:
+    """Those that are not in a vocabulary, in their order."""
+    return [token for token in INFILL_TOKENS if token not in vocabulary]
+
+
 def add_infill_tokens(tokenizer: PreTrainedTokenizerFast):
     """Adds those that a plain tokenizer lacks, behind the ids it has."""
-    vocabulary = tokenizer.get_vocab()
-    lacking = [token for token in INFILL_TOKENS if token not in vocabulary]
-    if lacking:
+    if lacking := lacking_infill_tokens(tokenizer.get_vocab()):
         tokenizer.add_special_tokens({"extra_special_tokens": lacking}, replace_extra_special_tokens=False)

@@ -19,7 +19,7 @@ from ..music.score_arrays import ScoreArrays
 from .checks import check_plain, check_rebuilt, check_saved, check_usable
 from .coders import Coders
 from .fast_tokenizer import to_fast_tokenizer, vocabulary_hash
-from .infill_tokens import InfillIds, add_infill_tokens, find_infill_ids
+from .infill_tokens import INFILL_TOKENS, InfillIds, add_infill_tokens, find_infill_ids
 from .miditok_file import HUB_ARGUMENTS, find_miditok_file, load_miditok_file
 from .music_decoding import MusicDecoder
 from .music_encoding import MusicEncoder
@@ -55,7 +55,8 @@ class MidiProcessor(ProcessorMixin):
         vocabulary_hash (`str`, *optional*):
             SHA-256 of miditok's vocabulary, to which the ids belong; that of `tokenizer` is compared in any case.
 
-    Tokens may be added to `tokenizer`, behind miditok's. They stand for no music: decoding leaves them out.
+    Tokens may be added to `tokenizer`, behind miditok's. They stand for no music: decoding leaves them out. New
+    vocabularies have four of infilling (`INFILL_TOKENS`); those of saved tokenizers get them by `add_infill_tokens`.
 
     Raises:
         `ValueError`: the miditok tokenizer does not write a piece as one sequence of ids with BOS and EOS; or the
@@ -129,7 +130,7 @@ class MidiProcessor(ProcessorMixin):
     @classmethod
     def from_tokenization(cls, name: str = "REMI", **settings) -> "MidiProcessor":
         """
-        Creates a processor with an untrained vocabulary.
+        Creates a processor with an untrained vocabulary, and the four tokens of infilling behind it.
 
         Args:
             name (`str`, *optional*, defaults to `"REMI"`):
@@ -142,12 +143,12 @@ class MidiProcessor(ProcessorMixin):
         Raises:
             `ValueError`: the name is unknown, or the tokenizer does not write one sequence of ids.
         """
-        return cls.from_music_tokenizer(create_music_tokenizer(name, **settings))
+        return cls._new(create_music_tokenizer(name, **settings))
 
     @classmethod
     def from_music_tokenizer(cls, music_tokenizer: MusicTokenizer) -> "MidiProcessor":
         """
-        Wraps a miditok tokenizer that exists already, trained or not.
+        Wraps a miditok tokenizer that exists already, trained or not. Its ids stay as they are.
 
         Raises:
             `ValueError`: it does not write a piece as one sequence of ids with BOS and EOS, or was changed in a way
@@ -159,6 +160,12 @@ class MidiProcessor(ProcessorMixin):
         tokenizer = to_fast_tokenizer(music_tokenizer)
         return cls(tokenizer, saved, vocabulary_hash(tokenizer.get_vocab()))
 
+    @classmethod
+    def _new(cls, music_tokenizer: MusicTokenizer) -> "MidiProcessor":
+        processor = cls.from_music_tokenizer(music_tokenizer)
+        processor.add_infill_tokens()
+        return processor
+
     def train_new_from_corpus(
         self, corpus: Dataset, vocab_size: int, model: str = "BPE", max_tokens: int = 2_000_000, seed: int = 0
     ) -> "MidiProcessor":
@@ -169,8 +176,8 @@ class MidiProcessor(ProcessorMixin):
             corpus ([`~datasets.Dataset`]):
                 Pieces with a `midi` column; give the train split.
             vocab_size (`int`):
-                Number of ids wanted, base tokens included. There may be fewer, which is logged: small corpora have no
-                more groups of tokens that repeat.
+                Number of ids wanted, base tokens and the four of infilling included. There may be fewer, which is
+                logged: small corpora have no more groups of tokens that repeat.
             model (`str`, *optional*, defaults to `"BPE"`):
                 `"BPE"`, `"Unigram"` or `"WordPiece"`.
             max_tokens (`int`, *optional*, defaults to 2,000,000):
@@ -180,13 +187,16 @@ class MidiProcessor(ProcessorMixin):
                 Of that order.
 
         Raises:
-            `ValueError`: `vocab_size` leaves no room beside the base tokens, `model` is unknown, or tokens were added
-                to the tokenizer.
+            `ValueError`: `vocab_size` leaves no room beside the base tokens, `model` is unknown, or tokens other than
+                those of infilling were added to the tokenizer.
         """
-        if self.vocab_size > len(self.music_tokenizer):
-            raise ValueError("Tokens were added to this tokenizer: learn the vocabulary first, and add them to it.")
+        added = self.tokenizer.convert_ids_to_tokens(list(range(len(self.music_tokenizer), self.vocab_size)))
+        if others := [token for token in added if token not in INFILL_TOKENS]:
+            raise ValueError(
+                f"{others[0]} was added to this tokenizer: learn the vocabulary first, and add it to what is learned."
+            )
         trained = train_music_tokenizer(self.music_tokenizer, corpus, vocab_size, model, max_tokens, seed)
-        return self.from_music_tokenizer(trained)
+        return self._new(trained)
 
     def __call__(
         self,

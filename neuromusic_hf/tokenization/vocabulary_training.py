@@ -8,6 +8,7 @@ from datasets import Dataset
 from miditok import MusicTokenizer
 
 from ..music.loading import load_score
+from .infill_tokens import lacking_infill_tokens
 from .music_encoding import MusicEncoder
 from .music_tokenizer import music_tokenizer_from_dict, music_tokenizer_to_dict
 
@@ -48,14 +49,16 @@ def check_vocabulary(music_tokenizer: MusicTokenizer, vocab_size: int, model: st
     Refuses a vocabulary that cannot be learned.
 
     Raises:
-        `ValueError`: `vocab_size` leaves no room beside the base tokens, or `model` is unknown.
+        `ValueError`: `vocab_size` leaves no room beside the base tokens and those of infilling, or `model` is unknown.
     """
     if model not in VOCABULARY_MODELS:
         raise ValueError(f"No vocabulary model {model!r}: choose one of {', '.join(VOCABULARY_MODELS)}.")
-    if vocab_size <= len(music_tokenizer.vocab):
+    base, infilling = len(music_tokenizer.vocab), len(lacking_infill_tokens(music_tokenizer.vocab))
+    if vocab_size <= base + infilling:
+        of_infilling = f", {infilling} of infilling included" if infilling else ""
         raise ValueError(
             f"vocab_size={vocab_size} leaves nothing to learn: {type(music_tokenizer).__name__} has "
-            f"{len(music_tokenizer.vocab)} base tokens already."
+            f"{base + infilling} tokens already{of_infilling}."
         )
 
 
@@ -64,6 +67,8 @@ def train_music_tokenizer(
 ) -> MusicTokenizer:
     """
     Returns a trained copy of `music_tokenizer`; arguments as in [`MidiProcessor.train_new_from_corpus`].
+
+    It has fewer ids than `vocab_size`, which counts the tokens of infilling that are added to it.
 
     Raises:
         `ValueError`: as [`check_vocabulary`].
@@ -76,8 +81,10 @@ def train_music_tokenizer(
         untrained["config"]["encode_ids_split"] = "bar"
         options["max_input_chars_per_word"] = 100_000
     trained = music_tokenizer_from_dict(untrained)
-    trained.train(vocab_size, model=model, iterator=BarStrings(trained, corpus, max_tokens, seed), **options)
-    tell_size(type(trained).__name__, len(trained), vocab_size)
+    infilling = len(lacking_infill_tokens(trained.vocab))
+    bars = BarStrings(trained, corpus, max_tokens, seed)
+    trained.train(vocab_size - infilling, model=model, iterator=bars, **options)
+    tell_size(type(trained).__name__, len(trained) + infilling, vocab_size)
     return trained
 
 

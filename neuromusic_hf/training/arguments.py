@@ -13,6 +13,7 @@ from ..bundles import find_bundle
 from ..corpora.names import split_names
 from ..corpora.splits import SPLIT_VERSIONS, check_shares
 from ..hub import is_hub_id
+from ..imports import is_import_path
 from ..launch import asked_precision, check_engine, check_processes, launched_for_cpu
 from ..models.sampling import SAMPLING_RANGES
 from ..tokenization import Augmentation
@@ -21,10 +22,18 @@ from .best_model import settle_best_model, settle_scheduler_mode
 from .option_values import check_options, json_object
 from .trackers import check_trackers, default_project, default_run_name
 
+DEFAULT_TOKENIZATION = "REMI"
+"""Of a new model, and of weights that were saved without a processor."""
+
 
 @dataclass
 class ModelArguments:
-    """The model and the tokens it reads."""
+    """
+    The model and the tokens it reads.
+
+    `tokenization` is `None` where none was said and the model is saved somewhere: then the processor saved with it is
+    taken, if there is one.
+    """
 
     model: str = field(
         default="gpt2",
@@ -51,10 +60,11 @@ class ModelArguments:
     trust_remote_code: bool = field(
         default=False, metadata={"help": "run code that a Hub repository ships or a recipe names"}
     )
-    tokenization: str = field(
-        default="REMI",
+    tokenization: str | None = field(
+        default=None,
         metadata={
-            "help": "REMI, TSD, Structured, the import path of a miditok tokenizer, or a folder or Hub id of one saved"
+            "help": "REMI, TSD, Structured, the import path of a miditok tokenizer, or a folder or Hub id of one "
+            "saved; if not set, the one saved with the model, or REMI"
         },
     )
     tokenization_config: dict | str | None = field(
@@ -64,20 +74,32 @@ class ModelArguments:
         default="BPE", metadata={"help": "what is learned, if vocab_size is set", "choices": VOCABULARY_MODELS}
     )
     vocab_size: int | None = field(
-        default=None, metadata={"help": "ids to learn from the train split; the base tokens alone if not set"}
+        default=None,
+        metadata={
+            "help": "learn a vocabulary of so many ids from the train split, base tokens and the four of infilling "
+            "included; if not set, there are no others"
+        },
     )
 
     def __post_init__(self):
         check_options(vars(self))
         self.model = self.model if self.model in CONFIG_MAPPING else find_bundle(self.model)
-        self.tokenization = find_bundle(self.tokenization)
-        if self.revision is not None and not (is_hub_id(self.model) or is_hub_id(self.tokenization)):
+        if self.tokenization is not None:
+            self.tokenization = find_bundle(self.tokenization)
+        elif not self.is_saved_model:
+            self.tokenization = DEFAULT_TOKENIZATION
+        if self.revision is not None and not (is_hub_id(self.model) or is_hub_id(self.tokenization or "")):
             raise ValueError(
                 f"revision={self.revision} has no effect: neither the model {self.model} nor the tokenization "
                 f"{self.tokenization} is of the Hub. Leave it out."
             )
         self.model_config = json_object(self.model_config, "model_config")
         self.tokenization_config = json_object(self.tokenization_config, "tokenization_config")
+
+    @property
+    def is_saved_model(self) -> bool:
+        """Whether the model has weights, in a folder or on the Hub."""
+        return self.model not in CONFIG_MAPPING and not is_import_path(self.model)
 
     @property
     def sizes(self) -> dict:

@@ -25,14 +25,12 @@ def check_run(model_args: ModelArguments, data_args: DataArguments, args: RunArg
         `ImportError`: a package that was asked for is not installed.
     """
     _check_training(args)
-    processor = load_processor(model_args, args.resume_from_checkpoint)
-    vocab_size = None if args.resume_from_checkpoint else model_args.vocab_size
-    if vocab_size is not None:
-        check_vocabulary(processor.music_tokenizer, vocab_size, model_args.vocabulary_model)
+    processor = load_processor(model_args, args.resume_from_checkpoint, data_args.infill_share)
+    if model_args.vocab_size is not None and not args.resume_from_checkpoint:
+        check_vocabulary(processor.music_tokenizer, model_args.vocab_size, model_args.vocabulary_model)
     check_model(
         model_args.model,
         processor,
-        vocab_size=vocab_size,
         context_length=data_args.context_length,
         revision=model_args.revision,
         trust_remote_code=model_args.trust_remote_code,

@@ -150,7 +150,7 @@ def refuse_differences(checkpoint: Path, recipe: dict, args: RunArguments):
             f"{checkpoint} was made with other values, which cannot change on the way:\n"
             + "\n".join(differences)
             + f"\nLeave these options out to go on with it; or begin a new run from its weights, in another "
-            f"output_dir, with --model {checkpoint} --tokenization {checkpoint}."
+            f"output_dir, with --model {checkpoint}."
         )
 
 
@@ -164,6 +164,8 @@ def is_same_value(name: str, there, now) -> bool:
     """Whether two values of an option mean the same: of paths, whether they lead to the same place."""
     if name == "split_version":
         return now in (None, there or NOTES_HASH)  # what is not asked is taken from the checkpoint
+    if name == "infill_share":
+        return (there or 0.0) == now  # earlier versions had no infilling
     if name in PLACES and isinstance(there, str) and isinstance(now, str):
         there, now = split_names(there), split_names(now)
         return len(there) == len(now) and all(map(_is_same_place, there, now))
@@ -225,11 +227,11 @@ def refuse_other_blocks(checkpoint: str | None, train: dict):
         raise ValueError(
             f"The samples of infilling are not those that {checkpoint} was made with, as other code draws others. Go "
             "on with the version of neuromusic_hf that made it, which run.json or the log of the run tells; or begin "
-            f"a new run from its weights with --model {checkpoint} --tokenization {checkpoint}."
+            f"a new run from its weights with --model {checkpoint}."
         )
     if changed:
         raise ValueError(
             f"The train split is not the one that {checkpoint} was made with: {recorded['pieces']} pieces in "
             f"{recorded['blocks']} blocks there, {train['pieces']} in {train['blocks']} now. Give the same corpus, or "
-            f"begin a new run from its weights with --model {checkpoint} --tokenization {checkpoint}."
+            f"begin a new run from its weights with --model {checkpoint}."
         )

@@ -13,7 +13,7 @@ from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 from ..borders.trainer import last_logged_step, unlogged_loss
 from ..bundles import BUNDLE_NAME, write_card
 from ..bundles.files import RECIPE_NAME, RUN_NAME
-from ..bundles.pipeline_file import add_pipeline_file
+from ..bundles.pipeline_file import add_pipeline_files
 from ..bundles.shared_recipe import shareable_recipe
 from ..corpora import Provenance
 from ..disk import size_in_mib, staged_folder, write_json, write_whole
@@ -115,7 +115,7 @@ class SavingTrainer(FiniteTrainer):
             self.model.config.save_pretrained(folder)
             self.model.generation_config.save_pretrained(folder)
             self.processing_class.save_pretrained(folder)
-        add_pipeline_file(folder)
+        add_pipeline_files(folder)
         # A pickle of the arguments, which recipe.yaml holds in the open; and peft's card, over that of its owner.
         for name in (TRAINING_ARGS_NAME, CARD_NAME):
             (folder / name).unlink(missing_ok=True)

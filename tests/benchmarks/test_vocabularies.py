@@ -30,6 +30,6 @@ def test_the_settings_of_before_lose_what_those_of_now_keep(benchmark, tmp_path,
     before, now = (entry["corpora"]["songs"] for entry in figures.values())
     assert before["share_of_sounding_time_lost"] > 0.3 and now["share_of_sounding_time_lost"] == 0
     assert before["changed"]["meters_replaced"] == 2 and "meters_replaced" not in now["changed"]
-    assert 10 < now["nats_per_note"] < 60 and figures[benchmark.DEFAULT]["ids"] == 840
+    assert 10 < now["nats_per_note"] < 60 and figures[benchmark.DEFAULT]["ids"] == 844
     benchmark.plot({"TSD": figures}, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 1000 and "nats a note" in capsys.readouterr().out

@@ -49,7 +49,7 @@ def snippets(card: str) -> list[str]:
 def test_a_card_says_what_the_files_say(make_bundle):
     text = text_of(make_bundle())
     said = (
-        "# bach", "Music Transformer", "40,224", "256 tokens", "924 ids", "`top_p` 0.9", "maestro", "cc-by-nc-sa-4.0",
+        "# bach", "Music Transformer", "40,352", "256 tokens", "928 ids", "`top_p` 0.9", "maestro", "cc-by-nc-sa-4.0",
         "those of the corpus", "962", "5,659,329", "3,000 optimizer steps by 2 processes", "1.234", "seed: 42",
         "Pitch classes", "**0.123**", "0.100 to 0.150", "0.080", "6.2%", "31 notes", "1.25% of 400",
         "| clear |", "trained on maestro",

@@ -90,7 +90,7 @@ def test_another_vocabulary_of_equal_size_is_refused_with_its_hash_and_without(s
     vocabulary = saved["model"]["vocab"]
     vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
     for token in saved["added_tokens"]:
-        token["id"] = vocabulary[token["content"]]
+        token["id"] = vocabulary.get(token["content"], token["id"])
     (evil / "tokenizer.json").write_text(json.dumps(saved))
     if not hashed:
         change(evil / "processor_config.json", vocabulary_hash=None)

@@ -112,7 +112,8 @@ def test_a_script_refuses_them_too(trust, hub, evil, midi_folder, call_script, t
     [
         (("--tokenization", "mallory/evil"), "stranger.Tokenizer"),
         (("--tokenization", "mallory/evil", "--model", "mallory/evil"), "stranger.Tokenizer"),
-        (("--model", "mallory/evil"), "n_layer"),
+        (("--model", "mallory/evil"), "stranger.Tokenizer"),
+        (("--model", "mallory/evil", "--tokenization", "REMI"), "n_layer"),
     ],
     ids=str,
 )

@@ -81,13 +81,13 @@ def test_a_run_that_is_to_stop_breaks_a_test_off_and_the_next_one_makes_up_for_i
     whole = watched("whole", save_strategy="steps")
     whole.train()
     stopped = watched(save_strategy="steps", per_device_eval_batch_size=1)
-    proceed = RunWriter._continue_batch
+    proceed = RunWriter._write_batch
 
     def signalled(self, batch, wanted):
         signal.raise_signal(signal.SIGTERM)
         proceed(self, batch, wanted)
 
-    monkeypatch.setattr(RunWriter, "_continue_batch", signalled)
+    monkeypatch.setattr(RunWriter, "_write_batch", signalled)
     with pytest.raises(SystemExit):
         stopped.train()
     assert not logged(stopped) and len(list(Path(step_folder(stopped, 2)).glob("*.prompt.mid"))) == 1

@@ -210,7 +210,7 @@ def test_two_processes_write_what_one_writes(continue_midi, command, prompts, tm
 
 
 def test_a_process_that_dies_ends_the_other(command, prompts, tmp_path):
-    dies = ("neuromusic_hf.runs.run_writer", "RunWriter.continue_share")
+    dies = ("neuromusic_hf.runs.run_writer", "RunWriter.write_share")
     arguments = command(prompts, WITHOUT_PICTURES)
     variables = {**os.environ, "ACCELERATE_USE_CPU": "true"}
     first, second = run_in_processes(2, DYING, *dies, *arguments, folder=tmp_path, variables=variables, timeout=60)

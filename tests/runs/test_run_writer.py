@@ -95,7 +95,7 @@ def new_run(tmp_path, weights, pieces):
 def complete(run, num_processes=1):
     run.begin(sources=["prompts"])
     for process_index in range(num_processes):
-        run.continue_share(process_index, num_processes)
+        run.write_share(process_index, num_processes)
     return run.end()
 
 

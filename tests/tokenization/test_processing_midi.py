@@ -11,6 +11,7 @@ from tokenization.sample_scores import SCORES, build_score, note_list, random_sc
 from transformers import AutoProcessor, BatchEncoding
 
 from neuromusic_hf import MidiProcessor
+from neuromusic_hf.tokenization.infill_tokens import INFILL_TOKENS
 
 FRESH_PROCESS = """
 import json, sys
@@ -26,7 +27,8 @@ from transformers import AutoTokenizer
 for case in json.load(open(sys.argv[1])):
     tokenizer = AutoTokenizer.from_pretrained(case["folder"])
     special = [tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id]
-    assert special == [0, 1, 2] == sorted(tokenizer.all_special_ids), special
+    assert special == [0, 1, 2], special
+    assert sorted(tokenizer.all_special_ids) == [*special, *range(len(tokenizer) - 4, len(tokenizer))]
     text = tokenizer.decode(case["ids"], skip_special_tokens=True)
     assert text == case["text"], (case["folder"], text[:300], case["text"][:300])
     assert tokenizer.decode([1, *case["ids"]]).split()[0] == "BOS_None"
@@ -70,8 +72,9 @@ def test_the_special_ids_are_the_same_in_both_tokenizers(processor):
     names = {"pad": "PAD_None", "bos": "BOS_None", "eos": "EOS_None"}
     for role, name in names.items():
         assert getattr(processor.tokenizer, f"{role}_token_id") == processor.music_tokenizer.vocab[name]
-    assert processor.tokenizer.get_vocab() == processor.music_tokenizer.vocab
-    assert processor.vocab_size == len(processor.music_tokenizer.vocab)
+    infilling = dict(zip(INFILL_TOKENS, processor.infill_ids, strict=True))
+    assert processor.tokenizer.get_vocab() == processor.music_tokenizer.vocab | infilling
+    assert processor.vocab_size == len(processor.music_tokenizer.vocab) + 4
 
 
 def test_every_form_of_a_piece_gives_the_same_ids(processor, tmp_path):
@@ -309,11 +312,11 @@ def test_the_repr_and_json_hold_plain_values(processor):
     assert {"miditok_version", "symusic_version", "config"} <= set(saved["miditok"])
 
 
-@pytest.mark.parametrize("outside", [-100, 924, 10_000])
+@pytest.mark.parametrize("outside", [-100, 928, 10_000])
 def test_an_id_outside_the_vocabulary_is_named(outside):
     processor = MidiProcessor.from_tokenization("REMI")
-    assert processor.vocab_size == 924
-    with pytest.raises(ValueError, match=f"{outside} is no id.*923"):
+    assert processor.vocab_size == 928
+    with pytest.raises(ValueError, match=f"{outside} is no id.*927"):
         processor.decode([1, 3, outside])
 
 

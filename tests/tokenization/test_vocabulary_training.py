@@ -56,7 +56,7 @@ def test_token_text_is_that_of_the_untrained_tokenizer(trained_processor, proces
 def test_special_tokens_keep_their_ids(trained_processor):
     tokenizer = trained_processor.tokenizer
     assert [tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id] == [0, 1, 2]
-    assert sorted(tokenizer.all_special_ids) == [0, 1, 2]
+    assert sorted(tokenizer.all_special_ids) == [0, 1, 2, *trained_processor.infill_ids]
     assert tokenizer.convert_ids_to_tokens([0, 1, 2]) == ["PAD_None", "BOS_None", "EOS_None"]
     assert tokenizer("BOS_None EOS_None PAD_None").input_ids == [1, 2, 0]
     assert tokenizer.decode([0, 1, 2]) == " PAD_None BOS_None EOS_None"
