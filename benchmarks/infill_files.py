@@ -22,6 +22,7 @@ from symusic.core import ScoreTick
 from tqdm import tqdm
 
 from neuromusic_hf.music import (
+    AS_STORED,
     Reading,
     RefusedFile,
     UnwritableScore,
@@ -37,6 +38,8 @@ from neuromusic_hf.music.unwrapping import MIDI_EXTENSIONS
 
 MOST_BARS = 8
 """Of a span."""
+MOST_TOKENS = 256
+"""Of a span, from the pipeline."""
 MOST_NAMED = 20
 TINY = {"num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
 
@@ -148,6 +151,7 @@ def by_other_files(cases: Iterator[Case], seed: int) -> Iterator[Infilled]:
 def by_model(cases: Iterator[Case], args: argparse.Namespace, refused: dict[str, str]) -> Iterator[Infilled]:
     """With what a tiny model of random weights writes, all in the pipeline."""
     infill = make_pipeline(args.tokenization, args.seed)
+    arguments = {"batch_size": args.batch_size, "seed": args.seed, "max_new_tokens": MOST_TOKENS}
     while batch := list(itertools.islice(cases, args.batch_size)):
         pieces = [
             {
@@ -158,7 +162,7 @@ def by_model(cases: Iterator[Case], args: argparse.Namespace, refused: dict[str,
             }
             for case in batch
         ]
-        for case, result in zip(batch, infill(pieces, batch_size=args.batch_size, seed=args.seed), strict=True):
+        for case, result in zip(batch, infill(pieces, **arguments), strict=True):
             if result["midi"] is None:
                 refused[case.name] = "{reason}: {detail}".format(**result["skipped"])
                 continue
@@ -213,9 +217,9 @@ def compare(infilled: Infilled) -> tuple[str, dict[str, bool]]:
     try:
         data = edit_midi(infilled.case.data, after)
     except UnwritableScore:
-        return "channels_shared_anew", found | compare_lost(after, read_midi(midi_bytes(after)).score)
+        return "channels_shared_anew", found | compare_lost(after, read_midi(midi_bytes(after), AS_STORED).score)
     found |= compare_files(infilled.case.reading.data, data, removed.total(), added.total())
-    return "edited", found | compare_read(after, read_midi(data).score)
+    return "edited", found | compare_read(after, read_midi(data, AS_STORED).score)
 
 
 if __name__ == "__main__":

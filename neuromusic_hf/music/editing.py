@@ -39,8 +39,8 @@ def edit_midi(data: bytes, score: ScoreTick) -> bytes:
             What [`read_midi`] reads from it, with other notes, as [`replace_notes`] gives it; more tracks may follow.
 
     Returns:
-        `bytes`: a standard MIDI file from which [`read_midi`] reads the notes of `score`. Where these are those of the
-        file, it is that, with whatever had to be mended.
+        `bytes`: a standard MIDI file from which [`read_midi`] reads the notes of `score`, those beyond its limits cut.
+        Where these are the notes of the file, it is that, with whatever had to be mended.
 
     Raises:
         [`RefusedFile`]: the file holds no music that can be read.
