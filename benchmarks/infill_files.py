@@ -181,7 +181,7 @@ def make_pipeline(tokenization: str, seed: int):
     torch.manual_seed(seed)
     processor = MidiProcessor.from_tokenization(tokenization)
     processor.add_infill_tokens()
-    model = build_model("llama", processor, context_length=1024, **TINY).eval()
+    model = build_model("llama", processor, context_length=2048, **TINY).eval()
     model.config.infill_share = 0.5
     return MidiInfillingPipeline(model, processor)
 
