@@ -152,13 +152,21 @@ def fill(pipeline: MidiInfillingPipeline, drawn: list[Drawn], asked: dict) -> li
 def condensed(scores: InfillScores) -> dict[str, Any]:
     """What is committed of a record: names of pieces, settings and versions are left out."""
     record = scores.record
-    for measure in record["measures"].values():
-        for found in measure["kinds"].values():
-            found["undefined"] = {reason: len(names) for reason, names in found["undefined"].items()}
-    summary = summarise(record, scores.models)
+    kept = {name: record[name] for name in ("pieces", "spans", "repeats", "scores")}
+    return {"summary": summarise(record, scores.models), "measures": counted(record["measures"]), **kept}
+
+
+def counted(measures: dict[str, dict]) -> dict[str, dict]:
+    """With how many spans a measure is not defined for, by reason, in place of their names."""
     return {
-        "summary": summary,
-        **{name: record[name] for name in ("pieces", "spans", "measures", "repeats", "scores")},
+        name: measure
+        | {
+            "kinds": {
+                kind: found | {"undefined": {reason: len(names) for reason, names in found["undefined"].items()}}
+                for kind, found in measure["kinds"].items()
+            }
+        }
+        for name, measure in measures.items()
     }
 
 
