@@ -16,6 +16,7 @@ HEAVY = (
 )
 COMMANDS = {
     "continue_midi": ["model", "song.mid"],
+    "infill_midi": ["model", "song.mid", "--span_bars", "4"],
     "score_continuations": ["manifest.json", "--train_corpus", "maestro"],
     "score_infills": ["infilled"],
     "train_harmony_embedding": ["maestro"],
@@ -45,6 +46,11 @@ NUMBERS = {
         "seed": (-1, 2**32), "temperature": (-1, "nan", "inf"), "top_k": (-1,), "top_p": (-1, 0, "nan", 1.5),
         "save_audio": (-2,), "num_proc": (-1, 0),
     },
+    "infill_midi": {
+        "max_items": (0,), "span_bars": (-1, 0), "context_bars": (-1,), "num_return_sequences": (0,),
+        "max_new_tokens": (0,), "batch_size": (0,), "seed": (-1, 2**32), "temperature": ("nan",), "top_k": (-1,),
+        "top_p": (0,), "save_audio": (-2,), "num_proc": (0,),
+    },
     "score_continuations": {"num_proc": (-1, 0)},
     "score_infills": {"batch_size": (-1, 0), "seed": (-1, 2**32)},
     "train_harmony_embedding": {
@@ -67,7 +73,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(refused, script, tmp_path
     assert "Cannot write to the folder" in refused(script, output=tmp_path / "file" / "below")
 
 
-@pytest.mark.parametrize("script", ["continue_midi", "score_continuations"])
+@pytest.mark.parametrize("script", ["continue_midi", "infill_midi", "score_continuations"])
 def test_shares_are_checked(refused, script):
     assert "split_shares must be three numbers" in refused(script, "--split_shares", "1", "1", "1")
 
