@@ -93,7 +93,11 @@ def test_a_middle_without_prefix_opens_a_piece_of_any_meter(name, meter, middle_
     cut = Cut(bar, bar, 2 * bar)
     words = (f"Bar_None TimeSig_{meter} Position_0" if name == "REMI" else f"TimeSig_{meter}") + " Tempo_120.0"
     assert next_words(middle, processor, piece, cut, "Bar_None" if name == "REMI" else "") == {f"TimeSig_{meter}"}
-    last = "" if name == "REMI" else f" TimeShift_{numerator}.0.{8 if numerator < 6 else 4}"
+    last = (
+        ""
+        if name == "REMI"
+        else {"2/2": " TimeShift_2.0.8", "6/8": " TimeShift_6.0.4"}.get(meter, " TimeShift_15.0.1")
+    )
     assert "EOM_None" in next_words(middle, processor, piece, cut, words + last)
 
 
