@@ -104,17 +104,19 @@ class SpanPromptMaker:
             """With so many bars around the span; of an odd number one more before it than after."""
             return self._prompt(piece, where.cut(bars, (around + 1) // 2, around // 2, told))
 
-        def fits(around: int) -> bool:
+        def fits(around: int, needed: int) -> bool:
             return room.fits(len(prompt(around).ids), needed)
 
-        needed = self._needed(whole, where.cut(bars, 0, 0, told), room)
-        around = None if context_bars is None else 2 * context_bars
-        if around is None or not fits(around):
-            most = _most(fits, 2 * where.most_context)
-            if around is not None or most is None:
-                raise _too_long(bars, context_bars or 0, len(prompt(around or 0).ids), most, room, needed)
-            around = most
-        return prompt(around), room.left(len(prompt(around).ids), needed)
+        def most(needed: int) -> int | None:
+            return _most(lambda around: fits(around, needed), 2 * where.most_context)
+
+        least, generous = self._needed(whole, where.cut(bars, 0, 0, told), room)
+        wanted = 2 * (context_bars or 0)
+        if not fits(wanted, least):
+            raise _too_long(bars, context_bars or 0, len(prompt(wanted).ids), most(least), room, least)
+        if context_bars is None:
+            wanted = most(generous) or 0
+        return prompt(wanted), room.left(len(prompt(wanted).ids), least)
 
     def _prompt(self, piece: ScoreArrays, cut: Cut) -> SpanPrompt:
         sample = self._sample(piece, cut)
@@ -124,17 +126,18 @@ class SpanPromptMaker:
         (sample,) = self.encoder.samples([(piece, cut)])
         return sample
 
-    def _needed(self, whole: ScoreArrays, cut: Cut, room: Room) -> int:
+    def _needed(self, whole: ScoreArrays, cut: Cut, room: Room) -> tuple[int, int]:
         """
-        Tokens to leave for a span: twice what it took, and what one of the other instruments takes there.
+        Tokens to leave for a span: so many at least, and so many where music around it would take all others.
 
-        That is no more than half the context, unless the span took more, and no less than [`LEAST_ROOM`].
+        At least, what it took and what one of the other instruments takes there, and [`LEAST_ROOM`]; else twice that,
+        as far as it is half the context.
         """
         sample = self._sample(whole, cut)
         span = whole.taken((~cut.removed(whole)).nonzero()[0]).between(cut.start, cut.end)
         taken = len(sample.middle) + len(sample.given) // max(1, len(span.programs))
-        generous = 2 * taken if room.context is None else min(2 * taken, room.context // 2)
-        return max(LEAST_ROOM, taken, generous)
+        least = max(LEAST_ROOM, taken)
+        return least, max(least, 2 * taken if room.context is None else min(2 * taken, room.context // 2))
 
 
 def quantised(score: ScoreTick, processor: MidiProcessor) -> ScoreArrays:
@@ -161,8 +164,10 @@ def _most(fits: Callable[[int], bool], limit: int) -> int | None:
 
 
 def _too_long(bars: Bars, context_bars: int, length: int, most: int | None, room: Room, needed: int) -> RefusedFile:
-    fewer = "choose fewer bars or instruments, or a smaller max_new_tokens"
-    remedy = fewer if most is None else f"context_bars={most // 2} fits"
+    if most is not None:
+        remedy = f"context_bars={most // 2} fits"
+    else:
+        remedy = "choose fewer bars" + (", or a smaller max_new_tokens" if length < room.context else "")
     return RefusedFile(
         "prompt_too_long",
         f"bars {bars} with {context_bars} bars around them are {length} tokens of prompt, and {room.wanted or needed} "

@@ -73,9 +73,9 @@ class MidiInfillingPipeline(MidiPipeline):
             drums (`bool`, *optional*): whether drums are among them, whatever `instruments` says.
             pitch_range, constrained (*optional*): as of [`Control`].
             context_bars (`int`, *optional*):
-                Bars to tell the model on each side of a span; as many as fit if not given. That leaves twice the
-                tokens that the span took before, and what another instrument takes there, but no more than half the
-                context (unless the span took more), and 128 at least.
+                Bars to tell the model on each side of a span; as many as fit if not given. For the span that leaves
+                at least 128 tokens, and as many as it took before and one of the other instruments takes there; by
+                default twice as many, as far as that is half of the context.
             max_new_tokens (`int`, *optional*):
                 Most tokens of a span; by default what the model's generation config says, else what the context
                 leaves. A span that is not complete by then ends there, and `stopped_by` says so.

@@ -10,7 +10,7 @@ import pytest
 from music import make_score
 from transformers import AutoConfig, AutoModelForCausalLM, pipeline
 
-from neuromusic_hf import MidiContinuationPipeline, MidiProcessor
+from neuromusic_hf import MidiContinuationPipeline, MidiInfillingPipeline, MidiProcessor
 from neuromusic_hf.bundles import save_bundle
 from neuromusic_hf.bundles.pipeline_file import CUSTOM_PIPELINES
 
@@ -151,3 +151,31 @@ def test_a_processor_is_taken_from_where_it_is_said_to_be(bundles, processor_of,
     processor_of("TSD").save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="ids and the processor"):
         pipeline("midi-continuation", model=model, processor=str(tmp_path), device="cpu")
+
+
+WITHOUT_THE_IMPORT_TOO = """
+import json, sys
+from transformers import pipeline
+
+infill = pipeline("midi-infilling", model=sys.argv[1], trust_remote_code=True, device="cpu")
+print(json.dumps(infill(sys.argv[2], bars=(1, 2), instruments=[32], seed=3)["spans"][0]["token_ids"]))
+"""
+
+
+def test_a_bundle_that_was_trained_to_fill_in_names_both_tasks(tiny_model, processor_of, tmp_path):
+    model, song = tiny_model("REMI", "llama"), tmp_path / "song.mid"
+    model.config.infill_share = 0.5
+    save_bundle(model, processor_of("REMI"), tmp_path / "bundle")
+    make_score(1, num_notes=40).dump_midi(song)
+    assert custom_pipelines(tmp_path / "bundle") == ["midi-continuation", "midi-infilling"]
+    assert (tmp_path / "bundle" / "midi_infilling.py").is_file()
+    infill = pipeline("midi-infilling", model=str(tmp_path / "bundle"), device="cpu")
+    assert type(infill) is MidiInfillingPipeline
+    assert type(pipeline(model=str(tmp_path / "bundle"), device="cpu")) is MidiContinuationPipeline
+    command = [sys.executable, "-c", WITHOUT_THE_IMPORT_TOO, tmp_path / "bundle", song]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    expected = infill(song, bars=(1, 2), instruments=[32], seed=3)["spans"][0]["token_ids"]
+    assert json.loads(done.stdout.splitlines()[-1]) == expected
+    AutoConfig.from_pretrained(tmp_path / "bundle").save_pretrained(tmp_path / "alone")
+    assert custom_pipelines(tmp_path / "alone") == []
