@@ -8,10 +8,17 @@ from neuromusic_hf.models.sampling import sampling_arguments
 from neuromusic_hf.reports import ScoringOptions
 from neuromusic_hf.runs import OutputSettings
 
-HEAVY = ("neuromusic_hf.load_corpus", "transformers.pipeline", "neuromusic_hf.runs.read_run")
+HEAVY = (
+    "neuromusic_hf.load_corpus",
+    "transformers.pipeline",
+    "neuromusic_hf.runs.read_run",
+    "neuromusic_hf.runs.read_infill_run",
+)
 COMMANDS = {
     "continue_midi": ["model", "song.mid"],
+    "infill_midi": ["model", "song.mid", "--span_bars", "4"],
     "score_continuations": ["manifest.json", "--train_corpus", "maestro"],
+    "score_infills": ["infilled"],
     "train_harmony_embedding": ["maestro"],
 }
 
@@ -39,7 +46,13 @@ NUMBERS = {
         "seed": (-1, 2**32), "temperature": (-1, "nan", "inf"), "top_k": (-1,), "top_p": (-1, 0, "nan", 1.5),
         "save_audio": (-2,), "num_proc": (-1, 0),
     },
+    "infill_midi": {
+        "max_items": (0,), "span_bars": (-1, 0), "context_bars": (-1,), "num_return_sequences": (0,),
+        "max_new_tokens": (0,), "batch_size": (0,), "seed": (-1, 2**32), "temperature": ("nan",), "top_k": (-1,),
+        "top_p": (0,), "save_audio": (-2,), "num_proc": (0,),
+    },
     "score_continuations": {"num_proc": (-1, 0)},
+    "score_infills": {"batch_size": (-1, 0), "seed": (-1, 2**32)},
     "train_harmony_embedding": {
         "vector_size": (-1, 0), "window": (-1, 0), "min_count": (-1, 0), "epochs": (-1, 0),
         "sample": (-1, "nan", 2), "seed": (-1, 2**32),
@@ -60,7 +73,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(refused, script, tmp_path
     assert "Cannot write to the folder" in refused(script, output=tmp_path / "file" / "below")
 
 
-@pytest.mark.parametrize("script", ["continue_midi", "score_continuations"])
+@pytest.mark.parametrize("script", ["continue_midi", "infill_midi", "score_continuations"])
 def test_shares_are_checked(refused, script):
     assert "split_shares must be three numbers" in refused(script, "--split_shares", "1", "1", "1")
 

@@ -78,6 +78,7 @@ SAID = """if True:
 """
 WRONG = {
     "continue_midi": (["m", "song.mid", "--output", "o", "--temperature", "-1"], "temperature=-1 must be at least 0"),
+    "infill_midi": (["m", "song.mid", "--output", "o", "--span_bars", "0"], "span_bars=0 must be at least 1"),
     "report_leaks": (["bach", "--output", "o", "--max_pairs", "-1"], "max_pairs=-1 must be at least 0"),
     "score_continuations": (["m", "--output", "o", "--num_proc", "0"], "num_proc=0 must be at least 1"),
     "train": (["recipes/quickstart.yaml", "--learning_rate", "-1"], "learning_rate=-1 must be at least 0"),

@@ -83,9 +83,12 @@ def test_recipes_and_their_values_may_name_it(home):
     assert found == [str(home / name) for name in ("bundle", "data", "run", "tokenizer", "run")]
 
 
-@pytest.mark.parametrize("script", ["continue_midi", "score_continuations", "compare_runs", "train_harmony_embedding"])
+CONTINUING = ("continue_midi", "infill_midi")
+
+
+@pytest.mark.parametrize("script", [*CONTINUING, "score_continuations", "compare_runs", "train_harmony_embedding"])
 def test_scripts_write_there(home, script, monkeypatch):
-    given = ["~/bundle", "song.mid"] if script == "continue_midi" else ["~/run"]
+    given = ["~/bundle", "song.mid"] if script in CONTINUING else ["~/run"]
     monkeypatch.setattr(sys, "argv", [script, *given, "--output=~/out"])
     parse = runpy.run_path(str(SCRIPTS / f"{script}.py"))["parse_arguments"]
     assert parse().output == str(home / "out")

@@ -14,7 +14,7 @@ from ..grammar.logits import restrict_to_masks, share_among_rows
 from ..grammar.row_memory import RowMemory
 from ..grammar.token_grammar import GrammarState
 from .span import Span
-from .span_rule import ENDED, LiftedRule
+from .span_rules import ENDED, SpanRules
 
 if TYPE_CHECKING:
     from .middle_grammar import MiddleGrammar
@@ -27,19 +27,18 @@ class MiddleState:
 
     Args:
         grammar ([`GrammarState`]): in the grammar of the tokenizer.
-        prompts (`list[int]`): the prompt of each row.
-        places (`list[int]`): the state of each row in the rule of its prompt, or `ENDED`.
+        prompts (`np.ndarray` of shape `(batch,)`): the prompt of each row.
+        places (`np.ndarray` of shape `(batch,)`): the place of each row in the rules of the spans.
     """
 
     grammar: GrammarState
-    prompts: list[int]
-    places: list[int]
+    prompts: np.ndarray
+    places: np.ndarray
 
     def select(self, rows: torch.LongTensor) -> MiddleState:
         """The state of other rows."""
-        chosen = rows.tolist()
-        prompts, places = ([values[row] for row in chosen] for values in (self.prompts, self.places))
-        return MiddleState(self.grammar.select(rows), prompts, places)
+        chosen = rows.cpu().numpy()
+        return MiddleState(self.grammar.select(rows), self.prompts[chosen], self.places[chosen])
 
 
 class MiddleLogitsProcessor(LogitsProcessor):
@@ -58,21 +57,21 @@ class MiddleLogitsProcessor(LogitsProcessor):
             Ids that may be used, as from [`TokenGrammar.vocabulary_mask`]: by all rows, or by those of each prompt.
 
     Raises:
-        `ValueError`: on call: a row is no prompt of [`CutEncoder`] for its span, the model has no scores for the
-            infill tokens, or the rows are no multiple of the spans.
+        `ValueError`: there is no span; or on call: a row is no prompt of [`CutEncoder`] for its span, the model has no
+            scores for EOM, or the rows are no multiple of the spans or masks.
     """
 
     supports_continuous_batching = False
 
     def __init__(self, middle: MiddleGrammar, spans: Sequence[Span], vocabulary_mask: torch.BoolTensor | None = None):
+        if not spans:
+            raise ValueError("There is no span: give one for each prompt.")
         self.middle, self.spans = middle, list(spans)
         self.grammar, self._mask_of_prompt = restrict_to_masks(middle.grammar, vocabulary_mask)
-        self._rules: dict[int, LiftedRule] = {}
-        self._memory: RowMemory[MiddleState] = RowMemory()
-        self._path = torch.from_numpy(middle.paths.path)
+        self._rules: SpanRules
         self._is_shift = torch.from_numpy(middle.is_one_shift)
-        special = middle.tokens.special_ids
-        self._pad, self._bos = special["PAD"], special["BOS"]
+        self._pad = middle.tokens.special_ids["PAD"]
+        self._memory: RowMemory[MiddleState] = RowMemory()
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """
@@ -89,87 +88,85 @@ class MiddleLogitsProcessor(LogitsProcessor):
         if scores.shape[1] <= end:
             raise ValueError(f"The model has scores for {scores.shape[1]} ids, and EOM is id {end}: add its rows.")
         if self.grammar.device != scores.device:
-            self.grammar = self.grammar.to(scores.device)
-            self._path, self._is_shift = self._path.to(scores.device), self._is_shift.to(scores.device)
+            self.grammar, self._is_shift = self.grammar.to(scores.device), self._is_shift.to(scores.device)
             self._memory.forget()
-        state, is_new = self._follow(input_ids)
         mask_of_row = None
         if self._mask_of_prompt is not None:
             mask_of_row = share_among_rows(self._mask_of_prompt, input_ids, "masks")
-        legal = self._legal(state, self.grammar.legal(state.grammar, mask_of_row), scores.shape[1])
+        repeats, rest = divmod(len(input_ids), len(self.spans))
+        if rest:
+            raise ValueError(f"{len(input_ids)} rows cannot share {len(self.spans)} spans evenly.")
+        state, is_new = self._follow(input_ids, np.arange(len(input_ids)) // repeats)
+        legal = self._legal(state.places, self.grammar.legal(state.grammar, mask_of_row), scores.shape[1])
         if is_new and not legal.any(dim=1).all():
             raise ValueError("The prefix of a prompt ends where no middle can begin: make prompts with CutEncoder.")
         return torch.where(legal, scores, -torch.inf)
 
-    def _legal(self, state: MiddleState, of_grammar: torch.BoolTensor, width: int) -> torch.BoolTensor:
+    def _legal(self, places: np.ndarray, of_grammar: torch.BoolTensor, width: int) -> torch.BoolTensor:
         """The ids that may come, of all that the model has: shape `(batch, width)`."""
-        rows = [self._rules[prompt] for prompt in state.prompts]
-        found = [rule.at(place) for rule, place in zip(rows, state.places, strict=True)]
-        paths, ends, closes = zip(*found, strict=True)
-        of_rule = torch.from_numpy(np.stack(paths)).to(of_grammar.device).index_select(1, self._path)
-        if any(closes):
-            of_grammar = of_grammar | (torch.tensor(closes, device=of_grammar.device)[:, None] & self._is_shift)
-        legal = torch.nn.functional.pad(of_grammar & of_rule, (0, width - of_rule.shape[1]))
-        legal[:, self.middle.infill_ids.end] = torch.tensor(ends, device=legal.device)
-        if ENDED in state.places:
-            legal[:, self._pad] = torch.tensor([place == ENDED for place in state.places], device=legal.device)
+        device, rules = of_grammar.device, self._rules
+        if (closes := rules.closes(places)).any():
+            of_grammar = of_grammar | (torch.from_numpy(closes).to(device)[:, None] & self._is_shift)
+        legal = of_grammar & torch.from_numpy(rules.legal(places)).to(device)
+        legal = torch.nn.functional.pad(legal, (0, width - legal.shape[1]))
+        legal[:, self.middle.infill_ids.end] = torch.from_numpy(rules.ends(places)).to(device)
+        if (has_ended := places == ENDED).any():
+            legal[:, self._pad] = torch.from_numpy(has_ended).to(device)
         return legal
 
-    def _follow(self, input_ids: torch.LongTensor) -> tuple[MiddleState, bool]:
-        """The state after the rows, and whether they were new."""
-        prompts = share_among_rows(torch.arange(len(self.spans)), input_ids, "spans").tolist()
+    def _follow(self, input_ids: torch.LongTensor, prompts: np.ndarray) -> tuple[MiddleState, bool]:
+        """The state after the rows, which are of these prompts, and whether they are new."""
         state, known = self._memory.recall(input_ids)
-        is_known = state is not None and state.prompts == prompts  # prompts of the same ids may have other spans
-        if state is not None and is_known:
-            state = self._advance(state, input_ids[:, known:])
-        else:
+        # Prompts of the same ids may have other spans.
+        is_new = state is None or not np.array_equal(state.prompts, prompts)
+        if state is None or is_new:
             state = self._open(input_ids, prompts)
+        else:
+            state = self._advance(state, input_ids[:, known:])
         self._memory.keep(input_ids, state)
-        return state, not is_known
+        return state, is_new
 
-    def _open(self, input_ids: torch.LongTensor, prompts: list[int]) -> MiddleState:
+    def _open(self, input_ids: torch.LongTensor, prompts: np.ndarray) -> MiddleState:
         """The state after rows that are not known."""
-        ids = self.middle.infill_ids
-        begins, places = [], []
-        for row, prompt in zip(input_ids.tolist(), prompts, strict=True):
-            if ids.prefix not in row or ids.middle not in row[_last(row, ids.prefix) :]:
-                raise ValueError("A row has no PRE with a MID behind it: make prompts with CutEncoder.")
-            begin, middle = _last(row, ids.prefix), _last(row, ids.middle)
-            if prompt not in self._rules:
-                rule = self.middle.rule(self.spans[prompt], row[begin + 1 : middle])
-                self._rules[prompt] = LiftedRule(rule, self.middle.paths)
-            begins.append(begin)
-            places.append(self._walk(prompt, self._rules[prompt].rule.begin, row[middle + 1 :]))
-        state = self.grammar.begin(len(input_ids))
-        for column in self._as_read(input_ids[:, min(begins) :]).unbind(dim=1):
+        special, rows = self.middle.infill_ids, input_ids.cpu().numpy()
+        begins, middles = (_last_columns(rows == index) for index in (special.prefix, special.middle))
+        if (begins < 0).any() or (middles < begins).any():
+            raise ValueError("A row has no PRE with a MID behind it: make prompts with CutEncoder.")
+        first = np.searchsorted(prompts, np.arange(len(self.spans))).tolist()
+        prefixes = [rows[row, begins[row] + 1 : middles[row]] for row in first]
+        rules = [self.middle.rule(span, prefix) for span, prefix in zip(self.spans, prefixes, strict=True)]
+        self._rules = SpanRules(rules, self.middle.paths)
+        state = self.grammar.begin(len(rows))
+        for column in self._as_read(input_ids[:, begins.min() :]).unbind(dim=1):
             state = self.grammar.advance(state, column)
+        places = self._rules.begin[prompts]
+        for column in range(int(middles.min()) + 1, rows.shape[1]):
+            places = np.where(column > middles, self._step(places, rows[:, column]), places)
         return MiddleState(state, prompts, places)
 
     def _advance(self, state: MiddleState, new: torch.LongTensor) -> MiddleState:
-        grammar = state.grammar
-        for column in self._as_read(new).unbind(dim=1):
+        grammar, places = state.grammar, state.places
+        for column in new.masked_fill(new >= self.grammar.vocab_size, self._pad).unbind(dim=1):
             grammar = self.grammar.advance(grammar, column)
-        rows = zip(state.prompts, state.places, new.tolist(), strict=True)
-        return MiddleState(grammar, state.prompts, [self._walk(*row) for row in rows])
+        for ids in new.cpu().numpy().T:
+            places = self._step(places, ids)
+        return MiddleState(grammar, state.prompts, places)
 
     def _as_read(self, ids: torch.LongTensor) -> torch.LongTensor:
         """Ids as the grammar of the tokenizer has them."""
-        begins = ids == self.middle.infill_ids.prefix
+        special, known = self.middle.infill_ids, self.middle.tokens.special_ids
+        begins = ids == special.prefix
         if self.middle.begins_anew:
-            begins |= ids == self.middle.infill_ids.middle
-        ids = ids.masked_fill(ids >= self.grammar.vocab_size, self._pad)
-        return ids.masked_fill(begins, self._bos)
+            begins |= ids == special.middle
+        return ids.masked_fill(ids >= self.grammar.vocab_size, known["PAD"]).masked_fill(begins, known["BOS"])
 
-    def _walk(self, prompt: int, place: int, ids: list[int]) -> int:
-        """The place after ids of the middle."""
-        rule = self._rules[prompt]
-        for index in ids:
-            if index == self.middle.infill_ids.end:
-                return ENDED
-            if place != ENDED and index < self.grammar.vocab_size:
-                place = rule.advance(place, int(rule.paths.path[index]))
-        return place
+    def _step(self, places: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """The places after one more id a row, of the middle; PAD changes nothing."""
+        after = self._rules.advance(places, np.where(ids < self.grammar.vocab_size, ids, self._pad))
+        return np.where(ids == self.middle.infill_ids.end, ENDED, after)
 
 
-def _last(row: list[int], index: int) -> int:
-    return len(row) - 1 - row[::-1].index(index)
+def _last_columns(found: np.ndarray) -> np.ndarray:
+    """The last column of each row where something was found; -1 where it was not."""
+    width = found.shape[1]
+    return np.where(found.any(axis=1), width - 1 - found[:, ::-1].argmax(axis=1), -1)

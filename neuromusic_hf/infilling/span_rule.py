@@ -8,14 +8,11 @@ import numpy as np
 
 from .time_paths import TimePaths
 
-ENDED = -1
-"""In place of a state, after EOM."""
-
 
 @dataclass(frozen=True, eq=False)
 class SpanRule:
     """
-    An automaton over the symbols of [`TimePaths`], and over ids, which are paths of them.
+    An automaton over the symbols of [`TimePaths`].
 
     Args:
         next (`np.ndarray` of shape `(states, symbols)`): the state a symbol leads to; a state stays where it may not
@@ -53,38 +50,3 @@ class SpanRule:
         """In these states nothing may come but EOM."""
         self.ends[states] = True
         self.legal[np.atleast_1d(states)[:, None], paths.of("Nothing_None")] = False
-
-
-class LiftedRule:
-    """
-    A rule over the paths of ids, computed for the states that come up.
-
-    Args:
-        rule ([`SpanRule`]): of one span.
-        paths ([`TimePaths`]): of the vocabulary.
-    """
-
-    def __init__(self, rule: SpanRule, paths: TimePaths):
-        self.rule, self.paths = rule, paths
-        self._found = {ENDED: (np.zeros(len(paths.symbols), bool), False, False)}
-
-    def at(self, state: int) -> tuple[np.ndarray, bool, bool]:
-        """Which paths may come in a state, `bool` of shape `(paths,)`; then as of [`SpanRule`] `ends` and `closes`."""
-        if state not in self._found:
-            self._found[state] = self._walk(state), bool(self.rule.ends[state]), bool(self.rule.closes[state])
-        return self._found[state]
-
-    def advance(self, state: int, path: int) -> int:
-        """The state to which a path leads."""
-        for symbol in self.paths.symbols[path].tolist():
-            state = int(self.rule.next[state, symbol])
-        return state
-
-    def _walk(self, state: int) -> np.ndarray:
-        places = np.full(len(self.paths.symbols), state)
-        legal = np.ones(len(places), bool)
-        for step, count in enumerate(self.paths.longer):
-            symbols = self.paths.symbols[:count, step]
-            legal[:count] &= self.rule.legal[places[:count], symbols]
-            places[:count] = self.rule.next[places[:count], symbols]
-        return legal

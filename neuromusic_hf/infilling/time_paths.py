@@ -23,6 +23,7 @@ class TimePaths:
     Attributes:
         number (`dict[str, int]`): of each symbol; that of `FILL` is 0.
         symbols (`np.ndarray` of shape `(paths, longest)`): each path, filled up; the longest first.
+        length (`np.ndarray` of shape `(paths,)`): symbols of each path.
         longer (`list[int]`): how many paths are longer than 0, than 1, and so on.
         path (`np.ndarray` of shape `(vocabulary,)`): of each id.
         columns (`np.ndarray` of shape `(columns,)`): the symbol of each base token.
@@ -42,8 +43,8 @@ class TimePaths:
         self.symbols = np.zeros((len(paths), len(paths[0])), np.int64)
         for index, path in enumerate(paths):
             self.symbols[index, : len(path)] = path
-        lengths = np.array([len(path) for path in paths])
-        self.longer = [int((lengths > length).sum()) for length in range(len(paths[0]))]
+        self.length = np.array([len(path) for path in paths])
+        self.longer = [int((self.length > length).sum()) for length in range(len(paths[0]))]
         number = {path: index for index, path in enumerate(paths)}
         self.path = np.array([number[path] for path in found])
 

@@ -9,12 +9,18 @@ from itertools import pairwise
 import numpy as np
 from symusic.core import ScoreTick
 
-from ..music import RefusedFile, bar_starts, excerpt
+from ..music import RefusedFile, bar_starts, excerpt, onsets
 from ..music.score_arrays import FAR, ScoreArrays
-from .spans import SURROUNDING_BARS, Span
+from .spans import Span
 
 MOST_OTHER_PIECES = 20
 """That are looked through for the programs of a span."""
+
+PROMPT_LENGTH = 256
+"""Tokens."""
+
+MOST_QUARTERS_OFF = 1 / 2
+"""From its last onset, that the quantised beginning of a piece may end earlier or later."""
 
 
 def copy_before(span: Span) -> ScoreTick:
@@ -66,7 +72,7 @@ def take_elsewhere(span: Span, others: Sequence[ScoreTick], random: np.random.Ge
 
 
 def continue_only(
-    spans: Sequence[Span], continuation: Callable[..., list[dict]], bars: int = SURROUNDING_BARS, **arguments
+    spans: Sequence[Span], continuation: Callable[..., list[dict]], prompt_length: int = PROMPT_LENGTH, **arguments
 ) -> list[ScoreTick | RefusedFile]:
     """
     How a model goes on after the bars before each span, knowing neither what follows nor what is given beside it.
@@ -76,12 +82,12 @@ def continue_only(
     Args:
         spans (sequence of [`Span`]): to fill.
         continuation ([`MidiContinuationPipeline`]): writes.
-        bars (`int`, *optional*, defaults to 8): before the span, that it goes on from.
+        prompt_length (`int`, *optional*, defaults to 256): tokens before the span; the whole bars that fit in them.
         arguments: of the pipeline: `seed`, `batch_size`, `max_new_tokens`.
 
     Returns:
         For each span a [`symusic.Score`] as of [`copy_before`], or [`RefusedFile`]: nothing precedes it
-        (`no_notes`), or the pipeline skips it.
+        (`no_notes`), not one whole bar fits (`prompt_too_long`), or the pipeline skips it.
     """
     found: list[ScoreTick | RefusedFile] = [RefusedFile("no_notes", "nothing precedes the span")] * len(spans)
     prefixes = [excerpt(span.piece, 0, span.start) for span in spans]
@@ -89,10 +95,10 @@ def continue_only(
     for index, (span, prefix) in enumerate(zip(spans, prefixes, strict=True)):
         if prefix.note_num():
             by_length.setdefault(_silent_bars(span, prefix) + span.num_bars, []).append(index)
-    for new_bars, indices in by_length.items():
-        given = {"prompt_bars": bars, "prompt_from": "end", "max_new_bars": new_bars, **arguments}
-        for index, result in zip(indices, continuation([prefixes[index] for index in indices], **given), strict=True):
-            found[index] = _continued(spans[index], _silent_bars(spans[index], prefixes[index]), result)
+    for bars, indices in by_length.items():
+        asked = {"prompt_length": prompt_length, "prompt_from": "end", "max_new_bars": bars, **arguments}
+        for index, result in zip(indices, continuation([prefixes[index] for index in indices], **asked), strict=True):
+            found[index] = _continued(spans[index], prefixes[index], result)
     return found
 
 
@@ -101,16 +107,20 @@ def _silent_bars(span: Span, prefix: ScoreTick) -> int:
     return len(span.before(FAR)) - 1 - len(bar_starts(prefix))
 
 
-def _continued(span: Span, silent_bars: int, result: dict) -> ScoreTick | RefusedFile:
+def _continued(span: Span, prefix: ScoreTick, result: dict) -> ScoreTick | RefusedFile:
     if result["midi"] is None:
         return RefusedFile(**result["skipped"])
     arrays = ScoreArrays.of(result["midi"])
     end = int(arrays.onset.max()) + 1
     lines = bar_starts(result["midi"], end)
-    first = len(bar_starts(result["prompt"])) + silent_bars
+    first = len(bar_starts(result["prompt"])) + _silent_bars(span, prefix)
     bars = np.append(lines, [end, end])[first : first + span.num_bars + 1]
     if len(bars) < 2:
         return ScoreTick(span.piece.ticks_per_quarter)
+    until_span = (span.start - onsets(prefix)[-1]) / span.piece.ticks_per_quarter
+    heard = (bars[0] - onsets(result["prompt"])[-1]) / arrays.ticks_per_quarter
+    if first < len(lines) and abs(until_span - heard) > MOST_QUARTERS_OFF:
+        return RefusedFile("prompt_too_long", "not one whole bar fits in the prompt")
     return _laid_out(*_in_ticks_of(span, arrays, bars), span, repeat=False)
 
 

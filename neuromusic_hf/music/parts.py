@@ -14,6 +14,12 @@ def separate_parts(tracks: Iterable[TrackTick]) -> list[Part]:
     return [_part(track) for track in tracks if len(track.notes)]
 
 
+def silent_parts(tracks: Iterable[TrackTick]) -> list[Part]:
+    """Each track without a note as a part, if it sends anything else."""
+    parts = [_part(track) for track in tracks if not len(track.notes)]
+    return [part for part in parts if part.changes]
+
+
 def pooled_parts(tracks: Iterable[TrackTick]) -> list[Part]:
     """Tracks of one program and the same controllers and bends as one part."""
     alike: dict[tuple, list[Part]] = {}

@@ -1,6 +1,7 @@
 """A score as a MIDI file in which every note sounds with its own program, in any player."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 from symusic.core import ScoreTick, TrackTick
@@ -8,7 +9,7 @@ from symusic.core import ScoreTick, TrackTick
 from ..disk import user_path, write_file
 from .channel_state import BANK_CONTROLS
 from .channels import MELODIC_CHANNELS, MOST_PORTS, Channel, drum_channels, share_channels
-from .parts import lacks_pedal_controls, notes_overlap, pooled_parts, separate_parts
+from .parts import lacks_pedal_controls, notes_overlap, pooled_parts, separate_parts, silent_parts
 from .scores import AnyScore, in_ticks
 from .track_chunks import channel_chunks, file_header, head_chunk, text_chunk
 from .writable import UnwritableScore, check_writable
@@ -49,6 +50,7 @@ def midi_bytes(score: AnyScore) -> bytes:
     - A channel goes over to another part once nothing of the earlier is heard, pedals included; program, controllers
       and pitch bend are then set anew.
     - A pitch that begins while it sounds goes to a second channel of the same program, if one is left.
+    - What a track without notes sends goes to a channel that no other needs, if one is left.
     - If more than 15 parts sound at once, and none has controllers, more ports are used. Each note has its program
       before it, so that a player that knows no ports plays the same notes.
 
@@ -64,7 +66,9 @@ def midi_bytes(score: AnyScore) -> bytes:
     if _is_plain(score):
         return score.dumps_midi()
     drums = drum_channels(pooled_parts(track for track in score.tracks if track.is_drum))
-    channels = _melodic_channels([track for track in score.tracks if not track.is_drum])
+    melodic = [track for track in score.tracks if not track.is_drum]
+    channels = _melodic_channels(melodic)
+    channels += _silent_channels(melodic, {channel.number for channel in channels})
     texts = [
         text_chunk(track.name, track.lyrics) for track in score.tracks if len(track.lyrics) or not len(track.notes)
     ]
@@ -84,6 +88,13 @@ def _is_plain(score: ScoreTick) -> bool:
 def _is_special(track: TrackTick) -> bool:
     has_banks = bool(np.isin(track.controls.numpy()["number"], BANK_CONTROLS).any())
     return has_banks or lacks_pedal_controls(track) or notes_overlap(track)
+
+
+def _silent_channels(tracks: list[TrackTick], taken: set[int]) -> list[Channel]:
+    """Channels that are left, for tracks without notes, whose names stand elsewhere."""
+    free = [number for number in MELODIC_CHANNELS if number not in taken]
+    parts = [replace(part, name="") for part in silent_parts(tracks)]
+    return [Channel(0, number, tenants=[(0, part)]) for number, part in zip(free, parts, strict=False)]
 
 
 def _melodic_channels(tracks: list[TrackTick]) -> list[Channel]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -54,8 +55,8 @@ def plot_infill(
     stays = new_music(original, removed, from_zero=False)
     layers = [
         _layer("stays", GIVEN_COLOR, stays, windows),
-        _layer("new", NEW_COLOR, new, windows),
-        _layer("removed", REMOVED_COLOR, removed, windows, hollow=True),
+        replace(_layer("new", NEW_COLOR, new, windows), number=new.note_num()),
+        replace(_layer("removed", REMOVED_COLOR, removed, windows), number=removed.note_num(), hollow=True),
     ]
     total = windows.total_seconds
     figure = draw_layers(layers, width=float(np.clip(INCHES_PER_SECOND * total, 10, 22)))
@@ -68,7 +69,7 @@ def plot_infill(
     return figure
 
 
-def _layer(name: str, color: str, score: ScoreTick, windows: Windows, hollow: bool = False) -> Layer:
+def _layer(name: str, color: str, score: ScoreTick, windows: Windows) -> Layer:
     columns, is_drum = [np.zeros((0, 4))], [np.zeros(0, bool)]
     for index, notes in enumerate(windows.notes(score)):
         onset = windows.place(notes.onset, index)
@@ -76,7 +77,7 @@ def _layer(name: str, color: str, score: ScoreTick, windows: Windows, hollow: bo
         columns.append(np.stack([onset, duration, notes.pitch, notes.velocity], axis=1).astype(np.float64))
         is_drum.append(notes.is_drum)
     rows, drums = np.concatenate(columns), np.concatenate(is_drum)
-    return Layer(name, color, rows[~drums], rows[drums], hollow)
+    return Layer(name, color, rows[~drums], rows[drums])
 
 
 def _draw_bar_lines(figure: Figure, windows: Windows):

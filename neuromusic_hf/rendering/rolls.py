@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -44,7 +45,8 @@ DRUM_LABEL_INCHES = 0.45
 TITLE_GAP_INCHES, MOST_TITLE_CHARACTERS = 0.2, 400
 
 
-class Layer(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Layer:
     """
     Notes of one colour: arrays of shape `(notes, 4)`, of onset and duration in seconds, pitch and velocity.
 
@@ -54,6 +56,7 @@ class Layer(NamedTuple):
         pitched (`np.ndarray`): those that are not drums.
         drums (`np.ndarray`): hits of drums.
         hollow (`bool`): only their outlines are drawn, over all others.
+        number (`int`, *optional*): how many they are, for the legend, where some are drawn in parts.
     """
 
     name: str
@@ -61,9 +64,13 @@ class Layer(NamedTuple):
     pitched: np.ndarray
     drums: np.ndarray
     hollow: bool = False
+    number: int | None = None
 
-    def __len__(self) -> int:
-        return len(self.pitched) + len(self.drums)
+    @property
+    def words(self) -> str:
+        """What the legend says."""
+        count = len(self.pitched) + len(self.drums) if self.number is None else self.number
+        return f"{self.name} ({count:,} {'note' if count == 1 else 'notes'})"
 
 
 def draw_layers(layers: Sequence[Layer], width: float) -> Figure:
@@ -110,7 +117,7 @@ def draw_heading(figure: Figure, layers: Sequence[Layer], title: str | None):
         Patch(
             facecolor="none" if layer.hollow else layer.color,
             edgecolor=layer.color,
-            label=f"{layer.name} ({len(layer):,} {'note' if len(layer) == 1 else 'notes'})",
+            label=layer.words,
         )
         for layer in layers
     ]

@@ -6,10 +6,16 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .continuations import push_continuations as push_continuations
+    from .infill_page import write_infill_report as write_infill_report
+    from .infill_runs import score_infill_runs as score_infill_runs
+    from .infill_scores import InfillScores as InfillScores
+    from .infill_scores import add_baselines as add_baselines
+    from .infill_scores import score_infills as score_infills
     from .leak_page import write_leaks as write_leaks
     from .leak_records import LeakReport as LeakReport
     from .leaks import report_leaks as report_leaks
     from .options import LEAK_RANGES as LEAK_RANGES
+    from .options import InfillScoringOptions as InfillScoringOptions
     from .options import ScoringOptions as ScoringOptions
     from .page import write_report as write_report
     from .publishing import add_report as add_report

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from ..corpora.splits import CorpusSplits
 from ..metrics.scores import ScoreSettings
-from ..ranges import PROCESSES, Range, check_ranges
+from ..ranges import PROCESSES, SEEDS, Range, check_ranges
 
 if TYPE_CHECKING:
     from ..metrics import Comparison, HarmonyEmbedding
 
 LEAK_RANGES = {"max_pairs": Range(0, "pairs")}
+INFILL_SCORING_RANGES = {"batch_size": Range(1, "spans"), "seed": SEEDS}
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,63 @@ class ScoringOptions:
         given = [name for name in of_corpus if getattr(self, name) not in (None, False)]
         if given and self.train_corpus is None:
             raise ValueError(f"{given[0]} belongs to the training corpus: name that too, with train_corpus.")
-        if self.harmony_revision is not None and self.harmony_embedding is None:
-            raise ValueError("harmony_revision belongs to an embedding on the Hub: name that too.")
+        check_embedding(self)
 
     def load_embedding(self) -> HarmonyEmbedding:
         """The embedding. Raises as [`load_harmony_embedding`]."""
-        from ..metrics import load_harmony_embedding  # with transformers, which is slow to import
+        return load_embedding(self)
 
-        return load_harmony_embedding(self.harmony_embedding, self.harmony_revision, self.token)
+
+@dataclass(frozen=True)
+class InfillScoringOptions:
+    """
+    How runs of infills are judged.
+
+    Args:
+        labels (sequence of `str`, *optional*): what to call the runs, in order; by their models if not given.
+        continue_with (`str`, *optional*):
+            A bundle that goes on from what precedes each span, as one more baseline; without it, there is none.
+        batch_size (`int`, *optional*, defaults to 8): spans that it continues together.
+        seed (`int`, *optional*, defaults to 0): of bars drawn from other pieces, and of continuations.
+        comparisons (sequence of [`Comparison`] or `str`, *optional*): as of [`ScoringOptions`], as are those below.
+        harmony_embedding ([`HarmonyEmbedding`], `str` or `Path`, *optional*): the one of the package if not given.
+        harmony_revision (`str`, *optional*): branch, tag or commit of its repository.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): run code that the bundle ships or names.
+        settings ([`ScoreSettings`], *optional*): of bins, intervals and floors.
+        token (`str` or `bool`, *optional*): with which bundle and embedding are pulled.
+
+    Raises:
+        `ValueError`: `harmony_revision` without an embedding, or a number is out of its range.
+    """
+
+    labels: Sequence[str] | None = None
+    continue_with: str | None = None
+    batch_size: int = 8
+    seed: int = 0
+    comparisons: Sequence[Comparison | str] = ()
+    harmony_embedding: HarmonyEmbedding | str | Path | None = None
+    harmony_revision: str | None = None
+    trust_remote_code: bool = False
+    settings: ScoreSettings = field(default_factory=ScoreSettings)
+    token: str | bool | None = field(default=None, repr=False)
+
+    def __post_init__(self):
+        check_ranges(self, INFILL_SCORING_RANGES)
+        check_embedding(self)
+
+    def load_embedding(self) -> HarmonyEmbedding:
+        """The embedding. Raises as [`load_harmony_embedding`]."""
+        return load_embedding(self)
+
+
+def check_embedding(options: ScoringOptions | InfillScoringOptions):
+    """Raises `ValueError` where a revision is given without an embedding."""
+    if options.harmony_revision is not None and options.harmony_embedding is None:
+        raise ValueError("harmony_revision belongs to an embedding on the Hub: name that too.")
+
+
+def load_embedding(options: ScoringOptions | InfillScoringOptions) -> HarmonyEmbedding:
+    """That of options. Raises as [`load_harmony_embedding`]."""
+    from ..metrics import load_harmony_embedding  # with transformers, which is slow to import
+
+    return load_harmony_embedding(options.harmony_embedding, options.harmony_revision, options.token)

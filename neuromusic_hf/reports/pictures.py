@@ -45,10 +45,10 @@ def plot_distances(table: pd.DataFrame, comparisons: Sequence[Comparison]) -> Fi
     Returns:
         `matplotlib.figure.Figure`, which belongs to no global state and needs no closing.
     """
-    figure, panels = _panels(len(comparisons), HISTOGRAM_INCHES)
+    figure, panels = make_panels(len(comparisons), HISTOGRAM_INCHES)
     for axes, comparison in zip(panels, comparisons, strict=True):
         _draw_histograms(axes, table, comparison)
-    for axes in _leftmost(panels):
+    for axes in leftmost(panels):
         axes.set_ylabel("Pieces")
     return figure
 
@@ -67,15 +67,15 @@ def plot_scores(runs: Mapping[str, Mapping[str, dict]], titles: Mapping[str, str
     Returns:
         `matplotlib.figure.Figure`, which belongs to no global state and needs no closing.
     """
-    figure, panels = _panels(len(titles), HEADING_INCHES + ROW_INCHES * len(runs), sharey=True)
+    figure, panels = make_panels(len(titles), HEADING_INCHES + ROW_INCHES * len(runs), sharey=True)
     for axes, (name, title) in zip(panels, titles.items(), strict=True):
         _draw_scores(axes, [scores.get(name) for scores in runs.values()])
-        _set_title(axes, title)
+        set_title(axes, title)
         axes.set_xlabel("KL(original || generated), nats")
     labels = [letter(label) for label in runs]
     families = list(dict.fromkeys(family for label in labels for family in label.families))
-    names = [_short(label.text) for label in labels]
-    for axes in _leftmost(panels):
+    names = [shortened(label.text) for label in labels]
+    for axes in leftmost(panels):
         axes.set_yticks(range(len(runs)), names, fontfamily=families, parse_math=False)
     panels[0].set_ylim(len(runs) - 0.5, -0.5)
     figure.legend(handles=_score_legend(), loc="outside upper right", ncols=4, frameon=False, fontsize=9)
@@ -94,8 +94,8 @@ def plot_leaks(sizes: Mapping[str, int], partial: Sequence[int], copies: Sequenc
     Returns:
         `matplotlib.figure.Figure`, which belongs to no global state and needs no closing.
     """
-    figure, (families, notes) = _panels(2, HISTOGRAM_INCHES)
-    _set_title(families, "Families", pad=24)
+    figure, (families, notes) = make_panels(2, HISTOGRAM_INCHES)
+    set_title(families, "Families", pad=24)
     shown = dict(list(sizes.items())[:MOST_SIZES])
     if len(sizes) > MOST_SIZES:
         shown[f"{list(sizes)[MOST_SIZES]}+"] = sum(list(sizes.values())[MOST_SIZES:])
@@ -104,13 +104,13 @@ def plot_leaks(sizes: Mapping[str, int], partial: Sequence[int], copies: Sequenc
     families.bar_label(bars, fontsize=9, padding=2)
     families.set(xlabel="Pieces in a family", ylabel="Families", xlim=(-0.6, max(len(shown), 4) - 0.4))
     families.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-    _set_title(notes, "Twins on two sides", pad=24)
+    set_title(notes, "Twins on two sides", pad=24)
     notes.set(xlabel="Notes that they share", ylabel="Pairs")
     if not len(partial) + len(copies):
         notes.text(0.5, 0.5, "no pair lies on two sides", ha="center", transform=notes.transAxes, color="#666666")
         notes.set(xticks=[], yticks=[])
         return figure
-    edges, cut = _edges(np.array([*partial, *copies], np.float64))
+    edges, cut = edges_of(np.array([*partial, *copies], np.float64))
     if cut:
         notes.set_xlabel(f"Notes that they share; the last bin holds all from {edges[-2]:.0f}")
     values = [np.clip(each, edges[0], edges[-1]) for each in (partial, copies)]
@@ -121,7 +121,7 @@ def plot_leaks(sizes: Mapping[str, int], partial: Sequence[int], copies: Sequenc
     return figure
 
 
-def _short(label: str) -> str:
+def shortened(label: str) -> str:
     """The number of a run and the end of its label, which names model and tokenization."""
     if len(label) <= MOST_LABEL_CHARACTERS:
         return label
@@ -129,7 +129,7 @@ def _short(label: str) -> str:
     return f"{number}…{label[len(number) + 1 - MOST_LABEL_CHARACTERS :]}"
 
 
-def _panels(number: int, height: float, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+def make_panels(number: int, height: float, sharey: bool = False) -> tuple[Figure, list[Axes]]:
     """Panels in rows, as even as they can be, each row `height` inches high."""
     rows = -(-number // PANELS_IN_A_ROW)
     size = (WIDTH_INCHES, height * rows)
@@ -146,24 +146,26 @@ def _panels(number: int, height: float, sharey: bool = False) -> tuple[Figure, l
     return figure, panels
 
 
-def _leftmost(panels: list[Axes]) -> list[Axes]:
+def leftmost(panels: list[Axes]) -> list[Axes]:
+    """Those at the left of the rows of a figure."""
     return [axes for axes in panels if axes.get_subplotspec().is_first_col()]
 
 
-def _set_title(axes: Axes, title: str, **layout) -> None:
+def set_title(axes: Axes, title: str, **layout) -> None:
+    """Writes a title above a panel, in its own script if a font of this machine has it."""
     lettering = letter(title)
     axes.set_title(lettering.text, loc="left", fontsize=11, fontfamily=lettering.families, parse_math=False, **layout)
 
 
 def _draw_histograms(axes: Axes, table: pd.DataFrame, comparison: Comparison) -> None:
     values = table[[f"{comparison.name}_original", f"{comparison.name}_generated"]].dropna().to_numpy(dtype=np.float64)
-    _set_title(axes, comparison.title, pad=24)
+    set_title(axes, comparison.title, pad=24)
     axes.set_xlabel(comparison.axis, parse_math=False)
     if not len(values):
         axes.text(0.5, 0.5, "no piece has distances", ha="center", transform=axes.transAxes, color="#666666")
         axes.set(xticks=[], yticks=[])
         return
-    edges, cut = _edges(values)
+    edges, cut = edges_of(values)
     if cut:
         axes.set_xlabel(f"{comparison.axis}; the last bin holds all from {edges[-2]:.3g}", parse_math=False)
     original, generated = np.clip(values, edges[0], edges[-1]).T
@@ -183,7 +185,7 @@ def _draw_histograms(axes: Axes, table: pd.DataFrame, comparison: Comparison) ->
     legend.set_in_layout(False)
 
 
-def _edges(values: np.ndarray) -> tuple[np.ndarray, bool]:
+def edges_of(values: np.ndarray) -> tuple[np.ndarray, bool]:
     """Edges of equal bins, and whether the last holds a long tail too."""
     low, high = values.min(), values.max()
     usual = np.quantile(values, 0.99)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..disk import left_out_if_none
 from ..ranges import Range, check_ranges, check_seed
+
+if TYPE_CHECKING:
+    from ..generation import MidiInfillingPipeline
 
 PROGRAM_CHOICES = ("all", "one")
 AS_IN_PIECE = "prompt"
@@ -93,7 +96,7 @@ class InfillSettings:
         """Whether something is drawn in each piece."""
         return self.span_bars is not None or self.programs == "one"
 
-    def check(self, pipeline: Any) -> None:
+    def check(self, pipeline: MidiInfillingPipeline) -> None:
         """Raises `ValueError` where a program is to be drawn, and the tokenizer writes none."""
         if self.programs == "one" and not pipeline.controller.programs:
             raise ValueError(
@@ -111,7 +114,7 @@ class InfillSettings:
             "pitch_range": tuple(self.pitch_range) if self.pitch_range else None,
             "context_bars": self.context_bars,
             "max_new_tokens": self.max_new_tokens,
-            "num_return_sequences": self.num_return_sequences,
+            "num_return_sequences": self.num_return_sequences if self.num_return_sequences > 1 else None,
             "seed": self.seed,
             "constrained": self.constrained,
         }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..bundles import ModelIdentity
+from ..generation import MidiInfillingPipeline
 from ..music import read_midi
 from .infill_files import write_infill
 from .infill_records import InfillRecord, InfillRunSettings
@@ -28,6 +29,7 @@ class InfillWriter(PieceRun):
         settings ([`InfillSettings`]): what decides about the notes.
     """
 
+    pipeline: MidiInfillingPipeline
     settings: InfillSettings
     doing: ClassVar[str] = "Infilling"
 
@@ -59,7 +61,7 @@ class InfillWriter(PieceRun):
         return write_infill(takes, given["bytes"], index, given["name"], self.folder.path, self.output)
 
 
-def known_programs(pipeline: Any) -> set[int] | None:
+def known_programs(pipeline: MidiInfillingPipeline) -> set[int] | None:
     """MIDI programs that the tokenizer writes and the model was trained on, -1 for drums; `None` if it writes none."""
     written, trained = pipeline.controller.programs, getattr(pipeline.model.config, "trained_programs", None)
     if not written:

@@ -29,9 +29,9 @@ def add_run_options(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.add_argument("--batch_size", type=int, default=8, help=f"pieces {verb} together, by one process")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--trust_remote_code", action="store_true", help="run code that a Hub repository ships")
-    _add_sampling(parser.add_argument_group("sampling", "What is not given is as the bundle says."))
-    _add_output(parser.add_argument_group("pictures and sound"))
-    _add_corpus(parser.add_argument_group("corpora", "Where the pieces are of one."))
+    _add_sampling(parser)
+    _add_output(parser)
+    _add_corpus(parser)
 
 
 def find_pieces_asked(args: argparse.Namespace) -> list[PieceSource]:
@@ -52,7 +52,8 @@ def find_pieces_asked(args: argparse.Namespace) -> list[PieceSource]:
     return choose_pieces(pieces, args.max_items, args.seed)
 
 
-def _add_sampling(group: argparse._ArgumentGroup) -> None:
+def _add_sampling(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("sampling", "What is not given is as the bundle says.")
     group.add_argument("--temperature", type=float, help="0 always takes the likeliest token")
     group.add_argument("--top_k", type=int, help="sample among the k likeliest tokens; 0 for all")
     group.add_argument("--top_p", type=float, help="sample among the likeliest of this total share")
@@ -64,7 +65,8 @@ def _add_sampling(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_output(group: argparse._ArgumentGroup) -> None:
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("pictures and sound")
     group.add_argument(
         "--save_audio", type=int, nargs="?", const=None, default=0, help="render to WAV, all or so many pieces"
     )
@@ -72,7 +74,8 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--save_pictures", action=argparse.BooleanOptionalAction, default=True, help="draw piano rolls")
 
 
-def _add_corpus(group: argparse._ArgumentGroup) -> None:
+def _add_corpus(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("corpora", "Where the pieces are of one.")
     group.add_argument("--split", default="test", choices=SPLIT_NAMES, help="which split of a corpus")
     group.add_argument(
         "--split_version",

@@ -1,4 +1,4 @@
-"""Where pieces to continue come from: files, folders, or the split of a corpus."""
+"""Where the pieces of a test run come from: files, folders, or the split of a corpus."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ from .settings import PIECE_RANGES
 
 
 class PieceSource(ABC):
-    """A piece to continue, read when it is its turn."""
+    """A piece, read when it is its turn."""
 
     @property
     @abstractmethod
@@ -127,9 +127,6 @@ class RowPiece(PieceSource):
         if data is None:
             raise RefusedFile("missing", NO_BYTES)
         return data
-
-
-"""Of the arguments of [`find_pieces`] and [`choose_pieces`], to check before the one that reads."""
 
 
 def find_pieces(
@@ -265,7 +262,7 @@ def splits_of(pieces: Iterable[PieceSource]) -> CorpusSplits:
 
 def fingerprint(pieces: Iterable[PieceSource]) -> str:
     """
-    SHA-256 over the identities of the pieces, in their order: the same where two runs continue the same pieces.
+    SHA-256 over the identities of the pieces, in their order: the same where two runs are of the same pieces.
 
     All are read for it, one at a time.
     """

@@ -15,7 +15,7 @@ from .settings import ContinuationRecord, OutputRecord
 @dataclass(frozen=True)
 class PiecesRecord:
     """
-    Which pieces were to be continued.
+    Which pieces a run was given.
 
     Attributes:
         sources (`list[str]`): files, folders and corpora.

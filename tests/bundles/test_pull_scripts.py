@@ -146,9 +146,9 @@ def test_a_revision_goes_with_what_is_on_the_hub(commits, tmp_path, midi_folder,
 def test_training_goes_on_from_a_bundle_of_the_hub_and_again_offline(
     hub, commits, offline, midi_folder, tmp_path, call_script
 ):
-    def train(name):
-        options = {
-            "model": NAME, "tokenization": NAME, "revision": "v1", "corpus": midi_folder, "context_length": 64,
+    def train(name, **said):
+        options = said | {
+            "model": NAME, "revision": "v1", "corpus": midi_folder, "context_length": 64,
             "max_steps": 1, "per_device_train_batch_size": 2, "max_eval_blocks": 2, "learning_rate": 0.0001,
             "output_dir": tmp_path / name, "disable_tqdm": True,
         }  # fmt: skip
@@ -160,7 +160,7 @@ def test_training_goes_on_from_a_bundle_of_the_hub_and_again_offline(
         assert "hub_cache" not in record + (bundle / "recipe.yaml").read_text()
         return load_file(bundle / "model.safetensors")
 
-    first = train("first")
+    first = train("first", tokenization=NAME)
     offline()
     hub.requests.clear()
     second = train("second")

@@ -9,6 +9,7 @@ from tokenization.sample_scores import DRUMS, build_score, random_score
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
 from neuromusic_hf.generation import Control, NoteStreamer
+from neuromusic_hf.metrics import count_token_errors
 
 LENGTHS = {"prompt_length": 60, "max_new_tokens": 90, "min_new_tokens": 80, "seed": 0}
 
@@ -89,8 +90,7 @@ def test_constrained_tokens_have_no_errors_and_unconstrained_ones_do(pipeline_of
 
     def errors(constrained):
         result = pipe(max_new_tokens=100, min_new_tokens=100, seed=0, constrained=constrained)
-        sequence = miditok.TokSequence(ids=result["token_ids"])
-        return pipe.processor.music_tokenizer.tokens_errors(sequence)
+        return count_token_errors(pipe.processor, [result["token_ids"]]).errors
 
     assert errors(True) == 0 < errors(False)
 

@@ -132,30 +132,30 @@ def test_bars_of_another_piece_are_whole_bars_of_it_in_the_ticks_of_the_span(son
 class FakePipeline:
     """Goes on with the piece itself, in ticks of its own: what a model that knows it all would write."""
 
-    def __init__(self, piece: Score):
-        self.piece, self.calls = piece.resample(96), []
+    def __init__(self, piece: Score, bars: int = 4, begins_late: int = 0):
+        self.piece, self.bars, self.begins_late, self.calls = piece.resample(96), bars, begins_late, []
 
-    def __call__(self, prompts, prompt_bars, prompt_from, max_new_bars, **arguments):
-        self.calls.append((len(prompts), prompt_bars, prompt_from, max_new_bars, arguments))
-        return [self.answer(prompt, prompt_bars, max_new_bars) for prompt in prompts]
+    def __call__(self, prompts, prompt_length, prompt_from, max_new_bars, **arguments):
+        self.calls.append((len(prompts), prompt_length, prompt_from, max_new_bars, arguments))
+        return [self.answer(prompt, max_new_bars) for prompt in prompts]
 
-    def answer(self, prompt, bars, new_bars):
-        lines = bar_starts(prompt)
-        begin = int(lines[-bars]) // 5 if bars < len(lines) else 0
-        heard = (len(lines) + new_bars) * BAR // 5
-        part = self.piece.clip(begin, heard, clip_end=False).shift_time(-begin)
-        told = self.piece.clip(begin, len(lines) * BAR // 5, clip_end=False).shift_time(-begin)
+    def answer(self, prompt, new_bars):
+        bar, lines = BAR // 5, len(bar_starts(prompt))
+        begin = max(lines - self.bars, 0) * bar + self.begins_late
+        told, part = (
+            self.piece.clip(begin, end * bar, clip_end=False).shift_time(-begin) for end in (lines, lines + new_bars)
+        )
         return {"midi": part, "prompt": told}
 
 
 def test_a_continuation_is_cut_to_the_span_and_to_its_programs(song):
     pipeline = FakePipeline(song)
     spans = [span_of(song), span_of(song, 3, 5, (73,)), span_of(song, 0, 4)]
-    whole, flute, first = continue_only(spans, pipeline, bars=4, seed=3)
+    whole, flute, first = continue_only(spans, pipeline, 99, seed=3)
     assert plain(whole) == plain(spans[0].removed) and plain(flute) == plain(spans[1].removed)
     assert whole.tpq == song.tpq and isinstance(first, RefusedFile) and first.reason == "no_notes"
     assert sorted(pipeline.calls, key=lambda call: call[3]) == [
-        (1, 4, "end", 2, {"seed": 3}), (1, 4, "end", 4, {"seed": 3}),
+        (1, 99, "end", 2, {"seed": 3}), (1, 99, "end", 4, {"seed": 3}),
     ]  # fmt: skip
 
 
@@ -166,8 +166,13 @@ def test_silence_before_the_span_is_counted_and_what_is_skipped_has_its_reason(s
     pipeline = FakePipeline(gap)
     assert plain(continue_only([span_of(gap)], pipeline)[0]) == plain(span_of(gap).removed)
     assert pipeline.calls[0][3] == 6  # two silent bars, and the four of the span
-    skipped = {"midi": None, "skipped": {"reason": "prompt_too_long", "detail": "900 tokens"}}
+    skipped = {"midi": None, "skipped": {"reason": "no_notes", "detail": "none is kept"}}
     (found,) = continue_only([span_of(song)], lambda prompts, **_: [skipped])
+    assert isinstance(found, RefusedFile) and found.detail == "none is kept"
+
+
+def test_a_prompt_that_begins_within_a_bar_is_no_prompt(song):
+    (found,) = continue_only([span_of(song)], FakePipeline(song, begins_late=96))
     assert isinstance(found, RefusedFile) and found.reason == "prompt_too_long"
 
 

@@ -191,12 +191,34 @@ def test_a_channel_without_notes_is_found_for_a_new_instrument():
     assert [events[1] for events in events_of(edited)[5:]] == [(0, program(90, 3)), (0, program(91, 4))]
 
 
-def test_a_new_instrument_is_refused_where_notes_are_on_all_channels():
-    data = midi_file(*([(0, program(20 + channel, channel)), *melody(channel=channel)] for channel in range(16)))
-    score = infilled(data, (90, [(0, 9, 60)]), programs={90})
-    with pytest.raises(UnwritableScore, match="new track 'Pad 3 .polysynth.', program 90: notes are on all 15"):
-        edit_midi(data, score)
-    check_edited(data, infilled(data, (-1, [(0, 9, 60)]), (30, [(0, 9, 60)]), programs={-1, 30}))
+def full_file(notes_of_channel) -> bytes:
+    """Notes on all channels."""
+    return midi_file(*([(0, program(20 + channel, channel)), *notes_of_channel(channel)] for channel in range(16)))
+
+
+def test_a_new_instrument_takes_the_channel_of_a_track_that_has_no_note_any_more():
+    data = full_file(lambda channel: melody(channel=channel))
+    score = infilled(data, (90, [(0, 96, 60)]), programs={27, 90}, span=(0, 960))
+    edited = check_edited(data, score)
+    assert play(edited).notes == notes_of(score) and play(edited).disturbed == 0
+    assert {message[0] & 15 for tick, message in events_of(edited)[16] if message[0] < 0xF0} == {7}
+
+
+def test_a_new_instrument_is_a_guest_on_channels_that_are_silent_meanwhile():
+    data = full_file(lambda channel: melody(start=12 * channel, channel=channel, length=48))
+    score = infilled(data, (90, [(tick, 20, 60) for tick in range(0, 384, 48)]), programs={90})
+    edited = check_edited(data, score)
+    performance = play(edited)
+    assert performance.notes == notes_of(score) and performance.unsure == performance.disturbed == 0
+    assert len(events_of(edited)) == 17
+
+
+def test_a_note_that_fits_no_channel_is_refused_with_its_number():
+    data = full_file(lambda channel: [(0, on(60, channel)), (960, off(60, channel))])
+    check_edited(data, infilled(data, (90, [(0, 9, 61), (0, 9, 62), (0, 20, 63)]), programs={90}))
+    with pytest.raises(UnwritableScore, match="new note at tick 192 fits no channel of the file: pitch 60 .* all 15"):
+        edit_midi(data, infilled(data, (90, [(0, 9, 60)]), programs={90}))
+    check_edited(data, infilled(data, (-1, [(0, 9, 60)]), (30, [(0, 9, 61)]), programs={-1, 30}))
 
 
 def test_ports_of_a_file_are_kept():

@@ -222,6 +222,22 @@ def test_all_else_of_a_score_is_written_too():
     assert "ein Titel: 題" in names
 
 
+@pytest.mark.parametrize("programs", [1, 4, 20])
+def test_what_a_track_without_notes_sends_is_written_where_a_channel_is_left(programs):
+    score = drawn_score(0, programs, length=600)
+    score.tracks[0].notes.extend([Note(0, 960, 60, 64), Note(96, 96, 60, 64)])
+    silent = Track("silent", 99)
+    silent.controls.extend([ControlChange(5, 7, 80), ControlChange(700, 1, 127)])
+    silent.pitch_bends.append(PitchBend(6, -8))
+    score.tracks.append(silent)
+    messages = [
+        (tick, message.hex())
+        for tick, _, message in messages_of(check_written(score))
+        if message.type in ("control_change", "pitchwheel")
+    ]
+    assert [tick for tick, _ in messages] == ([5, 6, 700] if programs < 20 else [])
+
+
 def test_nothing_at_all_is_a_file():
     assert Score.from_midi(midi_bytes(Score(96))).note_num() == 0
     assert check_written(score_of((3, False, [])))

@@ -83,6 +83,14 @@ def test_what_lies_between_spans_is_left_out():
     assert len(found[GIVEN_COLOR]) == 16
 
 
+def test_a_note_that_sounds_in_two_windows_is_one():
+    new = make_piece([(2 * BAR, 30 * BAR, 72)])
+    spans = [(2 * BAR, 3 * BAR), (20 * BAR, 21 * BAR)]
+    figure = plot_infill(make_piece(quarters(range(30))), new, Score(480), spans, bars=1)
+    assert drawn(figure.axes[0])[NEW_COLOR] == [(2, 6, 72), (6 + PAUSE_SECONDS, 12 + PAUSE_SECONDS, 72)]
+    assert figure.legends[0].get_texts()[1].get_text() == "new (1 note)"
+
+
 def test_drums_that_were_removed_are_rings():
     piece = make_piece(quarters(range(4)), [(bar * BAR, 10, 38) for bar in range(4)])
     removed = make_piece([], [(BAR, 10, 38)])

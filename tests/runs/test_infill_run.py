@@ -44,7 +44,7 @@ class FakeInfiller:
     def sampling_in_force(self, **arguments):
         return {"do_sample": True} | arguments
 
-    def __call__(self, pieces, *, batch_size, num_return_sequences, seed, **arguments):
+    def __call__(self, pieces, *, batch_size, seed, num_return_sequences=1, **arguments):
         self.batches.append([piece["name"] for piece in pieces])
         self.asked += [
             arguments | {name: piece[name] for name in ("bars", "instruments") if name in piece} for piece in pieces
@@ -371,6 +371,22 @@ def test_each_kind_of_run_knows_its_own(new_run, tmp_path):
     run.begin(sources=["pieces"], overwrite=True)
     assert [path.name for path in run.folder.path.iterdir()] == ["settings.json"]
     with pytest.raises(FileNotFoundError, match="finished run of scripts/infill_midi.py"):
+        read_infill_run(run.folder.path)
+
+
+@pytest.mark.parametrize("place", [("files", "removed"), ("takes", 0, "files", "picture")])
+@pytest.mark.parametrize("name", ["../out/settings.json", "/etc/hostname", ".."])
+def test_a_manifest_names_files_beside_it(new_run, place, name):
+    run = new_run()
+    complete(run)
+    path = run.folder.path / "manifest.json"
+    content = json.loads(path.read_text())
+    inner = content["pieces"][0]
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = name
+    path.write_text(json.dumps(content))
+    with pytest.raises((ValueError, FileNotFoundError), match="its own folder|lacks 1 files"):
         read_infill_run(run.folder.path)
 
 

@@ -1,0 +1,77 @@
+"""The rules of the spans of a batch, over ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .span_rule import SpanRule
+from .time_paths import TimePaths
+
+ENDED = 0
+"""The place after EOM, of which there is one for all rules."""
+
+ROWS_KEPT = 1024
+"""Places of which it is known what may come, at most. Time goes on, and few places come again."""
+
+
+class SpanRules:
+    """
+    Rules, one below the other, over ids: a place is a state of one of them. What may come is found where it is asked.
+
+    Args:
+        rules (sequence of [`SpanRule`]): of the spans.
+        paths ([`TimePaths`]): of the vocabulary.
+
+    Attributes:
+        begin (`np.ndarray` of shape `(rules,)`): the place where each begins.
+    """
+
+    def __init__(self, rules: Sequence[SpanRule], paths: TimePaths):
+        symbols = len(paths.number)
+        first = np.cumsum([1, *(len(rule.next) for rule in rules)])
+        ended = np.zeros((1, symbols), np.int64)
+        self._paths = paths
+        self._next = np.concatenate([ended, *(rule.next + row for rule, row in zip(rules, first, strict=False))])
+        self._legal = np.concatenate([ended > 0, *(rule.legal for rule in rules)])
+        self._ends, self._closes = (
+            np.concatenate([[False], *(getattr(rule, name) for rule in rules)]) for name in ("ends", "closes")
+        )
+        self._found: dict[int, np.ndarray] = {}
+        self.begin = first[:-1] + [rule.begin for rule in rules]
+
+    def legal(self, places: np.ndarray) -> np.ndarray:
+        """Which ids may come at places of shape `(batch,)`: `bool` of shape `(batch, vocabulary)`."""
+        known = places.tolist()
+        if new := [place for place in set(known) if place not in self._found]:
+            if len(self._found) > ROWS_KEPT:
+                self._found.clear()
+                new = list(set(known))
+            self._found.update(zip(new, self._walk(np.array(new))[:, self._paths.path], strict=True))
+        return np.stack([self._found[place] for place in known])
+
+    def ends(self, places: np.ndarray) -> np.ndarray:
+        """At which places EOM may come: `bool` of shape `(batch,)`."""
+        return self._ends[places]
+
+    def closes(self, places: np.ndarray) -> np.ndarray:
+        """At which places a shift may come alone, although the grammar has none there: `bool` of shape `(batch,)`."""
+        return self._closes[places]
+
+    def advance(self, places: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """The places to which ids of miditok's vocabulary lead, one a row; of shape `(batch,)`, as both are."""
+        paths = self._paths.path[ids]
+        for step in range(self._paths.length[paths].max(initial=0)):
+            places = self._next[places, self._paths.symbols[paths, step]]
+        return places
+
+    def _walk(self, places: np.ndarray) -> np.ndarray:
+        """Which paths may come at places: `bool` of shape `(places, paths)`."""
+        at = np.repeat(places[:, None], len(self._paths.symbols), axis=1)
+        legal = np.ones(at.shape, bool)
+        for step, count in enumerate(self._paths.longer):
+            symbols, before = self._paths.symbols[:count, step], at[:, :count]
+            legal[:, :count] &= self._legal[before, symbols]
+            at[:, :count] = self._next[before, symbols]
+        return legal
