@@ -65,7 +65,10 @@ def main():
             write_infill_report(scores, args.report / kind)
     print_targets(targets)
     settings = {name: getattr(args, name) for name in ("pieces", "bars", "batch_size", "seed")}
-    settings |= {"corpus": Path(args.corpus).name, "context_length": longest_context(model.config)}
+    settings |= {
+        "corpus": "+".join(Path(name).name for name in args.corpus.split("+")),
+        "context_length": longest_context(model.config),
+    }
     settings |= {"tokenization": processor.tokenization, "parameters": model.num_parameters()}
     result = {"settings": settings, "left_out": left_out, "spans": figures, "targets": targets}
     save_result(args.output, "infilling", result)
