@@ -31,6 +31,7 @@ def train(model_args: training.ModelArguments, data_args: training.DataArguments
     from transformers import set_seed  # with PyTorch, once all options are right
 
     set_seed(args.seed)
+    infill_asked = training.settle_infill_share(model_args, data_args, args)
     with disk.main_process_first():
         corpus = training.select_splits(neuromusic_hf.load_corpus(**data_args.corpus_arguments), args)
         processor = training.prepare_processor(
@@ -41,7 +42,7 @@ def train(model_args: training.ModelArguments, data_args: training.DataArguments
             corpus, processor, augmentation=augmentation, num_proc=data_args.num_proc
         )
         blocks = training.TrainingBlocks.from_tokens(tokens, data_args, args.seed)
-        blocks.add_infill(corpus, processor, data_args, args.seed)
+        blocks.add_infill(corpus, processor, data_args, args.seed, asked=infill_asked)
         if args.do_test and args.clean_test:
             blocks.add_clean_test(corpus, tokens["test"], data_args, args.seed)
 

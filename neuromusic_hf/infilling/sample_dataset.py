@@ -41,15 +41,16 @@ def draw_samples(
     context_length: int,
     *,
     cover: int = 0,
+    part: float = 1.0,
     seed: int = 0,
     augmentation: Augmentation | None = None,
     num_proc: int | None = None,
 ) -> Dataset:
     """
-    Samples that cover the pieces of a split once, and their variants.
+    Samples that cover the pieces of a split once, and their variants; or a part of these samples.
 
-    What is drawn depends on the content of a piece, the variant, `cover` and `seed` alone: not on the place of the
-    piece in the corpus, nor on the number of processes. The result is cached by all that it depends on.
+    What is drawn depends on the content of a piece, the variant, `cover`, `part` and `seed` alone: not on the place of
+    the piece in the corpus, nor on the number of processes. The result is cached by all that it depends on.
 
     Args:
         pieces ([`~datasets.Dataset`]):
@@ -60,6 +61,9 @@ def draw_samples(
             Ids of a sample, at most.
         cover (`int`, *optional*, defaults to 0):
             Another one has other windows and middles.
+        part (`float`, *optional*, defaults to 1.0):
+            About how many of the samples are made: some of the pieces are not read, of the others some windows are
+            left out, and the samples that are made are those of the whole cover.
         seed (`int`, *optional*, defaults to 0):
             Of the draw.
         augmentation ([`Augmentation`], *optional*):
@@ -73,13 +77,13 @@ def draw_samples(
     Raises:
         `ValueError`: the vocabulary has no tokens of infilling.
     """
-    draw = DrawSamples(processor, augmentation or Augmentation(), context_length, cover, seed)
+    draw = DrawSamples(processor, augmentation or Augmentation(), context_length, cover, part, seed)
     return map_pieces(
         pieces,
         draw,
         SAMPLE_FEATURES,
         depends_on=[
-            *("infill samples", context_length, cover, seed, vars(draw.augmentation), list(draw.infill_ids)),
+            *("infill samples", context_length, cover, part, seed, vars(draw.augmentation), list(draw.infill_ids)),
             code_of_rooms("infilling"),
         ],
         num_proc=num_proc,
@@ -105,7 +109,13 @@ class DrawSamples:
     """The function of the map: rows of MIDI to rows of samples."""
 
     def __init__(
-        self, processor: MidiProcessor, augmentation: Augmentation, context_length: int, cover: int, seed: int
+        self,
+        processor: MidiProcessor,
+        augmentation: Augmentation,
+        context_length: int,
+        cover: int,
+        part: float,
+        seed: int,
     ):
         if processor.infill_ids is None:
             raise ValueError(
@@ -116,6 +126,7 @@ class DrawSamples:
         self.encoder, self.cut_encoder = processor.encoder, CutEncoder(processor)
         self.infill_ids, self.context_length = processor.infill_ids, context_length
         self.cover, self.seed = cover, seed
+        self.kept = part**0.5  # of the pieces, and of the windows of each
 
     def __call__(self, rows: dict[str, list]) -> pa.Table:
         """A table of `SAMPLE_FEATURES`, of rows with the columns `midi` and `content_hash`."""
@@ -138,16 +149,20 @@ class DrawSamples:
         return pa.Table.from_arrays(columns, schema=SAMPLE_FEATURES.arrow_schema)
 
     def _drawn(self, midi: dict, content_hash: str) -> Iterator[Drawn]:
+        if self._random(content_hash, "whether").random() >= self.kept:
+            return
         score, config = load_score(midi), self.processor.music_tokenizer.config
         variants = self.augmentation.draw(score, content_hash, config.pitch_range)
         written = [each for each in self.encoder.write(score, variants) if len(each.quantised)]
         for variant, (each, ids) in enumerate(zip(written, self.encoder.ids_of(written), strict=True)):
             bars = PieceInBars.of(each.quantised, len(ids))
             random = self._random(content_hash, variant)
-            for window in draw_windows(bars, self.context_length, by_program=config.use_programs, random=random):
-                yield Drawn(content_hash, bars, window)
+            windows = draw_windows(bars, self.context_length, by_program=config.use_programs, random=random)
+            for window, chance in zip(windows, random.random(len(windows)), strict=True):
+                if chance < self.kept:
+                    yield Drawn(content_hash, bars, window)
 
-    def _random(self, content_hash: str, variant: int) -> np.random.Generator:
+    def _random(self, content_hash: str, variant: int | str) -> np.random.Generator:
         said = f"infill:{self.seed}:{content_hash}:{variant}:{self.cover}"
         return np.random.default_rng(int.from_bytes(hashlib.sha256(said.encode()).digest()[:8], "big"))
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .adapters import check_base as check_base
     from .factory import build_model as build_model
     from .factory import check_model as check_model
+    from .factory import saved_config as saved_config
     from .fit import trained_infill_share as trained_infill_share
     from .music_transformer import MusicTransformerConfig as MusicTransformerConfig
     from .music_transformer import MusicTransformerForCausalLM as MusicTransformerForCausalLM

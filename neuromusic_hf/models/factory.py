@@ -143,6 +143,26 @@ def check_model(
         _pretrained_config(name, processor, context_length or 0, sizes, where)
 
 
+def saved_config(
+    name: str, *, revision: str | None = None, token: str | bool | None = None, trust_remote_code: bool = False
+) -> PreTrainedConfig:
+    """
+    The config of weights that exist; of an adapter, that of its base.
+
+    Args:
+        name (`str`): folder or Hub id.
+        revision (`str`, *optional*): as for [`build_model`].
+        token (`str` or `bool`, *optional*): as for [`build_model`].
+        trust_remote_code (`bool`, *optional*, defaults to `False`): as for [`build_model`].
+
+    Raises:
+        `ValueError`: there is no such model, or its config is damaged.
+        [`PullError`]: it cannot be pulled.
+    """
+    where = {"revision": revision, "token": token, "trust_remote_code": trust_remote_code}
+    return _find_config(os.path.expanduser(name), where)[1]
+
+
 def _config_arguments(model_type: str, processor: MidiProcessor, sizes: dict) -> dict:
     arguments = {"vocab_size": processor.vocab_size, **_special_token_ids(processor)}
     if model_type == "gpt2":
@@ -195,17 +215,8 @@ def _load_pretrained(
 def _pretrained_config(
     name: str, processor: MidiProcessor, context_length: int, sizes: dict, where: dict
 ) -> tuple[Adapter | None, PreTrainedConfig]:
-    """The adapter of that name, if it is one, and the config of its weights, after all that tells whether they fit."""
-    adapter = None
-    try:
-        adapter = Adapter.find(name, where["revision"], token=where["token"])
-        source, of_source = _source(name, adapter, where)
-        with telling_faults(source, **of_source):
-            config = load_config(source, **given(of_source))
-    except (OSError, ValueError) as error:
-        if adapter is None and isinstance(error, ValueError):
-            raise
-        raise (adapter.explain(error) if adapter else _no_model(name, error)) from error
+    """What [`_find_config`] finds, after all that tells whether the weights fit."""
+    adapter, config = _find_config(name, where)
     name = f"{name} on its base {adapter.base}" if adapter else name
     _check_known(type(config), sizes)
     if changed := _changed_sizes(config, sizes):
@@ -217,6 +228,20 @@ def _pretrained_config(
     if longest is not None and longest < context_length:
         raise ValueError(f"{name!r} reads {longest} tokens at most: set context_length to {longest} or less.")
     return adapter, config
+
+
+def _find_config(name: str, where: dict) -> tuple[Adapter | None, PreTrainedConfig]:
+    """The adapter of that name, if it is one, and the config of its weights."""
+    adapter = None
+    try:
+        adapter = Adapter.find(name, where["revision"], token=where["token"])
+        source, of_source = _source(name, adapter, where)
+        with telling_faults(source, **of_source):
+            return adapter, load_config(source, **given(of_source))
+    except (OSError, ValueError) as error:
+        if adapter is None and isinstance(error, ValueError):
+            raise
+        raise (adapter.explain(error) if adapter else _no_model(name, error)) from error
 
 
 def _source(name: str, adapter: Adapter | None, where: dict) -> tuple[str, dict]:

@@ -127,7 +127,7 @@ class Homes:
     def _open(self, track: TrackTick, homes: list[Home], pitch: int, onset: int, end: int) -> Home:
         file_track = self._tracks + len(self.opened)
         if homes and homes[0] not in self._of_guests:
-            return self._in_new_track(track, homes[0]._replace(track=file_track))
+            return self._in_new_track(track, Home(file_track, homes[0].port, homes[0].channel))
         channel = DRUM_CHANNEL if track.is_drum else self._channel_without_notes()
         if not homes and channel is not None:
             return self._in_new_track(track, Home(file_track, 0, channel))

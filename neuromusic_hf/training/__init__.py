@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .arguments import ModelArguments as ModelArguments
     from .arguments import RunArguments as RunArguments
     from .infill_blocks import record_infill_share as record_infill_share
+    from .infill_share import settle_infill_share as settle_infill_share
     from .instruments import record_trained_programs as record_trained_programs
     from .language_modeling import LanguageModelingMetrics as LanguageModelingMetrics
     from .language_modeling import row_statistics as row_statistics

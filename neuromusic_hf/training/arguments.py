@@ -115,7 +115,11 @@ class ModelArguments:
 
 @dataclass
 class DataArguments:
-    """The corpus and how it becomes blocks of tokens."""
+    """
+    The corpus and how it becomes blocks of tokens.
+
+    `infill_share` is `None` where none was said, until [`settle_infill_share`] has settled it.
+    """
 
     corpus: str = field(
         default="bach+folk",
@@ -148,8 +152,12 @@ class DataArguments:
     max_pitch_shift: int = field(default=5, metadata={"help": "largest transposition, in semitones"})
     max_velocity_shift: int = field(default=16, metadata={"help": "largest change of velocity, of 127"})
     max_tempo_change: float = field(default=0.1, metadata={"help": "largest relative change of speed"})
-    infill_share: float = field(
-        default=0.0, metadata={"help": "share of the training tokens that teach to fill in the middle of a piece"}
+    infill_share: float | None = field(
+        default=None,
+        metadata={
+            "help": "share of the training tokens that teach to fill in the middle of a piece; if not set, 0.25 of a "
+            "new model, and of weights what they were trained with"
+        },
     )
 
     def __post_init__(self):

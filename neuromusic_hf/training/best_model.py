@@ -64,14 +64,18 @@ def check_metric(name: str | None, infill_share: float | None = None):
     Raises:
         `ValueError`: naming those they give.
     """
-    of_infilling = {f"{INFILL}_{metric}" for metric in METRICS}
-    measured = METRICS.keys() | SPEED_METRICS.keys() | (of_infilling if infill_share else set())
-    if name is None or name.removeprefix("eval_") in measured:
+    measured = METRICS.keys() | SPEED_METRICS.keys()
+    if name is None or name.removeprefix("eval_") in measured or (infill_share and is_of_infilling(name)):
         return
     hint = " Scores of continuations are logged, and no checkpoint is chosen by them." if "/" in name else ""
-    if name.removeprefix("eval_") in of_infilling:
+    if is_of_infilling(name):
         hint = " Infilling is measured where infill_share is above 0."
     raise ValueError(f"metric_for_best_model={name!r} is none of {', '.join(METRICS | SPEED_METRICS)}.{hint}")
+
+
+def is_of_infilling(name: str | None) -> bool:
+    """Whether a metric tells how well middles are filled in."""
+    return name is not None and name.removeprefix("eval_") in {f"{INFILL}_{metric}" for metric in METRICS}
 
 
 def _direction(name: str, said: bool | None) -> bool:

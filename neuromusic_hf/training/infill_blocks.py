@@ -24,16 +24,19 @@ EVALUATION_SEED = 0
 """Of the samples that runs are evaluated on, so that runs of any seed compare."""
 
 FEWEST = 0.02
-"""Of the tokens of a split, those that its samples must have: with fewer, a share would be the same few again."""
+"""Of the tokens of a split, those that a cover must have: with fewer, a share would be the same few again."""
+
+SPARE = 3
+"""Standard deviations of what is drawn, that more is drawn than is needed."""
 
 
 def train_blocks(
     pieces: Dataset, processor: MidiProcessor, data_args: DataArguments, seed: int, ordinary: int
-) -> tuple[Dataset, dict]:
+) -> tuple[Dataset | None, dict]:
     """
     Blocks of samples that are `data_args.infill_share` of the training tokens, and the facts about them.
 
-    All pieces are covered by samples, again with other ones until there are enough, of which as many are drawn.
+    Of samples that cover all pieces, a part is made that is large enough; or all, and of others that cover them again.
 
     Args:
         pieces ([`~datasets.Dataset`]): the train split, with the columns `midi` and `content_hash`.
@@ -42,30 +45,31 @@ def train_blocks(
         seed (`int`): of all that is drawn.
         ordinary (`int`): tokens of the ordinary blocks of the split.
 
-    Raises:
-        `ValueError`: hardly a bar fits into the context.
+    Returns:
+        `tuple[Dataset | None, dict]`: no blocks where hardly a bar fits into the context.
     """
     share = data_args.infill_share
     wanted = share / (1 - share) * ordinary
     covers: list[Dataset] = []
+    parts: list[float] = []
     tokens = 0
     while tokens < wanted:
+        is_scant = bool(parts) and tokens < FEWEST * ordinary * sum(parts)
+        if is_scant and parts[-1] == 1:
+            return None, {"left_out": reasons(concatenate_datasets(covers))}
+        parts.append(1.0 if is_scant else part_for((wanted - tokens) / ordinary, len(pieces)))
         cover = draw_samples(
             pieces,
             processor,
             data_args.context_length,
             cover=len(covers),
+            part=parts[-1],
             seed=seed,
             augmentation=data_args.augmentation(seed),
             num_proc=data_args.num_proc,
         )
         covers.append(cover)
-        tokens += (found := int(lengths_of(cover).sum()))
-        if found < FEWEST * ordinary:
-            raise ValueError(
-                f"infill_share={share:g} cannot be: hardly a bar of the train split fits into a context of "
-                f"{data_args.context_length} tokens. Make context_length longer, or leave infill_share out."
-            )
+        tokens += int(lengths_of(cover).sum())
     samples = concatenate_datasets(covers)
     lengths = lengths_of(samples)
     order = np.random.default_rng(seed).permutation(np.flatnonzero(lengths))
@@ -74,7 +78,7 @@ def train_blocks(
     taken = int(lengths[chosen].sum())
     facts = {
         "share": taken / (taken + ordinary),
-        "covers": len(covers),
+        "covers": sum(parts),
         **sample_facts(samples, chosen),
         "samples_drawn": len(order),
         "blocks": len(blocks),
@@ -90,21 +94,41 @@ def train_blocks(
     return blocks, facts
 
 
+def part_for(share: float, num_pieces: int) -> float:
+    """
+    The part of a cover to draw, so that most likely a share of its tokens is among it: a little more than that share.
+
+    Args:
+        share (`float`): of the tokens of the cover; above 1 where one is not enough.
+        num_pieces (`int`): that are covered.
+    """
+    return min(1.0, share + SPARE * (share / num_pieces) ** 0.5)
+
+
 def evaluation_samples(
-    pieces: Dataset, processor: MidiProcessor, data_args: DataArguments
+    pieces: Dataset, processor: MidiProcessor, data_args: DataArguments, ordinary: int
 ) -> tuple[Dataset | None, dict]:
     """
     Samples of a split that is evaluated on, `data_args.max_eval_blocks` at most, and the facts about them.
+
+    Args:
+        pieces ([`~datasets.Dataset`]): as of [`train_blocks`].
+        processor ([`MidiProcessor`]): likewise.
+        data_args ([`DataArguments`]): likewise.
+        ordinary (`int`): tokens of the pieces, which a sample holds `data_args.context_length` of at most.
 
     Returns:
         `tuple[Dataset | None, dict]`: rows with the columns `input_ids` and `labels`, of which middle and EOM alone
             count; none if no bar fits.
     """
-    samples = draw_samples(
-        pieces, processor, data_args.context_length, seed=EVALUATION_SEED, num_proc=data_args.num_proc
-    )
+    most, context_length = data_args.max_eval_blocks, data_args.context_length
+    part = 1.0 if most is None else part_for(most * context_length / ordinary, len(pieces))
+    drawn = {"seed": EVALUATION_SEED, "num_proc": data_args.num_proc}
+    samples = draw_samples(pieces, processor, context_length, part=part, **drawn)
+    if part < 1 and np.count_nonzero(lengths_of(samples)) < most:
+        samples = draw_samples(pieces, processor, context_length, **drawn)
     order = np.random.default_rng(EVALUATION_SEED).permutation(np.flatnonzero(lengths_of(samples)))
-    chosen = order[: data_args.max_eval_blocks]
+    chosen = order[:most]
     facts = {**sample_facts(samples, chosen), "left_out": reasons(samples)}
     if not facts["notes"]:
         return None, facts

@@ -25,7 +25,7 @@ def check_run(model_args: ModelArguments, data_args: DataArguments, args: RunArg
         `ImportError`: a package that was asked for is not installed.
     """
     _check_training(args)
-    processor = load_processor(model_args, args.resume_from_checkpoint, data_args.infill_share)
+    processor = load_processor(model_args, args.resume_from_checkpoint, data_args.infill_share or 0.0)
     if model_args.vocab_size is not None and not args.resume_from_checkpoint:
         check_vocabulary(processor.music_tokenizer, model_args.vocab_size, model_args.vocabulary_model)
     check_model(

@@ -77,7 +77,7 @@ def parse_recipe(arguments: list[str]) -> tuple[ModelArguments, DataArguments, R
     from .arguments import GROUPS  # with PyTorch
     from .best_model import check_metric
 
-    check_metric(merged.get("metric_for_best_model"), merged.get("infill_share"))
+    check_metric(merged.get("metric_for_best_model"), merged.get("infill_share", 1))  # if not set, it is settled later
     return tuple(
         group(**{item.name: merged[item.name] for item in fields(group) if item.name in merged}) for group in GROUPS
     )

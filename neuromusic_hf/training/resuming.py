@@ -133,11 +133,9 @@ def refuse_differences(checkpoint: Path, recipe: dict, args: RunArguments):
     Raises:
         `ValueError`: they differ in what the checkpoint has decided.
     """
-    path = checkpoint / RECIPE_NAME
-    if not path.exists():
+    if not (there := recipe_of(checkpoint)):
         logger.warning("%s has no %s: whether it fits what is asked cannot be checked.", checkpoint, RECIPE_NAME)
         return
-    there = yaml.safe_load(path.read_text(encoding="utf-8"))
     now = yaml.safe_load(yaml.safe_dump(recipe))
     differences = [
         f"  {name}: {_shown(there.get(name))} there, {_shown(now.get(name))} now"
@@ -154,6 +152,12 @@ def refuse_differences(checkpoint: Path, recipe: dict, args: RunArguments):
         )
 
 
+def recipe_of(checkpoint: Path) -> dict:
+    """The recipe of the run that made a checkpoint; empty where there is none."""
+    path = checkpoint / RECIPE_NAME
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
 def _fixed_names(checkpoint: Path) -> list[str]:
     names = [item.name for group in (ModelArguments, DataArguments) for item in fields(group)]
     names = [name for name in names if name not in MAY_CHANGE]
@@ -165,7 +169,7 @@ def is_same_value(name: str, there, now) -> bool:
     if name == "split_version":
         return now in (None, there or NOTES_HASH)  # what is not asked is taken from the checkpoint
     if name == "infill_share":
-        return (there or 0.0) == now  # earlier versions had no infilling
+        return now in (None, there or 0.0)  # what is not asked is taken from it; earlier versions had no infilling
     if name in PLACES and isinstance(there, str) and isinstance(now, str):
         there, now = split_names(there), split_names(now)
         return len(there) == len(now) and all(map(_is_same_place, there, now))

@@ -85,30 +85,43 @@ class TrainingBlocks:
         named = [{"piece": piece_name(test[row]), "twin": twins[row]} for row in list(twins)[:NAMES_RECORDED]]
         self.facts[CLEAN_TEST]["left_out"][TWIN_IN_TRAIN] = {"pieces": len(twins), "first": named}
 
-    def add_infill(self, corpus: Corpus, processor: MidiProcessor, data_args: DataArguments, seed: int):
+    def add_infill(
+        self, corpus: Corpus, processor: MidiProcessor, data_args: DataArguments, seed: int, *, asked: bool = True
+    ):
         """
         Adds blocks of samples of infilling to the train split, and samples to evaluate on to the others.
 
-        Nothing is added where `data_args.infill_share` is 0. The facts of each split tell of its samples under
-        `infill`.
+        Nothing is added where `data_args.infill_share` is 0. It becomes 0 where hardly a bar fits into the context and
+        nobody asked. The facts of each split tell of its samples under `infill`.
 
         Args:
             corpus ([`Corpus`]): with the splits of the run.
             processor ([`MidiProcessor`]): with the tokens of infilling.
             data_args ([`DataArguments`]): as of `from_tokens`.
             seed (`int`): likewise.
+            asked (`bool`, *optional*, defaults to `True`): whether infilling was asked for.
 
         Raises:
-            `ValueError`: the vocabulary has no tokens of infilling, or hardly a bar fits into the context.
+            `ValueError`: the vocabulary has no tokens of infilling; or it was asked for, and hardly a bar fits.
         """
         if not data_args.infill_share:
             return
         ordinary = self.facts["train"]["tokens"]
         blocks, facts = train_blocks(corpus["train"], processor, data_args, seed, ordinary)
+        if blocks is None:
+            reason = f"hardly a bar of the train split fits into a context of {data_args.context_length} tokens"
+            if asked:
+                raise ValueError(
+                    f"infill_share={data_args.infill_share:g} cannot be: {reason}. Make context_length longer, or set "
+                    "infill_share to 0."
+                )
+            logger.warning("The model does not learn to fill in bars: %s.", reason)
+            data_args.infill_share = 0.0
+            return
         self.splits["train"] = concatenate_datasets([self.splits["train"], blocks])
         self.facts["train"]["infill"] = facts | {"ids": hash_ids(blocks)}
         for split in (split for split in corpus if split != "train"):
-            samples, facts = evaluation_samples(corpus[split], processor, data_args)
+            samples, facts = evaluation_samples(corpus[split], processor, data_args, self.facts[split]["tokens"])
             self.facts[split]["infill"] = facts
             if samples is None:
                 logger.warning("No bar of %s fits into the context: infilling is not measured on it.", split)

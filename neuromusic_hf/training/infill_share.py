@@ -1,0 +1,60 @@
+"""The share of infilling of a run: as asked, else of what it goes on from, else the default of a new model."""
+
+import logging
+from pathlib import Path
+
+from ..models import saved_config, trained_infill_share
+from .arguments import DataArguments, ModelArguments, RunArguments
+from .best_model import check_metric, is_of_infilling
+from .option_values import check_options
+from .processor import load_processor
+from .resuming import recipe_of
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_INFILL_SHARE = 0.25
+"""Of a new model: it costs nothing that could be told from noise in continuing, -0.01 nats per note on validation in
+the mean of two models and two vocabularies, and a share of 0.5 hardly teaches more (benchmarks/infill_cost.py)."""
+
+
+def settle_infill_share(model_args: ModelArguments, data_args: DataArguments, args: RunArguments) -> bool:
+    """
+    Settles what share of its training tokens teaches a run to fill in. Logs it, where it was not asked for.
+
+    That of the checkpoint it goes on from; of saved weights what they were trained with; of a new model the default.
+    Where a tokenizer that is saved has no tokens of infilling, it gets none that nobody asked for. Afterwards
+    `data_args.infill_share` is that number.
+
+    Args:
+        model_args ([`ModelArguments`]): of the run.
+        data_args ([`DataArguments`]): likewise.
+        args ([`RunArguments`]): likewise, after [`begin_run`].
+
+    Returns:
+        `bool`: whether infilling was asked for, by a share or by a metric of it, so that the run is none without.
+
+    Raises:
+        `ValueError`: the best checkpoint is to be chosen by a metric of infilling, of which there is none.
+    """
+    metric, share = args.metric_for_best_model, data_args.infill_share
+    if share is None:
+        data_args.infill_share, why = _share_of_origin(model_args, args.resume_from_checkpoint)
+        logger.info("infill_share=%g, %s.", data_args.infill_share, why)
+    check_metric(metric, data_args.infill_share)
+    return bool(share) or is_of_infilling(metric)
+
+
+def _share_of_origin(model_args: ModelArguments, checkpoint: str | None) -> tuple[float, str]:
+    if checkpoint:
+        share = recipe_of(Path(checkpoint)).get("infill_share", 0.0)  # earlier versions had no infilling
+        check_options({"infill_share": share})
+        return share, f"as of {checkpoint}"
+    if model_args.is_saved_model:
+        where = {"revision": model_args.revision, "trust_remote_code": model_args.trust_remote_code}
+        share = trained_infill_share(saved_config(model_args.model, **where))
+        why = f"as {model_args.model} was trained with"
+    else:
+        share, why = DEFAULT_INFILL_SHARE, "the default of a new model"
+    if share and load_processor(model_args).infill_ids is None:
+        return 0.0, "as the saved tokenizer has no tokens of infilling (a share that is asked for adds them)"
+    return share, why
