@@ -131,3 +131,17 @@ def test_pieces_without_notes_have_no_samples(processor_of, pieces):
     rows = rows_of(draw_samples(both, processor_of("REMI"), 200))
     assert {row["content_hash"] for row in rows} == set(pieces.select([0])["content_hash"])
     assert np.sum([row["num_notes"] for row in rows]) > 0
+
+
+def test_a_part_of_a_cover_is_of_its_samples(processor_of, few):
+    """Which, depends on the pieces alone; about as many as are asked for, over covers."""
+    processor, found, whole = processor_of("REMI"), 0, 0
+
+    def drawn(pieces, **changed):
+        return Counter(tuple(row["input_ids"]) for row in rows_of(draw_samples(pieces, processor, 100, **changed)))
+
+    for cover in range(6):
+        part, of_all = drawn(few, cover=cover, part=0.4), drawn(few, cover=cover)
+        assert part == drawn(few.select(range(len(few))[::-1]), cover=cover, part=0.4) and not part - of_all
+        found, whole = found + part.total(), whole + of_all.total()
+    assert 0.2 < found / whole < 0.6

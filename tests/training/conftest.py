@@ -95,6 +95,7 @@ def options(midi_folder, tmp_path):
             "eval_steps": 2,
             "save_steps": 2,
             "bf16": False,
+            "infill_share": 0.0,
             **changed,
         }
         said = [(key, value) for key, value in values.items() if value is not None]

@@ -13,6 +13,7 @@ from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.training import DataArguments, TrainingBlocks, record_infill_share
 from neuromusic_hf.training.checkpoints import PROGRESS_NAME
+from neuromusic_hf.training.infill_blocks import part_for
 from neuromusic_hf.training.resuming import refuse_other_blocks
 
 
@@ -100,6 +101,27 @@ def test_of_what_is_measured_on_the_middle_and_its_end_count_alone(blocks_of, pr
 def test_a_context_that_hardly_holds_a_bar_is_refused(blocks_of):
     with pytest.raises(ValueError, match="infill_share=0.5 cannot be: hardly a bar .* of 16 tokens"):
         blocks_of(0.5, context_length=16)
+
+
+def test_where_nobody_asked_there_are_none_then(corpus, processor, caplog):
+    data_args = DataArguments(infill_share=0.25, context_length=16)
+    blocks = TrainingBlocks.from_tokens(tokenize_corpus(corpus, processor), data_args, 0)
+    before = len(blocks.splits["train"])
+    blocks.add_infill(corpus, processor, data_args, 0, asked=False)
+    assert (data_args.infill_share, len(blocks.splits["train"]), blocks.infill) == (0, before, {})
+    assert "hardly a bar of the train split fits into a context of 16 tokens" in caplog.text
+
+
+@pytest.mark.parametrize("share", [0.001, 0.02, 0.3, 1.5])
+def test_a_little_more_is_drawn_than_is_needed(share):
+    parts = [part_for(share, pieces) for pieces in (1, 10, 1000, 10**6)]
+    assert parts == sorted(parts, reverse=True) and all(min(share, 1) <= part <= 1 for part in parts)
+    assert parts[-1] < 1.1 * share or share > 1
+
+
+def test_of_a_small_share_few_samples_are_made(blocks_of):
+    made = [blocks_of(share)[0].facts["train"]["infill"]["samples_drawn"] for share in (0.01, 0.1, 0.5)]
+    assert made == sorted(made) and made[0] < made[2] / 2
 
 
 def test_bars_that_do_not_fit_are_counted(blocks_of):

@@ -39,6 +39,7 @@ def finished(tmp_path_factory, midi_folder):
         "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "context_length": 64,
         "output_dir": folder / "run", "max_steps": 4, "per_device_train_batch_size": 4, "max_eval_blocks": 8,
         "learning_rate": "1e-2", "logging_steps": 1, "eval_steps": 2, "save_steps": 2, "bf16": False,
+        "infill_share": 0.0,
     }  # fmt: skip
     command = [part for key, value in options.items() for part in (f"--{key}", *str(value).split(" "))]
     assert run_script(SCRIPT, *command, folder=folder, variables={**os.environ}).returncode == 0

@@ -116,4 +116,5 @@ def test_a_saved_tokenizer_of_a_new_model_grows_where_infilling_is_asked_for(old
 
 def test_a_checkpoint_of_before_was_trained_without_infilling():
     assert is_same_value("infill_share", None, 0.0) and is_same_value("infill_share", 0.5, 0.5)
+    assert all(is_same_value("infill_share", there, None) for there in (None, 0.0, 0.5))  # it is taken from there
     assert not is_same_value("infill_share", None, 0.5) and not is_same_value("infill_share", 0.5, 0.0)
