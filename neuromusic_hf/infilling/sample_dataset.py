@@ -30,8 +30,8 @@ SAMPLE_FEATURES = Features(
     }
 )
 """Columns of drawn samples. `input_ids` is a whole [`InfillSample`], of which the last `asked` ids are its middle and
-EOM, with `num_notes` notes; `num_programs` are asked for, 0 where all tracks are. Where none could be made it is empty, and
-`left_out` says why."""
+EOM, with `num_notes` notes; `num_programs` are asked for, 0 where all tracks are. Where none could be made it is
+empty, and `left_out` says why."""
 
 BAR_TOO_LONG = "bar_longer_than_context"
 """Why there is no sample: a single bar, with what is told beside it, does not fit."""
