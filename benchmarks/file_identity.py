@@ -57,13 +57,6 @@ def compare_read(expected: ScoreTick, found: ScoreTick) -> dict[str, bool]:
     }
 
 
-def compare_lost(expected: ScoreTick, found: ScoreTick) -> dict[str, bool]:
-    """The same of a score whose tracks got other channels, where controllers may be said once more."""
-    rows = compare_read(expected, found)
-    lost = {name: _together(expected, name) - _together(found, name) for name in OF_TRACKS}
-    return rows | {f"read: {name}": not events for name, events in lost.items()}
-
-
 def compare_files(before: bytes, after: bytes, removed: int, added: int) -> dict[str, bool]:
     """
     Whether the events of two files are equal, track by track, but for those of notes that came and went.

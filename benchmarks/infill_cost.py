@@ -42,7 +42,8 @@ def main():
     shares = [float(share) for share in args.shares.split(",")]
     cases = list(itertools.product(args.models.split(","), args.vocabularies.split(","), shares))
     with ThreadPoolExecutor(args.parallel) as pool:
-        found = list(pool.map(lambda case: train(*case, args), cases))
+        run = pool.map if args.parallel > 1 else map
+        found = list(run(lambda case: train(*case, args), cases))
     runs = [
         dict(zip(("model", "vocabulary", "share"), case, strict=True)) | run
         for case, run in zip(cases, found, strict=True)

@@ -65,7 +65,10 @@ def main():
             write_infill_report(scores, args.report / kind)
     print_targets(targets)
     settings = {name: getattr(args, name) for name in ("pieces", "bars", "batch_size", "seed")}
-    settings |= {"corpus": Path(args.corpus).name, "context_length": longest_context(model.config)}
+    settings |= {
+        "corpus": "+".join(Path(name).name for name in args.corpus.split("+")),
+        "context_length": longest_context(model.config),
+    }
     settings |= {"tokenization": processor.tokenization, "parameters": model.num_parameters()}
     result = {"settings": settings, "left_out": left_out, "spans": figures, "targets": targets}
     save_result(args.output, "infilling", result)
@@ -152,13 +155,21 @@ def fill(pipeline: MidiInfillingPipeline, drawn: list[Drawn], asked: dict) -> li
 def condensed(scores: InfillScores) -> dict[str, Any]:
     """What is committed of a record: names of pieces, settings and versions are left out."""
     record = scores.record
-    for measure in record["measures"].values():
-        for found in measure["kinds"].values():
-            found["undefined"] = {reason: len(names) for reason, names in found["undefined"].items()}
-    summary = summarise(record, scores.models)
+    kept = {name: record[name] for name in ("pieces", "spans", "repeats", "scores")}
+    return {"summary": summarise(record, scores.models), "measures": counted(record["measures"]), **kept}
+
+
+def counted(measures: dict[str, dict]) -> dict[str, dict]:
+    """With how many spans a measure is not defined for, by reason, in place of their names."""
     return {
-        "summary": summary,
-        **{name: record[name] for name in ("pieces", "spans", "measures", "repeats", "scores")},
+        name: measure
+        | {
+            "kinds": {
+                kind: found | {"undefined": {reason: len(names) for reason, names in found["undefined"].items()}}
+                for kind, found in measure["kinds"].items()
+            }
+        }
+        for name, measure in measures.items()
     }
 
 

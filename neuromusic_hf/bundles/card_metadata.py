@@ -6,7 +6,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from ..hub import TAGS
-from ..models.origin import PIPELINE_TASK
+from ..models.origin import INFILLING_TASK, PIPELINE_TASK
 from .facts import BundleFacts, told
 from .licences import strictest
 
@@ -24,7 +24,8 @@ SCORE_FACTS = ("interval", "noise_floor_95", "p_value", "num_pieces")
 
 def card_metadata(facts: BundleFacts, name: str, tags: Iterable[str]) -> dict:
     """The metadata of a bundle's card, for a repository of a name (its owner's left out); `tags` beside its own."""
-    found = [*TAGS, PIPELINE_TASK, facts.tokenization and facts.tokenization.rpartition(".")[2], *_kinds(facts), *tags]
+    tasks = [PIPELINE_TASK, *([INFILLING_TASK] if facts.infill_share else [])]
+    found = [*TAGS, *tasks, facts.tokenization and facts.tokenization.rpartition(".")[2], *_kinds(facts), *tags]
     licences = [told(corpus, str, "licence") for corpus in facts.corpora]
     licence = strictest([*licences, *([None] if facts.base_model else [])])
     is_model = bool(facts.config or facts.adapter)

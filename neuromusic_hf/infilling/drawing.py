@@ -2,8 +2,8 @@
 Middles to learn from: 1 to 8 bars, at every place of a piece.
 
 A piece is covered by windows, one after the other, each of as many bars as are estimated to fill the context, some of
-fewer. Where the first one ends is drawn too, so that borders of windows may be anywhere. In each a middle is drawn:
-half of them of all tracks, half of one program or of the drums alone.
+fewer. Where the first one ends is drawn too, so that borders of windows may be anywhere. In each a middle is drawn, of
+at most two thirds of its bars: half of them of all tracks, half of one program or of the drums alone.
 """
 
 from __future__ import annotations
@@ -22,11 +22,15 @@ LONGEST_MIDDLE = 8
 ONE_PROGRAM = 0.5
 """The share of middles of one program, where there are several."""
 
-SILENT = 0.1
-"""How often a middle without a note is drawn, for each with one."""
+SILENT, ONE_SIDED = 0.1, 0.2
+"""How often a middle without a note is drawn, for each with one; and one at a border of its window beyond which the
+piece goes on, for each with bars on both sides."""
 
-SHORT, SHORTEST = 0.25, 0.1
-"""The share of windows that are shorter than the context, or the rest of the piece, and the shortest, of that."""
+SHORT, SHORT_SHARES = 0.25, (0.1, 0.5)
+"""The share of windows that are much shorter than the context, or the rest of the piece, and how long, of that."""
+
+FEWEST_BARS = 4
+"""Of a window, which may reach into its neighbour, so that there are bars on either side of a middle."""
 
 FILLED = 0.98
 """What of the context is left for the music of a window, beside what is told twice."""
@@ -144,23 +148,27 @@ def draw_windows(
 
 def _windows(ids: np.ndarray, room: float, random: np.random.Generator) -> list[tuple[int, int]]:
     before = np.append(0, ids.cumsum())
-    room_here = room - random.random() * (-before[-1] % room)
+    room_here = room * random.random() if before[-1] > room else room
     windows, begin = [], 0
     while begin < len(ids):
         if random.random() < SHORT:
-            room_here = min(room_here, before[-1] - before[begin]) * random.uniform(SHORTEST, 1)
+            room_here = min(room_here, before[-1] - before[begin]) * random.uniform(*SHORT_SHARES)
         up_to = before[begin] + room_here + 0.5  # ids are whole, their estimates are not
         finish = max(begin + 1, int(before.searchsorted(up_to, side="right")) - 1)
-        windows.append((begin, finish))
+        first = max(0, min(begin, len(ids) - FEWEST_BARS))
+        windows.append((first, min(max(finish, first + FEWEST_BARS), len(ids))))
         begin, room_here = finish, room
     return windows
 
 
 def _with_middle(bars: PieceInBars, begin: int, finish: int, by_program: bool, random: np.random.Generator) -> Window:
-    longest = min(LONGEST_MIDDLE, max(1, finish - begin - 1))
+    count = finish - begin
+    longest = max(1, min(LONGEST_MIDDLE, 2 * count // 3, count - 2))
     length = int(random.integers(1, longest, endpoint=True))
     starts, before = np.arange(begin, finish - length + 1), np.append(0, bars.notes.cumsum())
     weights = np.where(before[starts + length] > before[starts], 1, SILENT)
+    weights[0] *= 1 if begin == 0 else ONE_SIDED
+    weights[-1] *= 1 if finish == len(bars) else ONE_SIDED
     start = int(random.choice(starts, p=weights / weights.sum()))
     window = Window(begin, start, start + length, finish)
     if by_program and random.random() < ONE_PROGRAM:

@@ -13,6 +13,9 @@ The order in which a model reads a piece with a middle cut out.
   in TSD and Structured shifts lead to the end's very tick. It has the meters that are given, and no change of tempo
   but one at its beginning.
 
+In Structured, which cannot write every silence as the one shift that it has before a note, shifts lead to the end of
+the prefix too, and the middle is a piece of its own. So its notes are never moved over its borders.
+
 Suffix, given and prefix may be empty of notes. The layout is of fill-in-the-middle for text, in the order suffix,
 prefix, middle (Bavarian et al. 2022, arXiv:2207.14255, section 3).
 """

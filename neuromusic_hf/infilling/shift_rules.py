@@ -43,7 +43,8 @@ def meters_rule(
     before = [meter, *(column for _, column in span.meters)]
     meters = [each for each, last in zip(span.meters, before, strict=False) if each[1] != last]
     borders = [now, *(tick for tick, _ in meters), span.ticks]
-    in_force = [meter, *(column for _, column in meters)]
+    said = [column for _, column in meters]
+    in_force = [said[0] if meter is None and said else meter, *said]
     ticks = [
         np.arange(start, end + 1, steps[column])
         for (start, end), column in zip(pairwise(borders), in_force, strict=True)

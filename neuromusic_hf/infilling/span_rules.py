@@ -30,8 +30,8 @@ class SpanRules:
 
     def __init__(self, rules: Sequence[SpanRule], paths: TimePaths):
         symbols = len(paths.number)
-        first = np.cumsum([1, *(len(rule.next) for rule in rules)])
-        ended = np.zeros((1, symbols), np.int64)
+        first = np.cumsum([1, *(len(rule.next) for rule in rules)], dtype=np.int32)
+        ended = np.zeros((1, symbols), np.int32)
         self._paths = paths
         self._next = np.concatenate([ended, *(rule.next + row for rule, row in zip(rules, first, strict=False))])
         self._legal = np.concatenate([ended > 0, *(rule.legal for rule in rules)])

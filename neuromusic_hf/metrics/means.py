@@ -21,16 +21,6 @@ class Mean:
     interval: tuple[float, float] | None = None
     num_pieces: int = 0
 
-    @property
-    def is_above_zero(self) -> bool:
-        """Whether all of its interval is."""
-        return self.interval is not None and self.interval[0] > 0
-
-    @property
-    def is_below_zero(self) -> bool:
-        """Whether all of its interval is."""
-        return self.interval is not None and self.interval[1] < 0
-
 
 def mean_of(values: np.ndarray, resamples: int, seed: int) -> Mean:
     """

@@ -55,17 +55,22 @@ def note_f1(
     notes = gather_notes(reference), gather_notes(estimate)
     if not all(map(len, notes)):
         return float(len(notes[0]) == len(notes[1]))
-    first, second = (np.where(each.is_drum, -1, each.program) for each in notes)
+    first, second = (_keys(each) for each in notes)
     matched = sum(
         _count_matched(
-            _taken(notes[0], first == program, reference.ticks_per_quarter),
-            _taken(notes[1], second == program, estimate.ticks_per_quarter),
+            _taken(notes[0], first == key, reference.ticks_per_quarter),
+            _taken(notes[1], second == key, estimate.ticks_per_quarter),
             tolerance,
-            offsets and program >= 0,
+            offsets and key >= 0,
         )
-        for program in np.intersect1d(first, second).tolist()
+        for key in np.intersect1d(first, second).tolist()
     )
     return 2 * matched / (len(notes[0]) + len(notes[1]))
+
+
+def _keys(notes: NoteArrays) -> np.ndarray:
+    """A number of each note, which those of one program and pitch share; that of drums is negative."""
+    return np.where(notes.is_drum, notes.pitch - 128, notes.program * 128 + notes.pitch)
 
 
 def _taken(notes: NoteArrays, chosen: np.ndarray, ticks_per_quarter: int) -> tuple[np.ndarray, np.ndarray]:
@@ -81,6 +86,7 @@ def _count_matched(
     tolerance: float,
     offsets: bool,
 ) -> int:
+    """How many pairs there are at most of notes of one program and pitch, which keeps what is compared small."""
     from mir_eval.transcription import match_notes  # slow to import
 
     return len(

@@ -78,6 +78,10 @@ def _draw_means(axes: Axes, measure: dict[str, Any], kinds: Sequence[str]) -> No
         if found["interval"] is not None:
             axes.hlines(row, *found["interval"], color=color, linewidth=2, zorder=3)
         axes.plot(found["mean"], row, "o", color=color, markersize=8, zorder=4)
+    found = [each for each in measure["kinds"].values() if each["mean"] is not None]
+    values = [value for each in found for value in (each["mean"], *(each["interval"] or ()))]
+    margin = 0.06 * (max(values, default=1.0) - min(values, default=0.0)) or 0.5
+    axes.set_xlim(min(values, default=0.0) - margin, max(values, default=1.0) + margin)  # whatever the band does
     axes.grid(axis="x", color="#EEEEEE")
     axes.set_axisbelow(True)
 

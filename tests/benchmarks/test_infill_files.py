@@ -34,7 +34,7 @@ def archive(tmp_path):
 
 def test_all_files_are_as_they_were(archive, run_benchmark):
     result = run_benchmark("infill_files", str(archive), "--files", "5")
-    assert result["identical"] == result["edited"] == 5 and result["differing"] == {}
+    assert result["identical"] == 5 and result["differing"] == {}
     assert set(result["compared"].values()) == {5} and result["notes"]["added"] > 0
     assert {"broken.mid"} >= set(result["refused"])
 
@@ -91,3 +91,9 @@ def test_whatever_is_changed_in_the_bytes_is_found(load_benchmark):
         for first, second in ((data, other), (other, data)):
             assert not all(identity.compare_files(first, second, 0, 0).values()), change
     assert all(identity.compare_files(data, data, 0, 0).values()) and read_midi(data).data == data
+
+
+def test_what_the_pipeline_writes_leaves_all_else_as_it_was(archive, run_benchmark):
+    result = run_benchmark("infill_files", str(archive), "--files", "4", "--pipeline", "--batch_size", "3")
+    assert result["identical"] == 4 and set(result["compared"].values()) == {4}
+    assert result["notes"]["new_notes"] > 0

@@ -34,7 +34,6 @@ def bundle(tmp_path_factory):
 
 
 def test_figures(run_benchmark, folder, bundle, tmp_path):
-    report = tmp_path / "report"
     result = run_benchmark("infilling", str(folder), str(bundle), "--pieces", "4", "--bars", "1")
     assert result["left_out"] == {"all_tracks": {}, "one_program": {"one_program_alone": 1}}
     assert {kind: found["spans"] for kind, found in result["spans"].items()} == {"all_tracks": 3, "one_program": 2}
@@ -48,7 +47,13 @@ def test_figures(run_benchmark, folder, bundle, tmp_path):
         assert difference == pytest.approx(f1["trained"]["mean"] - f1["untrained"]["mean"], abs=1e-4)
         assert found["repeats"]["copy"]["share"] == 1 and len(found["summary"]) == 3
         assert (tmp_path / f"result_{kind}.png").is_file()
-    assert not report.exists()
+
+
+def test_names_are_counted_in_a_copy(infilling):
+    names = {"note_f1": {"title": "F1", "kinds": {"copy": {"mean": 0.5, "undefined": {"no_bar": ["a", "b"]}}}}}
+    counted = infilling.counted(names)
+    assert counted == {"note_f1": {"title": "F1", "kinds": {"copy": {"mean": 0.5, "undefined": {"no_bar": 2}}}}}
+    assert names["note_f1"]["kinds"]["copy"]["undefined"] == {"no_bar": ["a", "b"]}
 
 
 @pytest.fixture

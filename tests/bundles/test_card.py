@@ -26,11 +26,13 @@ NASTY = "<script>alert(1)</script> | `x` *b* [l](javascript:a)\n\n# h\n<!-- /dat
 def make_bundle(tmp_path, processor_of):
     """Writes a bundle into `tmp_path / "bundle"`."""
 
-    def make(family="music_transformer", tokenization="REMI", **records):
+    def make(family="music_transformer", tokenization="REMI", infill_share=None, **records):
         folder = tmp_path / "bundle"
         model = build_model(
             family, processor_of(tokenization), context_length=256, sampling={"top_p": 0.9}, **ONE_LAYER
         )
+        if infill_share:
+            model.config.infill_share = infill_share
         save_bundle(model, processor_of(tokenization), folder)
         if records.pop("with_records", True):
             add_records(folder, **records)
@@ -198,13 +200,14 @@ def test_the_snippets_of_cards_run(hub, make_bundle, tmp_path, monkeypatch):
     """Those without this package: test_without_package.py."""
     write_midi(make_score(1), tmp_path / "song.mid")
     monkeypatch.chdir(tmp_path)
-    for family in ("gpt2", "music_transformer"):
-        push_bundle(make_bundle(family), f"alice/{family}")
+    for family, infill_share in (("gpt2", None), ("music_transformer", 0.25)):
+        push_bundle(make_bundle(family, infill_share=infill_share), f"alice/{family}")
         shutil.rmtree(tmp_path / "bundle")
         with_package, _ = snippets(hub.files(f"alice/{family}")["README.md"].decode())
         exec(with_package, {})
         assert load_score(tmp_path / "longer.mid").note_num()
         (tmp_path / "longer.mid").unlink()
+        assert (tmp_path / "other_bars.mid").exists() == bool(infill_share)
 
 
 def test_the_snippet_of_a_processor_runs(hub, processor_of, tmp_path, monkeypatch):
@@ -233,13 +236,12 @@ def test_the_strictest_licence_binds(licences, binding):
     assert strictest(licences) == binding
 
 
-def test_a_model_that_fills_in_bars_says_so_and_how(make_bundle):
-    folder = make_bundle(with_records=False)
-    assert "fills in" not in text_of(folder) and "midi-infilling" not in text_of(folder)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"infill_share": 0.25}))
+def test_a_model_that_fills_in_bars_says_so(make_bundle):
+    assert "fills in" not in text_of(make_bundle(with_records=False))
+    folder = make_bundle(with_records=False, infill_share=0.25)
     text = text_of(folder)
     assert "that continues pieces and fills in bars of them:" in text
     assert 'pipeline("midi-infilling", model="alice/bach"' in snippets(text)[0]
+    config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"infill_share": "much"}))
     assert "fills in" not in text_of(folder)

@@ -12,6 +12,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, pipeline
 
 from neuromusic_hf import MidiContinuationPipeline, MidiInfillingPipeline, MidiProcessor
 from neuromusic_hf.bundles import save_bundle
+from neuromusic_hf.bundles.card_metadata import card_metadata
+from neuromusic_hf.bundles.facts import BundleFacts
 from neuromusic_hf.bundles.pipeline_file import CUSTOM_PIPELINES
 
 SETTINGS = {"prompt_length": 40, "max_new_tokens": 16, "seed": 3}
@@ -169,6 +171,8 @@ def test_a_bundle_that_was_trained_to_fill_in_names_both_tasks(tiny_model, proce
     make_score(1, num_notes=40).dump_midi(song)
     assert custom_pipelines(tmp_path / "bundle") == ["midi-continuation", "midi-infilling"]
     assert (tmp_path / "bundle" / "midi_infilling.py").is_file()
+    facts = BundleFacts.read(tmp_path / "bundle")
+    assert {"midi-continuation", "midi-infilling"} <= {*card_metadata(facts, "bundle", [])["tags"]}
     infill = pipeline("midi-infilling", model=str(tmp_path / "bundle"), device="cpu")
     assert type(infill) is MidiInfillingPipeline
     assert type(pipeline(model=str(tmp_path / "bundle"), device="cpu")) is MidiContinuationPipeline

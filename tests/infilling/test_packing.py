@@ -64,7 +64,7 @@ def test_blocks_of_music_hold_its_samples(processor_of, pieces):
     assert sorted(found) == sorted(samples.select(chosen)["input_ids"][:])
     assert all(parted(ids, processor)["middle"] for ids in found)
     assert found != sorted(found)
-    assert 1 - sum(map(len, found)) / (512 * len(blocks)) < 0.1
+    assert 1 - sum(map(len, found)) / (512 * len(blocks)) < 0.15
 
 
 def test_seeds_have_other_orders(tmp_path):

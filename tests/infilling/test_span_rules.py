@@ -82,6 +82,25 @@ def test_the_opening_of_a_piece_is_that_of_the_file(middle_grammars, score):
             assert ended == (name == "REMI" and cut.start > 0)  # one bar, with nothing but its beginning
 
 
+@pytest.mark.parametrize("meter", ["2/2", "6/8", "15/16"])
+@pytest.mark.parametrize("name", ["REMI", "TSD"])
+def test_a_middle_without_prefix_opens_a_piece_of_any_meter(name, meter, middle_grammars):
+    processor, middle = middle_grammars(name)
+    numerator, denominator = map(int, meter.split("/"))
+    notes = [(beat, 1, 60, 80) for beat in range(16)]
+    piece = quantised(processor, build_score(480, [(0, notes)], meters=((0, numerator, denominator),)))
+    bar = 4 * piece.ticks_per_quarter * numerator // denominator
+    cut = Cut(bar, bar, 2 * bar)
+    words = (f"Bar_None TimeSig_{meter} Position_0" if name == "REMI" else f"TimeSig_{meter}") + " Tempo_120.0"
+    assert next_words(middle, processor, piece, cut, "Bar_None" if name == "REMI" else "") == {f"TimeSig_{meter}"}
+    last = (
+        ""
+        if name == "REMI"
+        else {"2/2": " TimeShift_2.0.8", "6/8": " TimeShift_6.0.4"}.get(meter, " TimeShift_15.0.1")
+    )
+    assert "EOM_None" in next_words(middle, processor, piece, cut, words + last)
+
+
 def test_shifts_of_tsd_lead_to_meters_and_to_the_end(middle_grammars, score):
     processor, middle = middle_grammars("TSD")
     piece = quantised(processor, score)

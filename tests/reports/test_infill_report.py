@@ -38,7 +38,7 @@ class Filler:
     def sampling_in_force(self, **arguments):
         return arguments
 
-    def __call__(self, pieces, *, batch_size, num_return_sequences, seed, **arguments):
+    def __call__(self, pieces, *, batch_size, num_return_sequences=1, seed=0, **arguments):
         takes = [
             [self.result(piece, number, **arguments) for number in range(num_return_sequences)] for piece in pieces
         ]
