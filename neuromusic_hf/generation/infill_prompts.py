@@ -170,6 +170,6 @@ def _too_long(bars: Bars, context_bars: int, length: int, most: int | None, room
         remedy = "choose fewer bars" + (", or a smaller max_new_tokens" if length < room.context else "")
     return RefusedFile(
         "prompt_too_long",
-        f"bars {bars} with {context_bars} bars around them are {length} tokens of prompt, and {room.wanted or needed} "
-        f"are left for new ones; the model reads {room.context}: {remedy}",
+        f"bars {bars} (counted from 0) with {context_bars} bars around them are {length} tokens of prompt, and "
+        f"{room.wanted or needed} are left for new ones; the model reads {room.context}: {remedy}",
     )
