@@ -419,6 +419,44 @@ def test_so_many_bars_of_context_are_told(remi):
     assert 512 - 64 - 60 < len(span["prompt_token_ids"]) <= 512 - 64
 
 
+def near_the_lines(meters, lines, ticks=480):
+    """Notes of two programs a little before and behind bar lines, no pitch twice: none is where steps are."""
+    pairs = [(line + away / ticks, pitch) for line in lines for away, pitch in ((-9, 0), (9, 1), (-190, 2), (170, 3))]
+    notes = [(time, 0.25, 21 + 4 * lines.index(round(time)) + pitch, 80) for time, pitch in pairs if time > 0]
+    return build_score(ticks, [(0, notes), (40, [(time + 5 / ticks, *rest) for time, *rest in notes])], meters=meters)
+
+
+@pytest.mark.parametrize("name", ["REMI", "TSD", "Structured"])
+@pytest.mark.parametrize("meters", [((0, 4, 4),), ((0, 4, 4), (8, 2, 8), (12, 4, 4))], ids=["4/4", "several"])
+@pytest.mark.parametrize("instruments", [None, [40]])
+def test_each_note_that_stays_is_told_once_on_its_side_of_the_borders(infill_of, name, meters, instruments):
+    infill = infill_of(name)
+    song = near_the_lines(meters, [4 * line for line in range(8)])
+    starts, ids = bar_starts(song), infill.processor.infill_ids
+    for first, end in ((1, 2), (2, 5), (0, 1)):
+        wishes = {"bars": (first, end), "instruments": instruments, "seed": 0, "max_new_tokens": 8, "context_bars": 20}
+        prompt = infill(song, **wishes)["spans"][0]["prompt_token_ids"]
+        borders = [prompt.index(index) for index in (ids.middle, ids.prefix)]
+        suffix, given, prefix = (
+            prompt[1 : borders[0]],
+            prompt[borders[0] + 1 : borders[1]],
+            prompt[borders[1] + 1 : -1],
+        )
+
+        def told(part):
+            notes = gather_notes(infill.processor.decode(part)) if len(part) > 1 else gather_notes(Score(480))
+            return sorted(notes.pitch.tolist())
+
+        def there(begin, finish, programs):
+            tracks = [track for track in song.tracks if track.program in programs]
+            return sorted(note.pitch for track in tracks for note in track.notes if begin <= note.time < finish)
+
+        start, stop = starts[first], starts[end]
+        assert told(prefix) == there(0, start, [0, 40])
+        assert told(given[len(instruments or ()) :]) == (there(start, stop, [0]) if instruments else [])
+        assert told(suffix) == there(stop, 10**6, [0, 40])
+
+
 def test_what_does_not_fit_is_refused_with_what_would(remi):
     song = short_song(1, bars=12)
     with pytest.raises(
