@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from neuromusic_hf import MidiContinuationPipeline, MidiInfillingPipeline, MidiProcessor
 from neuromusic_hf.bundles import find_bundle
-from neuromusic_hf.metrics import Span
+from neuromusic_hf.metrics import JudgedSpan
 from neuromusic_hf.models.fit import longest_context
 from neuromusic_hf.music import RefusedFile, bar_starts, load_score
 from neuromusic_hf.reports import InfillScores, add_baselines, score_infills, write_infill_report
@@ -86,7 +86,7 @@ def load(name: str) -> tuple[PreTrainedModel, PreTrainedModel, MidiProcessor]:
 class Drawn(NamedTuple):
     """A span, and its piece as an input of the pipeline."""
 
-    span: Span
+    span: JudgedSpan
     piece: dict[str, Any]
 
 
@@ -112,7 +112,7 @@ def draw_spans(sources: list, args: argparse.Namespace) -> tuple[dict[str, list[
                 reasons[refused.reason] += 1
             continue
         start, end = bar_starts(score)[list(bars)].tolist()
-        every, one = Span(name, score, start, end), Span(name, score, start, end, frozenset({program}))
+        every, one = JudgedSpan(name, score, start, end), JudgedSpan(name, score, start, end, frozenset({program}))
         piece = {"bytes": data, "name": name, "bars": bars}
         if len(drawn[ALL_TRACKS]) < args.pieces:
             drawn[ALL_TRACKS].append(Drawn(every, piece))

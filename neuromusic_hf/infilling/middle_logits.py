@@ -13,7 +13,7 @@ from transformers import LogitsProcessor
 from ..grammar.logits import restrict_to_masks, share_among_rows
 from ..grammar.row_memory import RowMemory
 from ..grammar.token_grammar import GrammarState
-from .span import Span
+from .middle_frame import MiddleFrame
 from .span_rules import ENDED, SpanRules
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class MiddleLogitsProcessor(LogitsProcessor):
 
     Args:
         middle ([`MiddleGrammar`]): of the model's vocabulary.
-        spans (sequence of [`Span`]): one a prompt, whose rows (beams, returned sequences) follow each other.
+        spans (sequence of [`MiddleFrame`]): one a prompt, whose rows (beams, returned sequences) follow each other.
         vocabulary_mask (`torch.BoolTensor` of shape `(vocabulary,)` or `(prompts, vocabulary)`, *optional*):
             Ids that may be used, as from [`TokenGrammar.vocabulary_mask`]: by all rows, or by those of each prompt.
 
@@ -63,7 +63,9 @@ class MiddleLogitsProcessor(LogitsProcessor):
 
     supports_continuous_batching = False
 
-    def __init__(self, middle: MiddleGrammar, spans: Sequence[Span], vocabulary_mask: torch.BoolTensor | None = None):
+    def __init__(
+        self, middle: MiddleGrammar, spans: Sequence[MiddleFrame], vocabulary_mask: torch.BoolTensor | None = None
+    ):
         if not spans:
             raise ValueError("There is no span: give one for each prompt.")
         self.middle, self.spans = middle, list(spans)

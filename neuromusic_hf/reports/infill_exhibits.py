@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 from symusic.core import ScoreTick
 
-from ..metrics.spans import Span
+from ..metrics.judged_spans import JudgedSpan
 from ..music import RefusedFile, replace_notes
 from ..music.instruments import PROGRAM_NAMES
 from ..rendering import Windows, plot_infill, render_windows
@@ -87,7 +87,7 @@ def make_infill_exhibit(scores: InfillScores, place: str, number: int) -> Infill
     return InfillExhibit(place, span.name, (first, first + span.num_bars), _instruments(span), views)
 
 
-def _view(span: Span, kind: str, infill: ScoreTick | RefusedFile, title: str) -> View:
+def _view(span: JudgedSpan, kind: str, infill: ScoreTick | RefusedFile, title: str) -> View:
     if isinstance(infill, RefusedFile):
         return View(title, silence=str(infill))
     picture, filled, place = None, span.piece, [(span.start, span.end)]
@@ -103,7 +103,7 @@ def _view(span: Span, kind: str, infill: ScoreTick | RefusedFile, title: str) ->
         return View(title, picture, silence=str(error))
 
 
-def _instruments(span: Span) -> str:
+def _instruments(span: JudgedSpan) -> str:
     if span.programs is None:
         return "all tracks"
     return ", ".join("drums" if each < 0 else PROGRAM_NAMES[each] for each in sorted(span.programs))

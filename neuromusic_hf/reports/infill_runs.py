@@ -9,7 +9,7 @@ from typing import Any
 
 from ..disk import to_json
 from ..metrics import CHROMA, COMPARISONS, GROOVE, all_comparisons
-from ..metrics.spans import Span
+from ..metrics.judged_spans import JudgedSpan
 from ..runs import FinishedInfillRun, Infill, read_infill_run
 from .infill_scores import Infills, InfillScores, add_baselines, score_infills
 from .options import InfillScoringOptions
@@ -68,7 +68,7 @@ def _facts(label: str, run: FinishedInfillRun) -> dict[str, Any]:
 
 def read_infill_runs(
     folders: Sequence[str | Path], labels: Sequence[str] | None = None
-) -> tuple[list[Span], Infills, list[FinishedInfillRun]]:
+) -> tuple[list[JudgedSpan], Infills, list[FinishedInfillRun]]:
     """
     Reads runs that filled the same spans of the same pieces.
 
@@ -98,11 +98,11 @@ def read_infill_runs(
             f"{' and '.join(map(str, folders))} have no filled span in common: give runs of the same bars and "
             "instruments."
         )
-    spans: list[Span] = []
+    spans: list[JudgedSpan] = []
     infills: Infills = {name: [] for name in names}
     for place in shared:
         first = filled[0][place]
-        span = Span(first.record.label, first.original, *place[1:])
+        span = JudgedSpan(first.record.label, first.original, *place[1:])
         spans.append(span)
         for name, each in zip(names, filled, strict=True):
             infills[name].append(span.notes_of(each[place].infilled))

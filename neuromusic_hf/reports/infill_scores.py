@@ -18,8 +18,8 @@ from ..disk import user_path, write_json
 from ..metrics import INFILL_COMPARISONS, Comparison, ScoreSettings, score_distances
 from ..metrics.infill_baselines import continue_only, copy_before, take_elsewhere
 from ..metrics.infills import Judgement, Measure, judge_span, measures
+from ..metrics.judged_spans import SURROUNDING_BARS, JudgedSpan
 from ..metrics.means import Mean, halves_difference, mean_of
-from ..metrics.spans import SURROUNDING_BARS, Span
 from ..music import RefusedFile
 
 INFILL_SCORES_NAME = "infill_scores.json"
@@ -49,7 +49,7 @@ class InfillScores:
         table ([`pandas.DataFrame`]): a row for each span and who filled it.
         measures (`tuple[Measure, ...]`): that were taken.
         comparisons (`tuple[Comparison, ...]`): that are among them.
-        spans (list of [`Span`]): that were filled.
+        spans (list of [`JudgedSpan`]): that were filled.
         infills (`dict[str, list]`): what was put into each.
     """
 
@@ -57,7 +57,7 @@ class InfillScores:
     table: pd.DataFrame
     measures: tuple[Measure, ...]
     comparisons: tuple[Comparison, ...]
-    spans: list[Span]
+    spans: list[JudgedSpan]
     infills: Infills
 
     @property
@@ -75,7 +75,7 @@ class InfillScores:
 
 
 def add_baselines(
-    spans: Sequence[Span],
+    spans: Sequence[JudgedSpan],
     infills: Infills,
     seed: int,
     continuation: Callable[..., list[dict]] | None = None,
@@ -85,7 +85,7 @@ def add_baselines(
     The real bars and what anyone could put there, beside infills.
 
     Args:
-        spans (sequence of [`Span`]): that were filled.
+        spans (sequence of [`JudgedSpan`]): that were filled.
         infills (`dict[str, list]`): by the names of models.
         seed (`int`): of the bars of other pieces that are drawn, for each span anew, and of continuations.
         continuation ([`MidiContinuationPipeline`], *optional*): to go on from what precedes each span.
@@ -118,7 +118,7 @@ def _infill(baseline: Callable[..., ScoreTick], *arguments: Any) -> ScoreTick | 
 
 
 def score_infills(
-    spans: Sequence[Span],
+    spans: Sequence[JudgedSpan],
     infills: Infills,
     comparisons: Sequence[Comparison] = INFILL_COMPARISONS,
     settings: ScoreSettings | None = None,
@@ -130,7 +130,7 @@ def score_infills(
     and so is by how much they are nearer to them than a copy of the bars before (`to_copy` under 0).
 
     Args:
-        spans (sequence of [`Span`]): that were filled; spans of one name are of one piece.
+        spans (sequence of [`JudgedSpan`]): that were filled; spans of one name are of one piece.
         infills (`dict[str, list]`): from [`add_baselines`].
         comparisons (sequence of [`Comparison`], *optional*, defaults to [`INFILL_COMPARISONS`]):
             Of an infill with its surroundings.
@@ -169,7 +169,7 @@ def score_infills(
     return InfillScores(record, table, taken, ready, list(spans), infills)
 
 
-def _row(index: int, span: Span, kind: str, judgement: Judgement, taken: Sequence[Measure]) -> dict[str, Any]:
+def _row(index: int, span: JudgedSpan, kind: str, judgement: Judgement, taken: Sequence[Measure]) -> dict[str, Any]:
     names = [each.name for each in taken]
     return {
         "span": index,

@@ -12,7 +12,7 @@ from html_page import Page, decode
 from music import make_song
 from symusic import Note, Score, Track
 
-from neuromusic_hf.metrics import Span
+from neuromusic_hf.metrics import JudgedSpan
 from neuromusic_hf.music import RefusedFile, bar_starts, load_score, replace_notes
 from neuromusic_hf.rendering import read_audio
 from neuromusic_hf.reports import InfillScoringOptions, score_infill_runs, write_infill_report
@@ -52,7 +52,7 @@ class Filler:
         whole, added, removed = score, Score(score.tpq), Score(score.tpq)
         for first, end in bars:
             ticks = tuple(bar_starts(score)[[first, end]].tolist())
-            new = Span(piece["name"], score, *ticks, programs).removed.shift_pitch(self.semitones + take)
+            new = JudgedSpan(piece["name"], score, *ticks, programs).removed.shift_pitch(self.semitones + take)
             replaced = replace_notes(whole, *ticks, new, programs)
             whole = replaced.score
             added.tracks.extend(replaced.added.tracks)

@@ -8,7 +8,7 @@ import pytest
 from music import make_song
 from symusic import Note, Score, Track
 
-from neuromusic_hf.metrics import Span, copy_before, note_f1
+from neuromusic_hf.metrics import JudgedSpan, copy_before, note_f1
 from neuromusic_hf.metrics.infills import NOTE_F1, REPETITION
 from neuromusic_hf.metrics.scores import ScoreSettings
 from neuromusic_hf.music import RefusedFile
@@ -42,13 +42,17 @@ def spans():
     """Two spans of each of seven pieces, the last without bars before it, and one of drums."""
     songs = [make_song(seed) for seed in range(7)]
     found = [
-        Span(f"{number} song", song, first * BAR, (first + 3) * BAR)
+        JudgedSpan(f"{number} song", song, first * BAR, (first + 3) * BAR)
         for number, song in enumerate(songs)
         for first in (4, 9)
     ]
     drums = make_song(8)
     drums.tracks.append(Track("", 0, True, [Note(480 * beat, 120, 36, 90) for beat in range(64)]))
-    return [*found, Span("begin", make_song(7), 0, 3 * BAR), Span("drums", drums, 8 * BAR, 11 * BAR, frozenset({-1}))]
+    return [
+        *found,
+        JudgedSpan("begin", make_song(7), 0, 3 * BAR),
+        JudgedSpan("drums", drums, 8 * BAR, 11 * BAR, frozenset({-1})),
+    ]
 
 
 @pytest.fixture(scope="module")
