@@ -96,7 +96,9 @@ def test_what_is_undefined_is_named_by_reason(scores):
     repetition = scores.record["measures"][REPETITION.name]["kinds"]
     assert repetition[REAL]["undefined"] == {"no_bar_before": ["begin"]}
     assert repetition[ELSEWHERE]["undefined"].keys() == {"no_bar_before", "no_other_piece"}  # no other has drums
-    assert scores.record["repeats"][COPY] == {"spans": 15, "repeats": 15, "share": 1.0, "silent": 0, "without": 1}
+    assert scores.record["repeats"][COPY] == {
+        "spans": 15, "repeats": 15, "share": 1.0, "silent": 0, "without": 1, "incomplete": None
+    }  # fmt: skip
     assert scores.record["repeats"][BAD]["without"] == 1
 
 
