@@ -1,7 +1,7 @@
 """Wishes about the notes to come: instruments, drums, pitches, one tempo; and their enforcement token by token."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,7 +54,8 @@ class Control:
     constrained: bool = True
 
     def __post_init__(self):
-        if isinstance(self.instruments, str) and self.instruments != AS_IN_PROMPT:
+        is_list = not isinstance(self.instruments, str) and isinstance(self.instruments, Iterable | None)
+        if not is_list and self.instruments != AS_IN_PROMPT:
             raise ValueError(f"instruments={self.instruments!r} must be a list, or {AS_IN_PROMPT!r}.")
         if self.named_programs == set():
             wish = f"instruments={self.instruments} with drums={self.drums}"
@@ -145,6 +146,13 @@ class Controller:
                 "the program of its tracks to one of them (-1 are drums)",
             )
 
+    def check_heard(self, programs: set[int], trained: set[int]):
+        """Raises `ValueError` where the model was trained on none of the programs that are wished for."""
+        if programs and not programs & trained:
+            raise ValueError(
+                f"The model never heard the programs {sorted(programs)}: wish for some of {sorted(trained)}."
+            )
+
     def check(self, control: Control):
         """Raises `ValueError` where tokenizer or model cannot do what is wished."""
         if control.instruments is not None and not self.programs:
@@ -155,10 +163,8 @@ class Controller:
         programs = control.named_programs or control.with_drums(set())
         if unknown := programs - self.programs:
             raise ValueError(f"The tokenizer has no tokens for the programs {sorted(unknown)}: wish for others.")
-        if programs and self.trained_programs is not None and not programs & set(self.trained_programs):
-            raise ValueError(
-                f"The model never heard the programs {sorted(programs)}: wish for some of {self.trained_programs}."
-            )
+        if self.trained_programs is not None:
+            self.check_heard(programs, set(self.trained_programs))
         if control.pitch_range is not None:
             low, high = control.pitch_range
             if wrong := sorted(self.kinds & NOT_PITCHES):

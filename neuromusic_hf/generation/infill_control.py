@@ -41,11 +41,19 @@ class AskedPrograms:
 class InfillController(Controller):
     """Holds a model to a span and to a [`Control`]."""
 
+    def check_heard(self, programs: set[int], trained: set[int]):
+        """Raises `ValueError` where the model was not trained on each program that is wished for."""
+        if unheard := programs - trained:
+            raise ValueError(
+                f"The model never heard the programs {sorted(unheard)}: wish for some of {sorted(trained)}."
+            )
+
     def asked_programs(self, control: Control, score: ScoreTick) -> AskedPrograms:
         """
         What of a piece is asked for.
 
-        Where that is all that sounds in it, the model is not told programs, as where whole bars are asked for.
+        Where that is all that sounds in it, the model is not told programs, as where whole bars are asked for. Drums
+        without other `instruments` are asked for beside, or left out of, what sounds.
 
         Raises:
             [`RefusedFile`]: it is nothing (`no_instruments`), or the tokenizer tells no programs apart, and the piece
@@ -56,7 +64,7 @@ class InfillController(Controller):
             return self._solo(sounding - {DRUMS})
         if control.instruments is None and control.drums is False and DRUMS not in sounding:
             return AskedPrograms(allowed=self.programs - {DRUMS})
-        if control.instruments is None and control.drums is not False:
+        if control.instruments is None and control.drums is None:
             return AskedPrograms()
         named = control.named_programs
         asked = (control.with_drums(sounding) if named is None else named) & self.programs
@@ -66,9 +74,8 @@ class InfillController(Controller):
                 f"instruments={control.instruments!r} with drums={control.drums} leaves no instrument: name some, or "
                 "allow drums",
             )
-        if asked == sounding:
-            return AskedPrograms(allowed=asked)
-        return AskedPrograms(frozenset(asked), frozenset(asked), asked)
+        told = None if asked == sounding else frozenset(asked)
+        return AskedPrograms(told, frozenset(asked), asked)
 
     def _solo(self, programs: set[int]) -> AskedPrograms:
         if len(programs) > 1:

@@ -7,14 +7,14 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from symusic import Score
 from symusic.core import ScoreTick
 
 from ..infilling import Cut, CutEncoder, InfillSample
-from ..music import RefusedFile, excerpt, new_music, replace_notes
+from ..music import RefusedFile, excerpt, new_music
 from ..music.score_arrays import ScoreArrays
 from ..tokenization import MidiProcessor
 from .infill_request import Room
+from .kept_notes import quantised_apart
 from .piece_bars import Bars, PieceBars
 
 LEAST_ROOM = 128
@@ -92,11 +92,8 @@ class SpanPromptMaker:
             [`RefusedFile`]: so much does not fit (`prompt_too_long`), the tokenizer keeps no note of the piece
                 (`no_notes`), or as of [`PieceBars.ticks`].
         """
-        start, end = where.ticks(bars)
-        whole = quantised(score, self.processor)
-        # What is written of notes next to a bar line may begin on its other side: so those taken out go first.
-        rest = replace_notes(score, start, end, Score(score.tpq), replaced).score
-        kept = ScoreArrays.of(self.processor.quantise(rest))
+        ticks, whole = where.ticks(bars), quantised(score, self.processor)
+        kept = quantised_apart(score, ticks, replaced, whole, where.cut(bars, 0, 0, told), self.processor)
         piece = kept if len(kept) else whole
 
         @functools.cache
@@ -170,6 +167,6 @@ def _too_long(bars: Bars, context_bars: int, length: int, most: int | None, room
         remedy = "choose fewer bars" + (", or a smaller max_new_tokens" if length < room.context else "")
     return RefusedFile(
         "prompt_too_long",
-        f"bars {bars} with {context_bars} bars around them are {length} tokens of prompt, and {room.wanted or needed} "
-        f"are left for new ones; the model reads {room.context}: {remedy}",
+        f"bars {bars} (counted from 0) with {context_bars} bars around them are {length} tokens of prompt, and "
+        f"{room.wanted or needed} are left for new ones; the model reads {room.context}: {remedy}",
     )

@@ -1,7 +1,9 @@
 """What a call of the midi-infilling pipeline asks for."""
 
+import logging
 import numbers
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -9,9 +11,13 @@ from typing import Any
 
 from transformers import GenerationConfig
 
+from ..infilling.drawing import LONGEST_MIDDLE
+from ..music import RefusedFile
 from .piece_bars import Bars
 from .pieces import PieceInput
 from .request import DEFAULT_NEW_TOKENS, Request, round_room
+
+logger = logging.getLogger(__name__)
 
 OF_PIECES = ("bars", "instruments")
 """Arguments that a piece may have itself, where it is given as a `dict`."""
@@ -54,6 +60,16 @@ class InfillSettings:
             raise ValueError(f"bars={self.bars!r} must be (first, end), or a list of such pairs.")
         is_one = len(self.bars) == 2 and all(map(_is_whole, self.bars))
         return tuple(self._span(pair) for pair in ([self.bars] if is_one else self.bars))
+
+    def warn_of_long_spans(self):
+        """Says in the log where a span has more bars than models are trained to fill in."""
+        if long := [(first, end) for first, end in self.spans if end - first > LONGEST_MIDDLE]:
+            logger.warning(
+                "Models are trained to fill in %d bars at most, and bars %s (counted from 0) are more: what comes may "
+                "be worse. Shorter spans, one after the other, are filled in with what came before.",
+                LONGEST_MIDDLE,
+                ", ".join(map(str, long)),
+            )
 
     def _span(self, pair: Any) -> Bars:
         if not isinstance(pair, Sequence) or len(pair) != 2 or not all(map(_is_whole, pair)):
@@ -133,16 +149,29 @@ class InfillRequest(Request):
         This request, with what a piece given as a `dict` says itself.
 
         Raises:
-            `ValueError`: that cannot be, or neither says bars.
+            [`RefusedFile`]: that cannot be (`wrong_bars`, `wrong_instruments`), or neither says bars (`wrong_bars`).
         """
         own = {}
         if isinstance(piece.midi, dict) and not piece.stored:
             own = {name: piece.midi[name] for name in OF_PIECES if piece.midi.get(name) is not None}
         request = self
         if "bars" in own:
-            request = replace(request, infill=replace(self.infill, bars=own["bars"]))
+            with refused_as("wrong_bars"):
+                request = replace(request, infill=replace(self.infill, bars=own["bars"]))
         if "instruments" in own:
-            request = replace(request, control=replace(self.control, instruments=own["instruments"]))
+            with refused_as("wrong_instruments"):
+                request = replace(request, control=replace(self.control, instruments=own["instruments"]))
         if not request.infill.spans:
-            raise ValueError("Say what to fill in: bars=(8, 12) are bars 9 to 12 of a score, as bars count from 0.")
+            raise RefusedFile(
+                "wrong_bars", "say what to fill in: bars=(8, 12) are bars 9 to 12 of a score, as bars count from 0"
+            )
         return request
+
+
+@contextmanager
+def refused_as(reason: str) -> Iterator[None]:
+    """What a piece itself asks for and cannot have is a reason to refuse it, and it alone."""
+    try:
+        yield
+    except ValueError as error:
+        raise RefusedFile(reason, str(error).rstrip(".")) from error

@@ -13,7 +13,7 @@ from ..tokenization import MidiProcessor
 from .arguments import with_eos
 from .infill_control import InfillController
 from .infill_prompts import SpanPromptMaker, quantised
-from .infill_request import InfillRequest, Room
+from .infill_request import InfillRequest, Room, refused_as
 from .infill_results import Infill, SpanJob, Take
 from .midi_pipeline import MidiPipeline
 from .piece_bars import PieceBars
@@ -66,11 +66,15 @@ class MidiInfillingPipeline(MidiPipeline):
                 data set may hold `bars` and `instruments` of its own, which go before those of the call.
             bars (`tuple[int, int]` or sequence of them):
                 The first bar, counted from 0, and the one after the last. Several spans are filled in one after the
-                other, in the order given: what comes of one is the context of the next.
+                other, in the order given: what comes of one is the context of the next. Models are trained to fill
+                in 8 bars at most; of a longer span the log warns.
             instruments (*optional*):
                 As of [`Control`]: whose notes are taken out, and what the new ones are of, which the piece need not
-                have; `"prompt"` for those that sound in it. If not given, the whole bars of all tracks.
-            drums (`bool`, *optional*): whether drums are among them, whatever `instruments` says.
+                have; `"prompt"` for those that sound in it. If not given, the whole bars of all tracks. The model must
+                have been trained on each that is named.
+            drums (`bool`, *optional*):
+                Whether drums are among them, whatever `instruments` says; where that is not given, beside or without
+                what else sounds in the piece.
             pitch_range, constrained (*optional*): as of [`Control`].
             context_bars (`int`, *optional*):
                 Bars to tell the model on each side of a span; as many as fit if not given. For the span that leaves
@@ -94,10 +98,11 @@ class MidiInfillingPipeline(MidiPipeline):
             - **midi** ([`symusic.Score`]) -- the piece with the new notes, in its own ticks.
             - **infilled**, **removed** ([`symusic.Score`]) -- the new notes, and those taken out, at their place.
             - **spans** (`list[dict]`) -- of each span **bars**, **ticks** and **seconds** (its beginning and end in
-              the file), **programs** (those replaced, -1 for drums; `None` for all), **new_notes**, **removed_notes**,
-              **shortened** (new notes that ended where one that stays begins), **moved** (by a tick, into the span),
-              **left_out** (`dict`: how many were not put in, and why), **token_ids**, **prompt_token_ids**,
-              **stopped_by** (`"eom"` where it is complete, else what was reached), **entropy** (mean, in nats).
+              the file), **programs** (those asked for, -1 for drums; `None` for all), **new_notes**,
+              **removed_notes**, **shortened** (new notes that ended where one that stays begins), **moved** (by a
+              tick, into the span), **left_out** (`dict`: how many were not put in, and why), **token_ids**,
+              **prompt_token_ids**, **stopped_by** (`"eom"` where it is complete, else what was reached), **entropy**
+              (mean, in nats).
             - **changed** ([`Tally`]) -- what the tokenizer changed in the piece that the model was told: the result
               has the piece as it was.
             - **seed** (`int`), **seconds** (`float`) -- the batches took, divided by their prompts.
@@ -105,7 +110,7 @@ class MidiInfillingPipeline(MidiPipeline):
             An input of a list or stream that cannot be filled in gives `{"name", "skipped": {"reason", "detail"},
             "midi": None}` in its place. Reasons are those of reading a piece, and `no_such_bars`, `bars_too_short`,
             `meter_not_kept`, `prompt_too_long`, `no_notes`, `no_instruments`, `unknown_instruments`,
-            `several_instruments`, `missing`.
+            `several_instruments`, `missing`; and `wrong_bars`, `wrong_instruments` for what a `dict` says itself.
 
         Raises:
             `ValueError`: an argument asks for what cannot be (before anything is computed), or a single piece cannot
@@ -118,6 +123,7 @@ class MidiInfillingPipeline(MidiPipeline):
         request = InfillRequest.from_parameters(parameters)
         self._check(request)
         request.check(self._settings(request))
+        request.infill.warn_of_long_spans()
         return request
 
     def _follow_changes(self):
@@ -133,7 +139,10 @@ class MidiInfillingPipeline(MidiPipeline):
             raise RefusedFile("missing", "there is no piece to fill in: give one")
         of_call, request = request, request.of_piece(piece)
         if request.control is not of_call.control:
-            self.controller.check(request.control)
+            with refused_as("wrong_instruments"):
+                self.controller.check(request.control)
+        if request.infill is not of_call.infill:
+            request.infill.warn_of_long_spans()
         score = piece.load()
         self.controller.check_instruments(score)
         written = quantised(score, self.processor)

@@ -79,12 +79,14 @@ class PieceBars:
         first, end = bars
         if end > len(self):
             raise RefusedFile(
-                "no_such_bars", f"it has {len(self)} bars, so that bars {bars} are none of it: end at {len(self)}"
+                "no_such_bars",
+                f"it has {len(self)} bars, so that bars {bars} (counted from 0) are none of it: end at {len(self)}",
             )
         start, stop = (int(self.lines[line]) for line in bars)
         if start >= stop or self._place(first) >= self._place(end):
             raise RefusedFile(
-                "bars_too_short", f"bars {bars} are shorter than {self.tokenization} can tell: take more"
+                "bars_too_short",
+                f"bars {bars} (counted from 0) are shorter than {self.tokenization} can tell: take more",
             )
         return start, stop
 
@@ -117,7 +119,8 @@ class PieceBars:
             raise RefusedFile(
                 "meter_not_kept",
                 f"this {self.tokenization} does not keep the {self._meter_of(kept)} of bar {kept}, and has no bar "
-                f"line where bar {line} begins: choose bars elsewhere, or a model whose tokenizer knows that meter",
+                f"line where bar {line} begins (counted from 0): choose bars elsewhere, or a model whose tokenizer "
+                "knows that meter",
             )
         return place
 

@@ -1,5 +1,7 @@
 """The midi-infilling pipeline: what goes in, what comes out, and what is refused."""
 
+import re
+
 import miditok
 import pytest
 import torch
@@ -176,7 +178,19 @@ def test_drums_are_left_out_or_taken_in(remi):
     assert both["programs"] == [DRUMS, 33]
     prompt = remi(song, bars=(1, 2), seed=0, drums=False, instruments="prompt")["spans"][0]
     assert prompt["programs"] == [0, 33]
+    all_named = remi(song, bars=(1, 2), seed=0, instruments=[33, 0, "Drums"])["spans"][0]
+    all_tracks = remi(song, bars=(1, 2), seed=0)["spans"][0]
+    assert all_named["programs"] == [DRUMS, 0, 33] and all_tracks["programs"] is None
+    assert all_named["prompt_token_ids"] == all_tracks["prompt_token_ids"]
+    everything = remi(song, bars=(1, 2), seed=0, drums=True)["spans"][0]
+    assert everything["programs"] == [DRUMS, 0, 33]
     no_drums = random_score(1, drums=False)
+    added = remi(no_drums, bars=(1, 2), seed=0, drums=True)
+    told = added["spans"][0]["prompt_token_ids"]
+    assert added["spans"][0]["programs"] == [DRUMS, 0, 33] and {
+        remi.processor.music_tokenizer.vocab[f"Program_{program}"] for program in (DRUMS, 0, 33)
+    } <= set(told)
+    assert any(track.is_drum for track in added["infilled"].tracks)
     result = remi(no_drums, bars=(1, 2), seed=0, drums=False)
     assert result["spans"][0]["programs"] is None
     assert not any(track.is_drum for track in result["infilled"].tracks)
@@ -242,8 +256,66 @@ def test_pieces_may_have_bars_and_instruments_of_their_own(remi):
     assert [[span["bars"] for span in result["spans"]] for result in results] == [[(0, 1)], [(1, 2), (4, 5)], [(2, 4)]]
     assert [result["spans"][0]["programs"] for result in results] == [[32], [41], [32]]
     assert played(results[0]) == played(remi(song, **BASS | {"bars": (0, 1)}))
-    with pytest.raises(ValueError, match=r"\(3, 3\)"):
-        remi([{"bytes": data, "bars": (3, 3)}], **BASS)
+
+
+@pytest.mark.parametrize(
+    "own, reason, message",
+    [
+        ({"bars": (3, 3)}, "wrong_bars", r"\(3, 3\) is no span"),
+        ({"bars": [(0, 2), (1, 3)]}, "wrong_bars", "overlap"),
+        ({"bars": "8-12"}, "wrong_bars", "8-12"),
+        ({"bars": ()}, "wrong_bars", "say what to fill in"),
+        ({"instruments": ["Flut"]}, "wrong_instruments", "Flut"),
+        ({"instruments": []}, "wrong_instruments", "leaves no instrument"),
+        ({"instruments": 5}, "wrong_instruments", "must be a list"),
+        ({"instruments": ["Flute", 33]}, "wrong_instruments", r"never heard the programs \[33\]"),
+    ],
+)  # fmt: skip
+def test_a_piece_that_asks_for_what_cannot_be_is_left_out_alone(remi, monkeypatch, own, reason, message):
+    monkeypatch.setattr(remi.model.config, "trained_programs", [0, 32, 73], raising=False)
+    data = short_song(1, bars=6).dumps_midi()
+    wrong = {"bytes": data, "name": "x"} | own
+    before, refused, after = remi([data, wrong, data], **BASS, batch_size=3)
+    assert (refused["name"], refused["skipped"]["reason"], refused["midi"]) == ("x", reason, None)
+    assert re.search(message, refused["skipped"]["detail"])
+    assert played(before) == played(after) == played(remi(data, **BASS))
+    with pytest.raises(ValueError, match=f"Cannot fill in x: {reason}: .*{message}"):
+        remi(wrong, **BASS)
+
+
+def test_a_piece_for_which_nobody_says_bars_is_left_out_alone(remi):
+    data = short_song(1, bars=6).dumps_midi()
+    wishes = BASS | {"bars": ()}
+    own, refused = remi([{"bytes": data, "bars": (2, 4)}, {"bytes": data}], **wishes)
+    assert own["midi"] and refused["skipped"]["reason"] == "wrong_bars"
+
+
+def test_each_instrument_asked_for_must_have_been_heard(remi, monkeypatch):
+    monkeypatch.setattr(remi.model.config, "trained_programs", [0, 73], raising=False)
+    song = short_song(1, bars=4)
+    wishes = {"bars": (1, 2), "seed": 0}
+    for instruments, unheard in ((["Flute", "Acoustic Bass"], r"\[32\]"), ([73, 5, "Drums"], r"\[-1, 5\]")):
+        with pytest.raises(ValueError, match=rf"never heard the programs {unheard}: .*\[0, 73\]"):
+            remi(song, **wishes, instruments=instruments)
+    with pytest.raises(ValueError, match=r"never heard the programs \[-1\]"):
+        remi(song, **wishes, drums=True)
+    assert remi(song, **wishes, instruments=[0, 73])["spans"][0]["programs"] == [0, 73]
+
+
+def test_spans_longer_than_those_of_training_are_filled_in_with_a_warning(remi, caplog):
+    data = short_song(1, bars=10).dumps_midi()
+    wishes = {"seed": 0, "context_bars": 0, "max_new_tokens": 24}
+
+    def warned(piece, **bars):
+        caplog.clear()
+        remi(piece, **wishes, **bars)
+        return [record.message for record in caplog.records if "8 bars at most" in record.message]
+
+    assert warned(data, bars=(0, 8)) == []
+    (message,) = warned([data, data], bars=[(0, 1), (1, 10)])
+    assert "(1, 10) (counted from 0)" in message
+    (message,) = warned([data, {"bytes": data, "bars": (0, 9)}], bars=(0, 1))
+    assert "(0, 9)" in message
 
 
 def test_every_kind_of_input_gives_the_same(remi, tmp_path):
@@ -307,7 +379,7 @@ def test_a_meter_that_the_tokenizer_lacks_is_told(infill_of):
     notes = [(time / 4, 0.25, 60 + time % 12, 80) for time in range(160)]
     song = build_score(480, [(0, notes)], meters=((0, 4, 4), (8, 17, 16), (33.5, 4, 4)))
     remi, structured = infill_of("REMI"), infill_of("Structured")
-    with pytest.raises(ValueError, match=r"meter_not_kept.*17/16 of bar 2.*where bar 3 begins"):
+    with pytest.raises(ValueError, match=r"meter_not_kept.*17/16 of bar 2.*where bar 3 begins \(counted from 0\)"):
         remi(song, bars=(3, 4), seed=0)
     with pytest.raises(ValueError, match=r"meter_not_kept.*17/16"):
         remi(song, bars=(1, 4), seed=0)
@@ -347,9 +419,50 @@ def test_so_many_bars_of_context_are_told(remi):
     assert 512 - 64 - 60 < len(span["prompt_token_ids"]) <= 512 - 64
 
 
+def near_the_lines(meters, lines, ticks=480):
+    """Notes of two programs a little before and behind bar lines, no pitch twice: none is where steps are."""
+    pairs = [(line + away / ticks, pitch) for line in lines for away, pitch in ((-9, 0), (9, 1), (-190, 2), (170, 3))]
+    notes = [(time, 0.25, 21 + 4 * lines.index(round(time)) + pitch, 80) for time, pitch in pairs if time > 0]
+    return build_score(ticks, [(0, notes), (40, [(time + 5 / ticks, *rest) for time, *rest in notes])], meters=meters)
+
+
+@pytest.mark.parametrize("name", ["REMI", "TSD", "Structured"])
+@pytest.mark.parametrize("meters", [((0, 4, 4),), ((0, 4, 4), (8, 2, 8), (12, 4, 4))], ids=["4/4", "several"])
+@pytest.mark.parametrize("instruments", [None, [40]])
+def test_each_note_that_stays_is_told_once_on_its_side_of_the_borders(infill_of, name, meters, instruments):
+    infill = infill_of(name)
+    song = near_the_lines(meters, [4 * line for line in range(8)])
+    starts, ids = bar_starts(song), infill.processor.infill_ids
+    for first, end in ((1, 2), (2, 5), (0, 1)):
+        wishes = {"bars": (first, end), "instruments": instruments, "seed": 0, "max_new_tokens": 8, "context_bars": 20}
+        prompt = infill(song, **wishes)["spans"][0]["prompt_token_ids"]
+        borders = [prompt.index(index) for index in (ids.middle, ids.prefix)]
+        suffix, given, prefix = (
+            prompt[1 : borders[0]],
+            prompt[borders[0] + 1 : borders[1]],
+            prompt[borders[1] + 1 : -1],
+        )
+
+        def told(part):
+            notes = gather_notes(infill.processor.decode(part)) if len(part) > 1 else gather_notes(Score(480))
+            return sorted(notes.pitch.tolist())
+
+        def there(begin, finish, programs):
+            tracks = [track for track in song.tracks if track.program in programs]
+            return sorted(note.pitch for track in tracks for note in track.notes if begin <= note.time < finish)
+
+        start, stop = starts[first], starts[end]
+        assert told(prefix) == there(0, start, [0, 40])
+        assert told(given[len(instruments or ()) :]) == (there(start, stop, [0]) if instruments else [])
+        assert told(suffix) == there(stop, 10**6, [0, 40])
+
+
 def test_what_does_not_fit_is_refused_with_what_would(remi):
     song = short_song(1, bars=12)
-    with pytest.raises(ValueError, match=r"prompt_too_long.*the model reads 512: context_bars=(\d) fits") as error:
+    with pytest.raises(
+        ValueError,
+        match=r"prompt_too_long: bars \(5, 6\) \(counted from 0\).*the model reads 512: context_bars=(\d) fits",
+    ) as error:
         remi(song, bars=(5, 6), context_bars=6, seed=0)
     most = int(str(error.value).split("context_bars=")[1][0])
     assert remi(song, bars=(5, 6), context_bars=most, seed=0)["spans"]
@@ -373,7 +486,7 @@ def test_a_span_that_is_not_complete_says_so(remi):
     "wrong, message",
     [
         ({"bars": None}, "must be"),
-        ({"bars": ()}, "Say what to fill in"),
+        ({"bars": ()}, "wrong_bars: say what to fill in"),
         ({"bars": (3, 3)}, r"\(3, 3\) is no span"),
         ({"bars": (-1, 3)}, r"\(-1, 3\) is no span"),
         ({"bars": "8-12"}, "8-12"),
@@ -381,7 +494,7 @@ def test_a_span_that_is_not_complete_says_so(remi):
         ({"bars": (1.0, 2)}, r"\(1.0, 2\)"),
         ({"bars": [(0, 2), (1, 3)]}, "overlap"),
         ({"bars": [(0, 2), 5]}, "5 is none"),
-        ({"bars": (2, 9)}, "no_such_bars.*it has 6 bars"),
+        ({"bars": (2, 9)}, r"no_such_bars.*it has 6 bars, so that bars \(2, 9\) \(counted from 0\)"),
         ({"bars": [(0, 1), (6, 7)]}, "no_such_bars.*it has 6 bars"),
         ({"context_bars": -1}, "context_bars=-1"),
         ({"context_bars": 1.5}, "context_bars=1.5"),
