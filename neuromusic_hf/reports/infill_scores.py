@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -22,6 +21,7 @@ from ..metrics.infills import Judgement, Measure, judge_span, measures
 from ..metrics.judged_spans import SURROUNDING_BARS, JudgedSpan
 from ..metrics.means import Mean, halves_difference, mean_of
 from ..music import RefusedFile
+from .infill_counts import count_incomplete, count_repeats
 
 INFILL_SCORES_NAME = "infill_scores.json"
 SPANS_STEM = "infill_spans"
@@ -166,7 +166,7 @@ def score_infills(
         "spans": len(spans),
         "kinds": {kind: TITLES.get(kind, kind) for kind in infills},
         "measures": {each.name: _measure(table, by_piece[each.name], each, settings) for each in taken},
-        "repeats": {kind: _repeats(table, kind) | _incomplete(incomplete.get(kind)) for kind in infills},
+        "repeats": {kind: count_repeats(table, kind) | count_incomplete(incomplete.get(kind)) for kind in infills},
         "scores": {
             kind: {each.score_name: _score(by_piece[each.name], kind, settings) for each in ready}
             for kind in infills
@@ -252,21 +252,3 @@ def _score(by_piece: pd.DataFrame, kind: str, settings: ScoreSettings) -> dict[s
         return score_distances(np.zeros(0), np.zeros(0), settings).to_dict()
     both = by_piece[[REAL, kind]].dropna()
     return score_distances(both[REAL].to_numpy(), both[kind].to_numpy(), settings).to_dict()
-
-
-def _repeats(table: pd.DataFrame, kind: str) -> dict[str, Any]:
-    """How many infills are the bars before, note for note; how many have no note; how many there are at all."""
-    own = table[table["kind"] == kind]
-    known = own["repeats"].dropna().astype(bool)
-    return {
-        "spans": len(known),
-        "repeats": int(known.sum()),
-        "share": float(known.mean()) if len(known) else None,
-        "silent": int((own["notes"] == 0).sum()),
-        "without": int(own["notes"].isna().sum()),
-    }
-
-
-def _incomplete(stops: Sequence[str | None] | None) -> dict[str, Any]:
-    """How many infills end before their span is full, by what ended them; `None` where that is not known."""
-    return {"incomplete": None if stops is None else dict(Counter(stop for stop in stops if stop is not None))}
