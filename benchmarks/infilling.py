@@ -25,6 +25,7 @@ from neuromusic_hf.reports.infill_pictures import plot_means
 from neuromusic_hf.reports.infill_scores import CONTINUATION, ELSEWHERE
 from neuromusic_hf.reports.infill_sentences import summarise
 from neuromusic_hf.runs import draw_program, draw_span, find_pieces
+from neuromusic_hf.runs.infill_records import COMPLETE
 
 NOTE_F1 = "note_f1"
 TRAINED, UNTRAINED = "trained", "untrained"
@@ -132,24 +133,30 @@ def judge(
 ) -> InfillScores:
     """Fills the spans in all ways, and judges."""
     asked = {"seed": args.seed, "batch_size": args.batch_size}
-    filled = {
-        name: fill(MidiInfillingPipeline(each, processor), drawn, asked)
-        for name, each in ((TRAINED, model), (UNTRAINED, untrained))
-    }
+    filled, incomplete = {}, {}
+    for name, each in ((TRAINED, model), (UNTRAINED, untrained)):
+        filled[name], incomplete[name] = fill(MidiInfillingPipeline(each, processor), drawn, asked)
     spans = [each.span for each in drawn]
     asked["prompt_length"] = longest_context(model.config) // 2
     return score_infills(
-        spans, add_baselines(spans, filled, continuation=MidiContinuationPipeline(model, processor), **asked)
+        spans,
+        add_baselines(spans, filled, continuation=MidiContinuationPipeline(model, processor), **asked),
+        incomplete=incomplete,
     )
 
 
-def fill(pipeline: MidiInfillingPipeline, drawn: list[Drawn], asked: dict) -> list[ScoreTick | RefusedFile]:
-    """What a model puts into spans, each at tick 0."""
-    results = pipeline([each.piece for each in drawn], **asked)
-    return [
-        RefusedFile(**result["skipped"]) if result["midi"] is None else each.span.notes_of(result["midi"])
-        for each, result in zip(drawn, results, strict=True)
-    ]
+def fill(
+    pipeline: MidiInfillingPipeline, drawn: list[Drawn], asked: dict
+) -> tuple[list[ScoreTick | RefusedFile], list[str | None]]:
+    """What a model puts into spans, each at tick 0; and what ended those that are not complete."""
+    infills: list[ScoreTick | RefusedFile] = []
+    incomplete = []
+    for each, result in zip(drawn, pipeline([each.piece for each in drawn], **asked), strict=True):
+        skipped = result["midi"] is None
+        infills.append(RefusedFile(**result["skipped"]) if skipped else each.span.notes_of(result["midi"]))
+        stop = COMPLETE if skipped else result["spans"][0]["stopped_by"]
+        incomplete.append(None if stop == COMPLETE else stop)
+    return infills, incomplete
 
 
 def condensed(scores: InfillScores) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from symusic.core import ScoreTick
 from ..disk import write_file
 from ..music import edit_midi, gather_notes, midi_bytes, read_midi
 from ..music.excerpts import are_among
+from ..music.instruments import name_programs
 from .infill_records import InfillRecord, OriginalFiles, SpanRecord, TakeFiles, TakeRecord
 from .records import piece_stem
 from .settings import OutputSettings
@@ -61,7 +62,8 @@ def write_infill(
         write_file(folder / named["tokens"], _lines([span["token_ids"] for span in take["spans"]]))
         if output.pictures:
             named["picture"] = f"{own}.png"
-            _save_picture(take, original, spans, name, folder / named["picture"])
+            title = f"{name_programs(take['spans'][0]['programs'])} of {name}"
+            _save_picture(take, original, spans, title, folder / named["picture"])
         if output.wants_audio(index):
             named["audio"] = f"{own}.wav"
             _save_sound(take["midi"], original, spans, folder / named["audio"], output)

@@ -96,7 +96,9 @@ def test_what_is_undefined_is_named_by_reason(scores):
     repetition = scores.record["measures"][REPETITION.name]["kinds"]
     assert repetition[REAL]["undefined"] == {"no_bar_before": ["begin"]}
     assert repetition[ELSEWHERE]["undefined"].keys() == {"no_bar_before", "no_other_piece"}  # no other has drums
-    assert scores.record["repeats"][COPY] == {"spans": 15, "repeats": 15, "share": 1.0, "silent": 0, "without": 1}
+    assert scores.record["repeats"][COPY] == {
+        "spans": 15, "repeats": 15, "share": 1.0, "silent": 0, "without": 1, "incomplete": None
+    }  # fmt: skip
     assert scores.record["repeats"][BAD]["without"] == 1
 
 
@@ -170,6 +172,9 @@ def test_pictures_show_each_measure_and_who_filled_the_spans(scores):
     assert labels == ["the real bars", GOOD, BAD, "the bars before, copied", "bars of another piece"]
     (dot,) = [line for line in figure.axes[0].lines if line.get_ydata()[0] == 1]
     assert dot.get_xdata()[0] == scores.record["measures"]["note_f1"]["kinds"][GOOD]["mean"]
+    assert "noise floor: round the real bars, or round copies where those are 1" in [
+        text.get_text() for text in figure.legends[0].get_texts()
+    ]
     histograms = plot_values(scores.table, scores.measures, GOOD)
     assert len(histograms.axes) == len(scores.measures)
     plot_values(scores.table[scores.table["kind"] == ELSEWHERE], scores.measures, GOOD)

@@ -198,6 +198,19 @@ def test_every_piece_is_infilled_or_left_out_with_a_reason(new_run, pieces):
         assert "audio" not in files
 
 
+def test_pictures_name_what_was_replaced(new_run, monkeypatch):
+    titles = []
+
+    def plot(*arguments, title):
+        titles.append(title)
+        return SimpleNamespace(savefig=lambda path: path.write_bytes(b""))
+
+    monkeypatch.setattr("neuromusic_hf.rendering.plot_infill", plot)
+    complete(new_run("one", output=OutputSettings(), bars=[(3, 5)], instruments=[40, -1]))
+    complete(new_run("all", output=OutputSettings(), bars=[(3, 5)]))
+    assert titles[0] == "Drums, Violin of 0 näme" and titles[4] == "all tracks of 0 näme"
+
+
 def test_a_finished_run_is_read_with_its_music(new_run, pieces):
     run = new_run()
     complete(run)
