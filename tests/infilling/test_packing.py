@@ -14,7 +14,7 @@ def rows_of(lengths):
     """Rows of samples of these lengths, each with ids of its own."""
     borders = np.cumsum([0, *lengths])
     ids = [list(range(start, end)) for start, end in zip(borders, borders[1:], strict=False)]
-    columns = {"input_ids": ids, "asked": [1] * len(ids), "num_notes": [1] * len(ids)}
+    columns = {"input_ids": ids, "asked": [1] * len(ids), "num_notes": [1] * len(ids), "num_programs": [0] * len(ids)}
     columns |= {"content_hash": ["a"] * len(ids), "left_out": [None] * len(ids)}
     return Dataset.from_dict(columns, features=SAMPLE_FEATURES)
 
