@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,4 +53,10 @@ def check_figures(figures):
 def load_benchmark(monkeypatch):
     """Imports a script by its name."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    return importlib.import_module
+
+    def load(name: str):
+        if getattr(sys.modules.get(name), "__file__", None) is None:  # a folder of tests that has its name
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        return importlib.import_module(name)
+
+    return load
