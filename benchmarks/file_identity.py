@@ -15,7 +15,7 @@ NOTES, PROGRAM, META = (0x80, 0x90), 0xC0, 0xF0
 
 
 @dataclass(frozen=True)
-class Span:
+class ReplacedSpan:
     """
     Where notes were replaced.
 
@@ -34,7 +34,7 @@ class Span:
         return self.start <= onset < self.end and (self.programs is None or program in self.programs)
 
 
-def compare_scores(before: ScoreTick, after: ScoreTick, spans: Collection[Span]) -> dict[str, bool]:
+def compare_scores(before: ScoreTick, after: ScoreTick, spans: Collection[ReplacedSpan]) -> dict[str, bool]:
     """Whether each thing is equal in two scores, track by track; notes outside the spans in their very order."""
     tracks = list(zip(before.tracks, after.tracks, strict=False))
     return {
@@ -99,7 +99,7 @@ def _notes(track: TrackTick) -> list[tuple[int, int, int, int]]:
     return [(note.time, note.duration, note.pitch, note.velocity) for note in track.notes]
 
 
-def _outside(track: TrackTick, spans: Collection[Span]) -> list[tuple[int, int, int, int]]:
+def _outside(track: TrackTick, spans: Collection[ReplacedSpan]) -> list[tuple[int, int, int, int]]:
     program = program_of(track)
     return [note for note in _notes(track) if not any(span.holds(program, note[0]) for span in spans)]
 

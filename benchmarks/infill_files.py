@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from file_identity import Span, compare_files, compare_read, compare_scores, notes_of, program_of
+from file_identity import ReplacedSpan, compare_files, compare_read, compare_scores, notes_of, program_of
 from measuring import RESULTS, Stopwatch, print_targets, save_result, target
 from symusic.core import ScoreTick
 from tqdm import tqdm
@@ -54,14 +54,14 @@ class Case:
         data (`bytes`): the file.
         reading ([`Reading`]): what is read from it.
         bars (`tuple[int, int]`): the first of the span, and the one after its last.
-        span ([`Span`]): the same in ticks, with the programs whose notes are replaced.
+        span ([`ReplacedSpan`]): the same in ticks, with the programs whose notes are replaced.
     """
 
     name: str
     data: bytes
     reading: Reading
     bars: tuple[int, int]
-    span: Span
+    span: ReplacedSpan
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,13 @@ class Infilled:
 
     Args:
         case ([`Case`]): it.
-        spans (`list` of [`Span`]): where notes were replaced.
+        spans (`list` of [`ReplacedSpan`]): where notes were replaced.
         score ([`symusic.Score`]): the whole piece with the new notes.
         counts (`dict[str, int]`): of notes, as [`replace_notes`] has them.
     """
 
     case: Case
-    spans: list[Span]
+    spans: list[ReplacedSpan]
     score: ScoreTick
     counts: dict[str, int]
 
@@ -120,7 +120,7 @@ def draw_cases(archive: Path, seed: int, refused: dict[str, str]) -> Iterator[Ca
             yield Case(name, data, reading, *draw_span(random, reading.score))
 
 
-def draw_span(random: np.random.Generator, score: ScoreTick) -> tuple[tuple[int, int], Span]:
+def draw_span(random: np.random.Generator, score: ScoreTick) -> tuple[tuple[int, int], ReplacedSpan]:
     """Of 1 to 8 bars that have begun with the last note; of all tracks, one of its instruments, or any."""
     last = int(onsets(score)[-1])
     lines = np.unique(bar_starts(score, last + 1))
@@ -130,7 +130,7 @@ def draw_span(random: np.random.Generator, score: ScoreTick) -> tuple[tuple[int,
     asked = [None, int(random.choice(of_piece)), int(random.integers(-1, 128))][random.choice(3, p=(0.4, 0.4, 0.2))]
     programs = None if asked is None else frozenset([asked])
     until = int(lines[end]) if end < len(lines) else last + 1
-    return (first, end), Span(int(lines[first]), until, programs)
+    return (first, end), ReplacedSpan(int(lines[first]), until, programs)
 
 
 def by_other_files(cases: Iterator[Case], seed: int) -> Iterator[Infilled]:
@@ -169,7 +169,7 @@ def by_model(cases: Iterator[Case], args: argparse.Namespace, refused: dict[str,
             (span,) = result["spans"]
             programs = None if span["programs"] is None else frozenset(span["programs"])
             counts = {name: span[name] for name in ("new_notes", "removed_notes", "shortened", "moved")}
-            yield Infilled(case, [Span(*span["ticks"], programs)], result["midi"], counts | span["left_out"])
+            yield Infilled(case, [ReplacedSpan(*span["ticks"], programs)], result["midi"], counts | span["left_out"])
 
 
 def make_pipeline(tokenization: str, seed: int) -> MidiInfillingPipeline:

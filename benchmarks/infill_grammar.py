@@ -171,7 +171,7 @@ def draw(processor: MidiProcessor, pieces: list[dict], tokens: int, length: int)
         context = 2 ** math.ceil(math.log2(prompts.shape[1] + length))
         if context not in models:
             models[context] = build_model("gpt2", processor, context_length=context, **TINY).eval()
-        held = middle.logits_processor([middle.span(*cut) for cut in cuts])
+        held = middle.logits_processor([middle.frame(*cut) for cut in cuts])
         with torch.inference_mode():
             rows = models[context].generate(
                 input_ids=prompts,
@@ -203,7 +203,7 @@ def padded(processor: MidiProcessor, samples: list[InfillSample]) -> tuple[torch
 
 def follow(processor: MidiProcessor, middle: MiddleGrammar, cuts: list[tuple], samples: list[InfillSample]) -> dict:
     """How many ids real middles have, with EOM, and how many of them may not come."""
-    held, ids = middle.logits_processor([middle.span(*cut) for cut in cuts]), padded(processor, samples)[0]
+    held, ids = middle.logits_processor([middle.frame(*cut) for cut in cuts]), padded(processor, samples)[0]
     pad, longest = processor.tokenizer.pad_token_id, max(len(sample.middle) for sample in samples) + 1
     real = torch.full((len(samples), longest), pad)
     for row, sample in zip(real, samples, strict=True):
@@ -326,7 +326,7 @@ def time_steps(processor: MidiProcessor, pieces: list[dict], args: argparse.Name
     model = build_model("gpt2", processor, context_length=prompts.shape[1] + args.steps + 2, **SMALL).eval()
     times = {f"{what}_{kind}": [] for kind in (PLAIN, MIDDLE) for what in ("step", "in")}
     for _, kind in alternating([PLAIN, MIDDLE], args.repetitions):
-        spans = [middle.span(*cut) for cut in cuts]
+        spans = [middle.frame(*cut) for cut in cuts]
         clock = Clock(GrammarLogitsProcessor(middle.grammar) if kind == PLAIN else middle.logits_processor(spans))
         with torch.inference_mode():
             model.generate(

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from neuromusic_hf import MidiContinuationPipeline, MidiInfillingPipeline, MidiProcessor
 from neuromusic_hf.bundles import find_bundle
-from neuromusic_hf.metrics import Span
+from neuromusic_hf.metrics import JudgedSpan
 from neuromusic_hf.models.fit import longest_context
 from neuromusic_hf.music import RefusedFile, bar_starts, load_score
 from neuromusic_hf.reports import InfillScores, add_baselines, score_infills, write_infill_report
@@ -25,6 +25,7 @@ from neuromusic_hf.reports.infill_pictures import plot_means
 from neuromusic_hf.reports.infill_scores import CONTINUATION, ELSEWHERE
 from neuromusic_hf.reports.infill_sentences import summarise
 from neuromusic_hf.runs import draw_program, draw_span, find_pieces
+from neuromusic_hf.runs.infill_records import COMPLETE
 
 NOTE_F1 = "note_f1"
 TRAINED, UNTRAINED = "trained", "untrained"
@@ -86,7 +87,7 @@ def load(name: str) -> tuple[PreTrainedModel, PreTrainedModel, MidiProcessor]:
 class Drawn(NamedTuple):
     """A span, and its piece as an input of the pipeline."""
 
-    span: Span
+    span: JudgedSpan
     piece: dict[str, Any]
 
 
@@ -112,7 +113,7 @@ def draw_spans(sources: list, args: argparse.Namespace) -> tuple[dict[str, list[
                 reasons[refused.reason] += 1
             continue
         start, end = bar_starts(score)[list(bars)].tolist()
-        every, one = Span(name, score, start, end), Span(name, score, start, end, frozenset({program}))
+        every, one = JudgedSpan(name, score, start, end), JudgedSpan(name, score, start, end, frozenset({program}))
         piece = {"bytes": data, "name": name, "bars": bars}
         if len(drawn[ALL_TRACKS]) < args.pieces:
             drawn[ALL_TRACKS].append(Drawn(every, piece))
@@ -132,24 +133,30 @@ def judge(
 ) -> InfillScores:
     """Fills the spans in all ways, and judges."""
     asked = {"seed": args.seed, "batch_size": args.batch_size}
-    filled = {
-        name: fill(MidiInfillingPipeline(each, processor), drawn, asked)
-        for name, each in ((TRAINED, model), (UNTRAINED, untrained))
-    }
+    filled, incomplete = {}, {}
+    for name, each in ((TRAINED, model), (UNTRAINED, untrained)):
+        filled[name], incomplete[name] = fill(MidiInfillingPipeline(each, processor), drawn, asked)
     spans = [each.span for each in drawn]
     asked["prompt_length"] = longest_context(model.config) // 2
     return score_infills(
-        spans, add_baselines(spans, filled, continuation=MidiContinuationPipeline(model, processor), **asked)
+        spans,
+        add_baselines(spans, filled, continuation=MidiContinuationPipeline(model, processor), **asked),
+        incomplete=incomplete,
     )
 
 
-def fill(pipeline: MidiInfillingPipeline, drawn: list[Drawn], asked: dict) -> list[ScoreTick | RefusedFile]:
-    """What a model puts into spans, each at tick 0."""
-    results = pipeline([each.piece for each in drawn], **asked)
-    return [
-        RefusedFile(**result["skipped"]) if result["midi"] is None else each.span.notes_of(result["midi"])
-        for each, result in zip(drawn, results, strict=True)
-    ]
+def fill(
+    pipeline: MidiInfillingPipeline, drawn: list[Drawn], asked: dict
+) -> tuple[list[ScoreTick | RefusedFile], list[str | None]]:
+    """What a model puts into spans, each at tick 0; and what ended those that are not complete."""
+    infills: list[ScoreTick | RefusedFile] = []
+    incomplete = []
+    for each, result in zip(drawn, pipeline([each.piece for each in drawn], **asked), strict=True):
+        skipped = result["midi"] is None
+        infills.append(RefusedFile(**result["skipped"]) if skipped else each.span.notes_of(result["midi"]))
+        stop = COMPLETE if skipped else result["spans"][0]["stopped_by"]
+        incomplete.append(None if stop == COMPLETE else stop)
+    return infills, incomplete
 
 
 def condensed(scores: InfillScores) -> dict[str, Any]:

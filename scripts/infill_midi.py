@@ -2,7 +2,7 @@
 
     python scripts/infill_midi.py runs/quickstart song.mid --bars 8 12 --instruments "Acoustic Bass" --output infilled
     accelerate launch --config_file accelerate_configs/multi_gpu.yaml scripts/infill_midi.py runs/lamd lamd \
-        --max_items 100 --span_bars 4 --programs one --save_audio --output runs/lamd/infills
+        --max_items 100 --span_bars 4 --draw_program --save_audio --output runs/lamd/infills
 
 Stopped at any moment and started again with the same arguments, it goes on where it was.
 """
@@ -31,10 +31,12 @@ def parse_arguments() -> argparse.Namespace:
         "--instruments",
         nargs="+",
         help="General MIDI names or programs (0 to 127, -1 for drums), or prompt for those that sound in the piece; "
-        "the others stay. Whole bars of all tracks if not given",
+        "the others stay. All tracks if neither this nor --draw_program is given",
     )
     spans.add_argument(
-        "--programs", default="all", choices=runs.PROGRAM_CHOICES, help="one: draw one that sounds there, by --seed"
+        "--draw_program",
+        action="store_true",
+        help="draw one instrument of those that sound there, in each piece, by --seed, in place of --instruments",
     )
     spans.add_argument("--drums", action=argparse.BooleanOptionalAction, help="with or without, whatever else is said")
     spans.add_argument("--pitch_range", type=int, nargs=2, help="lowest and highest MIDI pitch of what is not drums")
@@ -52,7 +54,7 @@ def main():
     settings = runs.InfillSettings(
         bars=args.bars,
         span_bars=args.span_bars,
-        programs=args.programs,
+        draw_program=args.draw_program,
         instruments=runs.named_instruments(args.instruments),
         drums=args.drums,
         pitch_range=args.pitch_range,

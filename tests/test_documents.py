@@ -16,8 +16,14 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import yaml
 from documents import CONTRIBUTING, PAGES, README, REPOSITORY, Page
 from preloaded import run_script
+from symusic import Score
+
+from neuromusic_hf.infilling.drawing import LONGEST_MIDDLE
+from neuromusic_hf.models.fit import DEFAULT_INFILL_SHARE
+from neuromusic_hf.music.instruments import PROGRAM_NAMES
 
 COMMANDS = list(dict.fromkeys(command for page in PAGES for command in page.commands))
 SERVING = [command for command in COMMANDS if re.match("cp |transformers serve|curl ", command)]
@@ -34,6 +40,11 @@ HUB_PAGE = "docs/hub.md"
 """Its commands and its Python meet a Hub; those of other pages need none."""
 TRAINING = ("scripts/train.py", "examples/own_tracker.py")
 ROOMS = "|".join(path.parent.name for path in (REPOSITORY / "neuromusic_hf").glob("*/__init__.py"))
+PROGRAMS = {"bach": {0, 6, 19, 24, 42, 47, 52, 54, 68}, "folk": {0}}
+"""Those of the train splits, as `trained_programs` in the config of a model of them says. But for the piano (0), which
+316 of 318 pieces of Bach have, each is in one or two."""
+INSTRUMENTS = re.compile(r"""instruments(?:=|": |\s)(\[[^\]]*\]|"[^"]*"|\d+)""")
+SHARE = re.compile(r"--infill_share ([\d.]+)|A new model \| ([\d.]+)", re.IGNORECASE)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)")
 IN_BACKTICKS = re.compile(r"`([^`\n]+)`")
 
@@ -78,6 +89,45 @@ def exists(name: str) -> bool:
     return True
 
 
+def test_instruments_that_pages_ask_for_are_in_the_corpora_that_they_train_on():
+    """The pages are run on another corpus, which would hide this."""
+    recipe = yaml.safe_load((REPOSITORY / "recipes" / "quickstart.yaml").read_text())
+    known = set().union(*(PROGRAMS[name] for name in recipe["corpus"].split("+")))
+    asked = {page.name: asked for page in PAGES if (asked := instruments_of(page.text))}
+    assert {"README.md", "docs/infilling.md"} <= asked.keys()
+    unknown = {name: programs - known for name, programs in asked.items() if programs - known}
+    assert unknown == {"docs/continuing.md": {PROGRAM_NAMES.index("Banjo")}}  # which it says is refused
+
+
+def test_instruments_are_found_however_they_are_asked_for():
+    calls = 'instruments=["Cello", 33] instruments="prompt" "instruments": ["Flute"]'
+    text = f'{calls} --instruments "Oboe" --instruments 5'
+    assert instruments_of(text) == {42, 33, 73, 68, 5}
+
+
+def instruments_of(text: str) -> set[int]:
+    """Programs that a page asks for, by number or name."""
+    words = [word for said in INSTRUMENTS.findall(text) for word in re.findall(r'"([^"]+)"|(\d+)', said)]
+    return {
+        int(number) if number else PROGRAM_NAMES.index(name) for name, number in words if number or name != "prompt"
+    }
+
+
+def test_pages_tell_the_share_of_infilling_that_the_code_has():
+    told = {
+        (page.name, float(share)) for page in PAGES for found in SHARE.findall(page.text) for share in found if share
+    }
+    told_elsewhere = {(name, share) for name, share in told if share not in (0, DEFAULT_INFILL_SHARE)}
+    assert told_elsewhere == set()
+    assert {(name, DEFAULT_INFILL_SHARE) for name in ("docs/infilling.md", "docs/training.md")} <= told
+
+
+@pytest.mark.parametrize("name", ["docs/infilling.md", "docs/training.md"])
+def test_pages_tell_how_many_bars_a_middle_has_at_most(name):
+    (page,) = [page for page in PAGES if page.name == name]
+    assert set(re.findall(r"1 to (\d+) bars", page.text)) == {str(LONGEST_MIDDLE)}
+
+
 @of_each(PAGES)
 def test_code_that_is_quoted_is_the_code_of_the_file(page):
     for block in page.blocks:
@@ -87,11 +137,19 @@ def test_code_that_is_quoted_is_the_code_of_the_file(page):
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory, midi_folder):
-    """A folder that looks like the checkout, with a small corpus and a small model under the names the pages use."""
+    """
+    A folder that looks like the checkout, with a small corpus and a small model under the names the pages use.
+
+    Ten pieces of the corpus have a cello for their bass.
+    """
     folder = tmp_path_factory.mktemp("workplace")
     for name in ("scripts", "recipes", "accelerate_configs", "examples"):
         (folder / name).symlink_to(REPOSITORY / name)
     shutil.copytree(midi_folder, folder / "my_midi")
+    for path in sorted((folder / "my_midi").iterdir())[-10:]:
+        with_cello = Score(path)
+        with_cello.tracks[-1].program = PROGRAM_NAMES.index("Cello")
+        with_cello.dump_midi(path)
     shutil.make_archive(str(folder / "my_midi"), "zip", midi_folder)
     shutil.copy(midi_folder / "piece_07.mid", folder / "my_song.mid")
     run("python scripts/train.py recipes/quickstart.yaml", folder)

@@ -5,6 +5,7 @@ from urllib.parse import quote
 import yaml
 
 from ..hub import address, code_block, escape, link_to, table
+from ..infilling.drawing import LONGEST_MIDDLE
 from .card_metadata import LANGUAGE_METRICS
 from .citations import citations
 from .facts import BundleFacts, told
@@ -220,6 +221,8 @@ def limits(facts: BundleFacts) -> str:
             f"It reads {facts.context_length:,} tokens at most, prompt and continuation together, and knows nothing "
             "of what was before."
         )
+    if facts.infill_share:
+        said.append(f"It learned to fill in spans of 1 to {LONGEST_MIDDLE} bars: longer ones are beyond it.")
     if facts.tokenization:
         said.append("What its tokens cannot say is lost: times and velocities are rounded, and lyrics are left out.")
     if told(facts.scores, float, "novelty", "share_beyond_originals") is None:

@@ -111,8 +111,8 @@ class InfillController(Controller):
         restricts = control.pitch_range is not None or any(each is not None for each in programs)
         masks = self.masks(control, programs) if restricts else None
         if control.constrained and self.middles is not None:
-            spans = [self.middles.span(prompt.piece, prompt.cut) for prompt in prompts]
-            return [UnlessNothingIsLeft(self.middles.logits_processor(spans, masks, max_new_tokens))]
+            frames = [self.middles.frame(prompt.piece, prompt.cut) for prompt in prompts]
+            return [UnlessNothingIsLeft(self.middles.logits_processor(frames, masks, max_new_tokens))]
         allowed = torch.ones(len(prompts), self.processor.vocab_size, dtype=torch.bool)
         if masks is not None:
             allowed[:, : masks.shape[1]] = masks

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from transformers import GenerationConfig, LogitsProcessor, PreTrainedModel
 
-from ..models.fit import longest_context, trained_infill_share
+from ..models.fit import DEFAULT_INFILL_SHARE, longest_context, trained_infill_share
 from ..models.origin import INFILLING_TASK
 from ..music import RefusedFile, TempoMap
 from ..music.score_arrays import ScoreArrays
@@ -225,5 +225,5 @@ def check_trained(model: PreTrainedModel, processor: MidiProcessor):
         name = model.name_or_path
         raise ValueError(
             f"{name or 'This model'} was never trained to fill in bars. Train it on for that: python scripts/train.py "
-            f"--model {name or 'FOLDER'} --infill_share 0.5 --corpus CORPUS --output_dir RUN"
+            f"--model {name or 'FOLDER'} --infill_share {DEFAULT_INFILL_SHARE} --corpus CORPUS --output_dir RUN"
         )

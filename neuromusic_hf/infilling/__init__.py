@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .cuts import Cut as Cut
     from .encoding import CutEncoder as CutEncoder
     from .layout import InfillSample as InfillSample
+    from .middle_frame import MiddleFrame as MiddleFrame
     from .middle_grammar import MiddleGrammar as MiddleGrammar
-    from .span import Span as Span
 else:
     __getattr__, __dir__, __all__ = lazy_names(__name__)

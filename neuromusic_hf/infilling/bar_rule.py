@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .span import Span
+from .middle_frame import MiddleFrame
 from .span_rule import SpanRule
 from .time_paths import NOTE, POSITION, TimePaths
 
@@ -12,7 +12,7 @@ WANTS_METER, BEGUN, AT_ZERO, INSIDE, COMPLETE = range(5)
 """Of a bar: what is said of it so far, and whether a note, or what a position is for, is complete."""
 
 
-def bars_rule(span: Span, paths: TimePaths, *, opening: bool) -> SpanRule:
+def bars_rule(span: MiddleFrame, paths: TimePaths, *, opening: bool) -> SpanRule:
     """
     Every bar of the span comes, with the meter that it has, and none after the last.
 
@@ -21,7 +21,7 @@ def bars_rule(span: Span, paths: TimePaths, *, opening: bool) -> SpanRule:
     There is always a way to the end: a bar may hold nothing, but for the tempo that the opening of a piece has.
 
     Args:
-        span ([`Span`]): of REMI.
+        span ([`MiddleFrame`]): of REMI.
         paths ([`TimePaths`]): of the vocabulary.
         opening (`bool`): the middle opens a piece, as no prefix stands before it.
     """

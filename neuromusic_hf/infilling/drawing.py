@@ -3,7 +3,7 @@ Middles to learn from: 1 to 8 bars, at every place of a piece.
 
 A piece is covered by windows, one after the other, each of as many bars as are estimated to fill the context, some of
 fewer. Where the first one ends is drawn too, so that borders of windows may be anywhere. In each a middle is drawn, of
-at most two thirds of its bars: half of them of all tracks, half of one program or of the drums alone.
+at most two thirds of its bars: half of them of all tracks, half of some programs, most often of one (or of the drums).
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from .cuts import Cut
 LONGEST_MIDDLE = 8
 """Bars of a middle, at most."""
 
-ONE_PROGRAM = 0.5
-"""The share of middles of one program, where there are several."""
+BY_PROGRAM = 0.5
+"""The share of middles of some programs, where the piece has several."""
+
+ONE_PROGRAM = 2 / 3
+"""The share of one program among those, where three or more play in the middle; of the others two or more are asked
+for, each number as often."""
 
 SILENT, ONE_SIDED = 0.1, 0.2
 """How often a middle without a note is drawn, for each with one; and one at a border of its window beyond which the
@@ -171,13 +175,17 @@ def _with_middle(bars: PieceInBars, begin: int, finish: int, by_program: bool, r
     weights[-1] *= 1 if finish == len(bars) else ONE_SIDED
     start = int(random.choice(starts, p=weights / weights.sum()))
     window = Window(begin, start, start + length, finish)
-    if by_program and random.random() < ONE_PROGRAM:
-        return replace(window, programs=_one_program(bars.piece, window.cut(bars), random))
+    if by_program and random.random() < BY_PROGRAM:
+        return replace(window, programs=_some_programs(bars.piece, window.cut(bars), random))
     return window
 
 
-def _one_program(piece: ScoreArrays, cut: Cut, random: np.random.Generator) -> frozenset[int] | None:
-    """One that plays in the middle, where another one plays in the piece."""
+def _some_programs(piece: ScoreArrays, cut: Cut, random: np.random.Generator) -> frozenset[int] | None:
+    """One that plays in the middle, where another one plays in the piece; or several, beside another in the middle."""
     programs = piece.programs[piece.track]
     here = np.unique(programs[cut.removed(piece)])
-    return frozenset({int(random.choice(here))}) if len(here) and (programs != programs[0]).any() else None
+    if not len(here) or (programs == programs[0]).all():
+        return None
+    is_one = len(here) < 3 or random.random() < ONE_PROGRAM
+    count = 1 if is_one else int(random.integers(2, len(here)))
+    return frozenset(random.choice(here, count, replace=False).tolist())

@@ -5,7 +5,8 @@ The order in which a model reads a piece with a middle cut out.
 
 - **suffix**: what follows the middle, encoded as a piece of its own from its bar line on; with EOS where the piece
   ends there.
-- **programs**: a Program token for each that is cut out, ascending, drums (-1) first; none where all tracks are.
+- **programs**: a Program token for each that is cut out, one or several, ascending, drums (-1) first; none where all
+  tracks are.
 - **given**: what is not cut out of the middle, as a piece of its own: its bars to the last one, silent ones too, with
   their meters and tempos, and the notes of other programs. So the model knows how many bars are asked for.
 - **prefix**: what precedes the middle: with BOS where it is the beginning of the piece, else a piece of its own.

@@ -15,9 +15,9 @@ from ..tokenization import MidiProcessor
 from .bar_rule import bars_rule
 from .cuts import Cut
 from .encoding import CutEncoder
+from .middle_frame import MiddleFrame
 from .middle_logits import MiddleLogitsProcessor
 from .shift_rules import meters_rule, single_shifts_rule
-from .span import Span
 from .span_rule import SpanRule
 from .time_paths import TimePaths
 
@@ -62,7 +62,7 @@ class MiddleGrammar:
     Example:
     ```py
     >>> middle = MiddleGrammar(processor)
-    >>> held = middle.logits_processor([middle.span(piece, cut)])
+    >>> held = middle.logits_processor([middle.frame(piece, cut)])
     >>> model.generate(prompt, logits_processor=[held], eos_token_id=processor.infill_ids.end)
     ```
     """
@@ -84,7 +84,7 @@ class MiddleGrammar:
         if not self.counts_bars and 1 not in self._shifts.values():
             raise ValueError(f"beat_res={tokenizer.config.beat_res} has no shift of one step: no middle has an end.")
 
-    def span(self, piece: ScoreArrays, cut: Cut) -> Span:
+    def frame(self, piece: ScoreArrays, cut: Cut) -> MiddleFrame:
         """
         What the middle of a cut has to fill.
 
@@ -95,23 +95,23 @@ class MiddleGrammar:
         Raises:
             `ValueError`: the tokenizer writes bars, and the cut is not at bar lines.
         """
-        return Span.of(self.encoder, piece, cut)
+        return MiddleFrame.of(self.encoder, piece, cut)
 
     def logits_processor(
         self,
-        spans: Sequence[Span],
+        spans: Sequence[MiddleFrame],
         vocabulary_mask: torch.BoolTensor | None = None,
         max_new_tokens: int | None = None,
     ) -> MiddleLogitsProcessor:
         """What holds one call of `generate()` to its spans; arguments as of [`MiddleLogitsProcessor`]."""
         return MiddleLogitsProcessor(self, spans, vocabulary_mask, max_new_tokens)
 
-    def rule(self, span: Span, prefix: Sequence[int]) -> SpanRule:
+    def rule(self, span: MiddleFrame, prefix: Sequence[int]) -> SpanRule:
         """
         The rule of a middle.
 
         Args:
-            span ([`Span`]): of its cut.
+            span ([`MiddleFrame`]): of its cut.
             prefix (sequence of `int`): ids, with or without BOS.
 
         Raises:

@@ -13,7 +13,7 @@ from transformers import LogitsProcessor
 from ..grammar.logits import restrict_to_masks, share_among_rows
 from ..grammar.row_memory import RowMemory
 from ..grammar.token_grammar import GrammarState
-from .span import Span
+from .middle_frame import MiddleFrame
 from .span_rules import ENDED, NO_WAY, SpanRules
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class MiddleLogitsProcessor(LogitsProcessor):
 
     Args:
         middle ([`MiddleGrammar`]): of the model's vocabulary.
-        spans (sequence of [`Span`]): one a prompt, whose rows (beams, returned sequences) follow each other.
+        spans (sequence of [`MiddleFrame`]): one a prompt, whose rows (beams, returned sequences) follow each other.
         vocabulary_mask (`torch.BoolTensor` of shape `(vocabulary,)` or `(prompts, vocabulary)`, *optional*):
             Ids that may be used, as from [`TokenGrammar.vocabulary_mask`]: by all rows, or by those of each prompt.
         max_new_tokens (`int`, *optional*): ids that may come, with EOM, at most; any number if not given.
@@ -74,7 +74,7 @@ class MiddleLogitsProcessor(LogitsProcessor):
     def __init__(
         self,
         middle: MiddleGrammar,
-        spans: Sequence[Span],
+        spans: Sequence[MiddleFrame],
         vocabulary_mask: torch.BoolTensor | None = None,
         max_new_tokens: int | None = None,
     ):

@@ -24,12 +24,14 @@ SAMPLE_FEATURES = Features(
         "input_ids": List(Value("int32")),
         "asked": Value("int32"),
         "num_notes": Value("int32"),
+        "num_programs": Value("int32"),
         "content_hash": Value("string"),
         "left_out": Value("string"),
     }
 )
 """Columns of drawn samples. `input_ids` is a whole [`InfillSample`], of which the last `asked` ids are its middle and
-EOM, with `num_notes` notes. Where none could be made it is empty, and `left_out` says why."""
+EOM, with `num_notes` notes; `num_programs` are asked for, 0 where all tracks are. Where none could be made it is
+empty, and `left_out` says why."""
 
 BAR_TOO_LONG = "bar_longer_than_context"
 """Why there is no sample: a single bar, with what is told beside it, does not fit."""
@@ -143,6 +145,7 @@ class DrawSamples:
             pa.ListArray.from_arrays(borders, pa.array(np.concatenate([np.zeros(0, np.int32), *whole]), pa.int32())),
             pa.array([0 if sample is None else len(sample.middle) + 1 for sample in samples], pa.int32()),
             pa.array([0 if sample is None else sample.num_notes for sample in samples], pa.int32()),
+            pa.array([len(each.window.programs or ()) for each in drawn], pa.int32()),
             pa.array([window.content_hash for window in drawn], pa.string()),
             pa.array([BAR_TOO_LONG if sample is None else None for sample in samples], pa.string()),
         ]

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .span import Span
+from .middle_frame import MiddleFrame
 from .span_rule import SpanRule
 from .time_paths import NOTE, TimePaths
 
@@ -17,7 +17,12 @@ NO_SHIFT = "TimeShift_0.0.1"
 
 
 def meters_rule(
-    span: Span, paths: TimePaths, shifts: dict[int, int], steps: dict[int | None, int], now: int, meter: int | None
+    span: MiddleFrame,
+    paths: TimePaths,
+    shifts: dict[int, int],
+    steps: dict[int | None, int],
+    now: int,
+    meter: int | None,
 ) -> SpanRule:
     """
     TSD: shifts lead to each meter that the span has, where it is said, and to the end, where EOM alone may come.
@@ -30,7 +35,7 @@ def meters_rule(
     a shift less may follow than is left).
 
     Args:
-        span ([`Span`]): of TSD.
+        span ([`MiddleFrame`]): of TSD.
         paths ([`TimePaths`]): of the vocabulary.
         shifts (`dict[int, int]`): steps of each shift, by its symbol.
         steps (`dict[int | None, int]`): ticks of a step in each meter, by its base token; `None` is 4/4.
@@ -74,7 +79,7 @@ def meters_rule(
     return rule
 
 
-def single_shifts_rule(span: Span, paths: TimePaths, shifts: dict[int, int]) -> SpanRule:
+def single_shifts_rule(span: MiddleFrame, paths: TimePaths, shifts: dict[int, int]) -> SpanRule:
     """
     Structured: a shift before each note leads to before the end, and other shifts to the end itself.
 
@@ -84,7 +89,7 @@ def single_shifts_rule(span: Span, paths: TimePaths, shifts: dict[int, int]) -> 
     shifts that are left.
 
     Args:
-        span ([`Span`]): of Structured, which has steps of one tick; it begins where the shifts of the prefix lead.
+        span ([`MiddleFrame`]): of Structured, in steps of one tick; it begins where the shifts of the prefix lead.
         paths ([`TimePaths`]): of the vocabulary.
         shifts (`dict[int, int]`): ticks of each shift but that of none, by its symbol.
     """

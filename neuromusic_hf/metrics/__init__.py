@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .infills import Measure as Measure
     from .infills import judge_span as judge_span
     from .infills import measures as measures
+    from .judged_spans import JudgedSpan as JudgedSpan
     from .load import load_metrics as load_metrics
     from .load import metric_path as metric_path
     from .note_matching import note_f1 as note_f1
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from .similarities import chroma as chroma
     from .similarities import groove_similarity as groove_similarity
     from .similarities import grooves as grooves
-    from .spans import Span as Span
     from .token_errors import TokenErrors as TokenErrors
     from .token_errors import count_token_errors as count_token_errors
 else:

@@ -11,7 +11,7 @@ from symusic.core import ScoreTick
 
 from ..music import RefusedFile, bar_starts, excerpt, onsets
 from ..music.score_arrays import FAR, ScoreArrays
-from .spans import Span
+from .judged_spans import JudgedSpan
 
 MOST_OTHER_PIECES = 20
 """That are looked through for the programs of a span."""
@@ -23,12 +23,12 @@ MOST_QUARTERS_OFF = 1 / 2
 """From its last onset, that the quantised beginning of a piece may end earlier or later."""
 
 
-def copy_before(span: Span) -> ScoreTick:
+def copy_before(span: JudgedSpan) -> ScoreTick:
     """
     The bars before a span once more: as many as it has, or those there are, again and again.
 
     Args:
-        span ([`Span`]): to fill.
+        span ([`JudgedSpan`]): to fill.
 
     Returns:
         [`symusic.Score`]: notes of its programs in the ticks of its piece, the span's start at tick 0.
@@ -42,7 +42,7 @@ def copy_before(span: Span) -> ScoreTick:
     return _laid_out(ScoreArrays.of(span.piece), bars, span)
 
 
-def take_elsewhere(span: Span, others: Sequence[ScoreTick], random: np.random.Generator) -> ScoreTick:
+def take_elsewhere(span: JudgedSpan, others: Sequence[ScoreTick], random: np.random.Generator) -> ScoreTick:
     """
     Bars of another piece, in its own key: as many as the span has, from a bar that is drawn.
 
@@ -50,7 +50,7 @@ def take_elsewhere(span: Span, others: Sequence[ScoreTick], random: np.random.Ge
     all tracks, the first that has so many bars, with its own programs.
 
     Args:
-        span ([`Span`]): to fill.
+        span ([`JudgedSpan`]): to fill.
         others (sequence of [`symusic.Score`]): pieces in ticks, the span's own among them or not.
         random (`np.random.Generator`): of the draws.
 
@@ -72,7 +72,10 @@ def take_elsewhere(span: Span, others: Sequence[ScoreTick], random: np.random.Ge
 
 
 def continue_only(
-    spans: Sequence[Span], continuation: Callable[..., list[dict]], prompt_length: int = PROMPT_LENGTH, **arguments
+    spans: Sequence[JudgedSpan],
+    continuation: Callable[..., list[dict]],
+    prompt_length: int = PROMPT_LENGTH,
+    **arguments,
 ) -> list[ScoreTick | RefusedFile]:
     """
     How a model goes on after the bars before each span, knowing neither what follows nor what is given beside it.
@@ -80,7 +83,7 @@ def continue_only(
     Of all it writes, the notes of the span's programs count.
 
     Args:
-        spans (sequence of [`Span`]): to fill.
+        spans (sequence of [`JudgedSpan`]): to fill.
         continuation ([`MidiContinuationPipeline`]): writes.
         prompt_length (`int`, *optional*, defaults to 256): tokens before the span; the whole bars that fit in them.
         arguments: of the pipeline: `seed`, `batch_size`, `max_new_tokens`.
@@ -102,12 +105,12 @@ def continue_only(
     return found
 
 
-def _silent_bars(span: Span, prefix: ScoreTick) -> int:
+def _silent_bars(span: JudgedSpan, prefix: ScoreTick) -> int:
     """Between the last bar of the prefix in which something begins and the span."""
     return len(span.before(FAR)) - 1 - len(bar_starts(prefix))
 
 
-def _continued(span: Span, prefix: ScoreTick, result: dict) -> ScoreTick | RefusedFile:
+def _continued(span: JudgedSpan, prefix: ScoreTick, result: dict) -> ScoreTick | RefusedFile:
     if result["midi"] is None:
         return RefusedFile(**result["skipped"])
     arrays = ScoreArrays.of(result["midi"])
@@ -124,7 +127,7 @@ def _continued(span: Span, prefix: ScoreTick, result: dict) -> ScoreTick | Refus
     return _laid_out(*_in_ticks_of(span, arrays, bars), span, repeat=False)
 
 
-def _in_ticks_of(span: Span, arrays: ScoreArrays, bars: np.ndarray) -> tuple[ScoreArrays, np.ndarray]:
+def _in_ticks_of(span: JudgedSpan, arrays: ScoreArrays, bars: np.ndarray) -> tuple[ScoreArrays, np.ndarray]:
     """Another piece and some of its bar lines, in the ticks of the span's."""
     ratio = span.piece.ticks_per_quarter / arrays.ticks_per_quarter
     onset = np.rint(arrays.onset * ratio).astype(np.int64)
@@ -133,7 +136,7 @@ def _in_ticks_of(span: Span, arrays: ScoreArrays, bars: np.ndarray) -> tuple[Sco
     return scaled, np.rint(bars * ratio).astype(np.int64)
 
 
-def _laid_out(source: ScoreArrays, bars: np.ndarray, span: Span, repeat: bool = True) -> ScoreTick:
+def _laid_out(source: ScoreArrays, bars: np.ndarray, span: JudgedSpan, repeat: bool = True) -> ScoreTick:
     """
     Bars of a piece, one on each bar of the span: again and again where they are fewer, or with silence after them.
 
@@ -142,7 +145,7 @@ def _laid_out(source: ScoreArrays, bars: np.ndarray, span: Span, repeat: bool = 
     Args:
         source ([`ScoreArrays`]): in the ticks of the span's piece.
         bars (`np.ndarray` of shape `(bars + 1,)`): the lines of its bars.
-        span ([`Span`]): to fill.
+        span ([`JudgedSpan`]): to fill.
         repeat (`bool`, *optional*, defaults to `True`): whether they are repeated.
     """
     if span.programs is not None:

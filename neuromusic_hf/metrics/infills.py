@@ -11,9 +11,9 @@ from symusic.core import ScoreTick
 from ..music import RefusedFile
 from .comparison import Comparison
 from .infill_baselines import copy_before
+from .judged_spans import JudgedSpan
 from .note_matching import note_f1
 from .similarities import INFILL_COMPARISONS
-from .spans import Span
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Judgement:
 
 
 def judge_span(
-    span: Span,
+    span: JudgedSpan,
     infills: Mapping[str, ScoreTick | RefusedFile],
     comparisons: Sequence[Comparison] = INFILL_COMPARISONS,
 ) -> dict[str, Judgement]:
@@ -99,7 +99,7 @@ def judge_span(
     Judges what was put into a span.
 
     Args:
-        span ([`Span`]): of a piece.
+        span ([`JudgedSpan`]): of a piece.
         infills (`dict[str, symusic.Score]`):
             By who put them there: notes in ticks, the span's start at tick 0; [`RefusedFile`] where there are none.
         comparisons (sequence of [`Comparison`], *optional*, defaults to [`INFILL_COMPARISONS`]):

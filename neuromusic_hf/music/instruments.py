@@ -1,5 +1,9 @@
 """The instruments of General MIDI, by program."""
 
+from __future__ import annotations
+
+from collections.abc import Collection
+
 PROGRAM_NAMES = (
     "Acoustic Grand Piano", "Bright Acoustic Piano", "Electric Grand Piano", "Honky-tonk Piano", "Electric Piano 1",
     "Electric Piano 2", "Harpsichord", "Clavi",
@@ -30,3 +34,10 @@ PROGRAM_NAMES = (
     "Applause, Laughing, Screaming, Punch, Heart Beat, Footstep", "Gunshot, Machine Gun, Lasergun, Explosion",
 )  # fmt: skip
 """As miditok has them, whose import brings PyTorch along."""
+
+
+def name_programs(programs: Collection[int] | None) -> str:
+    """The instruments of MIDI programs, -1 for drums, as one text; `None` are all tracks."""
+    if programs is None:
+        return "all tracks"
+    return ", ".join("Drums" if program < 0 else PROGRAM_NAMES[program] for program in sorted(programs))

@@ -20,6 +20,9 @@ from symusic.core import (
 from .audio import render_audio
 from .windows import PAUSE_SECONDS, Windows
 
+CUT_WARNING = "The parts last"
+"""How the warning begins, for who tells it otherwise."""
+
 
 def render_windows(
     score: ScoreTick,
@@ -47,7 +50,7 @@ def render_windows(
     """
     total = windows.total_seconds + PAUSE_SECONDS
     if total > max_seconds:
-        warnings.warn(f"The parts last {total:.1f} s; their audio is cut at {max_seconds:.1f} s.", stacklevel=2)
+        warnings.warn(f"{CUT_WARNING} {total:.1f} s; their audio is cut at {max_seconds:.1f} s.", stacklevel=2)
     audio = np.zeros((2, round(min(total, max_seconds) * sample_rate)), np.float32)
     for (start, end), begin, seconds in zip(windows.ticks, windows.begins, windows.seconds, strict=True):
         part, first = _part(score, start, end), round(begin * sample_rate)

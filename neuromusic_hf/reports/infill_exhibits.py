@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 
 import pandas as pd
 from symusic.core import ScoreTick
 
-from ..metrics.spans import Span
+from ..metrics.judged_spans import JudgedSpan
 from ..music import RefusedFile, replace_notes
-from ..music.instruments import PROGRAM_NAMES
+from ..music.instruments import name_programs
 from ..rendering import Windows, plot_infill, render_windows
+from ..rendering.window_sound import CUT_WARNING
+from ..rendering.windows import PAUSE_SECONDS
 from .infill_scores import COPY, REAL, InfillScores
 from .piece_table import mean_rank
 from .showcase import choose_exhibits, write_wav
@@ -18,8 +21,8 @@ from .templates import png
 
 SAMPLE_RATE = 16000
 BARS_AROUND = 2
-MOST_SECONDS = 25.0
-"""Of one sound: nine of them take 7 MB, 10 as text in a page."""
+MOST_SECONDS = 60.0
+"""Of one sound: nine of them take 17 MB at most, 23 as text in a page."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,16 @@ class View:
         picture (`bytes`, *optional*): piano roll of the passage around it, PNG.
         sound (`bytes`, *optional*): of the passage, WAV of 16 bits, mono.
         silence (`str`, *optional*): why there is none, or no picture either.
+        cut (`str`, *optional*): how much of the passage the sound has, if not all.
+        incomplete (`str`, *optional*): what ended the infill before its span was full.
     """
 
     title: str
     picture: bytes | None = None
     sound: bytes | None = None
     silence: str | None = None
+    cut: str | None = None
+    incomplete: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,12 +89,18 @@ def make_infill_exhibit(scores: InfillScores, place: str, number: int) -> Infill
     """
     span = scores.spans[number]
     kinds = (REAL, scores.models[0], COPY)
-    views = [_view(span, kind, scores.infills[kind][number], scores.record["kinds"][kind]) for kind in kinds]
+    views = [
+        replace(
+            _view(span, kind, scores.infills[kind][number], scores.record["kinds"][kind]),
+            incomplete=scores.incomplete[kind][number] if kind in scores.incomplete else None,
+        )
+        for kind in kinds
+    ]
     first = len(span.before(len(span.bars) + 10**6)) - 1
-    return InfillExhibit(place, span.name, (first, first + span.num_bars), _instruments(span), views)
+    return InfillExhibit(place, span.name, (first, first + span.num_bars), name_programs(span.programs), views)
 
 
-def _view(span: Span, kind: str, infill: ScoreTick | RefusedFile, title: str) -> View:
+def _view(span: JudgedSpan, kind: str, infill: ScoreTick | RefusedFile, title: str) -> View:
     if isinstance(infill, RefusedFile):
         return View(title, silence=str(infill))
     picture, filled, place = None, span.piece, [(span.start, span.end)]
@@ -97,13 +110,12 @@ def _view(span: Span, kind: str, infill: ScoreTick | RefusedFile, title: str) ->
             picture = png(plot_infill(span.piece, replaced.added, replaced.removed, place, bars=BARS_AROUND))
             filled = replaced.score
         windows = Windows.around(span.piece, place, BARS_AROUND)
-        audio = render_windows(filled, windows, sample_rate=SAMPLE_RATE, max_seconds=MOST_SECONDS)
-        return View(title, picture, write_wav(audio.mean(axis=0), SAMPLE_RATE))
+        total, cut = windows.total_seconds + PAUSE_SECONDS, None
+        with warnings.catch_warnings():
+            if total > MOST_SECONDS:
+                cut = f"the first {MOST_SECONDS:.0f} s of {total:.0f} s"
+                warnings.filterwarnings("ignore", message=CUT_WARNING)  # the page says it
+            audio = render_windows(filled, windows, sample_rate=SAMPLE_RATE, max_seconds=MOST_SECONDS)
+        return View(title, picture, write_wav(audio.mean(axis=0), SAMPLE_RATE), cut=cut)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         return View(title, picture, silence=str(error))
-
-
-def _instruments(span: Span) -> str:
-    if span.programs is None:
-        return "all tracks"
-    return ", ".join("drums" if each < 0 else PROGRAM_NAMES[each] for each in sorted(span.programs))

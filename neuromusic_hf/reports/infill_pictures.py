@@ -59,7 +59,7 @@ def plot_means(record: dict[str, Any]) -> Figure:
         names = [shortened(label.text) for label in labels]
         axes.set_yticks(range(len(kinds)), names, fontfamily=families, parse_math=False)
     panels[0].set_ylim(len(kinds) - 0.5, -0.5)
-    figure.legend(handles=_legend(), loc="outside upper right", ncols=4, frameon=False, fontsize=9)
+    figure.legend(handles=_legend(), loc="outside upper right", ncols=2, frameon=False, fontsize=9)
     return figure
 
 
@@ -96,7 +96,7 @@ def _legend() -> list:
         Line2D([], [], color=ORIGINAL_COLOR, **dot, label="the real bars, 95% interval"),
         Line2D([], [], color=GENERATED_COLOR, **dot, label="models"),
         Line2D([], [], color=COPY_COLOR, **dot, label="without a model that infills"),
-        Patch(color=FLOOR_COLOR, label="noise floor"),
+        Patch(color=FLOOR_COLOR, label="noise floor: round the real bars, or round copies where those are 1"),
     ]
 
 

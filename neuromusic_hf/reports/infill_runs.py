@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
 from ..disk import to_json
 from ..metrics import CHROMA, COMPARISONS, GROOVE, all_comparisons
-from ..metrics.spans import Span
+from ..metrics.judged_spans import JudgedSpan
 from ..runs import FinishedInfillRun, Infill, read_infill_run
+from ..runs.infill_records import SpanRecord
 from .infill_scores import Infills, InfillScores, add_baselines, score_infills
 from .options import InfillScoringOptions
 
@@ -36,12 +37,11 @@ def score_infill_runs(folders: Sequence[str | Path], options: InfillScoringOptio
     options = options or InfillScoringOptions()
     comparisons = all_comparisons([CHROMA, GROOVE, *options.comparisons], options.load_embedding())
     comparisons = (*comparisons[len(COMPARISONS) :], *comparisons[: len(COMPARISONS)])
-    spans, infills, runs = read_infill_runs(folders, options.labels)
-    labels = list(infills)
-    infills = add_baselines(spans, infills, options.seed, **_continuing(options))
-    scores = score_infills(spans, infills, comparisons, options.settings)
+    read = read_infill_runs(folders, options.labels)
+    infills = add_baselines(read.spans, read.infills, options.seed, **_continuing(options))
+    scores = score_infills(read.spans, infills, comparisons, options.settings, read.incomplete)
     settings = {"seed": options.seed, "continue_with": options.continue_with, **scores.record["settings"]}
-    facts = [_facts(label, run) for label, run in zip(labels, runs, strict=True)]
+    facts = [_facts(label, run) for label, run in zip(read.infills, read.runs, strict=True)]
     return replace(scores, record={"runs": facts, **scores.record, "settings": settings})
 
 
@@ -66,9 +66,25 @@ def _facts(label: str, run: FinishedInfillRun) -> dict[str, Any]:
     return facts | {"settings": to_json(run.settings)}
 
 
-def read_infill_runs(
-    folders: Sequence[str | Path], labels: Sequence[str] | None = None
-) -> tuple[list[Span], Infills, list[FinishedInfillRun]]:
+@dataclass(frozen=True, eq=False)
+class FilledSpans:
+    """
+    What runs put into the same spans.
+
+    Args:
+        spans (list of [`JudgedSpan`]): that all of them filled.
+        infills (`dict[str, list]`): what each run put into them, by its label.
+        incomplete (`dict[str, list]`): likewise, what ended each infill before its span was full, else `None`.
+        runs (list of [`FinishedInfillRun`]): in the order of their labels.
+    """
+
+    spans: list[JudgedSpan]
+    infills: Infills
+    incomplete: dict[str, list[str | None]]
+    runs: list[FinishedInfillRun]
+
+
+def read_infill_runs(folders: Sequence[str | Path], labels: Sequence[str] | None = None) -> FilledSpans:
     """
     Reads runs that filled the same spans of the same pieces.
 
@@ -79,7 +95,7 @@ def read_infill_runs(
         labels (sequence of `str`, *optional*): what to call them; the names of their models if not given.
 
     Returns:
-        The spans, what each run put into them by its label, and the runs.
+        [`FilledSpans`]
 
     Raises:
         `FileNotFoundError`: there is no run, or a file of it is missing.
@@ -98,22 +114,23 @@ def read_infill_runs(
             f"{' and '.join(map(str, folders))} have no filled span in common: give runs of the same bars and "
             "instruments."
         )
-    spans: list[Span] = []
-    infills: Infills = {name: [] for name in names}
+    found = FilledSpans([], {name: [] for name in names}, {name: [] for name in names}, runs)
     for place in shared:
-        first = filled[0][place]
-        span = Span(first.record.label, first.original, *place[1:])
-        spans.append(span)
+        first, _ = filled[0][place]
+        span = JudgedSpan(first.record.label, first.original, *place[1:])
+        found.spans.append(span)
         for name, each in zip(names, filled, strict=True):
-            infills[name].append(span.notes_of(each[place].infilled))
-    return spans, infills, runs
+            infill, written = each[place]
+            found.infills[name].append(span.notes_of(infill.infilled))
+            found.incomplete[name].append(None if written.is_complete else written.stopped_by)
+    return found
 
 
-def _filled(run: FinishedInfillRun) -> Iterator[tuple[Place, Infill]]:
+def _filled(run: FinishedInfillRun) -> Iterator[tuple[Place, tuple[Infill, SpanRecord]]]:
     for infill in run.infills():
         for span in infill.take.spans:
             programs = None if span.programs is None else frozenset(span.programs)
-            yield (infill.label, *span.ticks, programs), infill
+            yield (infill.label, *span.ticks, programs), (infill, span)
 
 
 def _labels(runs: Sequence[FinishedInfillRun]) -> list[str]:

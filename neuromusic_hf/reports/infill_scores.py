@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +18,10 @@ from ..disk import user_path, write_json
 from ..metrics import INFILL_COMPARISONS, Comparison, ScoreSettings, score_distances
 from ..metrics.infill_baselines import continue_only, copy_before, take_elsewhere
 from ..metrics.infills import Judgement, Measure, judge_span, measures
+from ..metrics.judged_spans import SURROUNDING_BARS, JudgedSpan
 from ..metrics.means import Mean, halves_difference, mean_of
-from ..metrics.spans import SURROUNDING_BARS, Span
 from ..music import RefusedFile
+from .infill_counts import count_incomplete, count_repeats
 
 INFILL_SCORES_NAME = "infill_scores.json"
 SPANS_STEM = "infill_spans"
@@ -39,6 +40,10 @@ Infills = dict[str, list[ScoreTick | RefusedFile]]
 """By who put them there: an infill for each span, the span's start at tick 0; or why there is none."""
 
 
+Incomplete = Mapping[str, Sequence[str | None]]
+"""By names of models: what ended each infill before its span was full, `None` where it is complete."""
+
+
 @dataclass(frozen=True, eq=False)
 class InfillScores:
     """
@@ -49,16 +54,18 @@ class InfillScores:
         table ([`pandas.DataFrame`]): a row for each span and who filled it.
         measures (`tuple[Measure, ...]`): that were taken.
         comparisons (`tuple[Comparison, ...]`): that are among them.
-        spans (list of [`Span`]): that were filled.
+        spans (list of [`JudgedSpan`]): that were filled.
         infills (`dict[str, list]`): what was put into each.
+        incomplete (`dict[str, list]`): by models, what ended each infill before its span was full, else `None`.
     """
 
     record: dict[str, Any]
     table: pd.DataFrame
     measures: tuple[Measure, ...]
     comparisons: tuple[Comparison, ...]
-    spans: list[Span]
+    spans: list[JudgedSpan]
     infills: Infills
+    incomplete: Incomplete
 
     @property
     def models(self) -> list[str]:
@@ -75,7 +82,7 @@ class InfillScores:
 
 
 def add_baselines(
-    spans: Sequence[Span],
+    spans: Sequence[JudgedSpan],
     infills: Infills,
     seed: int,
     continuation: Callable[..., list[dict]] | None = None,
@@ -85,7 +92,7 @@ def add_baselines(
     The real bars and what anyone could put there, beside infills.
 
     Args:
-        spans (sequence of [`Span`]): that were filled.
+        spans (sequence of [`JudgedSpan`]): that were filled.
         infills (`dict[str, list]`): by the names of models.
         seed (`int`): of the bars of other pieces that are drawn, for each span anew, and of continuations.
         continuation ([`MidiContinuationPipeline`], *optional*): to go on from what precedes each span.
@@ -118,10 +125,11 @@ def _infill(baseline: Callable[..., ScoreTick], *arguments: Any) -> ScoreTick | 
 
 
 def score_infills(
-    spans: Sequence[Span],
+    spans: Sequence[JudgedSpan],
     infills: Infills,
     comparisons: Sequence[Comparison] = INFILL_COMPARISONS,
     settings: ScoreSettings | None = None,
+    incomplete: Incomplete | None = None,
 ) -> InfillScores:
     """
     Judges infills by all measures.
@@ -130,16 +138,19 @@ def score_infills(
     and so is by how much they are nearer to them than a copy of the bars before (`to_copy` under 0).
 
     Args:
-        spans (sequence of [`Span`]): that were filled; spans of one name are of one piece.
+        spans (sequence of [`JudgedSpan`]): that were filled; spans of one name are of one piece.
         infills (`dict[str, list]`): from [`add_baselines`].
         comparisons (sequence of [`Comparison`], *optional*, defaults to [`INFILL_COMPARISONS`]):
             Of an infill with its surroundings.
         settings ([`ScoreSettings`], *optional*): `ScoreSettings()` if not given.
+        incomplete (`dict[str, list]`, *optional*):
+            Which infills end before their span is full: what ended them, and `None` for the others; of models that are
+            not in it, nothing is said.
 
     Returns:
         [`InfillScores`]. Infills that a measure is not defined for are counted and named, by reason.
     """
-    settings = settings or ScoreSettings()
+    settings, incomplete = settings or ScoreSettings(), incomplete or {}
     ready = tuple(each.bind() for each in comparisons)
     taken = measures(ready)
     rows = []
@@ -147,13 +158,15 @@ def score_infills(
         judged = judge_span(span, {kind: each[index] for kind, each in infills.items()}, ready)
         rows += [_row(index, span, kind, judgement, taken) for kind, judgement in judged.items()]
     table = pd.DataFrame(rows, columns=_columns(taken))
+    ended = [incomplete[row["kind"]][row["span"]] if row["kind"] in incomplete else None for row in rows]
+    table.insert(table.columns.get_loc("repeats") + 1, "incomplete", pd.Series(ended, dtype="object"))
     by_piece = {each.name: _by_piece(table, each) for each in taken}
     record = {
         "pieces": len({span.name for span in spans}),
         "spans": len(spans),
         "kinds": {kind: TITLES.get(kind, kind) for kind in infills},
         "measures": {each.name: _measure(table, by_piece[each.name], each, settings) for each in taken},
-        "repeats": {kind: _repeats(table, kind) for kind in infills},
+        "repeats": {kind: count_repeats(table, kind) | count_incomplete(incomplete.get(kind)) for kind in infills},
         "scores": {
             kind: {each.score_name: _score(by_piece[each.name], kind, settings) for each in ready}
             for kind in infills
@@ -166,10 +179,10 @@ def score_infills(
         },
         "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_PACKAGES}},
     }
-    return InfillScores(record, table, taken, ready, list(spans), infills)
+    return InfillScores(record, table, taken, ready, list(spans), infills, incomplete)
 
 
-def _row(index: int, span: Span, kind: str, judgement: Judgement, taken: Sequence[Measure]) -> dict[str, Any]:
+def _row(index: int, span: JudgedSpan, kind: str, judgement: Judgement, taken: Sequence[Measure]) -> dict[str, Any]:
     names = [each.name for each in taken]
     return {
         "span": index,
@@ -239,16 +252,3 @@ def _score(by_piece: pd.DataFrame, kind: str, settings: ScoreSettings) -> dict[s
         return score_distances(np.zeros(0), np.zeros(0), settings).to_dict()
     both = by_piece[[REAL, kind]].dropna()
     return score_distances(both[REAL].to_numpy(), both[kind].to_numpy(), settings).to_dict()
-
-
-def _repeats(table: pd.DataFrame, kind: str) -> dict[str, Any]:
-    """How many infills are the bars before, note for note; how many have no note; how many there are at all."""
-    own = table[table["kind"] == kind]
-    known = own["repeats"].dropna().astype(bool)
-    return {
-        "spans": len(known),
-        "repeats": int(known.sum()),
-        "share": float(known.mean()) if len(known) else None,
-        "silent": int((own["notes"] == 0).sum()),
-        "without": int(own["notes"].isna().sum()),
-    }

@@ -52,6 +52,8 @@ def summarise(record: dict[str, Any], models: list[str]) -> list[str]:
     """
     By what each model is nearer to the real bars than copies of the bars before, by what these are, what they lack.
 
+    A model whose spans are not all complete has one more sentence.
+
     Args:
         record (`dict`): of `infill_scores.json`.
         models (list of `str`): whose infills are judged.
@@ -64,7 +66,16 @@ def summarise(record: dict[str, Any], models: list[str]) -> list[str]:
             "What copies lack is anything new: they repeat the bars before note for note wherever there are any. Of "
             f"the spans that have some, so do: {'; '.join(told)}."
         )
-    return said
+    return said + [_unfinished(record, model) for model in models if record["repeats"][model]["incomplete"]]
+
+
+def _unfinished(record: dict[str, Any], model: str) -> str:
+    incomplete = record["repeats"][model]["incomplete"]
+    reached = ", ".join(f"{reason}: {count}" for reason, count in incomplete.items())
+    return (
+        f"{model}: {sum(incomplete.values())} of {record['spans']} spans are incomplete ({reached}). They hold what "
+        "was written by then, and are judged by that."
+    )
 
 
 def _summary(record: dict[str, Any], model: str) -> str:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from .infill_records import SpanRecord as SpanRecord
     from .infill_records import TakeFiles as TakeFiles
     from .infill_records import TakeRecord as TakeRecord
-    from .infill_settings import PROGRAM_CHOICES as PROGRAM_CHOICES
     from .infill_settings import InfillSettings as InfillSettings
     from .infill_settings import named_instruments as named_instruments
     from .infill_writer import InfillWriter as InfillWriter

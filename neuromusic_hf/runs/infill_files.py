@@ -8,7 +8,9 @@ from typing import Any
 from symusic.core import ScoreTick
 
 from ..disk import write_file
-from ..music import UnwritableScore, edit_midi, midi_bytes, read_midi
+from ..music import edit_midi, gather_notes, midi_bytes, read_midi
+from ..music.excerpts import are_among
+from ..music.instruments import name_programs
 from .infill_records import InfillRecord, OriginalFiles, SpanRecord, TakeFiles, TakeRecord
 from .records import piece_stem
 from .settings import OutputSettings
@@ -40,7 +42,7 @@ def write_infill(
     """
     stem = piece_stem(index, name)
     stems = [stem] if len(takes) == 1 else [f"{stem}.{number}" for number in range(len(takes))]
-    infilled = [_edited(content, take["midi"]) for take in takes]
+    infilled = [edit_midi(content, take["midi"]) for take in takes]
     new = [midi_bytes(take["infilled"]) for take in takes]
     removed = midi_bytes(takes[0]["removed"])  # all of them before one is written; the same in each take
 
@@ -53,29 +55,27 @@ def write_infill(
         files["audio"] = f"{stem}.original.wav"
         _save_sound(original, original, spans, folder / files["audio"], output)
     records = []
-    for take, own, (midi, written_anew), notes in zip(takes, stems, infilled, new, strict=True):
+    for take, own, midi, notes in zip(takes, stems, infilled, new, strict=True):
         named = {"infilled": f"{own}.infilled.mid", "new": f"{own}.new.mid", "tokens": f"{own}.tokens.txt"}
         write_file(folder / named["infilled"], midi)
         write_file(folder / named["new"], notes)
         write_file(folder / named["tokens"], _lines([span["token_ids"] for span in take["spans"]]))
         if output.pictures:
             named["picture"] = f"{own}.png"
-            _save_picture(take, original, spans, name, folder / named["picture"])
+            title = f"{name_programs(take['spans'][0]['programs'])} of {name}"
+            _save_picture(take, original, spans, title, folder / named["picture"])
         if output.wants_audio(index):
             named["audio"] = f"{own}.wav"
             _save_sound(take["midi"], original, spans, folder / named["audio"], output)
-        records.append(_take_record(take, TakeFiles(**named), written_anew))
+        records.append(_take_record(take, TakeFiles(**named), _cut_when_read(take["midi"], midi)))
     return InfillRecord(
         index=index, name=name, files=OriginalFiles(**files), takes=records, changed=takes[0]["changed"]
     )
 
 
-def _edited(content: bytes, score: ScoreTick) -> tuple[bytes, str | None]:
-    """The given file with the notes of a score; where it has no channel for them, another, and why."""
-    try:
-        return edit_midi(content, score), None
-    except UnwritableScore as reason:
-        return midi_bytes(score), str(reason)
+def _cut_when_read(score: ScoreTick, midi: bytes) -> int:
+    """How many notes of a score its file gives back otherwise."""
+    return int((~are_among(gather_notes(score), read_midi(midi).notes)).sum())
 
 
 def _lines(rows: Sequence[Sequence[int]]) -> bytes:
@@ -100,13 +100,13 @@ def _save_sound(
     save_audio(path, waveform)
 
 
-def _take_record(take: dict[str, Any], files: TakeFiles, written_anew: str | None) -> TakeRecord:
+def _take_record(take: dict[str, Any], files: TakeFiles, cut_when_read: int) -> TakeRecord:
     return TakeRecord(
         files=files,
         spans=[_span_record(span) for span in take["spans"]],
         seed=take["seed"],
         seconds=round(take["seconds"], 3),
-        written_anew=written_anew,
+        cut_when_read=cut_when_read,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..bundles import ModelIdentity
 from ..disk import left_out_if_none
@@ -12,6 +13,9 @@ from ..tokenization import Tally
 from .infill_settings import InfillingRecord
 from .records import Labelled, LeftOutRecord, PiecesRecord, RunSums
 from .settings import OutputRecord
+
+COMPLETE = "eom"
+"""What stops a span that is complete."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,11 @@ class SpanRecord:
     stopped_by: str
     entropy_nats: float | None = None
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the model came to its end."""
+        return self.stopped_by == COMPLETE
+
 
 @dataclass(frozen=True)
 class TakeRecord:
@@ -114,15 +123,15 @@ class TakeRecord:
         spans (list of [`SpanRecord`]): in order.
         seed (`int`): of the sampling.
         seconds (`float`): its batch took, divided by its pieces.
-        written_anew (`str`, *optional*):
-            Why the file is not the given one with other notes in it, but written anew, with the same music.
+        cut_when_read (`int`):
+            Notes that last longer than [`SanityLimits`] allow: the file holds them whole, and [`read_midi`] cuts them.
     """
 
     files: TakeFiles
     spans: list[SpanRecord]
     seed: int
     seconds: float
-    written_anew: str | None = left_out_if_none()
+    cut_when_read: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,3 +174,21 @@ class InfillManifest(RunSums):
     settings: InfillRunSettings
     pieces: list[InfillRecord]
     pieces_left_out: list[LeftOutRecord]
+
+    @property
+    def complete(self) -> int:
+        """How many spans are complete, of all takes of all pieces."""
+        return sum(span.is_complete for span in self._spans())
+
+    @property
+    def incomplete(self) -> dict[str, int]:
+        """How many are not, by what ended them."""
+        return dict(Counter(span.stopped_by for span in self._spans() if not span.is_complete))
+
+    @property
+    def sums(self) -> dict[str, Any]:
+        """How many spans are complete, and how many not, by what ended them."""
+        return {"spans": {"complete": self.complete, "incomplete": self.incomplete}}
+
+    def _spans(self) -> Iterator[SpanRecord]:
+        return (span for piece in self.pieces for take in piece.takes for span in take.spans)

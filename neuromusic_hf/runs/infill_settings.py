@@ -12,7 +12,6 @@ from ..ranges import Range, check_ranges, check_seed
 if TYPE_CHECKING:
     from ..generation import MidiInfillingPipeline
 
-PROGRAM_CHOICES = ("all", "one")
 AS_IN_PIECE = "prompt"
 
 INFILL_RANGES = {
@@ -33,10 +32,10 @@ class InfillSettings:
         bars (list of `tuple[int, int]`, *optional*):
             Spans to fill, the same in each piece: first bar and end (exclusive), from 0.
         span_bars (`int`, *optional*): draw a span of so many bars in each piece, by the seed, in place of `bars`.
-        programs (`str`, *optional*, defaults to `"all"`):
-            `"one"` draws one program in each piece, of those that sound in the span; `"all"` takes all tracks, or
-            those that `instruments` name.
-        instruments (list of `int` or `str`, or `"prompt"`, *optional*): as of [`Control`], as the next two.
+        draw_program (`bool`, *optional*, defaults to `False`):
+            Draw one program in each piece, of those that sound in the span, by the seed, in place of `instruments`.
+        instruments (list of `int` or `str`, or `"prompt"`, *optional*):
+            As of [`Control`], as the next two. All tracks if neither this nor `draw_program` is given.
         drums (`bool`, *optional*): whether drums may sound.
         pitch_range (`tuple[int, int]`, *optional*): lowest and highest MIDI pitch of what is not drums.
         context_bars (`int`, *optional*): before and after a span; as many as the model reads if not given.
@@ -54,7 +53,7 @@ class InfillSettings:
 
     bars: list[tuple[int, int]] | None = None
     span_bars: int | None = None
-    programs: str = "all"
+    draw_program: bool = False
     instruments: str | list[int | str] | None = None
     drums: bool | None = None
     pitch_range: tuple[int, int] | None = None
@@ -75,11 +74,9 @@ class InfillSettings:
             )
         if self.bars and self.span_bars is not None:
             raise ValueError(f"bars={self.bars} says which bars to fill, and span_bars={self.span_bars}: give one.")
-        if self.programs not in PROGRAM_CHOICES:
-            raise ValueError(f"programs={self.programs!r} must be {' or '.join(map(repr, PROGRAM_CHOICES))}.")
-        if self.programs == "one" and self.instruments is not None:
+        if self.draw_program and self.instruments is not None:
             raise ValueError(
-                f"programs='one' draws an instrument, and instruments={self.instruments} names it: give one."
+                f"draw_program draws an instrument, and instruments={self.instruments} names it: give one."
             )
 
     def as_record(self, sampling: dict[str, Any] | None = None) -> InfillingRecord:
@@ -94,13 +91,13 @@ class InfillSettings:
     @property
     def draws(self) -> bool:
         """Whether something is drawn in each piece."""
-        return self.span_bars is not None or self.programs == "one"
+        return self.span_bars is not None or self.draw_program
 
     def check(self, pipeline: MidiInfillingPipeline) -> None:
         """Raises `ValueError` where a program is to be drawn, and the tokenizer writes none."""
-        if self.programs == "one" and not pipeline.controller.programs:
+        if self.draw_program and not pipeline.controller.programs:
             raise ValueError(
-                f"programs='one' draws an instrument, and the tokenizer ({pipeline.processor.tokenization}) writes "
+                f"draw_program draws an instrument, and the tokenizer ({pipeline.processor.tokenization}) writes "
                 "none: leave it out."
             )
 

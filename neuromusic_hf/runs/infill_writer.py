@@ -1,6 +1,7 @@
 """A run of infills."""
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,12 +9,14 @@ from ..bundles import ModelIdentity
 from ..generation import MidiInfillingPipeline
 from ..music import read_midi
 from .infill_files import write_infill
-from .infill_records import InfillRecord, InfillRunSettings
+from .infill_records import InfillManifest, InfillRecord, InfillRunSettings
 from .infill_settings import InfillSettings
 from .piece_run import PieceRun
 from .piece_sources import PieceSource
 from .records import PiecesRecord
 from .span_choice import draw_program, draw_span
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,19 @@ class InfillWriter(PieceRun):
     settings: InfillSettings
     doing: ClassVar[str] = "Infilling"
 
+    def end(self) -> InfillManifest:
+        """As of [`PieceRun`]; says at last how many spans are complete, and what ended the others."""
+        manifest: InfillManifest = super().end()
+        if manifest.incomplete:
+            total = manifest.complete + sum(manifest.incomplete.values())
+            reached = ", ".join(f"{reason}: {count}" for reason, count in manifest.incomplete.items())
+            logger.warning(
+                "%d of %d spans are complete. What ended the others: %s.", manifest.complete, total, reached
+            )
+        else:
+            logger.info("All %d spans are complete.", manifest.complete)
+        return manifest
+
     def _settings_of_run(self, model: ModelIdentity, pieces: PiecesRecord) -> InfillRunSettings:
         sampling = self.pipeline.sampling_in_force(**self.settings.generation)
         return InfillRunSettings(model, pieces, self.settings.as_record(sampling), self.output.as_record())
@@ -49,7 +65,7 @@ class InfillWriter(PieceRun):
         spans = settings.bars or []
         if settings.span_bars is not None:
             spans = [draw_span(score, settings.span_bars, seed, known)]
-        if settings.programs == "all":
+        if not settings.draw_program:
             return {"bars": spans}
         return {"bars": spans, "instruments": [draw_program(score, spans, seed, known)]}
 

@@ -182,12 +182,18 @@ class RunSums:
         """What the tokenizer changed in the pieces that were not left out."""
         return tally_of(self.pieces)
 
+    @property
+    def sums(self) -> dict[str, Any]:
+        """More that the pieces come to, by name."""
+        return {}
+
     def to_dict(self) -> dict[str, Any]:
         """What its file holds: the sums that people look for first, too."""
         return {
             "settings": self.settings,
             self.verb: len(self.pieces),
             "left_out": self.left_out,
+            **self.sums,
             "changed_by_tokenizer": self.changed_by_tokenizer,
             "pieces": self.pieces,
             "pieces_left_out": self.pieces_left_out,

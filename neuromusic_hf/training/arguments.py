@@ -15,6 +15,7 @@ from ..corpora.splits import SPLIT_VERSIONS, check_shares
 from ..hub import is_hub_id
 from ..imports import is_import_path
 from ..launch import asked_precision, check_engine, check_processes, launched_for_cpu
+from ..models.fit import DEFAULT_INFILL_SHARE
 from ..models.sampling import SAMPLING_RANGES
 from ..tokenization import Augmentation
 from ..tokenization.vocabulary_training import VOCABULARY_MODELS
@@ -155,8 +156,8 @@ class DataArguments:
     infill_share: float | None = field(
         default=None,
         metadata={
-            "help": "share of the training tokens that teach to fill in the middle of a piece; if not set, 0.25 of a "
-            "new model, and of weights what they were trained with"
+            "help": "share of the training tokens that teach to fill in the middle of a piece; if not set, "
+            f"{DEFAULT_INFILL_SHARE} of a new model, and of weights what they were trained with"
         },
     )
 

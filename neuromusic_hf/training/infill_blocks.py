@@ -86,10 +86,13 @@ def train_blocks(
         "left_out": reasons(samples),
     }
     logger.info(
-        "%d samples of infilling in %d blocks are %.1f%% of the training tokens.",
+        "%d samples of infilling in %d blocks are %.1f%% of the training tokens; "
+        "%d ask for one program, %d for several.",
         len(chosen),
         len(blocks),
         100 * facts["share"],
+        facts["samples_of_one_program"],
+        facts["samples_of_several_programs"],
     )
     return blocks, facts
 
@@ -148,10 +151,17 @@ def _labelled(row: dict) -> dict:
 
 
 def sample_facts(samples: Dataset, chosen: np.ndarray) -> dict[str, int]:
-    """Counts of some samples: themselves, their tokens, those that are asked for, and the notes of their middles."""
-    notes, asked = (samples.data.column(name).to_numpy()[chosen] for name in ("num_notes", "asked"))
+    """
+    Counts of some samples: themselves, their tokens, those that are asked for, and the notes of their middles.
+
+    Those that ask for one program of a piece, or for several, are counted too: the others ask for all tracks.
+    """
+    names = ("num_notes", "asked", "num_programs")
+    notes, asked, programs = (samples.data.column(name).to_numpy()[chosen] for name in names)
     return {
         "samples": len(chosen),
+        "samples_of_one_program": int((programs == 1).sum()),
+        "samples_of_several_programs": int((programs > 1).sum()),
         "tokens": int(lengths_of(samples)[chosen].sum()),
         "asked_tokens": int(asked.sum()),
         "notes": int(notes.sum()),

@@ -3,7 +3,8 @@
 import logging
 from pathlib import Path
 
-from ..models import saved_config, trained_infill_share
+from ..models import saved_config
+from ..models.fit import DEFAULT_INFILL_SHARE, trained_infill_share
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .best_model import check_metric, is_of_infilling
 from .option_values import check_options
@@ -11,10 +12,6 @@ from .processor import load_processor
 from .resuming import recipe_of
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_INFILL_SHARE = 0.25
-"""Of a new model: it costs nothing that could be told from noise in continuing, -0.01 nats per note on validation in
-the mean of two models and two vocabularies, and a share of 0.5 hardly teaches more (benchmarks/infill_cost.py)."""
 
 
 def settle_infill_share(model_args: ModelArguments, data_args: DataArguments, args: RunArguments) -> bool:

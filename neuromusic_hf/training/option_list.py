@@ -15,8 +15,13 @@ from typing import Any
 
 LIST = Path(__file__).with_name("options.json")
 PACKAGE = Path(__file__).parents[1]
-DECLARATIONS = ("training/arguments.py", "corpora/splits.py", "tokenization/vocabulary_training.py")
-"""Files of this package that declare options, or the words that they take."""
+DECLARATIONS = (
+    "training/arguments.py",
+    "corpora/splits.py",
+    "models/fit.py",
+    "tokenization/vocabulary_training.py",
+)
+"""Files of this package that declare options, or the words and numbers that they tell."""
 LIBRARIES = ("torch", "transformers")
 
 

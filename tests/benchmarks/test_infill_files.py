@@ -62,7 +62,7 @@ CHANGES = {
 def test_whatever_is_changed_outside_is_found(name, load_benchmark):
     identity = load_benchmark("file_identity")
     before, after = full_song(0), full_song(0)
-    spans = [identity.Span(960, 1920, frozenset({73}))]
+    spans = [identity.ReplacedSpan(960, 1920, frozenset({73}))]
     assert all(identity.compare_scores(before, after, spans).values())
     after.tracks[0].notes.append(Note(1000, 50, 60, 60))
     assert all(identity.compare_scores(before, after, spans).values())

@@ -557,7 +557,7 @@ def test_defaults_are_given_once(make_pipe, remi):
 
 @pytest.mark.parametrize("share", [None, 0, 0.0, "0.5", True])
 def test_a_model_that_was_never_trained_for_it_is_refused(make_pipe, share):
-    with pytest.raises(ValueError, match="never trained to fill in bars.*--infill_share 0.5"):
+    with pytest.raises(ValueError, match="never trained to fill in bars.*--infill_share 0.25 "):
         make_pipe("REMI", share=share)
 
 

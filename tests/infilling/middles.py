@@ -93,7 +93,7 @@ def padded(processor, samples):
 
 def follow(middle, processor, cuts, samples):
     """For each sample and each id of its middle, and EOM: whether it may come, and whether EOM may."""
-    held, end = middle.logits_processor([middle.span(*cut) for cut in cuts]), processor.infill_ids.end
+    held, end = middle.logits_processor([middle.frame(*cut) for cut in cuts]), processor.infill_ids.end
     ids, pad = padded(processor, samples), processor.tokenizer.pad_token_id
     lengths = [len(sample.middle) + 1 for sample in samples]
     middles = [[*sample.middle, end] + [pad] * (max(lengths) - len(sample.middle) - 1) for sample in samples]

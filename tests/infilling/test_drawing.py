@@ -1,10 +1,12 @@
 """Where middles are drawn: at every place of a piece, of every length, for all tracks and for one program."""
 
 from collections import Counter
+from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
-from music import make_song
+from music import make_score, make_song
 from tokenization.sample_scores import DRUMS, build_score, free_notes
 
 from neuromusic_hf.infilling.drawing import LONGEST_MIDDLE, PieceInBars, Window, draw_windows, lines_of_bars
@@ -20,6 +22,10 @@ def drawn(bars, context_length=10_000, by_program=True, seeds=range(1)):
     return [
         draw_windows(bars, context_length, by_program=by_program, random=np.random.default_rng(seed)) for seed in seeds
     ]
+
+
+def programs_of(piece, notes):
+    return set(piece.programs[piece.track[notes]].tolist())
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +102,36 @@ def test_middles_are_of_every_length(song):
     assert lengths[8] > 50
 
 
-def test_half_of_the_middles_are_of_one_program_that_plays_there(song):
-    windows = [window for windows in drawn(song, seeds=range(600)) for window in windows]
-    of_one = [window for window in windows if window.programs is not None]
-    assert 0.42 < len(of_one) / len(windows) < 0.58
-    assert {program for window in of_one for program in window.programs} == {40, 41, 42, 73}
-    for window in of_one:
-        assert len(window.programs) == 1 and window.cut(song).removed(song.piece).any()
+def test_half_of_the_middles_are_of_programs_that_play_there_one_or_several(song):
+    windows = [window for windows in drawn(song, seeds=range(900)) for window in windows]
+    asked = Counter(window.programs for window in windows)
+    all_tracks, names = asked.pop(None), (40, 41, 42, 73)
+    assert 0.42 < all_tracks / len(windows) < 0.58
+    assert set(asked) == {frozenset(some) for count in (1, 2, 3) for some in combinations(names, count)}
+    of_one = sum(count for programs, count in asked.items() if len(programs) == 1)
+    assert 0.6 < of_one / asked.total() < 0.74
+    of_two = sum(count for programs, count in asked.items() if len(programs) == 2)
+    assert 0.35 < of_two / (asked.total() - of_one) < 0.65
+    for window in windows:
+        there = programs_of(song.piece, window.cut(song).removed(song.piece))
+        assert there and window.programs in (None, frozenset(there))
+
+
+def test_where_several_are_asked_for_another_one_plays_in_the_middle():
+    late = [(40 + beat, 1, 40, 80) for beat in range(40)]
+    early, always = [(beat, 1, 60, 80) for beat in range(40)], [(beat, 1, 70, 80) for beat in range(80)]
+    bars = in_bars(build_score(480, [(33, late), (0, early), (40, always), (41, always)]))
+    for windows in drawn(bars, seeds=range(300)):
+        for window in windows:
+            here = programs_of(bars.piece, replace(window.cut(bars), programs=None).removed(bars.piece))
+            if window.programs is not None and len(window.programs) > 1:
+                assert window.programs < here
+
+
+def test_of_a_duet_one_program_is_asked_for():
+    bars = in_bars(make_score(0))
+    asked = Counter(window.programs for windows in drawn(bars, seeds=range(200)) for window in windows)
+    assert set(asked) == {None, frozenset({0}), frozenset({32})}
 
 
 def test_drums_are_asked_for_too_and_a_program_only_where_it_plays():

@@ -34,7 +34,7 @@ def assert_keeps(processor, middle, cuts):
 def assert_fills(processor, middle, cuts, mask=None, length=120):
     """What is drawn has no error, and lasts as long as the span; most middles get to their ends. Returns them."""
     samples = middle.encoder.samples(cuts)
-    held = middle.logits_processor([middle.span(*cut) for cut in cuts], mask)
+    held = middle.logits_processor([middle.frame(*cut) for cut in cuts], mask)
     drawn = draw(held, processor, padded(processor, samples), length)
     for (ids, ended), sample, (piece, cut) in zip(drawn, samples, cuts, strict=True):
         assert not ended or filled_after(processor, piece, cut, sample.prefix, ids)[-1]

@@ -25,7 +25,7 @@ def test_rows_are_as_alone_whatever_stands_before_their_prefix(case):
     """Rows of other lengths and spans, that go on and, where a prompt has several, change places."""
     processor, middle = case
     cuts, ids = draw_batch(middle, processor, 4)
-    spans, pad = [middle.span(*cut) for cut in cuts], processor.tokenizer.pad_token_id
+    spans, pad = [middle.frame(*cut) for cut in cuts], processor.tokenizer.pad_token_id
     together, generator = middle.logits_processor(spans), torch.Generator().manual_seed(1)
     alone = [middle.logits_processor([span]) for span in spans]
     ids, scores = ids.repeat_interleave(2, dim=0), torch.zeros(8, processor.vocab_size)
@@ -48,7 +48,7 @@ def test_the_same_prompt_may_have_several_spans(middle_grammars):
     piece = quantised(processor, make_score(0))
     cut = Cut(0, 8 * 16, 12 * 16, None)
     (sample,) = middle.encoder.samples([(piece, cut)])
-    short, long = middle.span(piece, cut), middle.span(piece, Cut(0, 8 * 16, 16 * 16, None))
+    short, long = middle.frame(piece, cut), middle.frame(piece, Cut(0, 8 * 16, 16 * 16, None))
     ids, scores = padded(processor, [sample, sample]), torch.zeros(2, processor.vocab_size)
     held = middle.logits_processor([short, long])
     first = held(ids, scores)
@@ -68,7 +68,7 @@ def test_generate_fills_spans(name, options, middle_grammars):
     model = build_model("gpt2", processor, context_length=1024, **ONE_LAYER).eval()
     cuts, prompts = draw_batch(middle, processor, 3)
     masks = torch.stack([middle.grammar.vocabulary_mask(allowed_programs=[program]) for program in (0, 32, -1)])
-    held = middle.logits_processor([middle.span(*cut) for cut in cuts], masks)
+    held = middle.logits_processor([middle.frame(*cut) for cut in cuts], masks)
     end = processor.infill_ids.end
     rows = model.generate(
         input_ids=prompts,
@@ -94,11 +94,11 @@ def test_what_is_no_prompt_of_the_span_is_refused(middle_grammars):
     processor, middle = middle_grammars("REMI")
     special, scores = processor.infill_ids, torch.zeros(1, processor.vocab_size)
     cuts, prompts = draw_batch(middle, processor, 2)
-    held = middle.logits_processor([middle.span(*cuts[0])])
+    held = middle.logits_processor([middle.frame(*cuts[0])])
     with pytest.raises(ValueError, match="no PRE with a MID"):
         held(torch.tensor([[special.suffix, special.middle, special.prefix, 5]]), scores)
     with pytest.raises(ValueError, match="3 rows cannot share 2 spans"):
-        middle.logits_processor([middle.span(*cut) for cut in cuts])(prompts[[0, 0, 1]], scores)
+        middle.logits_processor([middle.frame(*cut) for cut in cuts])(prompts[[0, 0, 1]], scores)
     with pytest.raises(ValueError, match=f"EOM is id {special.end}"):
         held(prompts[:1], scores[:, : special.end])
     with pytest.raises(ValueError, match="no span"):
@@ -113,7 +113,7 @@ def test_a_prefix_that_leads_elsewhere_is_refused(name, middle_grammars):
     processor, middle = middle_grammars(name)
     piece = quantised(processor, make_score(0))
     (sample,) = middle.encoder.samples([(piece, Cut(0, 16 * 16, 20 * 16, None))])
-    too_soon = middle.span(piece, Cut(0, 4 * 16, 8 * 16, None))
+    too_soon = middle.frame(piece, Cut(0, 4 * 16, 8 * 16, None))
     with pytest.raises(ValueError, match="prefix"):
         middle.logits_processor([too_soon])(padded(processor, [sample]), torch.zeros(1, processor.vocab_size))
 
@@ -127,7 +127,7 @@ def test_what_has_no_middles_is_refused(middle_grammars):
         MiddleGrammar(with_infill_tokens(coarse))
     processor, middle = middle_grammars("REMI")
     with pytest.raises(ValueError, match=r"ticks \[17\] are none"):
-        middle.span(quantised(processor, make_score(0)), Cut(0, 17, 12 * 16, None))
+        middle.frame(quantised(processor, make_score(0)), Cut(0, 17, 12 * 16, None))
 
 
 def test_a_middle_is_complete_where_ids_run_out(case, cut_scores):
@@ -136,7 +136,7 @@ def test_a_middle_is_complete_where_ids_run_out(case, cut_scores):
     cuts = draw_cuts(pieces, 1, seed=5)
     samples, rows = CutEncoder(processor).samples(cuts), 4
     for cut, sample in zip(cuts, samples, strict=True):
-        prompts, span = padded(processor, [sample]), middle.span(*cut)
+        prompts, span = padded(processor, [sample]), middle.frame(*cut)
         least = int(SpanRules([middle.rule(span, sample.prefix)], middle.paths).left(np.array([1]))[0])
         for spare in (RESERVE, 3 * RESERVE):
             held = middle.logits_processor([span] * rows, max_new_tokens=least + spare)

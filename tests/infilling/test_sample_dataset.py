@@ -62,6 +62,24 @@ def test_samples_of_whole_pieces_hold_every_note_once(processor, pieces):
     assert whole > len(scores) / 2
 
 
+def test_programs_asked_for_are_told_and_counted(processor, pieces):
+    """The rest of the piece may tell the programs of its notes too, behind a bar or before a pitch."""
+    counted = Counter()
+    for row in rows_of(draw_samples(pieces, processor, 8000)):
+        parts = parted(row["input_ids"], processor)
+        words = [word for index in parts["given"] for word in processor.base_words[index]]
+        kinds = [kind for kind, _ in words]
+        led_by = next((place for place, kind in enumerate(kinds) if kind != "Program"), len(kinds))
+        told = led_by - (kinds[led_by : led_by + 1] in (["Pitch"], ["PitchDrum"]))
+        assert told == row["num_programs"]
+        counted[told] += 1
+        played = {
+            int(value) for index in parts["middle"] for kind, value in processor.base_words[index] if kind == "Program"
+        }
+        assert not told or played <= {int(value) for _, value in words[:told]}
+    assert counted[0] > 0 and counted[1] > 0 and max(counted) > 1
+
+
 @pytest.mark.parametrize("context_length", [64, 200])
 def test_samples_fit_the_context_and_what_does_not_is_counted(processor, pieces, context_length):
     samples = draw_samples(pieces, processor, context_length)

@@ -19,7 +19,7 @@ def next_words(middle, processor, piece, cut, words, of="TimeShift Bar TimeSig T
     ids = processor.music_tokenizer.vocab
     (sample,) = middle.encoder.samples([(piece, cut)])
     row = padded(processor, [sample])[0].tolist() + [ids[word] for word in words.split()]
-    held = middle.logits_processor([middle.span(piece, cut)])
+    held = middle.logits_processor([middle.frame(piece, cut)])
     legal = held(torch.tensor([row]), torch.zeros(1, processor.vocab_size))[0] == 0
     found = {word for word, index in ids.items() if legal[index]}
     known = {word for word in found if word.partition("_")[0] in of.split()}
@@ -160,7 +160,7 @@ def test_an_id_may_come_exactly_where_its_words_may_one_after_the_other(every_ca
     random = np.random.default_rng(5)
     for each, cut in draw_cuts([piece] * 2, 1, seed=4):
         (sample,) = middle.encoder.samples([(each, cut)])
-        rule = middle.rule(middle.span(each, cut), sample.prefix)
+        rule = middle.rule(middle.frame(each, cut), sample.prefix)
         rules, columns = SpanRules([rule], middle.paths), middle.paths.columns
         for state in random.integers(len(rule.next), size=6).tolist():
             legal = rules.legal(np.array([1 + state]))[0]

@@ -8,7 +8,7 @@ from symusic import Note, Score, TimeSignature, Track
 from neuromusic_hf.metrics import (
     CHROMA,
     GROOVE,
-    Span,
+    JudgedSpan,
     continue_only,
     copy_before,
     groove_similarity,
@@ -53,7 +53,7 @@ def song():
 
 
 def span_of(score, first=8, last=12, programs=None):
-    return Span("song", score, first * BAR, last * BAR, None if programs is None else frozenset(programs))
+    return JudgedSpan("song", score, first * BAR, last * BAR, None if programs is None else frozenset(programs))
 
 
 @pytest.mark.parametrize("programs", [None, (73,), (40, 41), (-1,)], ids=str)
@@ -70,11 +70,11 @@ def test_a_span_knows_its_notes_and_those_around_it(song, programs):
 
 def test_a_span_lies_at_bar_lines_in_ticks_of_its_piece(song):
     with pytest.raises(ValueError, match="no bar line"):
-        Span("song", song, 480, BAR)
+        JudgedSpan("song", song, 480, BAR)
     with pytest.raises(ValueError, match="order of time"):
-        Span("song", song, BAR, BAR)
+        JudgedSpan("song", song, BAR, BAR)
     with pytest.raises(ValueError, match="no program"):
-        Span("song", song, 0, BAR, frozenset())
+        JudgedSpan("song", song, 0, BAR, frozenset())
     with pytest.raises(ValueError, match="960"):
         span_of(song).notes_of(song.resample(960))
 
@@ -106,7 +106,7 @@ def test_bars_of_another_length_are_cut_and_stay_at_their_bar_lines():
     score = Score(480)
     score.time_signatures.extend([TimeSignature(0, 4, 4), TimeSignature(2 * BAR, 3, 4)])
     score.tracks.append(Track("", 0, False, [Note(480 * beat, 480, 60 + beat, 64) for beat in range(14)]))
-    span = Span("waltz", score, 2 * BAR, 2 * BAR + 2 * 1440)
+    span = JudgedSpan("waltz", score, 2 * BAR, 2 * BAR + 2 * 1440)
     assert [note[1:] for note in plain(copy_before(span))] == [
         (0, 1, 60), (1, 2, 61), (2, 3, 62), (3, 4, 64), (4, 5, 65), (5, 6, 66),
     ]  # fmt: skip

@@ -12,9 +12,10 @@ from html_page import Page, decode
 from music import make_song
 from symusic import Note, Score, Track
 
-from neuromusic_hf.metrics import Span
-from neuromusic_hf.music import RefusedFile, bar_starts, load_score, replace_notes
-from neuromusic_hf.rendering import read_audio
+from neuromusic_hf.metrics import JudgedSpan
+from neuromusic_hf.music import RefusedFile, bar_starts, load_score, replace_notes, seconds_at
+from neuromusic_hf.rendering import read_audio, render_windows
+from neuromusic_hf.rendering.windows import PAUSE_SECONDS
 from neuromusic_hf.reports import InfillScoringOptions, score_infill_runs, write_infill_report
 from neuromusic_hf.reports import infill_exhibits as exhibits_module
 from neuromusic_hf.reports.infill_exhibits import choose_spans, make_infill_exhibit
@@ -28,12 +29,12 @@ NAMES = ["<script>alert(1)</script>", '"quoted" & more', "Über Café", "- plain
 class Filler:
     """Puts the notes back that were taken out, on other pitches; skips pieces of some names."""
 
-    def __init__(self, weights, semitones, skips=()):
+    def __init__(self, weights, semitones, skips=(), unended=()):
         config = SimpleNamespace(trained_programs=None)
         self.model = SimpleNamespace(name_or_path=str(weights), hub_commit=None, config=config)
         self.controller = SimpleNamespace(programs=set(range(-1, 128)))
         self.processor = SimpleNamespace(tokenization="REMI")
-        self.semitones, self.skips = semitones, skips
+        self.semitones, self.skips, self.unended = semitones, skips, unended
 
     def sampling_in_force(self, **arguments):
         return arguments
@@ -52,7 +53,7 @@ class Filler:
         whole, added, removed = score, Score(score.tpq), Score(score.tpq)
         for first, end in bars:
             ticks = tuple(bar_starts(score)[[first, end]].tolist())
-            new = Span(piece["name"], score, *ticks, programs).removed.shift_pitch(self.semitones + take)
+            new = JudgedSpan(piece["name"], score, *ticks, programs).removed.shift_pitch(self.semitones + take)
             replaced = replace_notes(whole, *ticks, new, programs)
             whole = replaced.score
             added.tracks.extend(replaced.added.tracks)
@@ -65,7 +66,8 @@ class Filler:
                     "token_ids": [1],
                     "prompt_token_ids": [1],
                 }
-                | {"programs": None if programs is None else sorted(programs), "stopped_by": "eom", "entropy": 1.0}
+                | {"programs": None if programs is None else sorted(programs), "entropy": 1.0}
+                | {"stopped_by": "max_new_tokens" if piece["name"] in self.unended else "eom"}
                 | {"removed_notes": 1, "new_notes": 1, "shortened": 0, "moved": 0, "left_out": {}}
             )
         result = {"name": piece["name"], "midi": whole, "infilled": added, "removed": removed, "spans": spans}
@@ -89,10 +91,10 @@ def folder(tmp_path_factory):
 def make_run(folder):
     """Writes a run that fills the pieces, each by its notes so many semitones higher."""
 
-    def write(name, semitones=0, skips=(), pieces=None, **settings):
+    def write(name, semitones=0, skips=(), unended=(), pieces=None, **settings):
         found = find_pieces([str(folder / "pieces")])[slice(pieces)]
         run = InfillWriter(
-            Filler(folder / "bundle", semitones, skips),
+            Filler(folder / "bundle", semitones, skips, unended),
             found,
             RunFolder(folder / name, INFILLS),
             InfillSettings(**{"bars": [[4, 7]]} | settings),
@@ -113,8 +115,8 @@ def make_run(folder):
 
 @pytest.fixture(scope="module")
 def runs(make_run):
-    """One that is right, and one that is six semitones off and leaves a piece out."""
-    return make_run("right"), make_run("wrong", semitones=6, skips=("3",))
+    """One that is right, but does not end two spans; and one that is six semitones off and leaves a piece out."""
+    return make_run("right", unended=("1", "2")), make_run("wrong", semitones=6, skips=("3",))
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +133,10 @@ def plain(score):
 
 
 def test_spans_that_all_runs_filled_are_judged(runs):
-    spans, infills, _ = read_infill_runs(runs, ["right", "wrong"])
+    read = read_infill_runs(runs, ["right", "wrong"])
+    spans, infills = read.spans, read.infills
+    unended = "max_new_tokens"
+    assert read.incomplete == {"right": [None, unended, unended, None], "wrong": [None] * 4}
     assert [span.name for span in spans] == [f"{index:03d} {NAMES[index]}" for index in (0, 1, 2, 4)]
     for span, right, wrong in zip(spans, infills["right"], infills["wrong"], strict=True):
         assert (span.start, span.end, span.programs) == (4 * 1920, 7 * 1920, None)
@@ -141,7 +146,8 @@ def test_spans_that_all_runs_filled_are_judged(runs):
 
 def test_takes_and_spans_of_a_piece_are_each_a_span(make_run):
     run = make_run("takes", bars=[[2, 4], [6, 7]], num_return_sequences=2, instruments=[73, -1], pieces=2)
-    spans, infills, _ = read_infill_runs([run])
+    read = read_infill_runs([run])
+    spans, infills = read.spans, read.infills
     assert list(infills) == ["bundle"]
     assert [(span.name[:3], span.start // 1920) for span in spans] == [
         (name, bar) for name in ("000", "001") for _ in (1, 2) for bar in (2, 6)
@@ -160,7 +166,7 @@ def test_runs_that_cannot_be_compared_are_refused(runs, make_run):
         read_infill_runs(runs, ["one"])
     with pytest.raises(ValueError, match="no two alike"):
         read_infill_runs(runs, ["one", "one"])
-    assert list(read_infill_runs(runs)[1]) == ["1. bundle", "2. bundle"]
+    assert list(read_infill_runs(runs).infills) == ["1. bundle", "2. bundle"]
     with pytest.raises(FileNotFoundError):
         read_infill_runs([runs[0].parent])
 
@@ -189,6 +195,34 @@ def test_means_and_what_is_left_out_are_on_the_page(scored):
     assert "prompt_too_long (1): 003 3" in scored.page.text
     assert scored.scores.record["runs"][1]["left_out"] == {"prompt_too_long": ["003 3"]}
     assert "4 spans of 4 pieces" in scored.page.text and "3 bars each" in scored.page.text
+
+
+def test_incomplete_spans_are_counted_and_told_where_one_is_shown(scored):
+    record, table = scored.scores.record["repeats"], scored.scores.table
+    unended = {"max_new_tokens": 2}
+    assert {kind: each["incomplete"] for kind, each in record.items()} == {
+        "real": None, "right": unended, "<i>wrong</i>": {}, "copy": None, "elsewhere": None
+    }  # fmt: skip
+    assert table.loc[table["kind"] == "right", "incomplete"].tolist() == [None, *unended, *unended, None]
+    assert "right: 2 of 4 spans are incomplete (max_new_tokens: 2)" in scored.page.text
+    exhibits = [make_infill_exhibit(scored.scores, "best", number) for number in (0, 1)]
+    assert [[view.incomplete for view in exhibit.views] for exhibit in exhibits] == [
+        [None] * 3, [None, "max_new_tokens", None]
+    ]  # fmt: skip
+    shown = [number for _, number in choose_spans(scored.scores)]
+    assert scored.page.text.count("incomplete: ended by max_new_tokens") == len({1, 2} & set(shown)) > 0
+
+
+def test_sound_that_is_cut_says_where(scored, monkeypatch, recwarn):
+    monkeypatch.setattr(exhibits_module, "render_windows", render_windows)
+    monkeypatch.setattr("neuromusic_hf.rendering.window_sound.render_audio", lambda *_, **__: np.zeros((2, 100)))
+    assert [view.cut for view in make_infill_exhibit(scored.scores, "best", 0).views] == [None] * 3
+    monkeypatch.setattr(exhibits_module, "MOST_SECONDS", 5.0)
+    views = make_infill_exhibit(scored.scores, "best", 0).views
+    begin, end = seconds_at(scored.scores.spans[0].piece, [2 * 1920, 9 * 1920])  # two bars on each side
+    assert [view.cut for view in views] == [f"the first 5 s of {end - begin + PAUSE_SECONDS:.0f} s"] * 3
+    samples, rate = read_audio(io.BytesIO(views[1].sound))
+    assert samples.shape[1] == 5 * rate and not list(recwarn)
 
 
 def test_pictures_and_sounds_decode(scored):

@@ -8,7 +8,7 @@ import pytest
 from music import make_song
 from symusic import Note, Score, Track
 
-from neuromusic_hf.metrics import Span, copy_before, note_f1
+from neuromusic_hf.metrics import JudgedSpan, copy_before, note_f1
 from neuromusic_hf.metrics.infills import NOTE_F1, REPETITION
 from neuromusic_hf.metrics.scores import ScoreSettings
 from neuromusic_hf.music import RefusedFile
@@ -42,13 +42,17 @@ def spans():
     """Two spans of each of seven pieces, the last without bars before it, and one of drums."""
     songs = [make_song(seed) for seed in range(7)]
     found = [
-        Span(f"{number} song", song, first * BAR, (first + 3) * BAR)
+        JudgedSpan(f"{number} song", song, first * BAR, (first + 3) * BAR)
         for number, song in enumerate(songs)
         for first in (4, 9)
     ]
     drums = make_song(8)
     drums.tracks.append(Track("", 0, True, [Note(480 * beat, 120, 36, 90) for beat in range(64)]))
-    return [*found, Span("begin", make_song(7), 0, 3 * BAR), Span("drums", drums, 8 * BAR, 11 * BAR, frozenset({-1}))]
+    return [
+        *found,
+        JudgedSpan("begin", make_song(7), 0, 3 * BAR),
+        JudgedSpan("drums", drums, 8 * BAR, 11 * BAR, frozenset({-1})),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +96,9 @@ def test_what_is_undefined_is_named_by_reason(scores):
     repetition = scores.record["measures"][REPETITION.name]["kinds"]
     assert repetition[REAL]["undefined"] == {"no_bar_before": ["begin"]}
     assert repetition[ELSEWHERE]["undefined"].keys() == {"no_bar_before", "no_other_piece"}  # no other has drums
-    assert scores.record["repeats"][COPY] == {"spans": 15, "repeats": 15, "share": 1.0, "silent": 0, "without": 1}
+    assert scores.record["repeats"][COPY] == {
+        "spans": 15, "repeats": 15, "share": 1.0, "silent": 0, "without": 1, "incomplete": None
+    }  # fmt: skip
     assert scores.record["repeats"][BAD]["without"] == 1
 
 
@@ -166,6 +172,9 @@ def test_pictures_show_each_measure_and_who_filled_the_spans(scores):
     assert labels == ["the real bars", GOOD, BAD, "the bars before, copied", "bars of another piece"]
     (dot,) = [line for line in figure.axes[0].lines if line.get_ydata()[0] == 1]
     assert dot.get_xdata()[0] == scores.record["measures"]["note_f1"]["kinds"][GOOD]["mean"]
+    assert "noise floor: round the real bars, or round copies where those are 1" in [
+        text.get_text() for text in figure.legends[0].get_texts()
+    ]
     histograms = plot_values(scores.table, scores.measures, GOOD)
     assert len(histograms.axes) == len(scores.measures)
     plot_values(scores.table[scores.table["kind"] == ELSEWHERE], scores.measures, GOOD)

@@ -35,6 +35,7 @@ class FakeInfiller:
     """Infills a span by a scale of each of its programs; remembers what it was given."""
 
     def __init__(self, weights, trained_programs=None):
+        self.stopped_by = {}  # by names of pieces, where the model did not end the span itself
         config = SimpleNamespace(trained_programs=trained_programs)
         self.model = SimpleNamespace(name_or_path=str(weights), hub_commit=None, config=config)
         self.controller = SimpleNamespace(programs=set(range(-1, 128)))
@@ -81,7 +82,7 @@ class FakeInfiller:
                     "left_out": {"outside": counts["outside"]},
                     "prompt_token_ids": [1] * 7,
                     "token_ids": [2, 3 + seed],
-                    "stopped_by": "eom",
+                    "stopped_by": self.stopped_by.get(piece["name"], "eom"),
                     "entropy": math.nan,
                 }
             )
@@ -197,6 +198,19 @@ def test_every_piece_is_infilled_or_left_out_with_a_reason(new_run, pieces):
         assert "audio" not in files
 
 
+def test_pictures_name_what_was_replaced(new_run, monkeypatch):
+    titles = []
+
+    def plot(*arguments, title):
+        titles.append(title)
+        return SimpleNamespace(savefig=lambda path: path.write_bytes(b""))
+
+    monkeypatch.setattr("neuromusic_hf.rendering.plot_infill", plot)
+    complete(new_run("one", output=OutputSettings(), bars=[(3, 5)], instruments=[40, -1]))
+    complete(new_run("all", output=OutputSettings(), bars=[(3, 5)]))
+    assert titles[0] == "Drums, Violin of 0 näme" and titles[4] == "all tracks of 0 näme"
+
+
 def test_a_finished_run_is_read_with_its_music(new_run, pieces):
     run = new_run()
     complete(run)
@@ -276,7 +290,7 @@ def test_spans_and_programs_are_drawn_for_each_piece_by_the_seed(new_run):
     drawn = {}
     for seed in (1, 2):
         for batch_size in (2, 4):
-            run = new_run(f"{seed} {batch_size}", batch_size, span_bars=2, programs="one", seed=seed)
+            run = new_run(f"{seed} {batch_size}", batch_size, span_bars=2, draw_program=True, seed=seed)
             manifest = complete(run)
             drawn[seed, batch_size] = [
                 (take.spans[0].bars, take.spans[0].programs) for piece in manifest.pieces for take in piece.takes
@@ -285,7 +299,7 @@ def test_spans_and_programs_are_drawn_for_each_piece_by_the_seed(new_run):
             assert all(span.removed_notes for piece in manifest.pieces for take in piece.takes for span in take.spans)
     assert drawn[1, 2] == drawn[1, 4] != drawn[2, 2]
     assert all(end - first == 2 and len(programs) == 1 for (first, end), programs in drawn[1, 2])
-    known = complete(new_run("known", span_bars=2, programs="one", trained_programs=[32, 40]))
+    known = complete(new_run("known", span_bars=2, draw_program=True, trained_programs=[32, 40]))
     assert [take.spans[0].programs for piece in known.pieces for take in piece.takes] == [[32]] * 4
 
 
@@ -329,15 +343,51 @@ def add_tracks(score, programs):
         score.tracks[-1].notes.extend([Note(beat * 480, 480, 60, 100) for beat in range(32)])
 
 
-def test_a_file_without_a_free_channel_is_written_anew_and_it_is_said(new_run, tmp_path):
+def test_a_file_without_a_free_channel_is_left_out_and_the_reason_told(new_run, tmp_path):
     crowd = Score(480)
     add_tracks(crowd, [number % 3 for number in range(15)])
     crowd.dump_midi(tmp_path / "crowd.mid")
     run = new_run(bars=[(3, 5)], instruments=[40])
-    complete(dataclasses.replace(run, pieces=find_pieces([str(tmp_path / "crowd.mid")])))
-    (infill,) = read_infill_run(run.folder.path).infills()
-    assert "channel" in infill.take.written_anew
-    assert infill.new.note_num() == 6 and infill.infilled.note_num() == infill.original.note_num() + 6
+    manifest = complete(dataclasses.replace(run, pieces=find_pieces([str(tmp_path / "crowd.mid")])))
+    (record,) = manifest.pieces_left_out
+    assert record.reason == "unwritable" and "channel" in record.detail
+    assert {path.name for path in run.folder.path.iterdir()} == {"settings.json", "manifest.json", "000_crowd.json"}
+
+
+def test_spans_that_the_model_did_not_end_are_counted_and_told(new_run, caplog):
+    run = new_run(bars=[(1, 2), (4, 6)], num_return_sequences=2)
+    run.pipeline.stopped_by = {"1 näme": "max_new_tokens", "3 näme": "eos"}
+    with caplog.at_level("INFO", logger="neuromusic_hf.runs"):
+        manifest = complete(run)
+    counted = {"complete": 8, "incomplete": {"max_new_tokens": 4, "eos": 4}}
+    assert (manifest.complete, manifest.incomplete) == (counted["complete"], counted["incomplete"])
+    assert json.loads((run.folder.path / "manifest.json").read_text())["spans"] == counted
+    last = caplog.records[-1]
+    assert last.levelname == "WARNING" and "8 of 16 spans" in last.message
+    assert "max_new_tokens: 4" in last.message and "eos: 4" in last.message
+
+
+def test_a_run_whose_spans_are_complete_says_so(new_run, caplog):
+    with caplog.at_level("INFO", logger="neuromusic_hf.runs"):
+        manifest = complete(new_run())
+    assert (manifest.complete, manifest.incomplete) == (4, {})
+    assert caplog.records[-1].levelname == "INFO" and "All 4 spans are complete" in caplog.records[-1].message
+
+
+def test_new_notes_beyond_the_limits_of_a_file_are_counted(new_run):
+    run = new_run()
+    result_of = run.pipeline.result
+
+    def result(piece, seed, **asked):
+        found = result_of(piece, seed, **asked)
+        if piece["name"].startswith("3"):
+            track = next(track for track in found["midi"].tracks if len(track.notes))
+            track.notes.append(Note(found["spans"][0]["ticks"][0], 600 * found["midi"].tpq, 127, 90))
+        return found
+
+    run.pipeline.result = result
+    cut = {record.name: record.takes[0].cut_when_read for record in complete(run).pieces}
+    assert cut.pop("3 näme") == 1 and set(cut.values()) == {0}
 
 
 def test_a_piece_that_no_midi_file_holds_is_left_out_without_files(new_run):
@@ -397,8 +447,7 @@ def test_a_manifest_names_files_beside_it(new_run, place, name):
         ({"bars": []}, "Say which bars"),
         ({"bars": [(3, 5)], "span_bars": 2}, "give one"),
         ({"span_bars": 0}, "span_bars=0"),
-        ({"span_bars": 2, "programs": "two"}, "programs='two'"),
-        ({"span_bars": 2, "programs": "one", "instruments": [32]}, "names it: give one"),
+        ({"span_bars": 2, "draw_program": True, "instruments": [32]}, "names it: give one"),
         ({"span_bars": 2, "context_bars": -1}, "context_bars=-1"),
         ({"span_bars": 2, "max_new_tokens": 0}, "max_new_tokens=0"),
         ({"span_bars": 2, "num_return_sequences": 0}, "num_return_sequences=0"),
@@ -415,8 +464,8 @@ def test_a_tokenizer_without_programs_draws_none(weights):
     pipeline = FakeInfiller(weights)
     pipeline.controller.programs = set()
     InfillSettings(span_bars=2).check(pipeline)
-    with pytest.raises(ValueError, match="programs='one'.*REMI"):
-        InfillSettings(span_bars=2, programs="one").check(pipeline)
+    with pytest.raises(ValueError, match="draw_program.*REMI"):
+        InfillSettings(span_bars=2, draw_program=True).check(pipeline)
 
 
 def test_instruments_on_a_command_line():

@@ -98,12 +98,11 @@ def test_a_folder_is_infilled_and_all_else_stays(infill_midi, folder):
         assert (len(old), len(new)) == (span.removed_notes, span.new_notes)
         assert len(new) == infill.new.note_num() and len(old) == infill.removed.note_num()
         assert run.path(infill.take.files.picture).stat().st_size > 10_000
-        assert infill.take.written_anew is None
 
 
 def test_spans_are_drawn_in_a_corpus(infill_midi, midi_folder, tmp_path):
     archive = shutil.make_archive(tmp_path / "corpus", "zip", midi_folder)
-    run = infill_midi(archive, "--span_bars", 2, "--programs", "one", "--max_items", 3, WITHOUT_PICTURES)
+    run = infill_midi(archive, "--span_bars", 2, "--draw_program", "--max_items", 3, WITHOUT_PICTURES)
     assert len(run.records) == 3 and run.settings.pieces.split == "test"
     spans = [take.spans[0] for record in run.records for take in record.takes]
     assert all(span.bars[1] - span.bars[0] == 2 and span.removed_notes and len(span.programs) == 1 for span in spans)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from datasets import Dataset, DatasetDict
 from infilling.naive_samples import parted, unpacked
-from music import make_score
+from music import make_score, make_song
 from transformers import AutoModelForCausalLM
 
 from neuromusic_hf.music import Midi
@@ -20,17 +20,28 @@ from neuromusic_hf.training.resuming import refuse_other_blocks
 @pytest.fixture(scope="module")
 def corpus():
     """14 duets."""
+    return corpus_of(make_score)
+
+
+def corpus_of(make):
+    """10 pieces to train on and 4 to validate on, each made of its seed."""
     splits = {}
     for split, seeds in {"train": range(10), "validation": range(20, 24)}.items():
-        midi = [{"bytes": make_score(seed).dumps_midi(), "path": f"{seed}.mid"} for seed in seeds]
+        midi = [{"bytes": make(seed).dumps_midi(), "path": f"{seed}.mid"} for seed in seeds]
         rows = Dataset.from_dict({"midi": midi, "content_hash": [f"{seed:064d}" for seed in seeds]})
         splits[split] = rows.cast_column("midi", Midi())
     return DatasetDict(splits)
 
 
+def solo(seed):
+    score = make_score(seed)
+    score.tracks.pop()
+    return score
+
+
 @pytest.fixture(scope="module")
 def blocks_of(corpus, processor):
-    def make(share, seed=0, **changed):
+    def make(share, seed=0, corpus=corpus, **changed):
         data_args = DataArguments(infill_share=share, **({"context_length": 128} | changed))
         tokens = tokenize_corpus(corpus, processor, augmentation=data_args.augmentation(seed))
         blocks = TrainingBlocks.from_tokens(tokens, data_args, seed)
@@ -57,8 +68,22 @@ def test_so_many_of_the_training_tokens_are_samples_beside_all_pieces(blocks_of,
     middles = [parted(ids, processor)["middle"] for ids in samples]
     assert facts["asked_tokens"] == sum(len(middle) + 1 for middle in middles)
     assert facts["samples"] <= facts["samples_drawn"]
+    assert 0.3 * len(samples) < facts["samples_of_one_program"] < 0.7 * len(samples)  # of duets, half of the time
+    assert facts["samples_of_several_programs"] == 0
     assert (facts["covers"] > 1) == (share > 0.5)
     assert len({tuple(ids) for ids in samples}) > 0.9 * len(samples)
+
+
+def test_of_one_instrument_no_sample_is_by_program_and_the_facts_say_so(blocks_of):
+    (alone, _), (together, _) = (
+        blocks_of(0.5, corpus=corpus_of(make), context_length=512) for make in (solo, make_song)
+    )
+    for split in ("train", "validation"):
+        facts = alone.facts[split]["infill"]
+        assert facts["samples"] > 0
+        assert (facts["samples_of_one_program"], facts["samples_of_several_programs"]) == (0, 0)
+    facts = together.facts["train"]["infill"]
+    assert facts["samples_of_one_program"] > facts["samples_of_several_programs"] > 0
 
 
 def test_without_a_share_a_run_is_what_it_was(blocks_of):

@@ -159,7 +159,7 @@ def test_a_metric_of_infilling_needs_a_share(tmp_path):
 
     for name in ("infill_nats_per_note", "eval_infill_token_accuracy"):
         with pytest.raises(ValueError, match="Infilling is measured where infill_share is above 0"):
-            parse("--metric_for_best_model", name)
+            parse("--metric_for_best_model", name, "--infill_share", "0")
         args = parse("--metric_for_best_model", name, "--infill_share", "0.25")[2]
         assert args.greater_is_better == ("accuracy" in name)
 

@@ -17,7 +17,7 @@ SURROUNDING_BARS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Span:
+class JudgedSpan:
     """
     Bars of a piece whose notes were cut out: all of them, or those of some programs.
 

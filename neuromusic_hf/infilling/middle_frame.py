@@ -11,7 +11,7 @@ from .encoding import CutEncoder
 
 
 @dataclass(frozen=True)
-class Span:
+class MiddleFrame:
     """
     What a middle has to fill: its bars, with the meters and the tempo that the piece has there.
 
@@ -32,7 +32,7 @@ class Span:
     tempo: int | None
 
     @classmethod
-    def of(cls, encoder: CutEncoder, piece: ScoreArrays, cut: Cut) -> Span:
+    def of(cls, encoder: CutEncoder, piece: ScoreArrays, cut: Cut) -> MiddleFrame:
         """
         The span of a cut.
 
