@@ -101,14 +101,18 @@ class InfillController(Controller):
         return None if self.middles is None else self.middles.grammar
 
     def span_processors(
-        self, control: Control, prompts: Sequence[SpanPrompt], programs: list[set[int] | None]
+        self,
+        control: Control,
+        prompts: Sequence[SpanPrompt],
+        programs: list[set[int] | None],
+        max_new_tokens: int | None = None,
     ) -> list[LogitsProcessor]:
         """What holds a batch to the ends of its spans and to `control`, each prompt to the programs of new notes."""
         restricts = control.pitch_range is not None or any(each is not None for each in programs)
         masks = self.masks(control, programs) if restricts else None
         if control.constrained and self.middles is not None:
             frames = [self.middles.frame(prompt.piece, prompt.cut) for prompt in prompts]
-            return [UnlessNothingIsLeft(self.middles.logits_processor(frames, masks))]
+            return [UnlessNothingIsLeft(self.middles.logits_processor(frames, masks, max_new_tokens))]
         allowed = torch.ones(len(prompts), self.processor.vocab_size, dtype=torch.bool)
         if masks is not None:
             allowed[:, : masks.shape[1]] = masks

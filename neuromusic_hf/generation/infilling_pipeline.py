@@ -82,7 +82,8 @@ class MidiInfillingPipeline(MidiPipeline):
                 default twice as many, as far as that is half of the context.
             max_new_tokens (`int`, *optional*):
                 Most tokens of a span; by default what the model's generation config says, else what the context
-                leaves. A span that is not complete by then ends there, and `stopped_by` says so.
+                leaves. Where they run out, the rest of a span is left silent, so that it is complete; where they are
+                fewer than that takes, or not `constrained`, it ends there, and `stopped_by` says so.
             seed (`int`, *optional*):
                 The same seed and piece give the same notes, whatever else is in the batch. Drawn for each piece if not
                 given; the result tells it.
@@ -208,7 +209,7 @@ class MidiInfillingPipeline(MidiPipeline):
 
     def _logits_processors(self, jobs: Sequence[SpanJob], request: InfillRequest) -> list[LogitsProcessor]:
         prompts, programs = [job.prompt for job in jobs], [job.programs for job in jobs]
-        return self.controller.span_processors(request.control, prompts, programs)
+        return self.controller.span_processors(request.control, prompts, programs, jobs[0].max_new_tokens)
 
     def _begin_stream(self, streamer: FollowedStreamer, job: SpanJob):
         prompt, (start, _), score = job.prompt, job.ticks, job.take.score

@@ -98,10 +98,13 @@ class MiddleGrammar:
         return MiddleFrame.of(self.encoder, piece, cut)
 
     def logits_processor(
-        self, spans: Sequence[MiddleFrame], vocabulary_mask: torch.BoolTensor | None = None
+        self,
+        spans: Sequence[MiddleFrame],
+        vocabulary_mask: torch.BoolTensor | None = None,
+        max_new_tokens: int | None = None,
     ) -> MiddleLogitsProcessor:
         """What holds one call of `generate()` to its spans; arguments as of [`MiddleLogitsProcessor`]."""
-        return MiddleLogitsProcessor(self, spans, vocabulary_mask)
+        return MiddleLogitsProcessor(self, spans, vocabulary_mask, max_new_tokens)
 
     def rule(self, span: MiddleFrame, prefix: Sequence[int]) -> SpanRule:
         """

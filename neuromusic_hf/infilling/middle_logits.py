@@ -14,10 +14,14 @@ from ..grammar.logits import restrict_to_masks, share_among_rows
 from ..grammar.row_memory import RowMemory
 from ..grammar.token_grammar import GrammarState
 from .middle_frame import MiddleFrame
-from .span_rules import ENDED, SpanRules
+from .span_rules import ENDED, NO_WAY, SpanRules
 
 if TYPE_CHECKING:
     from .middle_grammar import MiddleGrammar
+
+
+RESERVE = 16
+"""Ids that are kept beside the shortest way to the end: for a note that is begun, and one amid a silence."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,15 @@ class MiddleLogitsProcessor(LogitsProcessor):
     What stands before PRE does not matter to a row, nor does left padding. PRE begins a piece, and the MID behind it
     changes nothing, but in Structured, whose middles count from there, it begins one too. After EOM comes PAD.
 
+    Where it is known how many ids may come, those are ruled out after which too few would be left for the rest of the
+    span. So it is filled, if only with silence, but where there are fewer than the silence takes.
+
     Args:
         middle ([`MiddleGrammar`]): of the model's vocabulary.
         spans (sequence of [`MiddleFrame`]): one a prompt, whose rows (beams, returned sequences) follow each other.
         vocabulary_mask (`torch.BoolTensor` of shape `(vocabulary,)` or `(prompts, vocabulary)`, *optional*):
             Ids that may be used, as from [`TokenGrammar.vocabulary_mask`]: by all rows, or by those of each prompt.
+        max_new_tokens (`int`, *optional*): ids that may come, with EOM, at most; any number if not given.
 
     Raises:
         `ValueError`: there is no span; or on call: a row is no prompt of [`CutEncoder`] for its span, the model has no
@@ -64,13 +72,19 @@ class MiddleLogitsProcessor(LogitsProcessor):
     supports_continuous_batching = False
 
     def __init__(
-        self, middle: MiddleGrammar, spans: Sequence[MiddleFrame], vocabulary_mask: torch.BoolTensor | None = None
+        self,
+        middle: MiddleGrammar,
+        spans: Sequence[MiddleFrame],
+        vocabulary_mask: torch.BoolTensor | None = None,
+        max_new_tokens: int | None = None,
     ):
         if not spans:
             raise ValueError("There is no span: give one for each prompt.")
         self.middle, self.spans = middle, list(spans)
         self.grammar, self._mask_of_prompt = restrict_to_masks(middle.grammar, vocabulary_mask)
         self._rules: SpanRules
+        self._max_new_tokens, self._begin = max_new_tokens, 0
+        self._lengths = (middle.tokens.expansions != len(middle.tokens.words) - 1).sum(axis=1)
         self._is_shift = torch.from_numpy(middle.is_one_shift)
         self._pad = middle.tokens.special_ids["PAD"]
         self._memory: RowMemory[MiddleState] = RowMemory()
@@ -102,7 +116,28 @@ class MiddleLogitsProcessor(LogitsProcessor):
         legal = self._legal(state.places, self.grammar.legal(state.grammar, mask_of_row), scores.shape[1])
         if is_new and not legal.any(dim=1).all():
             raise ValueError("The prefix of a prompt ends where no middle can begin: make prompts with CutEncoder.")
+        if self._max_new_tokens is not None:
+            legal = self._in_time(state.places, legal, self._begin + self._max_new_tokens - input_ids.shape[1])
         return torch.where(legal, scores, -torch.inf)
+
+    def _in_time(self, places: np.ndarray, legal: torch.BoolTensor, ids_left: int) -> torch.BoolTensor:
+        """Of what may come that which leaves enough ids for the way to the end; where nothing does, the shortest."""
+        rows = np.flatnonzero(self._rules.left(places) + 2 * RESERVE >= ids_left)
+        if not len(rows):
+            return legal
+        after = np.full((len(rows), legal.shape[1]), NO_WAY)
+        after[:, : self.grammar.vocab_size] = self._rules.left_after(places[rows])
+        after[:, self.middle.infill_ids.end] = -RESERVE
+        may_come = legal[torch.from_numpy(rows)].cpu().numpy()
+        fits = may_come & (after + RESERVE < ids_left)
+        # Of ids that lead as far those of fewer base tokens, or one that begins more notes might come again and again.
+        way = after * (int(self._lengths.max()) + 1)
+        way[:, : self.grammar.vocab_size] += self._lengths
+        way[~may_come] = np.iinfo(way.dtype).max
+        shortest = may_come & (way == way.min(axis=1, keepdims=True))
+        chosen = np.where(fits.any(axis=1, keepdims=True), fits, shortest)
+        legal[torch.from_numpy(rows)] = torch.from_numpy(chosen).to(legal.device)
+        return legal
 
     def _legal(self, places: np.ndarray, of_grammar: torch.BoolTensor, width: int) -> torch.BoolTensor:
         """The ids that may come, of all that the model has: shape `(batch, width)`."""
@@ -134,6 +169,7 @@ class MiddleLogitsProcessor(LogitsProcessor):
         begins, middles = (_last_columns(rows == index) for index in (special.prefix, special.middle))
         if (begins < 0).any() or (middles < begins).any():
             raise ValueError("A row has no PRE with a MID behind it: make prompts with CutEncoder.")
+        self._begin = int(middles.max()) + 1
         first = np.searchsorted(prompts, np.arange(len(self.spans))).tolist()
         prefixes = [rows[row, begins[row] + 1 : middles[row]] for row in first]
         rules = [self.middle.rule(span, prefix) for span, prefix in zip(self.spans, prefixes, strict=True)]

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
 from .span_rule import SpanRule
-from .time_paths import TimePaths
+from .time_paths import NOTE, TimePaths
 
 ENDED = 0
 """The place after EOM, of which there is one for all rules."""
+
+IDS_OF_A_NOTE = 4
+"""What a note takes on a way to the end."""
+
+NO_WAY = 2**20
+"""More ids than any way to the end has."""
 
 ROWS_KEPT = 1024
 """Places of which it is known what may come, at most. Time goes on, and few places come again."""
@@ -48,7 +55,7 @@ class SpanRules:
             if len(self._found) > ROWS_KEPT:
                 self._found.clear()
                 new = list(set(known))
-            self._found.update(zip(new, self._walk(np.array(new))[:, self._paths.path], strict=True))
+            self._found.update(zip(new, self._walk(np.array(new))[0][:, self._paths.path], strict=True))
         return np.stack([self._found[place] for place in known])
 
     def ends(self, places: np.ndarray) -> np.ndarray:
@@ -66,12 +73,36 @@ class SpanRules:
             places = self._next[places, self._paths.symbols[paths, step]]
         return places
 
-    def _walk(self, places: np.ndarray) -> np.ndarray:
-        """Which paths may come at places: `bool` of shape `(places, paths)`."""
+    def left(self, places: np.ndarray) -> np.ndarray:
+        """About how many ids the shortest way from places takes to the end and EOM: of shape `(batch,)`."""
+        return self._to_the_end[places]
+
+    def left_after(self, places: np.ndarray) -> np.ndarray:
+        """The same after each id that may come at places: of shape `(batch, vocabulary)`."""
+        distinct, index = np.unique(places, return_inverse=True)
+        return self._to_the_end[self._walk(distinct)[1]][:, self._paths.path][index]
+
+    @cached_property
+    def _to_the_end(self) -> np.ndarray:
+        cost = np.ones(self._legal.shape[1], np.int64)
+        cost[self._paths.number[NOTE]] = IDS_OF_A_NOTE
+        before, symbol = np.nonzero(self._legal)
+        after, cost = self._next[before, symbol], cost[symbol]
+        ways = np.where(self._ends, 1, NO_WAY)
+        ways[ENDED] = 0
+        while True:
+            shorter = ways.copy()
+            np.minimum.at(shorter, before, ways[after] + cost)
+            if np.array_equal(shorter, ways):
+                return ways
+            ways = shorter
+
+    def _walk(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which paths may come at places, `bool` of shape `(places, paths)`, and where they lead."""
         at = np.repeat(places[:, None], len(self._paths.symbols), axis=1)
         legal = np.ones(at.shape, bool)
         for step, count in enumerate(self._paths.longer):
             symbols, before = self._paths.symbols[:count, step], at[:, :count]
             legal[:, :count] &= self._legal[before, symbols]
             at[:, :count] = self._next[before, symbols]
-        return legal
+        return legal, at

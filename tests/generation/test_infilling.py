@@ -473,13 +473,24 @@ def test_what_does_not_fit_is_refused_with_what_would(remi):
             remi(song, **{"bars": (5, 6), "seed": 0} | too_much)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_span_is_complete_where_tokens_run_out(infill_of, name):
+    song = short_song(1, bars=8)
+    wishes = {"bars": (2, 6), "instruments": [32], "seed": 0, "pitch_range": (60, 127), "num_return_sequences": 3}
+    for settings, most in (({"max_new_tokens": 40}, 40), ({"context_bars": 0, "max_length": 400}, 400)):
+        for result in infill_of(name)(song, **wishes, **settings):
+            (span,) = result["spans"]
+            prompt = len(span["prompt_token_ids"]) if "max_length" in settings else 0
+            assert span["stopped_by"] == "eom" and prompt + len(span["token_ids"]) < most
+
+
 def test_a_span_that_is_not_complete_says_so(remi):
     song = short_song(1, bars=8)
-    for settings, most in (({"max_new_tokens": 12}, 512), ({"context_bars": 0, "max_length": 400}, 400)):
-        (span,) = remi(song, bars=(2, 6), instruments=[32], seed=0, pitch_range=(60, 127), **settings)["spans"]
-        assert len(span["prompt_token_ids"]) + len(span["token_ids"]) <= most
-        assert span["stopped_by"] == "max_new_tokens" or most == 400
-    assert len(remi(song, **BASS, max_new_tokens=12)["spans"][0]["token_ids"]) == 12
+    for settings in ({"max_new_tokens": 3}, {"max_new_tokens": 12, "constrained": False}):
+        (span,) = remi(song, **BASS, **settings)["spans"]
+        assert len(span["token_ids"]) == settings["max_new_tokens"] and span["stopped_by"] == "max_new_tokens"
+    (span,) = remi(song, **BASS, max_new_tokens=5)["spans"]
+    assert (len(span["token_ids"]), span["new_notes"], span["stopped_by"]) == (4, 0, "eom")
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,18 @@
 """The logits processor of middles: rows of a batch, beams, prompts with spans and masks of their own, `generate()`."""
 
+import numpy as np
 import pytest
 import torch
 from grammar.following import NAMES
-from infilling.middles import draw_cuts, filled_after, padded, quantised, with_infill_tokens, words_of
+from infilling.middles import draw, draw_cuts, filled_after, padded, quantised, with_infill_tokens, words_of
 from music import make_score
 from tiny import ONE_LAYER
 from transformers import set_seed
 
 from neuromusic_hf import MidiProcessor, build_model
-from neuromusic_hf.infilling import Cut, MiddleGrammar
+from neuromusic_hf.infilling import Cut, CutEncoder, MiddleGrammar
+from neuromusic_hf.infilling.middle_logits import RESERVE
+from neuromusic_hf.infilling.span_rules import SpanRules
 
 
 def draw_batch(middle, processor, count, seed=0):
@@ -125,3 +128,18 @@ def test_what_has_no_middles_is_refused(middle_grammars):
     processor, middle = middle_grammars("REMI")
     with pytest.raises(ValueError, match=r"ticks \[17\] are none"):
         middle.frame(quantised(processor, make_score(0)), Cut(0, 17, 12 * 16, None))
+
+
+def test_a_middle_is_complete_where_ids_run_out(case, cut_scores):
+    processor, middle = case
+    pieces = [quantised(processor, score) for score in cut_scores[::2]]
+    cuts = draw_cuts(pieces, 1, seed=5)
+    samples, rows = CutEncoder(processor).samples(cuts), 4
+    for cut, sample in zip(cuts, samples, strict=True):
+        prompts, span = padded(processor, [sample]), middle.frame(*cut)
+        least = int(SpanRules([middle.rule(span, sample.prefix)], middle.paths).left(np.array([1]))[0])
+        for spare in (RESERVE, 3 * RESERVE):
+            held = middle.logits_processor([span] * rows, max_new_tokens=least + spare)
+            drawn = draw(held, processor, prompts.repeat(rows, 1), least + spare, seed=spare)
+            assert all(is_complete for _, is_complete in drawn)
+            assert all(filled_after(processor, *cut, sample.prefix, ids)[-1] for ids, _ in drawn)
