@@ -133,4 +133,4 @@ class BlockCollator:
 
 
 def _as_tensor(ids: Sequence[int] | np.ndarray) -> torch.Tensor:
-    return torch.as_tensor(np.asarray(ids), dtype=torch.long)
+    return torch.from_numpy(np.array(ids, np.int64))  # a copy: those of datasets may not be written to
