@@ -1,6 +1,6 @@
 """Has a trained model fill in bars of pieces of music, and writes the pieces with the new notes in them.
 
-    python scripts/infill_midi.py runs/quickstart song.mid --bars 8 12 --instruments "Acoustic Bass" --output infilled
+    python scripts/infill_midi.py runs/quickstart song.mid --bars 8 12 --instruments "Cello" --output infilled
     accelerate launch --config_file accelerate_configs/multi_gpu.yaml scripts/infill_midi.py runs/lamd lamd \
         --max_items 100 --span_bars 4 --draw_program --save_audio --output runs/lamd/infills
 

@@ -42,8 +42,8 @@ class MidiInfillingPipeline(MidiPipeline):
     >>> import neuromusic_hf
     >>> from transformers import pipeline
     >>> infill = pipeline("midi-infilling", model="runs/infill/bundle")
-    >>> result = infill("song.mid", bars=(8, 12), instruments=["Acoustic Bass"], seed=1)
-    >>> neuromusic_hf.write_midi(result["midi"], "song_with_another_bass.mid")
+    >>> result = infill("song.mid", bars=(8, 12), instruments=["Cello"], seed=1)
+    >>> neuromusic_hf.write_midi(result["midi"], "song_with_another_cello.mid")
     ```
     """
 
