@@ -7,6 +7,7 @@ Every run is a fresh process. README.md says what each figure means.
 
 import argparse
 import functools
+import sys
 import time
 from pathlib import Path
 
@@ -104,7 +105,10 @@ def run_task(name: str, precision: str, batch: int, length: int, steps: int) -> 
         return {"milliseconds": [1000 * seconds for seconds in times[UNTIMED_STEPS:]]}
     # Libraries allocate at their first use, and once.
     step(name, layer_tensors(1, 128, precision))
-    return {"peak_memory_mib": peak_growth(name, layer_tensors(batch, length, precision)) / MIB}
+    growth = peak_growth(name, layer_tensors(batch, length, precision))
+    if growth <= 0:
+        sys.exit(f"{name} at {length} tokens takes less memory than can be measured here; give --memory_lengths more.")
+    return {"peak_memory_mib": growth / MIB}
 
 
 def layer_tensors(batch: int, length: int, precision: str) -> list[torch.Tensor]:
