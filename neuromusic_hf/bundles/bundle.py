@@ -28,6 +28,12 @@ from .pipeline_file import add_pipeline_files
 BUNDLE_NAME = "bundle"
 """The folder of the bundle, in that of a training run."""
 
+DEFAULT = "default"
+"""What the bundle that comes with this package is called."""
+
+DEFAULT_BUNDLE = Path(__file__).with_name(DEFAULT)
+"""Its folder."""
+
 
 def save_bundle(model: PreTrainedModel, processor: MidiProcessor, folder: str | Path, **kwargs):
     """
@@ -58,12 +64,15 @@ def find_bundle(place: str | Path) -> str:
     The bundle that a user means: a training run's own where its folder is named, else what is named.
 
     Args:
-        place (`str` or `Path`): a folder, a Hub id, or any other name of a model, which stays as it is.
+        place (`str` or `Path`): a folder, a Hub id, or any other name of a model, which stays as it is; `"default"` is
+            the bundle that comes with this package, unless there is a folder of that name.
 
     Raises:
         `ValueError`: it is the folder of a training run that has not ended; its checkpoints are named.
     """
     folder = os.path.expanduser(place)
+    if folder == DEFAULT and not os.path.isdir(folder):
+        return str(DEFAULT_BUNDLE)
     if _holds_model(os.path.join(folder, BUNDLE_NAME)):
         return os.path.join(folder, BUNDLE_NAME)
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []

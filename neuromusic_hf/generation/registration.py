@@ -3,6 +3,7 @@
 from transformers import PreTrainedConfig
 from transformers.pipelines import PIPELINE_REGISTRY
 
+from ..bundles.bundle import DEFAULT_BUNDLE
 from ..bundles.pipeline_file import CustomPipelines
 from ..models.adapters import AutoMusicModel
 from ..models.origin import trace_loaded_models
@@ -18,7 +19,10 @@ def register_pipelines():
     """
     for pipeline_class in (MidiContinuationPipeline, MidiInfillingPipeline):
         PIPELINE_REGISTRY.register_pipeline(
-            pipeline_class.TASK, pipeline_class=pipeline_class, pt_model=AutoMusicModel
+            pipeline_class.TASK,
+            pipeline_class=pipeline_class,
+            pt_model=AutoMusicModel,
+            default_model=(str(DEFAULT_BUNDLE), "main"),
         )
     PreTrainedConfig.custom_pipelines = CustomPipelines()
     trace_loaded_models()
