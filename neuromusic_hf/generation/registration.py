@@ -22,7 +22,7 @@ def register_pipelines():
             pipeline_class.TASK,
             pipeline_class=pipeline_class,
             pt_model=AutoMusicModel,
-            default_model=(str(DEFAULT_BUNDLE), "main"),
+            default={"model": (str(DEFAULT_BUNDLE), "main")},
         )
     PreTrainedConfig.custom_pipelines = CustomPipelines()
     trace_loaded_models()
