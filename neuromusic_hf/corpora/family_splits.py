@@ -30,7 +30,7 @@ def family_splits(
     num_proc: int | None = None,
 ) -> dict[str, str]:
     """
-    Finds the pieces that their family sends elsewhere than their own hash does, or that a split would be empty without.
+    Finds the pieces that go elsewhere than their own hash says: to their family, or to a split that would be empty.
 
     Args:
         parts (sequence of [`~datasets.Dataset`]): rows of corpora that are loaded together, refused ones among them.

@@ -224,9 +224,9 @@ def check_not_empty(counts: dict[str, int], corpus: str) -> None:
     if empty:
         raise ValueError(
             f"Corpus '{corpus}': the split{'s' if len(empty) > 1 else ''} {' and '.join(empty)} would be empty. "
-            f"There are {sum(counts.values())} accepted pieces ({counts}). Pieces that share their melody are a family, "
-            f"and on one side. '{FAMILIES}' fills every split as soon as there are three families that no official "
-            "split holds: add pieces of other melodies, or look in the quarantine report for refused ones. "
+            f"There are {sum(counts.values())} accepted pieces ({counts}). Those that share their melody are a "
+            f"family, and on one side. '{FAMILIES}' fills every split as soon as there are three families that no "
+            "official split holds: add pieces of other melodies, or look in the quarantine report for refused ones. "
             f"'{NOTES_HASH}' keeps copies alone together: give that split a larger share with "
             "split_shares=(train, validation, test)."
         )
