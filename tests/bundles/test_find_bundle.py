@@ -132,5 +132,7 @@ def test_recipes_name_it_and_no_path(place, name):
 @pytest.mark.parametrize("base", ["default", "/opt/lib/site-packages/neuromusic_hf/bundles/default"])
 def test_an_adapter_may_name_it_as_its_base(place, tmp_path, base):
     (tmp_path / "lora").mkdir()
-    (tmp_path / "lora" / "adapter_config.json").write_text(f'{{"peft_type": "LORA", "base_model_name_or_path": "{base}"}}')
+    (tmp_path / "lora" / "adapter_config.json").write_text(
+        f'{{"peft_type": "LORA", "base_model_name_or_path": "{base}"}}'
+    )
     assert Adapter.find("lora").base == str(DEFAULT_BUNDLE)
