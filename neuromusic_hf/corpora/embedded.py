@@ -122,7 +122,6 @@ class MonteverdiCorpus(EmbeddedWorks):
     """42 madrigals of Claudio Monteverdi, in five or six voices, of his books III to V, converted from MusicXML."""
 
     FOLDER, COMPOSER = "monteverdi", "Claudio Monteverdi"
-    SPLIT_SHARES = (0.7, 0.15, 0.15)  # so that 42 pieces leave some to validate and test
 
     def title_of(self, work: Work, name: str) -> str:
         """Book and number, of which the files are named: titles in them are what a scanner read, such as `CANTO`."""
