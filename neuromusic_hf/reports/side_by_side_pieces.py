@@ -10,7 +10,7 @@ from pathlib import Path
 from symusic.core import ScoreTick
 
 from ..bundles import ModelIdentity
-from ..bundles.course import course_sentences
+from ..bundles.course import course_sentences, value_after
 from ..bundles.facts import told
 from ..bundles.files import RUN_NAME
 from ..hub.bounds import read_object
@@ -103,8 +103,14 @@ def _first_onset(score: ScoreTick) -> int:
 
 
 def course_of(model: ModelIdentity) -> list[str]:
-    """How the evaluations of a model in a folder went while it was trained, in sentences."""
-    path = Path(model.name) / RUN_NAME
-    if not path.is_file() or not model.is_of_folder or model.is_changed():
+    """
+    How the evaluations of a fine-tuned model went, in sentences.
+
+    None of one whose folder holds no record of that, or another model by now, and of one that was not evaluated before
+    its first step: it has no before and after.
+    """
+    path = Path(model.place) / RUN_NAME
+    if not model.is_of_folder or not path.is_file() or model.is_changed():
         return []
-    return course_sentences(told(read_object(path), dict, "course") or {})
+    course = told(read_object(path), dict, "course") or {}
+    return course_sentences(course) if value_after(course, 0) is not None else []
