@@ -127,8 +127,8 @@ class DataArguments:
     corpus: str = field(
         default="bach+folk",
         metadata={
-            "help": "bach, folk, maestro, lamd, a folder, archive, Parquet file or Hub dataset, the import path of a "
-            "MidiCorpusBuilder, or several joined by +"
+            "help": "bach, folk, monteverdi, maestro, lamd, a folder, archive, Parquet file or Hub dataset, the "
+            "import path of a MidiCorpusBuilder, or several joined by +"
         },
     )
     corpus_revision: str | None = field(
