@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from ngrams import estimate_discounts, numbered_runs
 from torch import nn
-from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel
+from transformers import GenerationConfig, GenerationMixin, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
 
@@ -140,6 +140,7 @@ class NgramForCausalLM(PreTrainedModel, GenerationMixin):
     def __init__(self, ngrams: Ngrams, bos_token_id: int):
         super().__init__(NgramConfig(vocab_size=ngrams.vocab_size, bos_token_id=bos_token_id))
         self.ngrams = ngrams
+        self.generation_config = GenerationConfig(use_cache=False)
         self.nothing = nn.Parameter(torch.zeros(1), requires_grad=False)  # models are where their parameters are
 
     def get_input_embeddings(self) -> None:
