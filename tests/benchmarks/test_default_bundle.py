@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from music import make_score
+from PIL import Image
 from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiProcessor, build_model
@@ -85,9 +85,10 @@ def test_figures(judge, tmp_path, capsys):
 
 def test_what_is_done_is_kept_for_the_same_weights(judge, load_benchmark, monkeypatch):
     first = judge("--parts", "nats", "--max_pieces", "2")
-    assert set(first) & {"bundle", "ngrams", "rolls"} == set() and first["nats"]["test"][
-        first["settings"]["corpora"][0]
-    ]["pieces"] == 2
+    assert (
+        set(first) & {"bundle", "ngrams", "rolls"} == set()
+        and first["nats"]["test"][first["settings"]["corpora"][0]]["pieces"] == 2
+    )
     for work in ("network_nats", "count_and_predict"):
         monkeypatch.setattr(load_benchmark("bundle_nats"), work, None)
     assert judge("--parts", "nats", "--max_pieces", "2")["nats"] == first["nats"]
