@@ -17,6 +17,7 @@ HELPERS = {
     "borders": (),
     "command_line": (),
     "cores": (),
+    "default_bundle": (),
     "disk": ("borders", "lazy"),
     "hub": ("disk", "lazy"),
     "import_watch": (),

@@ -20,19 +20,15 @@ from pathlib import Path
 from transformers import PreTrainedModel
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
+from ..default_bundle import DEFAULT, DEFAULT_BUNDLE
 from ..disk import last_part, user_path
+from ..models.adapter_files import save_music_config
 from ..models.sampling import savable_sampling
 from ..tokenization import MidiProcessor
 from .pipeline_file import add_pipeline_files
 
 BUNDLE_NAME = "bundle"
 """The folder of the bundle, in that of a training run."""
-
-DEFAULT = "default"
-"""What the bundle that comes with this package is called."""
-
-DEFAULT_BUNDLE = Path(__file__).with_name(DEFAULT)
-"""Its folder."""
 
 
 def save_bundle(model: PreTrainedModel, processor: MidiProcessor, folder: str | Path, **kwargs):
@@ -56,6 +52,7 @@ def save_bundle(model: PreTrainedModel, processor: MidiProcessor, folder: str | 
     with savable_sampling(model):
         model.save_pretrained(folder, **kwargs)
     processor.save_pretrained(folder)
+    save_music_config(model, folder)
     add_pipeline_files(folder)
 
 

@@ -92,7 +92,7 @@ def training(facts: BundleFacts) -> str:
     if steps:
         said.append(f"{steps:,} optimizer steps" + (f" by {processes} processes" if (processes or 1) > 1 else ""))
         said += [f"on {hardware}"] if (hardware := _hardware(facts)) else []
-    parts = [f"Trained in {' '.join(said)}." if said else ""]
+    parts = [f"Trained in {' '.join(said)}." if said else "", _lora(facts)]
     if facts.base_model and not facts.adapter:
         parts.append(f"It went on from {link_to(facts.base_model)}.")
     measured = facts.measured(LANGUAGE_METRICS)
@@ -104,6 +104,17 @@ def training(facts: BundleFacts) -> str:
         parts.append(f"<details><summary>Recipe (<code>recipe.yaml</code>)</summary>\n\n{block}\n\n</details>")
     text = "\n\n".join(part for part in parts if part)
     return f"## Training\n\n{text}" if text else ""
+
+
+def _lora(facts: BundleFacts) -> str:
+    """What a run has trained that did not train all weights."""
+    rank, trained, whole = (
+        told(facts.run, int, "lora", name) for name in ("rank", "trained_parameters", "base_parameters")
+    )
+    if None in (rank, trained, whole):
+        return ""
+    text = f"LoRA of rank {rank} trained {trained:,} of {whole:,} parameters"
+    return f"{text}, and was merged into them." if facts.config else f"{text}."
 
 
 def _hardware(facts: BundleFacts) -> str:

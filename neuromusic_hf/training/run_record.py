@@ -18,10 +18,12 @@ RECORDED_PACKAGES = (
 def run_record(trainer: SavingTrainer) -> dict:
     """What `run.json` says about a run as it stands: nothing that is of this machine alone."""
     model = trainer.accelerator.unwrap_model(trainer.model)
+    model = getattr(model, "get_base_model", lambda: model)()
     commit = getattr(model, "hub_commit", None)
     return {
         "model": type(model).__name__,
         "base_model": {"name": model.name_or_path, "revision": commit} if commit else None,
+        "lora": getattr(model, "lora_facts", None),
         "parameters": trainer.model.num_parameters(),
         "vocabulary": {
             "tokenization": trainer.processing_class.tokenization,
