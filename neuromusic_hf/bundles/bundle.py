@@ -20,7 +20,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
-from ..default_bundle import DEFAULT, DEFAULT_BUNDLE
+from ..default_bundle import place_of
 from ..disk import last_part, user_path
 from ..models.adapter_files import save_music_config
 from ..models.sampling import savable_sampling
@@ -67,9 +67,7 @@ def find_bundle(place: str | Path) -> str:
     Raises:
         `ValueError`: it is the folder of a training run that has not ended; its checkpoints are named.
     """
-    folder = os.path.expanduser(place)
-    if folder == DEFAULT and not os.path.isdir(folder):
-        return str(DEFAULT_BUNDLE)
+    folder = str(place_of(os.path.expanduser(place)))
     if _holds_model(os.path.join(folder, BUNDLE_NAME)):
         return os.path.join(folder, BUNDLE_NAME)
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []

@@ -3,8 +3,8 @@
 from transformers import PreTrainedConfig
 from transformers.pipelines import PIPELINE_REGISTRY
 
-from ..bundles.bundle import DEFAULT_BUNDLE
 from ..bundles.pipeline_file import CustomPipelines
+from ..default_bundle import DEFAULT_BUNDLE
 from ..models.adapters import AutoMusicModel
 from ..models.origin import trace_loaded_models
 from .infilling_pipeline import MidiInfillingPipeline
