@@ -20,7 +20,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
-from ..default_bundle import place_of
+from ..default_bundle import DEFAULT, is_default, place_of
 from ..disk import last_part, user_path
 from ..models.adapter_files import save_music_config
 from ..models.sampling import savable_sampling
@@ -65,6 +65,7 @@ def find_bundle(place: str | Path) -> str:
             the bundle that comes with this package, unless there is a folder of that name.
 
     Raises:
+        `FileNotFoundError`: the bundle that comes with this package is meant, and is missing.
         `ValueError`: it is the folder of a training run that has not ended; its checkpoints are named.
     """
     folder = str(place_of(os.path.expanduser(place)))
@@ -79,6 +80,8 @@ def find_bundle(place: str | Path) -> str:
 
 def public_name(place: str | Path) -> str:
     """What a path is called where others read it: its last part, and a bundle by the folder of its run."""
+    if is_default(user_path(place)):
+        return DEFAULT
     name = last_part(place)
     return last_part(user_path(place) / os.pardir) if name == BUNDLE_NAME else name
 

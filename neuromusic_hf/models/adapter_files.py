@@ -63,9 +63,9 @@ def restore_music_config(config: PreTrainedConfig, name: str, **where: Any):
     said = read_object(path)
     programs, share = said.get("trained_programs", []), said.get("infill_share", 0)
     if type(programs) is not list or not all(type(each) is int and each in PROGRAMS for each in programs):
-        raise ValueError(f"{path}: trained_programs={shown(programs)} must be a list, each a {PROGRAMS}.")
+        raise ValueError(f"{path}: trained_programs={shown(programs)} must be a list of numbers {PROGRAMS}.")
     if type(share) not in (int, float) or share not in SHARES:
-        raise ValueError(f"{path}: infill_share={shown(share)} must be a {SHARES}.")
+        raise ValueError(f"{path}: infill_share={shown(share)} must be {SHARES}.")
     for key in TAUGHT:
         if key in said:
             setattr(config, key, said[key])

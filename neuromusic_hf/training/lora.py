@@ -1,14 +1,14 @@
 """A run that trains a LoRA adapter, from the plain model to the plain model."""
 
 import logging
+import os
 import warnings
 
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, Trainer
 from transformers.pytorch_utils import Conv1D
 
-from ..bundles import public_name
-from ..default_bundle import DEFAULT, is_default
+from ..default_bundle import DEFAULT, place_of
 from ..hub import is_hub_id
 from ..models import saved_config
 from ..models.adapters import Adapter
@@ -45,7 +45,7 @@ def check_lora(model_args: ModelArguments, args: RunArguments, processor: MidiPr
                 f"An adapter holds no ids of infilling, which {name!r} lacks: leave lora_merge=false or infill_share "
                 "out."
             )
-        if Adapter.find(name, model_args.revision):
+        if Adapter.find(str(place_of(name)), model_args.revision):
             raise ValueError(
                 f"{name!r} is an adapter, and an adapter of an adapter cannot be loaded: leave lora_merge=false out, "
                 "or name its base."
@@ -106,14 +106,13 @@ def add_lora(model: PreTrainedModel, model_args: ModelArguments) -> PreTrainedMo
         "target_modules": sorted(model_args.lora_target_modules or [str(model_args.lora_targets)]),
         "trained_parameters": trained,
         "base_parameters": whole,
-        "base": _public_base(model_args.model),
         "merged": not model_args.leaves_adapter,
     }
     logger.info("LoRA of rank %d trains %s of %s parameters.", settings.r, f"{trained:,}", f"{whole:,}")
     if grew:
         logger.info("The embeddings, which grew by the ids of infilling, are among them.")
-    if model_args.leaves_adapter and not is_hub_id(model_args.model):
-        logger.info("The adapter needs its base, %s: share both.", model.lora_facts["base"])
+    if model_args.leaves_adapter and os.path.isdir(model_args.model):
+        logger.info("The adapter needs its base, which lies in %s: share both.", model_args.model)
     return adapted
 
 
@@ -156,9 +155,3 @@ def _is_linear(module: torch.nn.Module) -> bool:
 
 def _where(model_args: ModelArguments) -> dict:
     return {"revision": model_args.revision, "trust_remote_code": model_args.trust_remote_code}
-
-
-def _public_base(name: str) -> str:
-    if name == DEFAULT or is_default(name):
-        return DEFAULT
-    return name if is_hub_id(name) else public_name(name)
