@@ -23,6 +23,7 @@ from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 from ..default_bundle import DEFAULT, is_default, place_of, recorded_name
 from ..disk import last_part, user_path, write_json
 from ..hub.bounds import read_object
+from ..models.adapter_files import save_music_config
 from ..models.sampling import savable_sampling
 from ..tokenization import MidiProcessor
 from .pipeline_file import add_pipeline_files
@@ -53,6 +54,7 @@ def save_bundle(model: PreTrainedModel, processor: MidiProcessor, folder: str | 
         model.save_pretrained(folder, **kwargs)
     _name_base(folder / ADAPTER_CONFIG_NAME)
     processor.save_pretrained(folder)
+    save_music_config(model, folder)
     add_pipeline_files(folder)
 
 
