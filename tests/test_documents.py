@@ -31,7 +31,7 @@ NOT_RUN = ("make ", "pip ", "cp ", "transformers serve ", "curl ")
 """How commands begin that are proved in other ways."""
 LAUNCH = re.compile(r"accelerate launch --config_file accelerate_configs/\w+\.yaml ")
 SMALL_RUN = (
-    "--hidden_size 32 --num_hidden_layers 1 --max_steps 2 --eval_steps 2 --save_steps 1 --max_eval_blocks 2 "
+    "--hidden_size 32 --num_hidden_layers 1 --max_steps 2 --eval_steps 1 --save_steps 1 --max_eval_blocks 2 "
     "--num_proc 1 --per_device_train_batch_size 2 --gradient_accumulation_steps 1 --augmentation_variants 0 "
     "--context_length 512 --split_shares 0.6 0.2 0.2"
 ).split()
