@@ -1,6 +1,6 @@
 """Trains a language model of music from a recipe.
 
-    accelerate launch --config_file accelerate_configs/cpu.yaml scripts/train.py recipes/quickstart.yaml
+    accelerate launch --config_file accelerate_configs/cpu.yaml scripts/train.py recipes/small.yaml
 
 Recipes can be combined, and options override them:
 
@@ -57,9 +57,11 @@ def train(model_args: training.ModelArguments, data_args: training.DataArguments
     )
     training.record_trained_programs(model, processor, blocks.splits["train"])
     training.record_infill_share(model, data_args.infill_share)
+    model = training.add_lora(model, model_args)
     recipe = training.resolved_recipe(model_args, data_args, args)
     trainer = training.create_trainer(model, processor, blocks, data_args, args, recipe, corpus.provenance)
-    monitoring.watch_continuations(trainer, corpus["validation"], tokens["validation"], data_args)
+    validation = corpus["validation"], tokens["validation"]
+    monitoring.watch_continuations(trainer, *validation, data_args, training=corpus["train"])
     with training.ended_run(trainer):
         metrics = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint).metrics
         metrics |= trainer.evaluate_at_end()

@@ -1,6 +1,6 @@
 """How long the runs are that continuations share with training pieces, run beside run, guarded or not."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,9 +36,9 @@ class SharedRuns:
         return sum(count for run, count in self.generated.items() if int(run) > notes) / total if total else None
 
 
-def guarded_length(runs: Mapping[str, SharedRuns]) -> int | None:
+def guarded_length(runs: Iterable[SharedRuns]) -> int | None:
     """The notes that the strictest of the guarded runs let be shared in a row; `None` where none was guarded."""
-    return min((run.max_run for run in runs.values() if run.max_run is not None), default=None)
+    return min((run.max_run for run in runs if run.max_run is not None), default=None)
 
 
 def plot_shared_runs(runs: Mapping[str, SharedRuns]) -> Figure:
@@ -54,7 +54,7 @@ def plot_shared_runs(runs: Mapping[str, SharedRuns]) -> Figure:
         `matplotlib.figure.Figure`, which belongs to no global state and needs no closing.
     """
     figure, panels = make_panels(len(runs), HISTOGRAM_INCHES, sharey=True)
-    limit = guarded_length(runs)
+    limit = guarded_length(runs.values())
     longest = max((int(run) for each in runs.values() for run in [*each.original, *each.generated]), default=1)
     edges = np.arange(0.5, min(longest, MOST_SHOWN) + 1)
     for axes, (label, each) in zip(panels, runs.items(), strict=True):

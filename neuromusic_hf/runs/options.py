@@ -21,7 +21,7 @@ def add_run_options(parser: argparse.ArgumentParser, verb: str) -> None:
         parser (`argparse.ArgumentParser`): of the script.
         verb (`str`): what is done with pieces, as a participle of the past.
     """
-    parser.add_argument("model", type=os.path.expanduser, help="folder of a run or of a bundle, or Hub id")
+    parser.add_argument("model", type=os.path.expanduser, help="folder of a run or of a bundle, Hub id, or default")
     parser.add_argument("pieces", nargs="+", help="MIDI files, folders of them, or a corpus (its test split)")
     parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub; main if not given")
     parser.add_argument("--output", type=os.path.expanduser, required=True, help="folder to write to")
@@ -111,7 +111,11 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def _add_corpus(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("corpora", "Where the pieces are of one.")
-    group.add_argument("--split", default="test", choices=SPLIT_NAMES, help="which split of a corpus")
+    group.add_argument(
+        "--split",
+        choices=SPLIT_NAMES,
+        help="which split of a corpus, test if not given; where it is given, a folder of MIDI files is a corpus, too",
+    )
     group.add_argument(
         "--split_version",
         choices=SPLIT_VERSIONS,

@@ -12,6 +12,7 @@ from transformers.trainer_utils import IntervalStrategy
 from ..bundles import find_bundle
 from ..corpora.names import split_names
 from ..corpora.splits import SPLIT_VERSIONS, check_shares
+from ..default_bundle import recorded_name
 from ..hub import is_hub_id
 from ..imports import is_import_path
 from ..launch import asked_precision, check_engine, check_processes, launched_for_cpu
@@ -20,15 +21,17 @@ from ..models.sampling import SAMPLING_RANGES
 from ..tokenization import Augmentation
 from ..tokenization.vocabulary_training import VOCABULARY_MODELS
 from .best_model import settle_best_model, settle_scheduler_mode
+from .lora_arguments import LoraArguments
 from .option_values import check_options, json_object
 from .trackers import check_trackers, default_project, default_run_name
+from .watching_arguments import WatchingArguments
 
 DEFAULT_TOKENIZATION = "REMI"
 """Of a new model, and of weights that were saved without a processor."""
 
 
 @dataclass
-class ModelArguments:
+class ModelArguments(LoraArguments):
     """
     The model and the tokens it reads.
 
@@ -40,7 +43,7 @@ class ModelArguments:
         default="gpt2",
         metadata={
             "help": "gpt2, llama, music_transformer, another model type of transformers, the import path of a model "
-            "class, or a folder or Hub id with weights"
+            "class, a folder or Hub id with weights, or default, which comes with the package"
         },
     )
     hidden_size: int | None = field(default=None, metadata={"help": "width of the residual stream"})
@@ -84,9 +87,10 @@ class ModelArguments:
 
     def __post_init__(self):
         check_options(vars(self))
-        self.model = self.model if self.model in CONFIG_MAPPING else find_bundle(self.model)
+        self.check_peft()
+        self.model = self.model if self.model in CONFIG_MAPPING else recorded_name(find_bundle(self.model))
         if self.tokenization is not None:
-            self.tokenization = find_bundle(self.tokenization)
+            self.tokenization = recorded_name(find_bundle(self.tokenization))
         elif not self.is_saved_model:
             self.tokenization = DEFAULT_TOKENIZATION
         if self.revision is not None and not (is_hub_id(self.model) or is_hub_id(self.tokenization or "")):
@@ -125,8 +129,8 @@ class DataArguments:
     corpus: str = field(
         default="bach+folk",
         metadata={
-            "help": "bach, folk, maestro, lamd, a folder, archive, Parquet file or Hub dataset, the import path of a "
-            "MidiCorpusBuilder, or several joined by +"
+            "help": "bach, folk, monteverdi, maestro, lamd, a folder, archive, Parquet file or Hub dataset, the "
+            "import path of a MidiCorpusBuilder, or several joined by +"
         },
     )
     corpus_revision: str | None = field(
@@ -198,9 +202,9 @@ class DataArguments:
 
 
 @dataclass
-class RunArguments(TrainingArguments):
+class RunArguments(WatchingArguments, TrainingArguments):
     """
-    [`~transformers.TrainingArguments`] with the defaults of this project, a test split and tests of continuations.
+    [`~transformers.TrainingArguments`] with the defaults of this project, a test split, and what is watched meanwhile.
 
     `resume_from_checkpoint` is a folder, or `last` for the last checkpoint in `output_dir` ([`begin_run`] finds it).
     """
@@ -234,29 +238,6 @@ class RunArguments(TrainingArguments):
     do_test: bool = field(default=False, metadata={"help": "evaluate on the test split, once, after training"})
     clean_test: bool = field(
         default=False, metadata={"help": "with do_test: also on the test pieces that have no twin in train"}
-    )
-    eval_continuations_steps: int | None = field(
-        default=None, metadata={"help": "optimizer steps between two tests of continuations; no tests if not set"}
-    )
-    eval_continuations: int = field(default=16, metadata={"help": "validation pieces continued in each of them"})
-    eval_shown_continuations: int = field(
-        default=4, metadata={"help": "so many of these are logged as pictures and sound"}
-    )
-    eval_prompt_length: int | None = field(
-        default=None, metadata={"help": "tokens of each prompt; by default half of the context or of a usual piece"}
-    )
-    eval_continue_length: int | None = field(
-        default=None, metadata={"help": "most tokens to add; by default half of the context or of a usual piece"}
-    )
-    eval_comparisons: list[str] = field(
-        default_factory=list,
-        metadata={"help": "import paths of comparisons to score them by, beside those of this package"},
-    )
-    eval_harmony_embedding: str | None = field(
-        default=None, metadata={"help": "folder or Hub id; the one that comes with the package if not set"}
-    )
-    eval_harmony_revision: str | None = field(
-        default=None, metadata={"help": "branch, tag or commit of that embedding on the Hub"}
     )
 
     def __post_init__(self):

@@ -19,6 +19,9 @@ MODEL_RANGES = {
     "num_attention_heads": Range(1, "heads", most=2**14),
     "intermediate_size": Range(1, "numbers in a vector", most=2**20),
     "vocab_size": Range(1, "ids", most=2**20),
+    "lora_rank": Range(1, "rank", most=2**14),
+    "lora_alpha": Range(0, open=True),
+    "lora_dropout": Range(0, "share", most=1, below=True),
     **SAMPLING_RANGES,
 }
 
@@ -63,7 +66,9 @@ RUN_RANGES = {
     "ddp_bucket_cap_mb": Range(1, "megabytes"),
     "ddp_timeout": Range(1, "seconds"),
     "local_rank": Range(0, besides=-1),
-    "eval_continuations_steps": STEPS,
+    "early_stopping_patience": Range(1, "evaluations"),
+    "early_stopping_threshold": Range(0, "of the metric"),
+    "eval_continuations_steps": STEPS_OR_SHARE,
     "eval_continuations": Range(1, "pieces"),
     "eval_shown_continuations": Range(0, "pieces"),
     "eval_prompt_length": Range(1, "tokens"),

@@ -15,7 +15,7 @@ ACCELERATE_CONFIGS = sorted((REPOSITORY / "accelerate_configs").glob("*.yaml"))
 
 
 def test_the_repository_has_recipes_and_configs():
-    assert {path.stem for path in RECIPES} >= {"quickstart", "maestro", "lamd"}
+    assert {path.stem for path in RECIPES} >= {"small", "maestro", "lamd"}
     assert {path.stem for path in MODEL_RECIPES} >= {"gpt2", "llama"}
     assert {path.stem for path in ACCELERATE_CONFIGS} >= {"cpu", "single_gpu", "multi_gpu"}
 
@@ -26,7 +26,8 @@ def test_the_repository_has_recipes_and_configs():
 def test_every_recipe_parses_with_the_right_types(recipe, model, tokenization):
     model_args, data_args, args = parse_recipe([str(recipe), str(model), "--tokenization", tokenization])
     assert isinstance(args.learning_rate, float) and 0 < args.learning_rate < 0.1
-    assert isinstance(args.max_steps, int) and args.max_steps > 0
+    assert isinstance(args.max_steps, int) and isinstance(args.num_train_epochs, float | int)
+    assert args.max_steps > 0 or "num_train_epochs" in yaml.safe_load(recipe.read_text())
     assert isinstance(args.per_device_train_batch_size, int)
     assert isinstance(data_args.context_length, int)
     assert all(isinstance(value, int) for value in model_args.sizes.values())
@@ -120,7 +121,7 @@ def test_the_resolved_recipe_gives_the_same_run(path, tmp_path):
 
 
 def test_augmentation_is_recorded_whole():
-    parsed = parse_recipe([str(REPOSITORY / "recipes" / "quickstart.yaml")])
+    parsed = parse_recipe([str(REPOSITORY / "recipes" / "small.yaml")])
     resolved = resolved_recipe(*parsed)
     names = {"augmentation_variants", "max_pitch_shift", "max_velocity_shift", "max_tempo_change", "seed"}
     assert names <= set(resolved)

@@ -1,9 +1,12 @@
-"""What of the `scores.json` of a run is read again, to set it beside others."""
+"""What of the scores of a run is read again, to put it beside others."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..bundles import ModelIdentity
 from ..disk import from_json, read_json
 from ..metrics import COMPARISONS
 from .run_scores import SCORES_NAME
@@ -15,6 +18,8 @@ class ModelFacts:
     """What of the model of `scores.json` is read again."""
 
     name: str
+    revision: str | None = None
+    files: str | None = None
     model_type: str | None = None
     tokenization: str | None = None
 
@@ -45,7 +50,7 @@ class NoveltyRecord:
     lengths_original: dict[str, int] = field(default_factory=dict)
     lengths_generated: dict[str, int] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for run, count in [*self.lengths_original.items(), *self.lengths_generated.items()]:
             if not (run.isdecimal() and len(run) < 10) or count < 1:
                 raise ValueError(f"{run!r}: {count} is no number of pieces by the length of their longest run")
@@ -105,6 +110,7 @@ class ScoresRecord:
     token_errors: RateRecord | None
     novelty: NoveltyRecord | None
     settings: SettingsRecord
+    run: str | None = None
     copy_guard: CopyGuardRecord | None = None
 
 
@@ -120,6 +126,12 @@ class ScoredRun:
 
     label: str
     record: ScoresRecord
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Of its model."""
+        model = self.record.model
+        return ModelIdentity(model.name, model.revision or "", model.files)
 
     @property
     def scores(self) -> dict[str, ScoreRecord]:
@@ -140,7 +152,7 @@ class ScoredRun:
         return from_json(ours[score_name], ComparisonRecord, score_name)
 
 
-def read_scored_run(path: Path) -> ScoredRun:
+def read_scores(path: Path) -> ScoredRun:
     """
     Reads the scores of a run.
 
@@ -148,8 +160,8 @@ def read_scored_run(path: Path) -> ScoredRun:
         path (`Path`): `scores.json`, or the folder that holds it.
 
     Raises:
-        `FileNotFoundError`: there are none yet.
-        `ValueError`: the file does not hold the scores of a run.
+        `FileNotFoundError`: there is none.
+        `ValueError`: it is another file.
     """
     path = path / SCORES_NAME if path.is_dir() else path
     if not path.is_file():
