@@ -62,7 +62,7 @@ def compare_runs(runs: Sequence[str | Path], folder: str | Path) -> Path:
     check_output_folder(folder)
     table = folder / TABLE_NAME
     titles = _titles(scored)
-    courses = [f"{run.label}: {sentence}" for run in scored for sentence in course_of(run.identity)]
+    courses = [(run.label, sentence) for run in scored for sentence in course_of(run.identity)]
     write_whole(table, "\n".join(_markdown(scored, titles, courses)) + "\n")
     # The row number keeps runs apart that have one label.
     labels = [f"{number}. {run.label}" for number, run in enumerate(scored, 1)]
@@ -100,14 +100,14 @@ def _titles(runs: list[ScoredRun]) -> dict[str, str]:
     return titles
 
 
-def _markdown(runs: list[ScoredRun], titles: dict[str, str], courses: list[str]) -> list[str]:
+def _markdown(runs: list[ScoredRun], titles: dict[str, str], courses: list[tuple[str, str]]) -> list[str]:
     limit = guarded_length(run.shared_runs for run in runs)
     heads = list(map(escape, _heads(titles, limit)))
     lines = [_row(heads), _row(["---"] * len(heads))]
     for number, run in enumerate(runs, 1):
         place, label, *cells = _cells(number, run, titles, limit)
         lines.append(_row([place, escape(label), *cells]))
-    told = [line for course in courses for line in ("", escape(course))]
+    told = [line for label, sentence in courses for line in ("", f"{escape(label)}: {sentence}")]
     return [*lines, "", *_notes(limit), *_disagreements(runs), *told]
 
 
