@@ -61,7 +61,7 @@ def main():
     targets = {
         f"{name}, {figure} to that of all weights": target(row[figure], at_most=1.0)
         for name, row in ratios.items()
-        for figure in ("step", "peak_memory")
+        for figure in ("optimizer_bytes", "saved_bytes")
     }
     print_targets(targets)
     settings = {"model": public_name(args.model)} | {name: value for name, value in task.items() if name != "model"}
