@@ -65,7 +65,8 @@ def main():
     bundle = find_bundle(args.bundle)
     identity = {"weights": weights_hash(bundle), "files": files_hash(bundle)}
     work = args.work / "-".join(each[:8] for each in identity.values())
-    work.mkdir(parents=True, exist_ok=True)
+    for folder in (work, args.output.parent):
+        folder.mkdir(parents=True, exist_ok=True)
     pieces = JudgedPieces(tuple(args.corpora), args.num_proc)
     continuing = Continuing(bundle, pieces, work, args.max_items, args.length, args.batch_size, args.seed)
     tasks = {"nats": lambda: measure_nats(bundle, pieces, work, args.max_pieces, args.variants)}

@@ -58,6 +58,21 @@ def test_the_table_and_the_picture_hold_all_runs_in_order(scored, other, tmp_pat
     assert matplotlib.image.imread(table.with_suffix(".png"))[..., :3].std() > 0.01
 
 
+def test_a_guarded_run_stands_beside_one_without_a_guard(scored, other, tmp_path):
+    def write(name, lengths, guard):
+        novelty = {"share_beyond_originals": 0.1, "lengths_original": {"7": 4}, "lengths_generated": lengths}
+        return other(name, lambda record: record.update(novelty=novelty, copy_guard=guard))
+
+    folders = [write("plain", {"9": 2, "13": 1, "60": 1}, None), write("guarded", {"9": 2, "12": 2}, {"max_run": 12})]
+    table = compare_runs(folders, tmp_path / "comparison")
+    assert [row["over 12 notes"] for row in rows(table)] == ["0.5000", "0.0000"]
+    assert "Over 12 notes is the share" in table.read_text()
+    picture = table.parent / "shared_runs.png"
+    assert matplotlib.image.imread(picture)[..., :3].std() > 0.01
+    compare_runs([scored.folder], table.parent)
+    assert not picture.exists()
+
+
 def test_names_of_strangers_are_text_in_the_table(scored, other, tmp_path):
     evil = "![x](https://mallory.example/x.png) <img src=x> `a` | b"
 
@@ -159,6 +174,9 @@ def test_what_holds_no_scores_is_refused(scored, other, tmp_path):
         (["scores", "pitch_kl", "noise_floor_95"], None, "half of interval and floor of pitch_kl"),
         (["token_errors"], 3, "token_errors is 3, not an object"),
         (["novelty"], {"share_beyond_originals": "few"}, "novelty.share_beyond_originals is 'few', not a number"),
+        (["novelty"], {"lengths_generated": {"x": 1}}, "'x': 1 is no number of pieces by the length"),
+        (["novelty"], {"lengths_original": {"7": 0}}, "'7': 0 is no number of pieces by the length"),
+        (["copy_guard"], {"max_run": "12"}, "copy_guard.max_run is '12', not a whole number"),
         (["settings"], None, "settings is None, not an object"),
         (["settings", "run"], "here", "settings.run is 'here', not an object"),
         (["settings", "run", "pieces"], [1], r"settings.run.pieces is \[1\], not an object"),
