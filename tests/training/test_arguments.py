@@ -146,3 +146,14 @@ def test_a_revision_is_of_something_on_the_hub(tmp_path, option, others):
     hub = ["--model", "alice/model", "--corpus", "bach+alice/corpus"]
     model_args, data_args, _ = parse_recipe([f"--{option}", "v1", *hub, "--output_dir", str(tmp_path)])
     assert "v1" in (model_args.revision, data_args.corpus_arguments["revision"])
+
+
+def test_what_a_later_recipe_takes_back_leaves_nothing_without_effect(tmp_path):
+    """Tests of continuations are taken back, and with them what only they need."""
+    first, later = tmp_path / "first.yaml", tmp_path / "later.yaml"
+    first.write_text("eval_continuations_steps: 10\neval_continuations_novelty: true\neval_continuations: 3\n")
+    later.write_text("eval_continuations_steps: null\n")
+    *_, args = parse_recipe([str(first), str(later)])
+    assert args.eval_continuations_steps is None
+    with pytest.raises(ValueError, match="eval_continuations=3 has no effect"):
+        parse_recipe([str(first), str(later), "--eval_continuations", "3"])
