@@ -59,7 +59,8 @@ def train(model_args: training.ModelArguments, data_args: training.DataArguments
     training.record_infill_share(model, data_args.infill_share)
     recipe = training.resolved_recipe(model_args, data_args, args)
     trainer = training.create_trainer(model, processor, blocks, data_args, args, recipe, corpus.provenance)
-    monitoring.watch_continuations(trainer, corpus["validation"], tokens["validation"], data_args)
+    validation = corpus["validation"], tokens["validation"]
+    monitoring.watch_continuations(trainer, *validation, data_args, training=corpus["train"])
     with training.ended_run(trainer):
         metrics = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint).metrics
         metrics |= trainer.evaluate_at_end()

@@ -8,6 +8,7 @@ from ..hub import address, code_block, escape, link_to, table
 from ..infilling.drawing import LONGEST_MIDDLE
 from .card_metadata import LANGUAGE_METRICS
 from .citations import citations
+from .course import course_sentences
 from .facts import BundleFacts, told
 from .licences import is_non_commercial
 
@@ -95,6 +96,7 @@ def training(facts: BundleFacts) -> str:
     parts = [f"Trained in {' '.join(said)}." if said else ""]
     if facts.base_model and not facts.adapter:
         parts.append(f"It went on from {link_to(facts.base_model)}.")
+    parts.append(" ".join(course_sentences(told(facts.run, dict, "course") or {})))
     measured = facts.measured(LANGUAGE_METRICS)
     rows = [[LANGUAGE_METRICS[name], _said(split), f"{value:.3f}"] for name, split, value in measured]
     parts.append(table(["measured", "on", "value"], rows) if rows else "")

@@ -15,7 +15,8 @@ from datasets.utils import tqdm
 
 from ..twins import Twin, families
 from .families import COPY_FEATURES, MELODY, MELODY_FEATURE, melody_of_row, twins_of
-from .splits import Member, splits_of_families
+from .filling import fill_empty_splits
+from .splits import SPLIT_NAMES, Member, assign_split, splits_of_families
 
 SPOOLED = {MELODY: MELODY_FEATURE, **COPY_FEATURES, "official_split": Value("string")}
 BATCH_ROWS, HELD_ROWS = 64, 50_000
@@ -29,7 +30,7 @@ def family_splits(
     num_proc: int | None = None,
 ) -> dict[str, str]:
     """
-    Finds the pieces that their family sends elsewhere than their own hash does.
+    Finds the pieces that go elsewhere than their own hash says: to their family, or to a split that would be empty.
 
     Args:
         parts (sequence of [`~datasets.Dataset`]): rows of corpora that are loaded together, refused ones among them.
@@ -61,7 +62,33 @@ def splits_by_twins(
         known = [index for index, member in enumerate(members) if member.content_hash is not None]
         numbers = found[rows[held]].tolist()
         decided |= splits_of_families([members[index] for index in known], [numbers[index] for index in known], shares)
-    return decided
+    return decided | _filled(facts, carved, found, shares, decided)
+
+
+def _filled(
+    facts: Sequence[pa.Table],
+    carved: Sequence[tuple[str, ...]],
+    found: np.ndarray,
+    shares: Sequence[float],
+    decided: dict[str, str],
+) -> dict[str, str]:
+    """What [`fill_empty_splits`] finds; rows are looked at until a piece of each split is seen."""
+    members, numbers, seen = [], [], set[str]()
+    for number, member in zip(found.tolist(), _members(facts, carved), strict=True):
+        if member.content_hash is not None:
+            members.append(member)
+            numbers.append(number)
+            seen.add(assign_split(member, shares, decided))
+        if seen.issuperset(SPLIT_NAMES):
+            return {}
+    return fill_empty_splits(members, numbers, shares, decided)
+
+
+def _members(facts: Sequence[pa.Table], carved: Sequence[tuple[str, ...]]) -> Iterator[Member]:
+    for part, lacking in zip(facts, carved, strict=True):
+        for batch in part.to_batches(max_chunksize=BATCH_ROWS):
+            for content_hash, official in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                yield Member(content_hash, official, lacking)
 
 
 def _some_families(numbers: np.ndarray) -> Iterator[slice]:

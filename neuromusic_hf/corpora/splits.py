@@ -23,7 +23,7 @@ FAMILIES = "families-1"
 NOTES_HASH = "notes-hash-1"
 SPLIT_VERSIONS = (FAMILIES, NOTES_HASH)
 """How pieces without official splits are split, the newest first: by families of twins, or each by the hash of its
-notes. Each puts pieces elsewhere, and none ever changes."""
+notes. Each puts pieces elsewhere, and none ever changes. Where a split would be empty, families fill it."""
 
 SPLIT_VERSION = SPLIT_VERSIONS[0]
 """How they are split if nobody says otherwise."""
@@ -224,7 +224,9 @@ def check_not_empty(counts: dict[str, int], corpus: str) -> None:
     if empty:
         raise ValueError(
             f"Corpus '{corpus}': the split{'s' if len(empty) > 1 else ''} {' and '.join(empty)} would be empty. "
-            f"There are {sum(counts.values())} accepted pieces ({counts}). Add pieces, give that split a larger share "
-            "with split_shares=(train, validation, test), or look in the quarantine report for refused pieces. Those "
-            f"that share their melody are on one side: split_version='{NOTES_HASH}' asks that of copies alone."
+            f"There are {sum(counts.values())} accepted pieces ({counts}). Those that share their melody are a "
+            f"family, and on one side. '{FAMILIES}' fills every split as soon as there are three families that no "
+            "official split holds: add pieces of other melodies, or look in the quarantine report for refused ones. "
+            f"'{NOTES_HASH}' keeps copies alone together: give that split a larger share with "
+            "split_shares=(train, validation, test)."
         )

@@ -3,8 +3,10 @@
 import contextlib
 import dataclasses
 import logging
+import math
 from pathlib import Path
 
+from datasets import Dataset
 from transformers import PreTrainedModel, Trainer, TrainerCallback
 
 from ..borders.accelerate import without_autocast
@@ -15,6 +17,7 @@ from ..metrics import all_comparisons
 from ..reports import RunModel, RunScores, ScoringOptions, score_run, write_report
 from ..runs import ContinuationSettings, OutputSettings, PieceSource, RunFolder, RunWriter, read_run
 from ..training.stopping import StopRequest
+from .copying import CHANCE, copying_p_value
 from .media import collect_media
 from .trackers import log_media
 
@@ -24,6 +27,14 @@ CONTINUATIONS_FOLDER = "eval_continuations"
 LOG_PREFIX = f"{CONTINUATIONS_FOLDER}/"
 LOGGED_FIGURES = ("noise_floor_95", "overlap_area", "mean_original", "mean_generated", "num_dropped")
 """Of each score, beside itself."""
+
+NOVELTY_FIGURES = (
+    *("mean_original", "mean_generated", "longest_original", "longest_generated"),
+    *("share_beyond_originals", "num_dropped"),
+)
+
+COPYING = "novelty_p_value"
+"""How likely continuations share so long runs by chance."""
 
 MAX_AUDIO_SECONDS = 90.0
 """Models that have learned little may write minutes of silence."""
@@ -43,9 +54,11 @@ class ContinuationCallback(TrainerCallback):
             [`MidiProcessor`].
         pieces (list of [`PieceSource`]): what to continue.
         settings ([`ContinuationSettings`]): how.
-        steps (`int`): optimizer steps between two tests.
+        steps (`float`): optimizer steps between two tests, or a share of the run.
         shown (`int`, *optional*, defaults to 4): pieces, the first ones, that trackers get as pictures and sound.
         scoring ([`ScoringOptions`], *optional*): how continuations are scored.
+        training ([`~datasets.Dataset`], *optional*): pieces that the model trains on, with the columns `midi` and
+            `content_hash`; continuations are compared with them ([`score_novelty`]), and it warns where they copy.
 
     Raises:
         `ValueError`: prompt and continuation are longer than the model reads, its weights are divided among processes
@@ -67,9 +80,10 @@ class ContinuationCallback(TrainerCallback):
         trainer: Trainer,
         pieces: list[PieceSource],
         settings: ContinuationSettings,
-        steps: int,
+        steps: float,
         shown: int = 4,
         scoring: ScoringOptions | None = None,
+        training: Dataset | None = None,
     ):
         if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
             raise ValueError(
@@ -83,6 +97,7 @@ class ContinuationCallback(TrainerCallback):
         self.settings = settings
         self.steps = steps
         self.shown = shown
+        self.training = training
         self.output = _possible_output(shown)
         scoring = scoring or ScoringOptions()
         embedding = scoring.load_embedding()
@@ -92,12 +107,15 @@ class ContinuationCallback(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs):
         """Called by the Trainer once it has read the checkpoint that it goes on from, if any."""
-        if state.global_step > 0 and not self._was_tested(state):
+        if state.global_step == 0 and args.eval_on_start and not self._is_stopping():
+            self.test()
+        elif state.global_step > 0 and not self._was_tested(state):
             self.on_step_end(args, state, control)
 
     def on_step_end(self, args, state, control, **kwargs):
         """Called by the Trainer after each optimizer step."""
-        if state.global_step % self.steps == 0 and not self._is_stopping():
+        steps = math.ceil(self.steps * state.max_steps) if self.steps < 1 else self.steps
+        if state.global_step % steps == 0 and not self._is_stopping():
             self.test()
 
     def _was_tested(self, state) -> bool:
@@ -133,12 +151,25 @@ class ContinuationCallback(TrainerCallback):
         written.end()
         folder = written.folder.path
         run = read_run(folder)
-        scores = score_run(run, self.scoring, model)
+        scores = score_run(run, self.scoring, model, self.training)
         report = folder / "report"
         page = write_report(run, scores, report)
         trackers = log_media(self.trainer, collect_media(run, scores, report, self.shown))
         logger.info("Continuations to look at: %s", ", ".join([str(page), *trackers]))
-        return scalar_figures(scores)
+        figures = scalar_figures(scores)
+        if figures.get(f"{LOG_PREFIX}{COPYING}", 1.0) < CHANCE:
+            novelty = scores.record["novelty"]
+            logger.warning(
+                "After step %d the model copies: %.0f%% of its %d continuations share a longer run of notes with the "
+                "train split than originals do, up to %d notes (originals: %d). See %s.",
+                self.trainer.state.global_step,
+                100 * novelty["share_beyond_originals"],
+                novelty["num_pieces"],
+                novelty["longest_generated"],
+                novelty["longest_original"],
+                page,
+            )
+        return figures
 
 
 def scalar_figures(scores: RunScores) -> dict[str, float]:
@@ -148,6 +179,9 @@ def scalar_figures(scores: RunScores) -> dict[str, float]:
     for name, score in record["scores"].items():
         figures[name] = score["score"]
         figures |= {f"{name}_{figure}": score[figure] for figure in LOGGED_FIGURES}
+    novelty = record["novelty"] or {}
+    figures |= {f"novelty_{figure}": novelty.get(figure) for figure in NOVELTY_FIGURES}
+    figures[COPYING] = copying_p_value(scores.table)
     figures["entropy_nats"] = record["mean_entropy_nats"]
     figures["token_error_rate"] = record["token_errors"]["token_error_rate"]
     figures["pieces"] = record["pieces"]["continued"]

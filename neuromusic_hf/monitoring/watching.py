@@ -36,7 +36,13 @@ def check_watching(args: RunArguments, data_args: DataArguments):
     all_comparisons(scoring.comparisons, scoring.load_embedding())
 
 
-def watch_continuations(trainer: Trainer, validation: Dataset, tokens: Dataset, data_args: DataArguments):
+def watch_continuations(
+    trainer: Trainer,
+    validation: Dataset,
+    tokens: Dataset,
+    data_args: DataArguments,
+    training: Dataset | None = None,
+):
     """
     Adds a [`ContinuationCallback`] as the arguments of the Trainer ask.
 
@@ -47,9 +53,12 @@ def watch_continuations(trainer: Trainer, validation: Dataset, tokens: Dataset, 
         validation ([`~datasets.Dataset`]): pieces to continue, with the columns `midi` and `content_hash`.
         tokens ([`~datasets.Dataset`]): the same pieces as tokens.
         data_args ([`DataArguments`]): with the length of the context.
+        training ([`~datasets.Dataset`], *optional*): pieces that the model trains on, with these columns too, which
+            `eval_continuations_novelty` needs.
 
     Raises:
-        `ValueError`: no piece is as long as prompt and continuation, or the callback cannot work.
+        `ValueError`: no piece is as long as prompt and continuation, there are no pieces to measure novelty against,
+            or the callback cannot work.
         `OSError`: the harmony embedding cannot be read.
     """
     args: RunArguments = trainer.args
@@ -71,10 +80,18 @@ def watch_continuations(trainer: Trainer, validation: Dataset, tokens: Dataset, 
             f"longest has {max(lengths, default=0)}: make eval_prompt_length and eval_continue_length shorter."
         )
     pieces = choose_pieces(_pieces(validation, hashes), args.eval_continuations, args.seed)
-    shown, scoring = args.eval_shown_continuations, _scoring(args)
-    trainer.add_callback(
-        ContinuationCallback(trainer, pieces, settings, args.eval_continuations_steps, shown, scoring)
+    if args.eval_continuations_novelty and training is None:
+        raise ValueError("eval_continuations_novelty compares with the train split: give it, as training.")
+    callback = ContinuationCallback(
+        trainer,
+        pieces,
+        settings,
+        steps=args.eval_continuations_steps,
+        shown=args.eval_shown_continuations,
+        scoring=_scoring(args),
+        training=training if args.eval_continuations_novelty else None,
     )
+    trainer.add_callback(callback)
 
 
 def _scoring(args: RunArguments) -> ScoringOptions:

@@ -96,8 +96,8 @@ class DecideSplits(Block):
     def _splits(self, facts: Dataset) -> Iterator[int]:
         """The number of the split of each row, of which few are held at a time."""
         shares = self.preparation.shares
-        twins = self._twins(facts) if self.preparation.has_families else []
-        decided = splits_by_twins([facts], UNCARVED, shares, twins)
+        has_families = self.preparation.has_families
+        decided = splits_by_twins([facts], UNCARVED, shares, self._twins(facts)) if has_families else {}
         number = {name: index for index, name in enumerate(SPLIT_NAMES)}
         for batch in facts.data.table.select(["content_hash", "official_split", "refused_reason"]).to_batches():
             for content_hash, split, reason in zip(*(column.to_pylist() for column in batch.columns), strict=True):

@@ -68,7 +68,12 @@ class RunScores:
         self.table.to_csv(folder / f"{TABLE_STEM}.csv", index=False)
 
 
-def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: RunModel | None = None) -> RunScores:
+def score_run(
+    run: FinishedRun,
+    options: ScoringOptions | None = None,
+    model: RunModel | None = None,
+    training: Dataset | None = None,
+) -> RunScores:
     """
     Scores a test run. Its files are read one piece at a time.
 
@@ -76,6 +81,9 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
         run ([`FinishedRun`]): from [`read_run`].
         options ([`ScoringOptions`], *optional*): `ScoringOptions()` if not given.
         model ([`RunModel`], *optional*): that continued; read from where the run says it is if not given.
+        training ([`~datasets.Dataset`], *optional*):
+            The training pieces that novelty is measured against, where they are at hand; with the columns `midi` and
+            `content_hash`. Those of the corpus that the options name if not given.
 
     Returns:
         [`RunScores`]. In its record, what cannot be told is `None`, with the reason under `not_available`; pieces that
@@ -92,8 +100,8 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
     comparisons = all_comparisons(options.comparisons, embedding)
     available = _Available()
     model = model or available.get("model", load_run_model, run, options.trust_remote_code, options.token)
-    corpus = _training_corpus(options, model)
-    training = corpus and corpus["train"]
+    corpus = None if training is not None else _training_corpus(options, model)
+    training = training if corpus is None else corpus["train"]
     order = [record.index for record in [*run.records, *run.left_out]]
     if options.clean_test:
         run = without_twins(run, training, options.num_proc)
@@ -110,7 +118,7 @@ def score_run(run: FinishedRun, options: ScoringOptions | None = None, model: Ru
         "novelty": novelty and novelty.to_dict(),
         "mean_entropy_nats": _plain_mean(table["entropy_nats"]),
         "not_available": available.reasons,
-        "settings": _settings(run, comparisons, embedding, options, corpus),
+        "settings": _settings(run, comparisons, embedding, options, corpus, training),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in RECORDED_PACKAGES}},
     }
     return RunScores(record, table, comparisons)
@@ -210,8 +218,9 @@ def _settings(
     embedding: HarmonyEmbedding,
     options: ScoringOptions,
     corpus: Corpus | None,
+    training: Dataset | None,
 ) -> dict:
-    notes = None if corpus is None else "\n".join(corpus["train"]["content_hash"])
+    notes = None if training is None else "\n".join(training["content_hash"])
     splits = None if corpus is None else splits_used(corpus.provenance)
     return {
         "run": to_json(run.settings),

@@ -22,6 +22,7 @@ from ..tokenization.vocabulary_training import VOCABULARY_MODELS
 from .best_model import settle_best_model, settle_scheduler_mode
 from .option_values import check_options, json_object
 from .trackers import check_trackers, default_project, default_run_name
+from .watching_arguments import WatchingArguments
 
 DEFAULT_TOKENIZATION = "REMI"
 """Of a new model, and of weights that were saved without a processor."""
@@ -198,9 +199,9 @@ class DataArguments:
 
 
 @dataclass
-class RunArguments(TrainingArguments):
+class RunArguments(WatchingArguments, TrainingArguments):
     """
-    [`~transformers.TrainingArguments`] with the defaults of this project, a test split and tests of continuations.
+    [`~transformers.TrainingArguments`] with the defaults of this project, a test split, and what is watched meanwhile.
 
     `resume_from_checkpoint` is a folder, or `last` for the last checkpoint in `output_dir` ([`begin_run`] finds it).
     """
@@ -234,29 +235,6 @@ class RunArguments(TrainingArguments):
     do_test: bool = field(default=False, metadata={"help": "evaluate on the test split, once, after training"})
     clean_test: bool = field(
         default=False, metadata={"help": "with do_test: also on the test pieces that have no twin in train"}
-    )
-    eval_continuations_steps: int | None = field(
-        default=None, metadata={"help": "optimizer steps between two tests of continuations; no tests if not set"}
-    )
-    eval_continuations: int = field(default=16, metadata={"help": "validation pieces continued in each of them"})
-    eval_shown_continuations: int = field(
-        default=4, metadata={"help": "so many of these are logged as pictures and sound"}
-    )
-    eval_prompt_length: int | None = field(
-        default=None, metadata={"help": "tokens of each prompt; by default half of the context or of a usual piece"}
-    )
-    eval_continue_length: int | None = field(
-        default=None, metadata={"help": "most tokens to add; by default half of the context or of a usual piece"}
-    )
-    eval_comparisons: list[str] = field(
-        default_factory=list,
-        metadata={"help": "import paths of comparisons to score them by, beside those of this package"},
-    )
-    eval_harmony_embedding: str | None = field(
-        default=None, metadata={"help": "folder or Hub id; the one that comes with the package if not set"}
-    )
-    eval_harmony_revision: str | None = field(
-        default=None, metadata={"help": "branch, tag or commit of that embedding on the Hub"}
     )
 
     def __post_init__(self):

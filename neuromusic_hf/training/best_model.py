@@ -1,29 +1,37 @@
 """Which checkpoint is the best one: the metric that says so, and its direction."""
 
-from transformers import TrainingArguments
+from typing import TYPE_CHECKING
+
 from transformers.trainer_utils import SchedulerType
 
 from .language_modeling import INFILL, METRICS, SPEED_METRICS, greater_is_better
 
+if TYPE_CHECKING:
+    from .arguments import RunArguments
+
 METRIC_SCHEDULERS = (SchedulerType.REDUCE_ON_PLATEAU, SchedulerType.GREEDY)
 
 
-def settle_best_model(args: TrainingArguments):
+def settle_best_model(args: "RunArguments"):
     """
     Sets `greater_is_better` to the direction of `metric_for_best_model`.
 
     The choice of the best checkpoint, early stopping and schedulers that follow a metric read it.
 
     Args:
-        args ([`~transformers.TrainingArguments`]): changed in place.
+        args ([`RunArguments`]): changed in place.
 
     Raises:
         `ValueError`: there is no such metric, it is asked for in the wrong direction, or it would never be measured.
     """
-    needs_metric = args.load_best_model_at_end or args.save_strategy == "best"
+    asked = {
+        "load_best_model_at_end": args.load_best_model_at_end,
+        "save_strategy best": args.save_strategy == "best",
+        "early_stopping_patience": args.early_stopping_patience,
+    }
+    needs_metric = [option for option, is_asked in asked.items() if is_asked]
     if needs_metric and args.eval_strategy == "no":
-        option = "load_best_model_at_end" if args.load_best_model_at_end else "save_strategy best"
-        raise ValueError(f"{option} needs evaluations to choose by: set eval_strategy to steps or epoch.")
+        raise ValueError(f"{needs_metric[0]} needs evaluations to go by: set eval_strategy to steps or epoch.")
     if args.metric_for_best_model is None:
         if not needs_metric and args.lr_scheduler_type not in METRIC_SCHEDULERS:
             return
@@ -31,12 +39,12 @@ def settle_best_model(args: TrainingArguments):
     args.greater_is_better = _direction(args.metric_for_best_model, args.greater_is_better)
 
 
-def settle_scheduler_mode(args: TrainingArguments):
+def settle_scheduler_mode(args: "RunArguments"):
     """
     Tells a scheduler that follows the metric whether to wait for it to fall or to rise.
 
     Args:
-        args ([`~transformers.TrainingArguments`]): with its metric settled; changed in place.
+        args ([`RunArguments`]): with its metric settled; changed in place.
 
     Raises:
         `ValueError`: `lr_scheduler_kwargs` say the opposite.

@@ -57,6 +57,8 @@ def _reports_to(tracker: str) -> Callable[[Any], bool]:
 NEEDS = (
     Need(("eval_steps",), "eval_strategy", lambda value: value == "steps", "eval_strategy steps"),
     Need(("eval_delay",), "eval_strategy", lambda value: value != "no", "eval_strategy steps or epoch"),
+    Need(("early_stopping_patience",), "eval_strategy", lambda value: value != "no", "eval_strategy steps or epoch"),
+    Need(("early_stopping_threshold",), "early_stopping_patience", _given, "early_stopping_patience"),
     Need(("save_steps",), "save_strategy", lambda value: value == "steps", "save_strategy steps"),
     Need(("save_total_limit",), "save_strategy", lambda value: value != "no", "another save_strategy"),
     Need(("logging_steps",), "logging_strategy", lambda value: value == "steps", "logging_strategy steps"),
@@ -70,6 +72,7 @@ NEEDS = (
     Need(
         (
             "eval_continuations",
+            "eval_continuations_novelty",
             "eval_shown_continuations",
             "eval_prompt_length",
             "eval_continue_length",

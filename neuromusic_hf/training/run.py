@@ -84,7 +84,7 @@ def save_run(trainer: MusicTrainer, facts: dict, metrics: dict):
         `OSError`: it cannot be saved.
     """
     trainer.finish_pushes()
-    trainer.record = run_record(trainer) | {"splits": facts, "metrics": metrics}
+    trainer.record = run_record(trainer) | {"splits": facts, "metrics": metrics, "course": trainer.watch.course}
     trainer.record |= {"failed_pushes": trainer.failed_pushes}
     trainer.save_model()
 

@@ -129,6 +129,11 @@ class TrainingBlocks:
                 self.infill[split] = InfillSplit(samples, facts["asked_tokens"] / facts["notes"])
 
     def _add(self, split: str, tokens: Dataset, data_args: DataArguments, seed: int):
+        if not tokens.data.column("num_notes").to_numpy().any():
+            raise ValueError(
+                f"The {split} split would be empty: the tokenizer keeps no note of its {len(tokens)} rows. "
+                "Take another tokenization, or add pieces."
+            )
         blocks, limit = make_blocks(tokens, data_args.context_length, seed=seed), data_args.max_eval_blocks
         self.facts[split] = split_facts(tokens, len(blocks), data_args.context_length)
         self.tokens_per_note[split] = tokens_per_note(tokens)

@@ -1,9 +1,10 @@
 """The Trainer of this project: transformers' own, which saves in one step, stops when asked, and stops when lost."""
 
+import contextlib
 import functools
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -12,8 +13,13 @@ from ..borders.trainer import evaluate_in_training, is_best_so_far, take_up_loss
 from .checkpoints import last_checkpoint, read_progress
 from .pushing_trainer import PushingTrainer
 from .stopping import EvaluationStopped, StopRequest
+from .validation_watch import ValidationWatch
 
 logger = logging.getLogger(__name__)
+
+
+class StoppedEarly(Exception):
+    """The evaluation that a run makes up for was the last one: no step is left."""
 
 
 class MusicTrainer(PushingTrainer):
@@ -26,6 +32,8 @@ class MusicTrainer(PushingTrainer):
     - A loss, a gradient or a weight that is not finite ends the run before it is saved ([`FiniteTrainer`]).
     - It searches for the best of a metric whichever way that gets better ([`SearchingTrainer`]).
     - Its evaluations measure infilling too, where there are samples of it ([`InfillTrainer`]).
+    - It stops early, and warns when validation turns up ([`ValidationWatch`]). `eval_on_start` holds for a run that
+      begins, and not for one that goes on.
     - SIGTERM, SIGINT and SIGUSR1 have it finish the step, save a checkpoint and exit with 128 plus their number. What
       it goes on with from there is what it would have done: an evaluation that was due, the loss not yet logged.
 
@@ -38,6 +46,8 @@ class MusicTrainer(PushingTrainer):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.stop = StopRequest()
+        self.watch = ValidationWatch(self)
+        self.add_callback(self.watch)
         self._resumed_from: str | None = None
         self._evaluation_due = False
         self._due_evaluation: Callable[[], None] | None = None
@@ -56,7 +66,7 @@ class MusicTrainer(PushingTrainer):
                 raise ValueError(f"There is no whole checkpoint in {self.args.output_dir}.")
         self._resumed_from = str(resume_from_checkpoint) if resume_from_checkpoint else None
         self._evaluation_due, self._stopped_at, self._evaluated, output = False, None, None, None
-        with self.stop.listening():
+        with self.stop.listening(), self._starting_evaluation(self._resumed_from is None):
             try:
                 output = super().train(resume_from_checkpoint=self._resumed_from, **kwargs)
             except EvaluationStopped:
@@ -68,6 +78,15 @@ class MusicTrainer(PushingTrainer):
             )
             raise SystemExit(128 + self.stop.signal)
         return output
+
+    @contextlib.contextmanager
+    def _starting_evaluation(self, is_start: bool) -> Iterator[None]:
+        asked = self.args.eval_on_start
+        self.args.eval_on_start = asked and is_start
+        try:
+            yield
+        finally:
+            self.args.eval_on_start = asked
 
     def evaluate(self, *args, **kwargs) -> dict[str, float]:
         """As [`~transformers.Trainer.evaluate`]; remembers what was found in training."""
@@ -89,12 +108,16 @@ class MusicTrainer(PushingTrainer):
     def _run_epoch(self, *, trial, ignore_keys_for_eval, **kwargs):
         if self._resumed_from is not None:
             self._take_up(trial, ignore_keys_for_eval)
+        if self.control.should_training_stop:
+            logger.warning("The run has stopped early already, at step %d: no step is left.", self.state.global_step)
+            return
         if self.state.global_step >= self.state.max_steps:
             logger.warning("All %d steps are done already: nothing is trained.", self.state.max_steps)
             self._make_up_for_evaluation()
             self.control.should_training_stop = True
             return
-        super()._run_epoch(trial=trial, ignore_keys_for_eval=ignore_keys_for_eval, **kwargs)
+        with contextlib.suppress(StoppedEarly):
+            super()._run_epoch(trial=trial, ignore_keys_for_eval=ignore_keys_for_eval, **kwargs)
 
     def _take_up(self, trial, ignore_keys_for_eval):
         """Restores what the state of the Trainer leaves out."""
@@ -107,6 +130,8 @@ class MusicTrainer(PushingTrainer):
     def _load_rng_state(self, checkpoint):
         super()._load_rng_state(checkpoint)
         self._make_up_for_evaluation()
+        if self.control.should_training_stop:
+            raise StoppedEarly
 
     def _make_up_for_evaluation(self):
         """Draws the random numbers that the evaluation would have drawn in its time."""

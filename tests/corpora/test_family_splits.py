@@ -223,9 +223,34 @@ def test_melodies_are_taken_while_files_are_inspected_and_not_again(folder, cach
     assert corpus.quarantine.refused == {"not_midi": 1}
 
 
+@pytest.mark.parametrize("count", [3, 4, 20])
+def test_few_pieces_fill_every_split_however_they_are_loaded(tmp_path, cache_dir, make_midi, count):
+    (tmp_path / "songs").mkdir()
+    for seed in range(count):
+        (tmp_path / "songs" / f"{seed}.mid").write_bytes(make_midi(seed))
+    how = {"cache_dir": cache_dir, "split_shares": (0.998, 0.001, 0.001)}
+    corpus = load_corpus(tmp_path / "songs", **how)
+    assert {split: len(rows) for split, rows in corpus.items()} == {"train": count - 2, "validation": 1, "test": 1}
+    assert rows_of(load_corpus(tmp_path / "songs", streaming=True, **how)) == rows_of(corpus)
+    assert corpus.provenance[0].splits == "families-1"
+    with pytest.raises(ValueError, match="the splits validation and test would be empty"):
+        load_corpus(tmp_path / "songs", split_version=OLD, **how)
+    DatasetDict(train=corpus["train"], test=corpus["test"]).save_to_disk(tmp_path / "saved")
+    if count > 3:
+        carved = load_corpus(tmp_path / "saved", **how)
+        assert rows_of(carved)["test"] == rows_of(corpus)["test"] and len(carved["validation"]) == 1
+
+
+def test_takes_of_one_song_fill_no_split(tmp_path, cache_dir):
+    for copy in range(6):
+        folk_tune(1, copy).dump_midi(tmp_path / f"{copy}.mid")
+    with pytest.raises(ValueError, match="There are 6 accepted pieces.* three families"):
+        load_corpus(tmp_path, cache_dir=cache_dir)
+
+
 def test_families_that_are_looked_at_one_by_one_go_where_all_together_do(monkeypatch):
     drawn = np.random.default_rng(0)
-    hashes = [f"{number:064x}" for number in drawn.integers(0, 2**62, 200)]
+    hashes = [hashlib.md5(str(number).encode()).hexdigest() for number in range(200)]
     rows = [hashes[index] if index else None for index in drawn.integers(0, 200, 300)]
     official = [str(drawn.choice(["train", "test"])) if drawn.random() < 0.2 else None for _ in rows]
     features = Features({"content_hash": Value("string"), "official_split": Value("string")})

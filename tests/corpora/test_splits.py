@@ -4,6 +4,7 @@ import random
 import pytest
 
 from neuromusic_hf.corpora import SPLIT_NAMES, SPLIT_VERSIONS, CorpusSplits, split_of
+from neuromusic_hf.corpora.filling import fill_empty_splits
 from neuromusic_hf.corpora.splits import Member, assign_split, check_not_empty, check_shares, splits_of_families
 
 SHARES = (0.6, 0.2, 0.2)
@@ -174,3 +175,46 @@ def test_carved_pieces_stay_in_train_where_their_family_has_to():
         both = [Member(official, "train", ("validation",)), Member(carved, "train", ("validation",))]
         joined = sides([*both, Member(free)], [0, 0, 0])
         assert joined == [sides(both, [0, 0])[0]] * 3
+
+
+def filled(members, families, shares=(0.8, 0.1, 0.1)):
+    decided = splits_of_families(members, families, shares)
+    decided |= fill_empty_splits(members, families, shares, decided)
+    return [assign_split(member, shares, decided) for member in members]
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_every_split_has_a_family_where_there_are_three(most):
+    members, families = random_families(most)
+    for start in range(0, 600, 7):
+        some, numbers = members[start : start + 9], families[start : start + 9]
+        before, after = sides(some, numbers, (0.8, 0.1, 0.1)), filled(some, numbers)
+        assert len(set(after)) == min(3, len(set(numbers)))
+        by_family = dict(zip(numbers, after, strict=True))
+        assert after == [by_family[number] for number in numbers]
+        if len(set(before)) == 3:
+            assert after == before
+        else:
+            assert (
+                len({number for number, *sides in zip(numbers, before, after, strict=True) if len(set(sides)) > 1}) < 3
+            )
+        rows, others = shuffled(start, some, numbers)
+        assert dict(zip(rows, filled(rows, others), strict=True)) == dict(zip(some, after, strict=True))
+
+
+def test_the_smallest_family_of_the_largest_split_fills_an_empty_one():
+    in_train = [each for each in HASHES if split_of(each) == "train" and split_of(each[15:]) == "train"][:7]
+    members = [Member(each) for each in (*in_train, *(each for each in HASHES if split_of(each) == "test"))][:9]
+    found = filled(members, [0, 0, 0, 0, 1, 2, 3, 4, 5])
+    alone = sorted(in_train[4:])[0]
+    assert [member.content_hash for member, side in zip(members, found, strict=True) if side == "validation"] == [
+        alone
+    ]
+
+
+def test_official_splits_stay_where_others_are_filled():
+    official = [Member(each, "train", ("validation",)) for each in HASHES[:2]] + [Member(HASHES[5], "test")]
+    found = filled(official, [0, 1, 2], (0.998, 0.001, 0.001))
+    assert sorted(found[:2]) == ["train", "validation"] and found[2] == "test"
+    fixed = [Member(each, "train") for each in HASHES[:5]]
+    assert set(filled(fixed, range(5))) == {"train"}

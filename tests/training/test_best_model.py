@@ -147,9 +147,9 @@ def test_the_worst_checkpoint_is_not_kept_even_where_it_is_asked_for(parse, metr
 
 
 def test_a_choice_without_evaluations_is_refused(parse, tmp_path):
-    with pytest.raises(ValueError, match="load_best_model_at_end needs evaluations"):
+    with pytest.raises(ValueError, match="load_best_model_at_end needs evaluations to go by"):
         parse("--eval_strategy", "no", "--save_strategy", "no")
-    with pytest.raises(ValueError, match="save_strategy best needs evaluations"):
+    with pytest.raises(ValueError, match="save_strategy best needs evaluations to go by"):
         parse_recipe(["--output_dir", str(tmp_path), "--eval_strategy", "no", "--save_strategy", "best"])
 
 
