@@ -14,10 +14,9 @@ def plot_style(figures: dict) -> Figure:
     curves, bars = figure.subplots(1, 2)
     models = list(figures["test"])
     for model, training in figures["trainings"].items():
-        curve = {int(step): value for step, value in training["curve"].items()}
-        hue, best = color(models, model), training["best_step"]
+        curve, hue, kept = dict(training["validation"]), color(models, model), training["kept_step"]
         curves.plot([*curve], [*curve.values()], marker=".", label=model, color=hue)
-        curves.plot([best], [curve[best]], marker="o", markersize=9, fillstyle="none", color=hue)
+        curves.plot([kept], [curve[kept]], marker="o", markersize=9, fillstyle="none", color=hue)
     curves.set(title=figures["title"], xlabel="optimizer steps", ylabel="validation, nats per note")
     curves.grid(alpha=0.3)
     curves.legend()

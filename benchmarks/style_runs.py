@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,6 @@ from neuromusic_hf.tokenization.blocks import IGNORED_LABEL
 from neuromusic_hf.training import row_statistics
 
 ROOT = Path(__file__).resolve().parents[1]
-METRIC = "eval_nats_per_note"
 ROWS_AT_ONCE = 8
 RESAMPLES = 2000
 SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
@@ -62,43 +62,36 @@ def run_script(name: str, arguments: list[str], log: Path) -> dict[str, float]:
     return watch.lap()
 
 
-def train(folder: Path, recipes: list[Path], options: dict) -> dict:
+def train(folder: Path, recipe: Path, options: dict, more: Sequence[str] = ()) -> dict:
     """
     Trains by scripts/train.py, unless the folder holds the finished run.
 
+    Args:
+        folder (`Path`): of the run.
+        recipe (`Path`): that it follows.
+        options (`dict`): that override it.
+        more (sequence of `str`, *optional*): of the command line, behind them.
+
     Returns:
-        `dict`: steps, the best one and why training ended, parameters and those that were trained, what it took, and
-        the curve of validation, in nats per note by step.
+        `dict`: steps, the one that was kept, whether training stopped early, parameters and those that were trained,
+        what it took, and validation in nats per note by step.
     """
     pairs = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-    arguments = [*map(str, recipes), *pairs, "--output_dir", str(folder)]
-    took = once(folder.with_name(f"{folder.name}.took.json"), lambda: run_script("train", arguments, log_of(folder)))
+    arguments, beside = [str(recipe), *pairs, *more, "--output_dir", str(folder)], folder.with_name(f"{folder.name}.")
+    took = once(Path(f"{beside}took.json"), lambda: run_script("train", arguments, Path(f"{beside}log.txt")))
     record = json.loads((folder / "bundle" / "run.json").read_text(encoding="utf-8"))
-    lora, course = record.get("lora"), record.get("course") or {}
-    curve = curve_of(folder)
+    course, lora = record["course"], record.get("lora")
     return {
         "optimizer_steps": record["optimizer_steps"],
-        "best_step": min(curve, key=curve.get),
-        "ended": course.get("ended"),
-        "turned_up": course.get("turned_up"),
+        "kept_step": course["kept_step"],
+        "stopped_early": course["stopped_early_after"] is not None,
+        "turned_up": course["turned_up"],
         "parameters": record["parameters"],
         "trained_parameters": lora["trained_parameters"] if lora else record["parameters"],
         "tokens_seen": record["metrics"].get("num_input_tokens_seen"),
         **took,
-        "curve": curve,
+        "validation": [[each["step"], each["value"]] for each in course["nats_per_note"]],
     }
-
-
-def log_of(folder: Path) -> Path:
-    """Beside the folder of a run, which that may empty."""
-    return folder.with_name(f"{folder.name}.log.txt")
-
-
-def curve_of(folder: Path) -> dict[int, float]:
-    """Nats per note of validation by step, from the newest checkpoint of a run."""
-    newest = max(folder.glob("checkpoint-*"), key=lambda path: int(path.name.partition("-")[2]))
-    history = json.loads((newest / "trainer_state.json").read_text(encoding="utf-8"))["log_history"]
-    return {entry["step"]: entry[METRIC] for entry in history if METRIC in entry}
 
 
 def new_model_like(bundle: str) -> dict:

@@ -90,6 +90,7 @@ def main():
     parser.add_argument("--lieder", type=Path, help="archive of OpenScore Lieder, which the default bundle knows")
     parser.add_argument("--styles", default=",".join(STYLES), help="joined by commas")
     parser.add_argument("--max_pieces", type=int, default=MOST_TRAIN_PIECES, help="of a style, to train on")
+    parser.add_argument("--max_steps", type=int, default=150, help="of each fine-tuning, which may stop early")
     parser.add_argument("--kept_pieces", type=int, default=100, help="of each known corpus, to tell what is forgotten")
     parser.add_argument("--max_prompts", type=int, default=64, help="continued for each model; 0 for none")
     parser.add_argument("--prompt_length", type=int, default=256, help="tokens")
@@ -103,6 +104,7 @@ def main():
     parser.add_argument("more", nargs="*", help="options of every fine-tuning")
     args = parser.parse_args()
     styles = chosen_styles(args, parser)
+    check_same_settings(args, parser)
     parts = read_parts(args.lieder)
     base = once(args.work / "folk.json", lambda: train_base(parts[FOLK], args))
     figures = {}
@@ -130,11 +132,19 @@ def shown_settings(args: argparse.Namespace) -> dict:
     return {name: value for name, value in vars(args).items() if name not in ("output", "work", "lieder")}
 
 
+def check_same_settings(args: argparse.Namespace, parser: argparse.ArgumentParser):
+    """What is in the folder of runs was asked for in the same words, but for the styles, or that is an error."""
+    asked = {name: value for name, value in shown_settings(args).items() if name != "styles"}
+    before = once(args.work / "settings.json", lambda: asked)
+    if changed := [name for name in asked if asked[name] != before.get(name)]:
+        parser.error(f"{args.work} was begun with another {', '.join(changed)}: give another folder as --work")
+
+
 def train_base(folk: DatasetDict, args: argparse.Namespace) -> dict:
     """The model that knows folk tunes alone."""
     corpus = args.work / "folk_corpus"
     save(folk, corpus)
-    return train(args.work / FOLK, [FOLK_BASE], {"corpus": corpus} | args.base_options)
+    return train(args.work / FOLK, FOLK_BASE, {"corpus": corpus} | args.base_options)
 
 
 def show(style: Style, parts: dict[str, DatasetDict], folder: Path, args: argparse.Namespace) -> dict:
@@ -145,7 +155,7 @@ def show(style: Style, parts: dict[str, DatasetDict], folder: Path, args: argpar
         lambda: write_style(style.pieces(parts), folder, read, most_train=args.max_pieces, seed=args.seed),
     )
     base = DEFAULT if style.base == DEFAULT else str(args.work / style.base / "bundle")
-    options = {"corpus": folder / "corpus", "context_length": context_of(base)}
+    options = {"corpus": folder / "corpus", "context_length": context_of(base), "max_steps": args.max_steps}
     trained = fine_tune(base, options, folder, args.more)
     models = {BEFORE: base} | {name: str(folder / name / "bundle") for name in trained}
     rows = {STYLE: load_corpus(str(folder / "corpus"))["test"]}
@@ -177,27 +187,42 @@ def unseen(rows: Dataset, style: Dataset, args: argparse.Namespace) -> Dataset:
 
 def fine_tune(base: str, options: dict, folder: Path, more: list[str]) -> dict[str, dict]:
     """All weights, LoRA, and a new model of the same sizes on as many steps as all weights had."""
-    given = dict(zip((name.removeprefix("--") for name in more[::2]), more[1::2], strict=True))
-    options = options | given
-    full = train(folder / FULL, [FINETUNE], options | {"model": base})
-    lora = train(folder / LORA, [FINETUNE_LORA], options | {"model": base})
-    fresh = {"learning_rate": SCRATCH_LEARNING_RATE, "max_steps": full["optimizer_steps"]}
-    scratch = train(folder / SCRATCH, [FINETUNE], options | new_model_like(base) | fresh)
-    return {FULL: full, LORA: lora, SCRATCH: scratch}
+    full = train(folder / FULL, FINETUNE, options | {"model": base}, more)
+    lora = train(folder / LORA, FINETUNE_LORA, options | {"model": base}, more)
+    fresh = new_model_like(base) | {"learning_rate": SCRATCH_LEARNING_RATE, "max_steps": full["optimizer_steps"]}
+    return {FULL: full, LORA: lora, SCRATCH: train(folder / SCRATCH, FINETUNE, options | fresh, more)}
 
 
 def print_style(name: str, figures: dict):
-    """Markdown: a row for each model."""
+    """Markdown: nats per note of each model, and what its continuations are worth."""
     corpora = figures["test"][BEFORE]
     print(f"\n{name}\n\n| model | {' | '.join(corpora)} |\n|---{'|---' * len(corpora)}|")
     for model, each in figures["test"].items():
         print(f"| {model} | {' | '.join(told(found) for found in each.values())} |")
+    if played := figures.get("continuations"):
+        scores = played[BEFORE]["scores"]
+        print(f"\n| model | {' | '.join(scores)} | shared runs | of originals |\n|---{'|---' * (len(scores) + 2)}|")
+        for model, each in played.items():
+            floors = [told_score(score) for score in each["scores"].values()]
+            novelty = each["novelty"]
+            runs = [shown(novelty[which]) for which in ("mean_generated", "mean_original")]
+            print(f"| {' | '.join([model, *floors, *runs])} |")
 
 
 def told(found: dict) -> str:
     """As `1.80 (-0.12, -0.15 to -0.09)`."""
     low, high = found["change_interval"]
     return f"{found['nats_per_note']:.3f} ({found['change']:+.3f}, {low:+.3f} to {high:+.3f})"
+
+
+def told_score(score: dict) -> str:
+    """As `0.041 (floor 0.052, 48 pieces)`."""
+    return f"{shown(score['score'])} (floor {shown(score['noise_floor'])}, {score['num_pieces']} pieces)"
+
+
+def shown(value: float | None) -> str:
+    """A figure, or a dash where it is not defined."""
+    return "–" if value is None else f"{value:.3g}"
 
 
 if __name__ == "__main__":

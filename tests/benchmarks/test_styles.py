@@ -25,7 +25,7 @@ TINY_BASE = {
     "warmup_steps": 1,
     "num_proc": 1,
 }
-TINY_TUNING = "--num_proc 1 --max_steps 2 --eval_steps 1 --save_steps 1 --warmup_steps 0 --max_eval_blocks 2"
+TINY_TUNING = "--num_proc 1 --eval_steps 1 --save_steps 1 --augmentation_variants 1 --eval_continuations_steps 9"
 
 
 @pytest.fixture
@@ -55,10 +55,10 @@ def forked_scripts(load_benchmark, monkeypatch, tmp_path):
     return asked
 
 
-def test_what_a_style_wins_and_forgets(parts, forked_scripts, load_benchmark, tmp_path):
+def test_what_a_style_wins_and_forgets(parts, forked_scripts, load_benchmark, tmp_path, capsys):
     styles = load_benchmark("styles")
     args = argparse.Namespace(work=tmp_path, base_options=TINY_BASE, more=[*TINY_TUNING.split()], seed=0)
-    vars(args).update(max_pieces=8, kept_pieces=3, max_prompts=3, prompt_length=16, continue_length=8)
+    vars(args).update(max_pieces=8, max_steps=2, kept_pieces=3, max_prompts=3, prompt_length=16, continue_length=8)
     styles.train_base(parts[styles.FOLK], args)
     style = styles.Style("Odd pieces", styles.FOLK, (styles.FOLK,), lambda parts: parts[styles.BACH])
     figures = styles.show(style, parts, tmp_path / "odd", args)
@@ -70,7 +70,8 @@ def test_what_a_style_wins_and_forgets(parts, forked_scripts, load_benchmark, tm
     assert 0 < trainings["lora"]["trained_parameters"] <= trainings["full"]["trained_parameters"]
     for training in trainings.values():
         assert training["optimizer_steps"] == 2
-        assert training["curve"][training["best_step"]] == min(training["curve"].values())
+        trained = {step: value for step, value in training["validation"] if step}
+        assert trained[training["kept_step"]] == min(trained.values())
     assert [*figures["test"]] == [*figures["continuations"]] == ["before", *trainings]
     for model, found in figures["test"].items():
         assert found["folk"]["pieces"] == 3 and found["style"]["notes"] > 0
@@ -84,6 +85,9 @@ def test_what_a_style_wins_and_forgets(parts, forked_scripts, load_benchmark, tm
         assert {score["num_pieces"] for score in played["scores"].values()} <= {0, 1, 2, 3}
     picture = styles.plot_style({"title": style.title} | figures)
     assert [len(axes.get_lines()) + len(axes.patches) for axes in picture.axes] == [6, 8]
+
+    styles.print_style("odd", figures)
+    assert "| scratch |" in capsys.readouterr().out
 
     scripts = len(forked_scripts)
     assert styles.show(style, parts, tmp_path / "odd", args) == figures
@@ -144,3 +148,17 @@ def test_what_the_base_has_read_is_no_test(parts, load_benchmark):
     assert left_out == 0
     clean, left_out = corpora.without_known(leaking, [folk["train"]])
     assert left_out == len(folk["train"]) and len(clean["test"]) == 0
+
+
+def test_what_cannot_be_shown_is_refused(load_benchmark, tmp_path, capsys):
+    styles, parser = load_benchmark("styles"), argparse.ArgumentParser()
+    asked = {"lieder": None, "work": tmp_path, "output": tmp_path / "result.json", "seed": 0}
+    for names, reason in (("folk_to_bach,jazz", "no styles jazz"), ("songs_of_holmes", "need --lieder")):
+        with pytest.raises(SystemExit):
+            styles.chosen_styles(argparse.Namespace(styles=names, **asked), parser)
+        assert reason in capsys.readouterr().err
+    styles.check_same_settings(argparse.Namespace(styles="folk_to_bach", **asked), parser)
+    styles.check_same_settings(argparse.Namespace(styles="monteverdi", **asked), parser)
+    with pytest.raises(SystemExit):
+        styles.check_same_settings(argparse.Namespace(styles="folk_to_bach", **asked | {"seed": 1}), parser)
+    assert "another seed" in capsys.readouterr().err
