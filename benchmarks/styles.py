@@ -106,9 +106,10 @@ def main():
     styles = chosen_styles(args, parser)
     check_same_settings(args, parser)
     parts = read_parts(args.lieder)
-    base = once(args.work / "folk.json", lambda: train_base(parts[FOLK], args))
-    figures = {}
+    base, figures = None, {}
     for name, style in styles.items():
+        if style.base == FOLK:
+            base = once(args.work / "folk.json", lambda: train_base(parts[FOLK], args))
         figures[name] = {"title": style.title} | show(style, parts, args.work / name, args)
         plot_style(figures[name]).savefig(args.output.with_name(f"{args.output.stem}_{name}.png"))
         print_style(name, figures[name])
