@@ -1,6 +1,7 @@
-"""Measures how fast the works of Bach are read and become a corpus, beside music21 reading them.
+"""Measures how fast the works of Bach or Monteverdi are read and become a corpus, beside music21 reading them.
 
     python benchmarks/bach_reader.py
+    python benchmarks/bach_reader.py --corpus monteverdi
 
 Every run is a fresh process. README.md says what each figure means.
 """
@@ -24,7 +25,7 @@ from measuring import (
     target,
 )
 
-from neuromusic_hf.corpora import BachCorpus, load_corpus
+from neuromusic_hf.corpora import CORPORA, load_corpus
 from neuromusic_hf.corpora.musicxml import BeyondReader, read_work
 
 OURS, PEER = "ours", "music21"
@@ -36,27 +37,36 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", default="bach", choices=["bach", "monteverdi"])
     parser.add_argument("--max_pieces", type=int, help="works to read, spread over the corpus; all if not given")
     parser.add_argument("--repetitions", type=int, default=3, help="of every run; medians are compared")
-    parser.add_argument("--output", type=Path, default=RESULTS / "bach_reader.json", help="result file")
+    parser.add_argument("--output", type=Path, help="result file")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.task:
         return answer_task(run_task, args.task)
     with tempfile.TemporaryDirectory(prefix="neuromusic-benchmark-") as folder:
-        works = list_works(args.max_pieces, folder)
-        runs = run_all({"works": works, "max_pieces": args.max_pieces}, args.repetitions)
+        works = list_works(args.corpus, args.max_pieces, folder)
+        task = {"corpus": args.corpus, "works": works, "max_pieces": args.max_pieces}
+        runs = run_all(task, args.repetitions)
     figures = compare(runs, args.max_pieces is None)
-    figures["settings"] = {"works": len(works), "repetitions": args.repetitions, "music21": version("music21")}
+    figures["settings"] = {
+        "corpus": args.corpus,
+        "works": len(works),
+        "repetitions": args.repetitions,
+        "music21": version("music21"),
+    }
     print_targets(figures["targets"])
-    save_result(args.output, "bach_reader", figures)
+    save_result(args.output or RESULTS / f"{args.corpus}_reader.json", "bach_reader", figures)
 
 
-def list_works(most: int | None, folder: str) -> list[str]:
-    """Paths of the works in music21's wheel."""
-    builder = BachCorpus(folder)
-    paths = [str(builder._folder() / "bach" / name) for name in builder.list_pieces()]
-    return paths if most is None else paths[:: max(1, len(paths) // most)][:most]
+def list_works(corpus: str, most: int | None, folder: str) -> list[str]:
+    """Paths of the works in music21's wheel that the corpus does not refuse."""
+    builder = CORPORA[corpus](folder)
+    names = builder.list_pieces()
+    chosen = names if most is None else names[:: max(1, len(names) // most)][:most]
+    pieces = builder.read_pieces(chosen)
+    return [str(builder._folder() / piece.path) for piece in pieces if piece.refused is None]
 
 
 def run_all(task: dict, repetitions: int) -> dict[str, list[FreshRun]]:
@@ -68,16 +78,16 @@ def run_all(task: dict, repetitions: int) -> dict[str, list[FreshRun]]:
     return runs
 
 
-def run_task(works: list[str], max_pieces: int | None) -> dict:
+def run_task(corpus: str, works: list[str], max_pieces: int | None) -> dict:
     """Reads works, then builds the corpus in an empty cache, whole or with as many pieces."""
     watch = Stopwatch()
     files = [read(Path(path)) for path in works]
     reading = watch.lap()
     with tempfile.TemporaryDirectory(prefix="neuromusic-benchmark-") as cache:
-        corpus = load_corpus("bach", split_shares=SHARES, cache_dir=cache, max_pieces=max_pieces)
+        splits = load_corpus(corpus, split_shares=SHARES, cache_dir=cache, max_pieces=max_pieces)
         building = watch.lap()
     digests = [hashlib.sha256(data or b"").hexdigest() for data in files]
-    pieces = {split: len(rows) for split, rows in corpus.items()}
+    pieces = {split: len(rows) for split, rows in splits.items()}
     return {
         "reading": reading,
         "building": building,

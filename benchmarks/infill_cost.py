@@ -69,7 +69,7 @@ def train(model: str, vocabulary: str, share: float, args: argparse.Namespace) -
         "save_steps": args.steps,
         "do_test": True,
     }
-    command = [sys.executable, str(ROOT / "scripts" / "train.py"), str(ROOT / "recipes" / "quickstart.yaml")]
+    command = [sys.executable, str(ROOT / "scripts" / "train.py"), str(ROOT / "recipes" / "small.yaml")]
     command += [text for name, value in options.items() for text in (f"--{name}", str(value))]
     command += [*VOCABULARIES[vocabulary], *args.more]
     folder.mkdir(parents=True, exist_ok=True)

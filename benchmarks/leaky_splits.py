@@ -17,7 +17,7 @@ import torch
 from datasets import Dataset, DatasetDict
 from matplotlib.figure import Figure
 from measuring import RESULTS, save_result
-from ngrams import copying_weights, count_and_predict, mix
+from ngrams import Counted, copying_weights, count_and_predict, mix
 from transformers import PreTrainedModel, set_seed
 
 from neuromusic_hf import MidiProcessor, build_model, load_corpus
@@ -139,26 +139,32 @@ def measure_counting(texts: dict[str, Texts], vocab_size: int) -> tuple[dict[str
     validation, test = texts["validation"], texts["test"]
     held_out = validation.ids + test.ids
     counted = count_and_predict(texts["train"].ids, held_out, vocab_size, longest=LONGEST_NGRAM)
-    cut = sum(len(ids) - 1 for ids in validation.ids)
-    of_validation, of_test = counted.split(cut)
-    by_n = {n: -np.log(chances).sum() / validation.notes.sum() for n, chances in of_validation.ngrams.items()}
+    return choose_counting(validation, test, *counted.split(sum(len(ids) - 1 for ids in validation.ids)))
+
+
+def choose_counting(
+    validation: Texts, test: Texts, of_validation: Counted, of_test: Counted
+) -> tuple[dict[str, np.ndarray], dict]:
+    """As [`measure_counting`], of what was counted. What was chosen has its nats per note on `validation`."""
+    notes = validation.notes.sum()
+    by_n = {n: -np.log(chances).sum() / notes for n, chances in of_validation.ngrams.items()}
     best = min(by_n, key=by_n.get)
     # Where it is left to copying what the longest matches say, a short n-gram may serve it better.
     mixed = {}
     for n, chances in of_validation.ngrams.items():
         weights = copying_weights(chances, of_validation)
-        mixed[n] = -np.log(mix(chances, of_validation, weights)).sum(), weights
+        mixed[n] = -np.log(mix(chances, of_validation, weights)).sum() / notes, weights
     beside = min(mixed, key=lambda n: mixed[n][0])
-    weights = mixed[beside][1]
+    of_mixed, weights = mixed[beside]
     nats = {
         SHORT: test.sums(-np.log(of_test.ngrams[8])),
         NGRAM: test.sums(-np.log(of_test.ngrams[best])),
         COPY: test.sums(-np.log(mix(of_test.ngrams[beside], of_test, weights))),
     }
     facts = {
-        SHORT: {"n": 8},
-        NGRAM: {"n": best, "validation_nats_per_note": {str(n): found for n, found in by_n.items()}},
-        COPY: {"n": beside, "weights": weights.tolist()},
+        SHORT: {"n": 8, "validation": by_n[8]},
+        NGRAM: {"n": best, "validation": by_n[best], "by_n": {str(n): found for n, found in by_n.items()}},
+        COPY: {"n": beside, "validation": of_mixed, "weights": weights.tolist()},
     }
     return nats, facts
 

@@ -62,7 +62,7 @@ def count_and_predict(
 
     ngrams, lower = {}, np.full(len(asked), 1 / vocab_size)
     copied, matched = np.zeros(len(asked)), np.zeros(len(asked), dtype=np.int64)
-    runs = _runs(tokens, begins, vocab_size)
+    runs = numbered_runs(tokens, begins, vocab_size)
     context, run = next(runs)
     for n in range(1, longest_match + 2):
         following, longer = next(runs)
@@ -83,7 +83,7 @@ def count_and_predict(
     return Counted(ngrams, copied, matched)
 
 
-def _runs(tokens: np.ndarray, begins: np.ndarray, vocab_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def numbered_runs(tokens: np.ndarray, begins: np.ndarray, vocab_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """For n = 1, 2, ... the numbers of the n - 1 tokens before each place, and of the n tokens that end there."""
     before = np.arange(-1, len(tokens) - 1)
     before[begins] = begins
@@ -98,14 +98,14 @@ def _discounted(
     counts: np.ndarray, context_of: np.ndarray, run: np.ndarray, context: np.ndarray, lower: np.ndarray
 ) -> np.ndarray:
     """Discounted shares of runs in their contexts, and what was taken off dealt out as `lower` says."""
-    discounts = _discounts(counts)[np.minimum(counts, 3)]
+    discounts = estimate_discounts(counts)[np.minimum(counts, 3)]
     totals = np.bincount(context_of, counts, minlength=len(counts))[context]
     taken = np.bincount(context_of, discounts, minlength=len(counts))[context]
     shares = (counts - discounts)[run] + taken * lower
     return np.where(totals > 0, shares / np.maximum(totals, 1), lower)
 
 
-def _discounts(counts: np.ndarray) -> np.ndarray:
+def estimate_discounts(counts: np.ndarray) -> np.ndarray:
     """
     What is taken off a count of 0, 1, 2, and 3 or more, estimated from how many runs were counted once to four times.
 

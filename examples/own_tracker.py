@@ -1,7 +1,7 @@
 """
 A tracker of your own: a diary in Markdown, of curves and of continuations tested while a model trains.
 
-    python examples/own_tracker.py recipes/quickstart.yaml --output_dir runs/diary
+    python examples/own_tracker.py recipes/small.yaml --output_dir runs/diary
 
 It trains as scripts/train.py does, from Python, and writes runs/diary/diary.md.
 """

@@ -91,7 +91,7 @@ def main():
         disk.by_main_process(
             run.begin,
             sources=args.pieces,
-            split=args.split,
+            split=args.split or runs.DEFAULT_SPLIT,
             max_items=args.max_items,
             clean_test=args.clean_test,
             overwrite=args.overwrite,

@@ -1,6 +1,6 @@
 """Trains a language model of music from a recipe.
 
-    accelerate launch --config_file accelerate_configs/cpu.yaml scripts/train.py recipes/quickstart.yaml
+    accelerate launch --config_file accelerate_configs/cpu.yaml scripts/train.py recipes/small.yaml
 
 Recipes can be combined, and options override them:
 

@@ -9,8 +9,23 @@ METERS = ((4, 4), (3, 4), (2, 2), (12, 8), (3, 8))
 ACCIDENTALS = ("natural", "sharp", "flat", "double-sharp")
 ALTERS = dict(zip(ACCIDENTALS, (0, 1, -1, 2), strict=True))
 TYPES = {1: "quarter", 2: "half", 4: "whole", 8: "breve", 0.5: "eighth", 0.25: "16th"}
-INSTRUMENTS = (None, (1, "Instrument 3"), (1, "Piano"), (7, "Harpsichord"), (53, "Soprano"), (20, "Instrument 9"))
+INSTRUMENTS = (
+    None,
+    (1, "Instrument 3"),
+    (1, "Piano"),
+    (1, "Grand Piano"),
+    (7, "Harpsichord"),
+    (53, "Soprano"),
+    (20, "Instrument 9"),
+)
 WORDS = ("Adagio", "Heilig (2 x)", "ohne Worte")
+ARTICULATIONS = ("staccato", "staccatissimo", "tenuto", "accent", "strong-accent")
+LYRICS = (
+    "<text>Wört{}</text>",
+    "<syllabic>end</syllabic><text>lang</text><extend/>",
+    "<syllabic>end</syllabic><text>co </text><elision> </elision><syllabic>single</syllabic><text>e{}</text>",
+)
+CHORD_SYMBOL = "<harmony><root><root-step>{}</root-step></root><kind text=''>major</kind></harmony>"
 
 
 def draw_musicxml(seed):
@@ -146,7 +161,10 @@ class PartDrawer:
             return self._rest(length, voice=voice)
         if draw.random() < 0.05:
             words = f"<direction-type><words>{draw.choice(WORDS)}</words></direction-type>"
-            return f"<direction>{words}<sound tempo='{draw.randint(40, 90)}'/></direction>" + self._note(length, voice)
+            more = draw.choice((f"<sound tempo='{draw.randint(40, 90)}'/>", f"<offset>{self._count(8)}</offset>"))
+            return f"<direction>{words}{more}</direction>" + self._note(length, voice)
+        if draw.random() < 0.05:
+            return CHORD_SYMBOL.format(draw.choice("CDE")) + self._note(length, voice)
         grace = self._note(0, voice) if draw.random() < 0.05 else ""
         if draw.random() < 0.1:
             others = "".join(self._note(length, voice, chord=True) for _ in range(draw.randint(1, 2)))
@@ -181,11 +199,19 @@ class PartDrawer:
                 voice and f"<voice>{voice}</voice>",
                 f"<type>{TYPES[length]}</type>" if length in TYPES else "<type>eighth</type>" if not length else "",
                 f"<accidental>{accidental}</accidental>" if is_written else "",
-                "<notations><fermata/><ornaments><trill-mark/></ornaments></notations>" if draw.random() < 0.1 else "",
-                *(f'<lyric number="{line}"><text>Wört{line}</text></lyric>' for line in lyrics),
+                self._notations(may_articulate=bool(may_tie and not chord and length)),
+                *(f'<lyric number="{line}">{draw.choice(LYRICS).format(line)}</lyric>' for line in lyrics),
                 "</note>",
             )
         )
+
+    def _notations(self, may_articulate):
+        draw, marks = self.draw, ""
+        if draw.random() < 0.1:
+            marks += "<fermata/><ornaments><trill-mark/><wavy-line type='start'/></ornaments>"
+        if may_articulate and draw.random() < 0.1:
+            marks += f"<articulations><{draw.choice(ARTICULATIONS)}/></articulations>"
+        return marks and f"<notations>{marks}</notations>"
 
     def _rest(self, length, marked="", typed=True, voice=""):
         kind = f"<type>{TYPES[length]}</type>" if typed and length in TYPES else ""

@@ -10,6 +10,7 @@ import pkgutil
 from pathlib import Path
 
 import pytest
+from package_code import code_files
 from private_names import has, is_private, names_set, tree_of, uses_of_bases, uses_of_others
 
 import neuromusic_hf
@@ -18,7 +19,7 @@ from neuromusic_hf.borders import EXTENDED, SHIPPED, USED
 PACKAGE = Path(neuromusic_hf.__file__).parent
 BORDERS = PACKAGE / "borders"
 SHIPPED_FILES = PACKAGE / "models" / "music_transformer"
-FILES = sorted(PACKAGE.rglob("*.py"))
+FILES = code_files(PACKAGE)
 
 MOVE = (
     "Take what the library offers in public; or write a function in neuromusic_hf/borders whose name says what it "

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from package_code import code_files
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "neuromusic_hf"
@@ -17,6 +18,7 @@ HELPERS = {
     "borders": (),
     "command_line": (),
     "cores": (),
+    "default_bundle": (),
     "disk": ("borders", "lazy"),
     "hub": ("disk", "lazy"),
     "import_watch": (),
@@ -57,7 +59,7 @@ def wrong_imports(package: Path) -> list[str]:
     allowed |= {helper: {helper, *others} for helper, others in HELPERS.items()}
     allowed["__init__"] = {*ROOMS, *HELPERS}
     wrong = []
-    for path in sorted(package.rglob("*.py")):
+    for path in code_files(package):
         room = room_of(path, package)
         if room not in allowed:
             wrong.append(f"{path.relative_to(package)} is in no room: give {room} its place among ROOMS or HELPERS")
@@ -73,7 +75,7 @@ def test_a_room_imports_only_from_rooms_to_its_left():
 
 
 def test_each_room_is_there():
-    assert {room_of(path, PACKAGE) for path in PACKAGE.rglob("*.py")} == {*ROOMS, *HELPERS, "__init__"}
+    assert {room_of(path, PACKAGE) for path in code_files(PACKAGE)} == {*ROOMS, *HELPERS, "__init__"}
 
 
 def test_contributing_names_the_rooms_in_this_order():
@@ -129,6 +131,7 @@ def test_other_ways_to_break_the_rule_are_found(made_package):
     made_package("music/notes.py", "from .. import load_corpus")
     made_package("ranges.py", "from .music import x")
     made_package("music/deep/er.py", "from ... import corpora")
+    made_package("bundles/default/code_of_a_bundle.py", "from made.corpora import load")
     assert wrong_imports(made_package("attic/old.py", "")) == [
         "attic/old.py is in no room: give attic its place among ROOMS or HELPERS",
         "music/deep/er.py:1 (music) imports from corpora",

@@ -1,6 +1,8 @@
 """The wheel holds the whole package, and works where there is no checkout. Built and installed without network."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "neuromusic_hf"
@@ -54,6 +57,41 @@ print("harmony", len(load_harmony_embedding().words))
 """
 """A run from notes to report in a process that finds the package only where the wheel was installed."""
 
+PLAY = """
+import socket
+
+def refuse(*arguments):
+    raise AssertionError("the network was asked")
+
+socket.socket.connect = socket.getaddrinfo = refuse
+
+from symusic import Note, Score, Track
+
+from neuromusic_hf import write_midi
+from neuromusic_hf.bundles import ModelIdentity
+from transformers import pipeline
+
+score = Score(480)
+score.tracks.append(Track(notes=[Note(480 * step, 480, 60 + step * 7 % 12, 80) for step in range(48)]))
+write_midi(score, "song.mid")
+continue_midi, infill = pipeline("midi-continuation"), pipeline("midi-infilling")
+continued = continue_midi("song.mid", prompt_bars=4, max_new_tokens=64, seed=0)
+infilled = infill("song.mid", bars=(4, 6), seed=0)
+name = ModelIdentity.of(continue_midi.model).name
+print(continued["continuation"].note_num(), infilled["infilled"].note_num(), name, continue_midi.model.dtype)
+"""
+"""Music out of the box: no model is named, and no network is there."""
+
+BUNDLE = PACKAGE / "bundles" / "default"
+MOST_BYTES_OF_BUNDLE = 16_000_000
+OF_BUNDLE = (
+    "model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+    "processor_config.json", "midi_continuation.py", "midi_infilling.py", "processing_midi.py", "run.json",
+    "recipe.yaml", "README.md", "LICENSE",
+)  # fmt: skip
+TEXTS = (".json", ".md", ".py", ".yaml", "")
+PATH = r"(?<![\w/.:<])(?:~|[A-Z]:)?[/\\](?:home|root|tmp|work|mnt|data|Users|usr|var|opt)[/\\][^\s\"']*"
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
@@ -96,21 +134,61 @@ def test_its_description_is_the_readme(wheel):
     assert (REPOSITORY / "README.md").read_text().strip() in metadata
 
 
-def test_an_installed_wheel_trains_nothing_but_does_all_else_away_from_the_checkout(wheel, tmp_path):
-    """In an environment of its own, which has the libraries of this one but not its editable install."""
-    environment = tmp_path / "environment"
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Path:
+    """An environment of its own, which has the libraries of this one but not its editable install."""
+    environment = tmp_path_factory.mktemp("environment")
     venv.create(environment, with_pip=False)
-    python = environment / "bin" / "python"
     (packages,) = environment.glob("lib/python*/site-packages")
     pip("install", "--no-deps", "--target", str(packages), str(wheel))  # whatever is installed here
     (packages / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return environment
 
-    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    walk = subprocess.run(
-        [python, "-c", WALK], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=300
-    )
+
+def run_in(environment: Path, code: str, folder: Path, **variables: str) -> subprocess.CompletedProcess:
+    here = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
+    command = [environment / "bin" / "python", "-c", code]
+    return subprocess.run(command, cwd=folder, env=here, capture_output=True, text=True, timeout=300)
+
+
+def test_an_installed_wheel_trains_nothing_but_does_all_else_away_from_the_checkout(installed, tmp_path):
+    walk = run_in(installed, WALK, tmp_path)
     assert walk.returncode == 0, walk.stderr[-3000:]
     said = dict(line.split(maxsplit=1) for line in walk.stdout.splitlines())
+    (packages,) = installed.glob("lib/python*/site-packages")
     assert Path(said["from"].split()[0]) == packages / "neuromusic_hf"
     assert set(said["metrics"].split()) == {"pitch_kl", "duration_kl", "harmony_kl"}
     assert int(said["report"]) > 10_000 and int(said["harmony"]) > 100
+
+
+def test_it_plays_where_there_is_no_network(installed, tmp_path):
+    played = run_in(installed, PLAY, tmp_path, HF_HOME=str(tmp_path / "empty"), HF_HUB_OFFLINE="0")
+    assert played.returncode == 0, played.stderr[-3000:]
+    continued, infilled, name, dtype = played.stdout.split()
+    assert int(continued) > 0 and int(infilled) > 0
+    assert (name, dtype) == ("default", "torch.float32")
+    assert played.stderr.count("the bundle that comes with neuromusic_hf") == 1
+    assert "not recommended" not in played.stderr
+
+
+def test_the_bundle_in_it_is_whole_small_and_safe(wheel):
+    place = f"{PACKAGE.name}/bundles/default/"
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = {
+            each.filename.removeprefix(place): each.file_size for each in archive.infolist() if place in each.filename
+        }
+        config, card = (archive.read(place + name).decode() for name in ("config.json", "README.md"))
+        archive.extract(f"{place}model.safetensors", wheel.parent)
+    assert sum(sizes.values()) <= MOST_BYTES_OF_BUNDLE
+    assert sizes.keys() >= {*OF_BUNDLE}
+    assert {Path(name).suffix for name in sizes} <= {".json", ".md", ".py", ".safetensors", ".yaml", ""}
+    with safe_open(wheel.parent / place / "model.safetensors", "pt") as weights:
+        kinds = {weights.get_slice(name).get_dtype() for name in weights.keys()}
+    assert kinds == {"F16"} and json.loads(config)["dtype"] == "float32"
+    assert card.startswith("---\n") and "\nlicense: apache-2.0\n" in card
+
+
+def test_the_bundle_names_no_path_of_a_machine():
+    texts = {path.name: path.read_text(encoding="utf-8") for path in BUNDLE.iterdir() if path.suffix in TEXTS}
+    assert texts
+    assert not {name: found for name, text in texts.items() if (found := re.findall(PATH, text))}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .identity import ModelIdentity as ModelIdentity
     from .identity import files_hash as files_hash
     from .identity import weights_hash as weights_hash
+    from .narrowed import save_narrowed as save_narrowed
     from .pipeline_file import add_pipeline_files as add_pipeline_files
     from .push import push_bundle as push_bundle
     from .push import push_processor as push_processor

@@ -20,6 +20,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
+from ..default_bundle import DEFAULT, is_default, place_of
 from ..disk import last_part, user_path
 from ..models.sampling import savable_sampling
 from ..tokenization import MidiProcessor
@@ -27,12 +28,6 @@ from .pipeline_file import add_pipeline_files
 
 BUNDLE_NAME = "bundle"
 """The folder of the bundle, in that of a training run."""
-
-DEFAULT = "default"
-"""What the bundle that comes with this package is called."""
-
-DEFAULT_BUNDLE = Path(__file__).with_name(DEFAULT)
-"""Its folder."""
 
 
 def save_bundle(model: PreTrainedModel, processor: MidiProcessor, folder: str | Path, **kwargs):
@@ -68,11 +63,10 @@ def find_bundle(place: str | Path) -> str:
             the bundle that comes with this package, unless there is a folder of that name.
 
     Raises:
+        `FileNotFoundError`: the bundle that comes with this package is meant, and is missing.
         `ValueError`: it is the folder of a training run that has not ended; its checkpoints are named.
     """
-    folder = os.path.expanduser(place)
-    if folder == DEFAULT and not os.path.isdir(folder):
-        return str(DEFAULT_BUNDLE)
+    folder = str(place_of(os.path.expanduser(place)))
     if _holds_model(os.path.join(folder, BUNDLE_NAME)):
         return os.path.join(folder, BUNDLE_NAME)
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
@@ -84,6 +78,8 @@ def find_bundle(place: str | Path) -> str:
 
 def public_name(place: str | Path) -> str:
     """What a path is called where others read it: its last part, and a bundle by the folder of its run."""
+    if is_default(user_path(place)):
+        return DEFAULT
     name = last_part(place)
     return last_part(user_path(place) / os.pardir) if name == BUNDLE_NAME else name
 

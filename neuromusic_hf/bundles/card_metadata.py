@@ -26,7 +26,7 @@ def card_metadata(facts: BundleFacts, name: str, tags: Iterable[str]) -> dict:
     """The metadata of a bundle's card, for a repository of a name (its owner's left out); `tags` beside its own."""
     tasks = [PIPELINE_TASK, *([INFILLING_TASK] if facts.infill_share else [])]
     found = [*TAGS, *tasks, facts.tokenization and facts.tokenization.rpartition(".")[2], *_kinds(facts), *tags]
-    licences = [told(corpus, str, "licence") for corpus in facts.corpora]
+    licences = [told(corpus, str, "licence") for corpus in [*facts.corpora, *facts.corpora_before]]
     licence = strictest([*licences, *([None] if facts.base_model else [])])
     is_model = bool(facts.config or facts.adapter)
     datasets = [told(corpus, str, "dataset") for corpus in facts.corpora]

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 import yaml
 
+from ..default_bundle import DEFAULT
 from ..hub import address, code_block, escape, link_to, table
 from ..infilling.drawing import LONGEST_MIDDLE
 from .card_metadata import LANGUAGE_METRICS
@@ -27,15 +28,15 @@ def data(facts: BundleFacts) -> str:
         return ""
     rows = [
         [
-            escape(told(corpus, str, "name") or "?"),
+            escape(told(corpus, str, "name") or "?") + ("" if corpus in facts.corpora else ", before"),
             escape(told(corpus, str, "licence") or "not known"),
             _splits(corpus),
             ", ".join(filter(None, [_dataset(corpus), _source(corpus)])),
         ]
-        for corpus in facts.corpora
+        for corpus in [*facts.corpora, *facts.corpora_before]
     ]
     parts = ["## Training data", table(["corpus", "licence", "splits", "where"], rows), _pieces(facts)]
-    licences = [told(corpus, str, "licence") for corpus in facts.corpora]
+    licences = [told(corpus, str, "licence") for corpus in [*facts.corpora, *facts.corpora_before]]
     if binding := next(filter(is_non_commercial, licences), None):
         parts.append(
             f"The licence of the music ({escape(binding)}) binds the model that was made of it: no use for money."
@@ -88,12 +89,8 @@ def _said(split: str) -> str:
 
 def training(facts: BundleFacts) -> str:
     """How it was trained, and what was measured."""
-    steps, processes = told(facts.run, int, "optimizer_steps"), told(facts.run, int, "processes")
-    said = []
-    if steps:
-        said.append(f"{steps:,} optimizer steps" + (f" by {processes} processes" if (processes or 1) > 1 else ""))
-        said += [f"on {hardware}"] if (hardware := _hardware(facts)) else []
-    parts = [f"Trained in {' '.join(said)}." if said else ""]
+    steps = _steps(facts.run)
+    parts = [f"Trained in {steps}." if steps else "", _narrowing(facts.run), *map(_before, facts.before)]
     if facts.base_model and not facts.adapter:
         parts.append(f"It went on from {link_to(facts.base_model)}.")
     parts.append(" ".join(course_sentences(told(facts.run, dict, "course") or {})))
@@ -108,9 +105,35 @@ def training(facts: BundleFacts) -> str:
     return f"## Training\n\n{text}" if text else ""
 
 
-def _hardware(facts: BundleFacts) -> str:
-    gpus = [str(gpu) for gpu in told(facts.run, list, "hardware", "gpus") or []]
-    cores = told(facts.run, int, "hardware", "cpu_cores")
+def _steps(run: dict) -> str:
+    steps, processes = told(run, int, "optimizer_steps"), told(run, int, "processes")
+    if not steps:
+        return ""
+    by = f" by {processes} processes" if (processes or 1) > 1 else ""
+    return f"{steps:,} optimizer steps{by}" + (f" on {hardware}" if (hardware := _hardware(run)) else "")
+
+
+def _narrowing(run: dict) -> str:
+    narrowed = [told(run, int, "narrowed", side) for side in ("from", "to")]
+    if None in narrowed:
+        return ""
+    return f"Then its feed-forward layers were narrowed from {narrowed[0]:,} to {narrowed[1]:,} neurons."
+
+
+def _before(base: tuple[str, str | None, dict]) -> str:
+    """How a model was trained that this one went on from."""
+    name, revision, trained = base
+    weights = f" (weights `{escape(revision)[:12]}`)" if revision else ""
+    what = "the bundle that comes with neuromusic_hf" if name == DEFAULT else f"{escape(name)}"
+    names = [escape(told(corpus, str, "name") or "?") for corpus in told(trained, list, "corpora") or []]
+    steps, narrowing = _steps(trained), _narrowing(trained)
+    said = (f", trained on {' + '.join(names)}" if names else "") + (f" in {steps}" if steps else "")
+    return " ".join(filter(None, [f"It went on from {what}{weights}{said}.", narrowing]))
+
+
+def _hardware(run: dict) -> str:
+    gpus = [str(gpu) for gpu in told(run, list, "hardware", "gpus") or []]
+    cores = told(run, int, "hardware", "cpu_cores")
     if gpus:
         return ", ".join(f"{gpus.count(gpu)} × {escape(gpu)}" for gpu in dict.fromkeys(gpus))
     return f"{cores} CPU cores" if cores else ""
@@ -216,7 +239,8 @@ def limits(facts: BundleFacts) -> str:
         return ""
     said = []
     if facts.corpora:
-        names = escape(facts.trained_on[0])
+        before = [told(corpus, str, "name") or "?" for corpus in facts.corpora_before]
+        names = escape(" + ".join([facts.trained_on[0], *before]))
         said.append(f"It has learned from {names}, and writes in its ways: other music is beyond it.")
     if facts.context_length:
         said.append(

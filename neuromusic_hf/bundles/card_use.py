@@ -2,6 +2,7 @@
 
 from urllib.parse import quote
 
+from ..default_bundle import DEFAULT
 from ..hub import code_block, escape, link_to, table
 from .facts import BundleFacts, told
 
@@ -51,7 +52,7 @@ def _sampling(facts: BundleFacts) -> str:
 
 
 def use(facts: BundleFacts, repo_id: str) -> str:
-    """How it is loaded from a repository, with this package and without, and what that trusts."""
+    """How it is loaded from a repository, or as `"default"`, with this package and without, and what that trusts."""
     if not (facts.config or facts.adapter):
         code = (
             "from neuromusic_hf import MidiProcessor, write_midi\n\n"
@@ -63,18 +64,22 @@ def use(facts: BundleFacts, repo_id: str) -> str:
             f"## Use\n\nWith the package neuromusic_hf:\n\n{code_block(code, 'python')}\n\n{_own_class(facts)}".strip()
         )
     trust = ", trust_remote_code=True" if facts.needs_trust else ""
+    named = "" if repo_id == DEFAULT else f', model="{repo_id}"{trust}'
     with_package = (
         "import neuromusic_hf\nfrom transformers import pipeline\n\n"
-        f'continue_midi = pipeline("midi-continuation", model="{repo_id}"{trust})\n'
+        f'continue_midi = pipeline("midi-continuation"{named})\n'
         'result = continue_midi("song.mid", prompt_bars=4, max_new_bars=8, seed=1)\n'
         'neuromusic_hf.write_midi(result["midi"], "longer.mid")'
     )
     if facts.infill_share:
         with_package += (
-            f'\n\ninfill = pipeline("midi-infilling", model="{repo_id}"{trust})\n'
+            f'\n\ninfill = pipeline("midi-infilling"{named})\n'
             'result = infill("song.mid", bars=(4, 8), seed=1)\n'
             'neuromusic_hf.write_midi(result["midi"], "other_bars.mid")'
         )
+    if repo_id == DEFAULT:
+        parts = ["## Use", "It plays where no model is named:", code_block(with_package, "python"), _trust(facts)]
+        return "\n\n".join(parts)
     trust = ", trust_remote_code=True" if facts.code or _has_base_with_code(facts) else ""
     without = (
         "from transformers import pipeline\n\n"

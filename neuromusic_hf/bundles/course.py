@@ -14,7 +14,7 @@ def course_sentences(course: Mapping[str, Any]) -> list[str]:
         course (mapping): `course` of `run.json`. What is of another kind than it should be is not told.
     """
     kept_step, last_step = told(course, int, "kept_step"), told(course, int, "last_step")
-    start, kept = _value(course, 0), _value(course, kept_step)
+    start, kept = value_after(course, 0), value_after(course, kept_step)
     turned = told(course, dict, "turned_up")
     sentences = []
     if kept is not None and last_step is not None:
@@ -37,11 +37,11 @@ def course_sentences(course: Mapping[str, Any]) -> list[str]:
 
 def is_worse_than_start(course: Mapping[str, Any]) -> bool:
     """Whether the model before the first step was as good on validation as the one that was kept, or better."""
-    start, kept = _value(course, 0), _value(course, told(course, int, "kept_step"))
+    start, kept = value_after(course, 0), value_after(course, told(course, int, "kept_step"))
     return start is not None and kept is not None and kept >= start
 
 
-def _value(course: Mapping[str, Any], step: int | None) -> float | None:
+def value_after(course: Mapping[str, Any], step: int | None) -> float | None:
     """Nats per note after a step."""
     for each in told(course, list, "nats_per_note") or []:
         if told(each, int, "step") == step and step is not None:

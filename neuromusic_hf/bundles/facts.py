@@ -131,6 +131,23 @@ class BundleFacts:
         return [each for each in told(self.run, list, "corpora") or [] if isinstance(each, dict)]
 
     @property
+    def before(self) -> list[tuple[str, str | None, dict]]:
+        """Models on this machine that it went on from, the latest first: name, revision, and how they were trained."""
+        found, said = [], told(self.run, dict, "base_model")
+        while (name := told(said, str, "name")) and (trained := told(said, dict, "trained")) is not None:
+            found.append((name, told(said, str, "revision"), trained))
+            said = told(trained, dict, "base_model")
+        return found
+
+    @property
+    def corpora_before(self) -> list[dict]:
+        """What those were trained on beside its own corpora, each once."""
+        said = [corpus for _, _, trained in self.before for corpus in told(trained, list, "corpora") or []]
+        of_bases = {told(corpus, str, "name"): corpus for corpus in said if isinstance(corpus, dict)}
+        own = {told(corpus, str, "name") for corpus in self.corpora}
+        return [corpus for name, corpus in of_bases.items() if name not in own]
+
+    @property
     def trained_on(self) -> tuple[str, str | None, str | None]:
         """Names of its corpora; of one alone, its id on the Hub and the commit."""
         names = [told(corpus, str, "name") or "?" for corpus in self.corpora]

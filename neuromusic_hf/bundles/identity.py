@@ -8,6 +8,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from ..default_bundle import place_of, recorded_name
 from ..disk import hash_files, left_out_if_none
 from ..hub import pulled_from
 from ..models.adapters import Adapter
@@ -23,7 +24,8 @@ class ModelIdentity:
     Which model it is, and as of when.
 
     Attributes:
-        name (`str`): the folder it was loaded from, or its id on the Hub.
+        name (`str`):
+            The folder it was loaded from, or its id on the Hub; `"default"` is the bundle of this package.
         revision (`str`): its commit on the Hub, or the SHA-256 over its weights in a folder.
         files (`str`, *optional*):
             SHA-256 over the files beside the weights that decide. `None` of a model from the Hub, whose commit tells
@@ -46,12 +48,18 @@ class ModelIdentity:
         """
         name, commit, base = model.name_or_path, getattr(model, "hub_commit", None), getattr(model, "hub_base", None)
         name, commit = pulled_from(name) or (name, commit)
-        return cls(name, commit or weights_hash(name), None if commit else files_hash(name), base)
+        revision, files = commit or weights_hash(name), None if commit else files_hash(name)
+        return cls(name if commit else recorded_name(name), revision, files, base)
 
     @property
     def is_of_folder(self) -> bool:
         """Whether it was loaded from a folder, and not from the Hub."""
         return len(self.revision) == SHA256_DIGITS
+
+    @property
+    def place(self) -> str:
+        """Its folder here, or its id on the Hub."""
+        return str(place_of(self.name)) if self.is_of_folder else self.name
 
     def is_changed(self) -> bool:
         """
@@ -60,8 +68,8 @@ class ModelIdentity:
         Raises:
             `FileNotFoundError`: the folder holds no weights.
         """
-        others = self.files is not None and files_hash(self.name) != self.files
-        return others or weights_hash(self.name) != self.revision
+        others = self.files is not None and files_hash(self.place) != self.files
+        return others or weights_hash(self.place) != self.revision
 
 
 def weights_hash(folder: str | Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..corpora.names import CORPORA, split_names
+from ..default_bundle import DEFAULT, is_default
 from ..hub import is_hub_id
 from .bundle import public_name
 
@@ -46,6 +47,8 @@ def shareable_recipe(recipe: dict) -> dict:
 def _without_folders(name: str) -> str:
     path = os.path.expanduser(name)
     is_path = os.path.isabs(path) or os.path.exists(path) or name.startswith(".")
+    if is_default(path):
+        return DEFAULT
     if not is_path and (os.sep not in name or is_hub_id(name)):
         return name
     return f"./{public_name(path)}"

@@ -10,6 +10,7 @@ from typing import Any
 from ..corpora.names import CorpusNames, find_corpora
 from ..corpora.provenance import takes_splits
 from ..corpora.splits import FAMILIES, NOTES_HASH, OFFICIAL, SPLIT_VERSION, SPLIT_VERSIONS, CorpusSplits, check_shares
+from ..default_bundle import place_of
 from ..hub import find_file
 from ..hub.bounds import read_object, shown
 from .facts import told
@@ -40,7 +41,7 @@ def splits_of_model(
     there were not, and of shares only what was asked.
 
     Args:
-        model (`str` or `Path`): folder of a bundle or of a checkpoint, or Hub id.
+        model (`str` or `Path`): folder of a bundle or of a checkpoint, Hub id, or `"default"`.
         revision (`str`, *optional*): branch, tag or commit on the Hub; main if not given.
         token (`str` or `bool`, *optional*): for the Hub.
 
@@ -51,7 +52,8 @@ def splits_of_model(
         [`PullError`]: it is not there.
         `ValueError`: a file is damaged.
     """
-    run, recipe = (_read(model, name, revision, token) for name in (RUN_NAME, RECIPE_NAME))
+    place = place_of(model)
+    run, recipe = (_read(place, name, revision, token) for name in (RUN_NAME, RECIPE_NAME))
     if run is None and recipe is None:
         return None
     corpora = [each for each in told(run, list, "corpora") or [] if isinstance(each, dict)]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .corpus import Corpus as Corpus
     from .embedded import BachCorpus as BachCorpus
     from .embedded import FolkCorpus as FolkCorpus
+    from .embedded import MonteverdiCorpus as MonteverdiCorpus
     from .folder import FolderCorpus as FolderCorpus
     from .lamd import LamdCorpus as LamdCorpus
     from .load import load_corpus as load_corpus

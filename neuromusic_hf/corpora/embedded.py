@@ -12,14 +12,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from datasets import Value
 from symusic.core import ScoreTick
 
 from ..music import RefusedFile, midi_bytes
 from .builder import MidiCorpusBuilder, Piece
-from .musicxml import NEWEST_PROVED, BeyondReader, Work, read_work
+from .musicxml import NEWEST_PROVED, BeyondReader, Work, read_work, refuse_rights
 from .sources import UNREADABLE_MEMBER
 
 logger = logging.getLogger(__name__)
@@ -48,6 +48,8 @@ MUSIC21 = """\
   pages = {637--642},
   year = {2010},
 }"""
+REPLACED_MARK = "_old."
+"""In the name of a file that is kept beside the newer one, which has the name without it."""
 TUNE_START = re.compile(r"^(?=X:)", re.MULTILINE)
 
 
@@ -77,25 +79,54 @@ class EmbeddedCorpus(MidiCorpusBuilder):
         return Path(str(importlib.metadata.distribution("music21").locate_file("music21/corpus")))
 
 
-class BachCorpus(EmbeddedCorpus):
-    """408 works of Johann Sebastian Bach, mostly four-part chorales, converted from MusicXML by music21."""
+class EmbeddedWorks(EmbeddedCorpus):
+    """
+    Base of the corpora of works in MusicXML: a folder of them, converted as music21 does, without chord symbols.
+
+    A file that states rights of an edition is refused, and so is one that is kept beside the file that took its place.
+    """
+
+    FOLDER: ClassVar[str]
+    COMPOSER: ClassVar[str]
 
     def list_pieces(self) -> list[str]:
         """Names of the MusicXML files."""
-        return sorted(path.name for path in (self._folder() / "bach").glob("*.mxl"))
+        return sorted(path.name for path in (self._folder() / self.FOLDER).glob("*.mxl"))
 
     def read_pieces(self, pieces: list[str]) -> Iterator[Piece]:
         """Converts them to MIDI, one after the other."""
-        folder, read = self._folder() / "bach", _reader()
+        folder, read = self._folder() / self.FOLDER, _reader()
         for name in pieces:
-            metadata = {"composer": "Johann Sebastian Bach", "collection": "music21 Bach"}
+            metadata = {"composer": self.COMPOSER, "collection": f"music21 {self.FOLDER.title()}"}
             try:
+                _check_not_replaced(folder / name)
                 work = read(folder / name)
             except RefusedFile as refused:
-                yield Piece(f"bach/{name}", refused=refused, metadata=metadata)
+                yield Piece(f"{self.FOLDER}/{name}", refused=refused, metadata=metadata)
             else:
-                metadata["title"] = _title(work) or Path(name).stem
-                yield Piece(f"bach/{name}", work.midi, metadata=metadata)
+                metadata["title"] = self.title_of(work, Path(name).stem)
+                yield Piece(f"{self.FOLDER}/{name}", work.midi, metadata=metadata)
+
+    def title_of(self, work: Work, name: str) -> str:
+        """A title in the file that is not the name of a file, or else the name."""
+        return next((title for title in work.titles if not title.endswith((".mxl", ".xml"))), name)
+
+
+class BachCorpus(EmbeddedWorks):
+    """408 works of Johann Sebastian Bach, mostly four-part chorales, converted from MusicXML by music21."""
+
+    FOLDER, COMPOSER = "bach", "Johann Sebastian Bach"
+
+
+class MonteverdiCorpus(EmbeddedWorks):
+    """42 madrigals of Claudio Monteverdi, in five or six voices, of his books III to V, converted from MusicXML."""
+
+    FOLDER, COMPOSER = "monteverdi", "Claudio Monteverdi"
+
+    def title_of(self, work: Work, name: str) -> str:
+        """Book and number, of which the files are named: titles in them are what a scanner read, such as `CANTO`."""
+        _, book, number = name.split(".")
+        return f"Madrigals, book {book}, number {number}"
 
 
 class FolkCorpus(EmbeddedCorpus):
@@ -133,7 +164,7 @@ def _reader() -> Callable[[Path], Work]:
     if tuple(map(int, re.findall(r"\d+", installed)[:3])) <= NEWEST_PROVED:
         return _read_work
     logger.warning(
-        "music21 %s itself reads Bach's works, which takes a minute: the fast reader is proved up to music21 %s.",
+        "music21 %s itself reads these works, which takes a minute: the fast reader is proved up to music21 %s.",
         installed,
         ".".join(map(str, NEWEST_PROVED)),
     )
@@ -162,6 +193,9 @@ def _ask_music21(path: Path) -> Work:
     try:
         # forceSource and storePickle keep music21 away from its cache of pickles.
         score = converter.parse(path, forceSource=True, storePickle=False)
+        refuse_rights([None if score.metadata is None else score.metadata.copyright])
+        # Played, chord symbols have no end: music21 gives them no length.
+        score.remove(list(score.recurse().getElementsByClass("Harmony")), recurse=True)
         data = music21ObjectToMidiFile(score).writestr()
     except (Music21Exception, *UNREADABLE_MUSIC) as error:
         raise RefusedFile("unreadable", f"{type(error).__name__}: {error}") from error
@@ -169,9 +203,10 @@ def _ask_music21(path: Path) -> Work:
     return Work(data, tuple(title for title in titles if title))
 
 
-def _title(work: Work) -> str | None:
-    """A title that is not the name of a file."""
-    return next((title for title in work.titles if not title.endswith((".mxl", ".xml"))), None)
+def _check_not_replaced(path: Path) -> None:
+    newer = path.with_name(path.name.replace(REPLACED_MARK, "."))
+    if newer != path and newer.exists():
+        raise RefusedFile("replaced", f"{newer.name} took its place")
 
 
 def _tunes(path: Path) -> list[str]:

@@ -93,8 +93,8 @@ def load_corpus(
 
     Args:
         name_or_path (`str`, `Path`, [`MidiCorpusBuilder`] class, or a list of these):
-            `"bach"`, `"folk"`, `"maestro"`, `"lamd"`; a folder, zip or tar of MIDI files; a Parquet file, folder of
-            Parquet files, `save_to_disk` folder or Hub dataset id with a MIDI column; a subclass of
+            `"bach"`, `"folk"`, `"monteverdi"`, `"maestro"`, `"lamd"`; a folder, zip or tar of MIDI files; a Parquet
+            file, folder of Parquet files, `save_to_disk` folder or Hub dataset id with a MIDI column; a subclass of
             [`MidiCorpusBuilder`] or its import path (`"my_package.my_module.MyCorpus"`); or several of them, as a list
             or joined with `+` (`"bach+folk"`). A path that exists is read whatever its name looks like, be it an
             import path or several names, see [`split_names`].

@@ -10,7 +10,7 @@ from ..disk import last_part
 from ..hub import is_hub_id
 from ..imports import import_class, is_import_path
 from .builder import MidiCorpusBuilder
-from .embedded import BachCorpus, FolkCorpus
+from .embedded import BachCorpus, FolkCorpus, MonteverdiCorpus
 from .folder import FolderCorpus
 from .lamd import LamdCorpus
 from .maestro import MaestroCorpus
@@ -25,6 +25,7 @@ CorpusNames = CorpusName | list[CorpusName] | tuple[CorpusName, ...]
 CORPORA: dict[str, type[MidiCorpusBuilder]] = {
     "bach": BachCorpus,
     "folk": FolkCorpus,
+    "monteverdi": MonteverdiCorpus,
     "maestro": MaestroCorpus,
     "lamd": LamdCorpus,
 }

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from miditok import TokSequence
+from miditok import MusicTokenizer, TokSequence
 
 from ..tokenization import MidiProcessor
 
@@ -48,14 +48,30 @@ def count_token_errors(processor: MidiProcessor, rows: Iterable[list[int]]) -> T
     Returns:
         [`TokenErrors`]
     """
+    tokenizer = processor.music_tokenizer
     errors = tokens = checked = empty = 0
     for row in rows:
         ids = processor.music_ids(row)
         if not ids:
             empty += 1
             continue
-        sequence = TokSequence(ids=ids, are_ids_encoded=processor.music_tokenizer.is_trained)
-        errors += round(processor.music_tokenizer.tokens_errors(sequence) * len(ids))
+        sequence = TokSequence(ids=ids, are_ids_encoded=tokenizer.is_trained)
+        if tokenizer.is_trained:
+            tokenizer.decode_token_ids(sequence)
+        tokenizer.complete_sequence(sequence)
+        # miditok does not read which program a first token names, but it reads all after a BOS.
+        before = [processor.tokenizer.bos_token_id, *_program(tokenizer, sequence.tokens)]
+        whole = before + sequence.ids
+        errors += round(tokenizer.tokens_errors(TokSequence(ids=whole)) * len(whole))
         tokens += len(ids)
         checked += 1
     return TokenErrors(errors, tokens, checked, empty)
+
+
+def _program(tokenizer: MusicTokenizer, tokens: list[str]) -> list[int]:
+    """What stands for the program of a first note that is told before it: one that `tokens` do not name."""
+    if tokens[0].split("_")[0] not in tokenizer.tokens_types_graph.get("Program", ()):
+        return []
+    programs = (index for token, index in tokenizer.vocab.items() if token.startswith("Program_"))
+    told = {tokenizer.vocab[token] for token in tokens}
+    return [next(program for program in programs if program not in told)]

@@ -8,7 +8,8 @@ from typing import Any
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, CONFIG_NAME, is_peft_available
 
-from ..hub import NotOnHubError, PullError, find_file, pulled_from, resolve_commit, telling_faults
+from ..default_bundle import place_of
+from ..hub import NotOnHubError, PullError, check_revision, find_file, pulled_from, resolve_commit, telling_faults
 from ..hub.bounds import read_object, read_shapes
 from ..hub.pull import OF_REPOSITORY, given
 from ..tokenization import MidiProcessor
@@ -71,7 +72,7 @@ class Adapter:
         if os.path.isfile(os.path.join(name, CONFIG_NAME)):
             raise ValueError(f"{name} holds a whole model and an adapter: move the adapter's files to another folder.")
         of_base = where | ({"revision": config["revision"]} if config.get("revision") else {})
-        base, kind = config["base_model_name_or_path"], config["peft_type"]
+        base, kind = str(place_of(config["base_model_name_or_path"])), config["peft_type"]
         return cls(str(name), base, kind, path.parent, commit and commit.resolved, pinned, of_base)
 
     @property
@@ -168,15 +169,18 @@ class AutoMusicModel(AutoModelForCausalLM):
     @classmethod
     def from_pretrained(cls, name: str, *, revision: str | None = None, **kwargs) -> PreTrainedModel:
         """
-        As `AutoModelForCausalLM.from_pretrained`.
+        As `AutoModelForCausalLM.from_pretrained`; `"default"` is the bundle that comes with this package.
 
         A `revision` is that of the repository named: of an adapter's base, its config tells it.
 
         Raises:
             [`PullError`]: there is no such repository, or it cannot be pulled, whole.
-            `ValueError`: there are no weights as safetensors, or an adapter cannot be loaded on its base.
+            `ValueError`: there are no weights as safetensors, an adapter cannot be loaded on its base, or a folder is
+                asked for a revision.
+            `FileNotFoundError`: the bundle that comes with this package is missing.
         """
-        where = given(kwargs, OF_REPOSITORY)
+        name, where = str(place_of(name)), given(kwargs, OF_REPOSITORY)
+        check_revision(name, None if revision == "main" else revision)  # as transformers calls none
         pinned = {"revision": resolve_commit(name, revision, **where) or revision or "main"}
         if adapter := Adapter.find(name, **pinned, **where):
             return adapter.load(**kwargs)
@@ -197,7 +201,7 @@ def check_base(name: str, revision: str | None = None, token: str | bool | None 
         `ImportError`: `name` is an adapter, and peft is not installed.
         `ValueError`: its base cannot be found, or its config is damaged.
     """
-    if adapter := Adapter.find(name, revision, token=token):
+    if adapter := Adapter.find(str(place_of(name)), revision, token=token):
         try:
             with telling_faults(adapter.base, **adapter.base_arguments):
                 check_configs(adapter.base, **adapter.base_arguments)

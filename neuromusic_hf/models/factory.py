@@ -7,6 +7,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from ..default_bundle import place_of
 from ..hub import NotOnHubError, PullError, telling_faults
 from ..hub.pull import given
 from ..imports import import_class, is_import_path
@@ -47,7 +48,8 @@ def build_model(
         name (`str`):
             `"gpt2"`, `"llama"`, `"music_transformer"` or another model type (a new model); the import path of a
             `PreTrainedModel` class (`"my_package.my_module.MyForCausalLM"`, a new model); or a folder or Hub id with
-            weights (`"user/model"`, `"runs/quickstart/bundle"`; they are loaded, and `sizes` override their config).
+            weights (`"user/model"`, `"runs/quickstart/bundle"`, `"default"`, which comes with this package; they are
+            loaded, and `sizes` override their config).
             A LoRA adapter is merged into the base that it names: what is trained and saved is a whole model.
         processor ([`MidiProcessor`]):
             Gives the vocabulary size and the ids of PAD, BOS and EOS. Weights that have all of its ids but the last
@@ -79,7 +81,7 @@ def build_model(
         [`PullError`]: weights of a Hub id cannot be pulled.
         `ImportError`: they are an adapter's, and peft is not installed.
     """
-    name = os.path.expanduser(name)
+    name = str(place_of(os.path.expanduser(name)))
     check_numbers(sizes, f"The sizes of {name}")
     new_sizes = sizes if context_length is None else {"max_position_embeddings": context_length, **sizes}
     if name in CONFIG_MAPPING:
@@ -130,7 +132,7 @@ def check_model(
             short a context.
         [`PullError`]: the config of a Hub id cannot be pulled.
     """
-    name = os.path.expanduser(name)
+    name = str(place_of(os.path.expanduser(name)))
     check_numbers(sizes, f"The sizes of {name}")
     if name in CONFIG_MAPPING or _imported_class(name) is not None:
         try:
@@ -160,7 +162,7 @@ def saved_config(
         [`PullError`]: it cannot be pulled.
     """
     where = {"revision": revision, "token": token, "trust_remote_code": trust_remote_code}
-    return _find_config(os.path.expanduser(name), where)[1]
+    return _find_config(str(place_of(os.path.expanduser(name))), where)[1]
 
 
 def _config_arguments(model_type: str, processor: MidiProcessor, sizes: dict) -> dict:

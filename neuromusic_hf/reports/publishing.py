@@ -151,19 +151,19 @@ def _write_example(report: FinishedReport, run: FinishedRun, place: str, number:
     record = run.records[number]
     exhibit = make_exhibit(run, report.table, place, number, EXAMPLE_SECONDS)
     contents = {
-        ".png": exhibit.picture,
-        ".wav": exhibit.sound and exhibit.sound.wav,
+        ".png": exhibit.piece.picture,
+        ".wav": exhibit.piece.sound and exhibit.piece.sound.wav,
         ".mid": None if record.files.full is None else (run.folder / record.files.full).read_bytes(),
     }
-    if exhibit.sound is None:
-        logger.warning("%s has no sound among the examples: %s", record.label, exhibit.silence)
+    if exhibit.piece.sound is None:
+        logger.warning("%s has no sound among the examples: %s", record.label, exhibit.piece.silence)
     for suffix, content in contents.items():
         if content is not None:
             write_file(stem.with_suffix(suffix), content)
     return {
         "piece": report.names.replace(piece_label(record.index, record.name)),
         "place": place,
-        "continuation_at_seconds": exhibit.sound and round(exhibit.sound.boundary, 1),
+        "continuation_at_seconds": exhibit.piece.sound and round(exhibit.piece.sound.boundary, 1),
     }
 
 

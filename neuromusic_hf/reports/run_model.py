@@ -54,7 +54,7 @@ def load_run_model(run: FinishedRun, trust_remote_code: bool = False, token: str
     Raises:
         [`NotAvailable`]: they cannot be read, or there are other weights or files under that name by now.
     """
-    name, in_folder = run.model.name, run.model.is_of_folder
+    name, in_folder = run.model.place, run.model.is_of_folder
     if in_folder and not Path(name).is_dir():
         raise NotAvailable(f"there is no folder {name} here: score the run where it was made")
     if not in_folder and not (is_hub_id(name) and re.fullmatch("[0-9a-f]{40}", run.model.revision)):

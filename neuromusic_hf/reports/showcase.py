@@ -46,23 +46,35 @@ class Sound:
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class ShownPiece:
     """
-    A piece to show.
+    A continued piece as a page shows it.
 
     Args:
-        place (`str`): such as `"best"`, or `"best, median"` where there are few pieces.
-        row (`dict`): of the table of pieces, by column; what is missing is `None`.
         picture (`bytes`, *optional*): piano roll, PNG; `None` where it cannot be drawn.
         sound ([`Sound`], *optional*): prompt and continuation to hear; `None` where they cannot be rendered.
         silence (`str`, *optional*): why there is no sound, or no picture either.
     """
 
-    place: str
-    row: dict
     picture: bytes | None = None
     sound: Sound | None = None
     silence: str | None = None
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """
+    A piece that a report shows.
+
+    Args:
+        place (`str`): such as `"best"`, or `"best, median"` where there are few pieces.
+        row (`dict`): of the table of pieces, by column; what is missing is `None`.
+        piece ([`ShownPiece`]): the piece itself.
+    """
+
+    place: str
+    row: dict
+    piece: ShownPiece
 
 
 def choose_exhibits(table: pd.DataFrame) -> list[tuple[str, int]]:
@@ -89,8 +101,19 @@ def make_exhibit(
         number (`int`): its row in the table.
         most_seconds (`float`, *optional*, defaults to 70): of its sound; longer sound is cut around its continuation.
     """
-    record = run.records[number]
     row = table.iloc[number].astype(object).where(table.iloc[number].notna(), None).to_dict()
+    return Exhibit(place, row, show_piece(run, run.records[number], most_seconds))
+
+
+def show_piece(run: FinishedRun, record: PieceRecord, most_seconds: float = MOST_SECONDS) -> ShownPiece:
+    """
+    Draws and renders a piece, or takes the picture and the sound that the run has. What cannot be done is said there.
+
+    Args:
+        run ([`FinishedRun`]): a test run.
+        record ([`PieceRecord`]): of one of its pieces.
+        most_seconds (`float`, *optional*, defaults to 70): of its sound; longer sound is cut around its continuation.
+    """
     picture = sound = silence = None
     try:
         full, prompt = (load_score(run.path(name)) for name in (record.files.full, record.files.prompt))
@@ -99,7 +122,7 @@ def make_exhibit(
         sound = _sound(run, record, full, new, most_seconds)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         silence = str(error)
-    return Exhibit(place, row, picture, sound, silence)
+    return ShownPiece(picture, sound, silence)
 
 
 def _picture(run: FinishedRun, record: PieceRecord, prompt: ScoreTick, new: ScoreTick) -> bytes:

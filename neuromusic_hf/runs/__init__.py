@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .options import add_run_options as add_run_options
     from .options import find_pieces_asked as find_pieces_asked
     from .piece_run import PieceRun as PieceRun
+    from .piece_sources import DEFAULT_SPLIT as DEFAULT_SPLIT
     from .piece_sources import FilePiece as FilePiece
     from .piece_sources import PieceSource as PieceSource
     from .piece_sources import RowPiece as RowPiece

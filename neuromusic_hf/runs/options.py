@@ -76,7 +76,11 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def _add_corpus(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("corpora", "Where the pieces are of one.")
-    group.add_argument("--split", default="test", choices=SPLIT_NAMES, help="which split of a corpus")
+    group.add_argument(
+        "--split",
+        choices=SPLIT_NAMES,
+        help="which split of a corpus, test if not given; where it is given, a folder of MIDI files is a corpus, too",
+    )
     group.add_argument(
         "--split_version",
         choices=SPLIT_VERSIONS,

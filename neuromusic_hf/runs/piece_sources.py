@@ -23,6 +23,8 @@ from ..music.midi_feature import NO_BYTES
 from ..ranges import check_ranges
 from .settings import PIECE_RANGES
 
+DEFAULT_SPLIT = "test"
+
 
 class PieceSource(ABC):
     """A piece, read when it is its turn."""
@@ -132,7 +134,7 @@ class RowPiece(PieceSource):
 def find_pieces(
     sources: Sequence[str],
     *,
-    split: str = "test",
+    split: str | None = None,
     clean_test: bool = False,
     data_dir: str | None = None,
     revision: str | None = None,
@@ -150,7 +152,9 @@ def find_pieces(
     Args:
         sources (sequence of `str`):
             MIDI files, folders of them (searched deeply), or names of corpora as for [`load_corpus`].
-        split (`str`, *optional*, defaults to `"test"`): which split of a corpus.
+        split (`str`, *optional*):
+            Which split of a corpus; test if not given. Where it is given, a folder of MIDI files is a corpus as well,
+            which is split as [`load_corpus`] does.
         clean_test (`bool`, *optional*, defaults to `False`):
             Refuse, in their turn, the pieces of that split that have a twin in the corpus's own train.
         data_dir (`str`, *optional*): where a corpus lies, if it is here already.
@@ -180,7 +184,7 @@ def find_pieces(
     asked, are_used = splits or CorpusSplits(), False
     for source in sources:
         path = Path(source)
-        if path.is_dir() and (files := _files_in(path)):
+        if split is None and path.is_dir() and (files := _files_in(path)):
             pieces += files
         elif path.is_file() and is_midi_name(path.name):
             pieces.append(FilePiece(path))
@@ -201,8 +205,9 @@ def find_pieces(
                 num_proc=num_proc,
                 token=token if is_from_hub else None,
             )
-            twins = twins_in_train(corpus[split], corpus["train"], num_proc=num_proc) if clean_test else {}
-            found = row_pieces(corpus[split], splits_used(corpus.provenance))
+            chosen = corpus[split or DEFAULT_SPLIT]
+            twins = twins_in_train(chosen, corpus["train"], num_proc=num_proc) if clean_test else {}
+            found = row_pieces(chosen, splits_used(corpus.provenance))
             pieces += [replace(piece, twin=twins.get(piece.index)) for piece in found]
     if asked and not are_used:
         raise ValueError(

@@ -11,6 +11,7 @@ from symusic import Tempo
 from symusic.core import ScoreTick
 from transformers import AutoProcessor, BatchEncoding, PreTrainedTokenizerFast, ProcessorMixin
 
+from ..default_bundle import place_of
 from ..disk import user_path, write_whole
 from ..hub import resolve_commit, shipped_code, telling_faults
 from ..hub.pull import OF_REPOSITORY, given
@@ -102,7 +103,7 @@ class MidiProcessor(ProcessorMixin):
         Args:
             pretrained_model_name_or_path (`str` or `Path`):
                 Folder or Hub id of a saved processor; or of miditok's own `tokenizer.json`, or that file itself,
-                whatever its name.
+                whatever its name. `"default"` is that of the bundle that comes with this package.
             trust_remote_code (`bool`, *optional*, defaults to `False`):
                 Import the tokenizer's class, where it is not miditok's and your process does not have it yet.
             kwargs: that say where files come from (`revision`, `subfolder`, `token`, `local_files_only`, ...).
@@ -112,8 +113,9 @@ class MidiProcessor(ProcessorMixin):
                 class that would have to be imported.
             `OSError`: there is no such file, folder or repository, or it cannot be pulled from the Hub.
         """
-        source = user_path(pretrained_model_name_or_path)
-        source = source if source.exists() else pretrained_model_name_or_path
+        named = place_of(pretrained_model_name_or_path)
+        source = user_path(named)
+        source = source if source.exists() else named
         where = given(kwargs, HUB_ARGUMENTS)
         if commit := resolve_commit(source, where.get("revision"), **given(where, OF_REPOSITORY)):
             where["revision"] = commit

@@ -12,6 +12,7 @@ from transformers.trainer_utils import IntervalStrategy
 from ..bundles import find_bundle
 from ..corpora.names import split_names
 from ..corpora.splits import SPLIT_VERSIONS, check_shares
+from ..default_bundle import recorded_name
 from ..hub import is_hub_id
 from ..imports import is_import_path
 from ..launch import asked_precision, check_engine, check_processes, launched_for_cpu
@@ -41,7 +42,7 @@ class ModelArguments:
         default="gpt2",
         metadata={
             "help": "gpt2, llama, music_transformer, another model type of transformers, the import path of a model "
-            "class, or a folder or Hub id with weights"
+            "class, a folder or Hub id with weights, or default, which comes with the package"
         },
     )
     hidden_size: int | None = field(default=None, metadata={"help": "width of the residual stream"})
@@ -85,9 +86,9 @@ class ModelArguments:
 
     def __post_init__(self):
         check_options(vars(self))
-        self.model = self.model if self.model in CONFIG_MAPPING else find_bundle(self.model)
+        self.model = self.model if self.model in CONFIG_MAPPING else recorded_name(find_bundle(self.model))
         if self.tokenization is not None:
-            self.tokenization = find_bundle(self.tokenization)
+            self.tokenization = recorded_name(find_bundle(self.tokenization))
         elif not self.is_saved_model:
             self.tokenization = DEFAULT_TOKENIZATION
         if self.revision is not None and not (is_hub_id(self.model) or is_hub_id(self.tokenization or "")):
@@ -126,8 +127,8 @@ class DataArguments:
     corpus: str = field(
         default="bach+folk",
         metadata={
-            "help": "bach, folk, maestro, lamd, a folder, archive, Parquet file or Hub dataset, the import path of a "
-            "MidiCorpusBuilder, or several joined by +"
+            "help": "bach, folk, monteverdi, maestro, lamd, a folder, archive, Parquet file or Hub dataset, the "
+            "import path of a MidiCorpusBuilder, or several joined by +"
         },
     )
     corpus_revision: str | None = field(

@@ -13,6 +13,7 @@ from miditok import MusicTokenizer
 
 from ..borders.datasets import fingerprint_of
 from ..corpora.code_identity import code_of_classes, code_of_rooms
+from ..default_bundle import DEFAULT
 from ..hub import NotOnHubError
 from ..models import adapters
 from ..tokenization import MidiProcessor
@@ -61,7 +62,8 @@ def load_processor(
 
 
 def _is_saved(tokenization: str) -> bool:
-    return os.path.exists(tokenization) or "/" in tokenization or tokenization.endswith(".json")
+    is_name = tokenization != DEFAULT and "/" not in tokenization and not tokenization.endswith(".json")
+    return os.path.exists(tokenization) or not is_name
 
 
 def _saved_processor(model_args: ModelArguments) -> MidiProcessor | None:

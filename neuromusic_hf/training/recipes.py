@@ -70,8 +70,9 @@ def parse_recipe(arguments: list[str]) -> tuple[ModelArguments, DataArguments, R
     merged = {name: value for name, value in merged.items() if value is not None}
     defaults = {name: option.default for name, option in parser.options.items()}
     for layer in layers:
+        still_said = {name: value for name, value in layer.values.items() if merged.get(name) == value}
         with layer.named():
-            check_effects(layer.values, defaults | merged, defaults, strictly=layer.place == COMMAND_LINE)
+            check_effects(still_said, defaults | merged, defaults, strictly=layer.place == COMMAND_LINE)
     if "hub_token" in layers[-1].values and merged.get("report_to", ["none"]) != ["none"]:
         raise ValueError("Trackers record command lines: give the token as the variable HF_TOKEN, not as hub_token.")
     from .arguments import GROUPS  # with PyTorch

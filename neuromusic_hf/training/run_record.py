@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
+from ..bundles.base import base_record
 from ..threads import threads_in_force
 from .saving_trainer import SavingTrainer
 
@@ -18,10 +19,9 @@ RECORDED_PACKAGES = (
 def run_record(trainer: SavingTrainer) -> dict:
     """What `run.json` says about a run as it stands: nothing that is of this machine alone."""
     model = trainer.accelerator.unwrap_model(trainer.model)
-    commit = getattr(model, "hub_commit", None)
     return {
         "model": type(model).__name__,
-        "base_model": {"name": model.name_or_path, "revision": commit} if commit else None,
+        "base_model": base_record(model),
         "parameters": trainer.model.num_parameters(),
         "vocabulary": {
             "tokenization": trainer.processing_class.tokenization,

@@ -5,7 +5,7 @@ import yaml
 
 COMPARISON = {
     "title": "Tiny models",
-    "recipe": "recipes/quickstart.yaml",
+    "recipe": "recipes/small.yaml",
     "options": {
         "corpus": "folk",
         "max_pieces": 60,

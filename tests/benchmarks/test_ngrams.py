@@ -1,9 +1,10 @@
-"""The counting models of benchmarks/ngrams.py are those that their definitions give."""
+"""The counting models of benchmarks/ngrams.py, and the one that continues pieces, are those of their definitions."""
 
 from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
+import torch
 
 VOCAB_SIZE, LONGEST, LONGEST_MATCH = 5, 4, 6
 BOS = 0
@@ -113,3 +114,33 @@ def test_weights_of_copying_are_the_likeliest(ngrams):
         for other in (weights[band] - 0.05, weights[band] + 0.05):
             changed = np.where(np.arange(len(weights)) == band, np.clip(other, 0, 1), weights)
             assert np.log(ngrams.mix(chances, counted, changed)).sum() < likeliest
+
+
+@pytest.fixture
+def ngram_model(load_benchmark):
+    return load_benchmark("ngram_model")
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 7])
+def test_every_next_token_has_the_chance_that_the_counting_models_give_it(ngram_model, ngrams, n):
+    train, prompts = random_texts(0, 20), random_texts(1, 8)
+    model = ngram_model.NgramForCausalLM(ngram_model.Ngrams.count(train, VOCAB_SIZE, n), BOS)
+    for prompt in prompts:
+        texts = [np.append(prompt, token) for token in range(VOCAB_SIZE)]
+        counted = ngrams.count_and_predict(train, texts, VOCAB_SIZE, longest=n)
+        lasts = np.cumsum([len(text) - 1 for text in texts]) - 1
+        logits = model(torch.from_numpy(prompt)[None]).logits
+        assert logits.shape == (1, 1, VOCAB_SIZE)
+        np.testing.assert_allclose(logits[0, 0].exp(), counted.ngrams[n][lasts], rtol=1e-5)
+
+
+def test_rows_of_a_batch_do_not_depend_on_each_other(ngram_model):
+    counted = ngram_model.Ngrams.count(random_texts(0, 20), VOCAB_SIZE, 5)
+    model = ngram_model.NgramForCausalLM(counted, BOS)
+    prompts = [torch.from_numpy(prompt) for prompt in random_texts(2, 6)]
+    width = max(map(len, prompts))
+    rows = torch.stack([torch.nn.functional.pad(prompt, (width - len(prompt), 0), value=3) for prompt in prompts])
+    mask = torch.stack([torch.arange(width) >= width - len(prompt) for prompt in prompts]).long()
+    together = model(rows, mask).logits
+    for row, prompt in zip(together, prompts, strict=True):
+        torch.testing.assert_close(row, model(prompt[None]).logits[0])

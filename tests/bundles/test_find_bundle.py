@@ -1,8 +1,18 @@
 """What a user means who names a run, a bundle, a checkpoint, or something else."""
 
+import os
+from pathlib import Path
+
 import pytest
 
-from neuromusic_hf.bundles import find_bundle
+from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model, default_bundle
+from neuromusic_hf.bundles import ModelIdentity, find_bundle, public_name, splits_of_model
+from neuromusic_hf.bundles.base import base_record
+from neuromusic_hf.bundles.shared_recipe import shareable_recipe
+from neuromusic_hf.default_bundle import DEFAULT_BUNDLE
+from neuromusic_hf.models import saved_config
+from neuromusic_hf.models.adapters import Adapter, AutoMusicModel
+from neuromusic_hf.training import ModelArguments
 
 
 @pytest.fixture
@@ -42,3 +52,87 @@ def test_a_run_that_has_not_ended_is_refused_and_its_checkpoints_named(place):
     place("runs/x/checkpoint-2/config.json", "runs/x/checkpoint-4/config.json")
     with pytest.raises(ValueError, match=r"runs/x left no bundle.*checkpoint-2 or checkpoint-4"):
         find_bundle("runs/x")
+
+
+def test_default_is_the_bundle_of_the_package(place):
+    assert find_bundle("default") == find_bundle(Path("default")) == str(DEFAULT_BUNDLE)
+    assert find_bundle("./default") == "./default"
+
+
+def test_a_folder_of_that_name_wins(place):
+    place("default/config.json")
+    assert find_bundle("default") == "default"
+    assert public_name("default") == "default" and default_bundle.recorded_name("default") == "default"
+    assert ModelArguments(model="default").model == "default"
+    place("default/bundle/config.json")
+    assert find_bundle("default") == "default/bundle"
+
+
+@pytest.mark.parametrize("prefix", ["/opt/env/lib/python3.12/site-packages", "/home/alice/checkout"])
+def test_another_installation_s_bundle_is_that_of_this_one(place, prefix):
+    elsewhere = f"{prefix}/neuromusic_hf/bundles/default"
+    assert default_bundle.place_of(elsewhere) == str(DEFAULT_BUNDLE)
+    for other in ("neuromusic_hf/bundles/default", f"{prefix}/bundles/default", f"{elsewhere}/x"):
+        assert default_bundle.place_of(other) == other
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        find_bundle,
+        MidiContinuationPipeline.from_pretrained,
+        AutoMusicModel.from_pretrained,
+        MidiProcessor.from_pretrained,
+        saved_config,
+        splits_of_model,
+        lambda name: build_model(name, MidiProcessor.from_tokenization("REMI")),
+    ],
+)
+@pytest.mark.parametrize("name", ["default", "its path"])
+def test_where_it_is_missing_every_way_to_it_says_so(place, tmp_path, monkeypatch, load, name):
+    missing = tmp_path / "neuromusic_hf" / "bundles" / "default"
+    monkeypatch.setattr(default_bundle, "DEFAULT_BUNDLE", missing)
+    with pytest.raises(FileNotFoundError, match="not there.*Install the package again"):
+        load(str(missing) if name == "its path" else name)
+
+
+def test_it_loads_under_its_name_everywhere_and_is_recorded_by_it(place):
+    continue_midi = MidiContinuationPipeline.from_pretrained("default")
+    processor = MidiProcessor.from_pretrained("default")
+    model = build_model("default", processor)
+    assert processor.vocabulary_hash == continue_midi.processor.vocabulary_hash
+    assert all((a == b).all() for a, b in zip(model.parameters(), continue_midi.model.parameters(), strict=True))
+    assert {name for name in splits_of_model("default").corpora} >= {"bach", "folk"}
+
+    identity = ModelIdentity.of(continue_midi.model)
+    assert (identity.name, identity.place, len(identity.revision)) == ("default", str(DEFAULT_BUNDLE), 64)
+    assert identity.is_of_folder and not identity.is_changed()
+    assert public_name(DEFAULT_BUNDLE) == public_name(os.path.relpath(DEFAULT_BUNDLE)) == "default"
+    record = base_record(model)
+    assert (record["name"], record["revision"]) == ("default", identity.revision)
+    assert {corpus["name"] for corpus in record["trained"]["corpora"]} >= {"bach", "folk"}
+
+
+@pytest.mark.parametrize("load", [MidiContinuationPipeline, AutoMusicModel])
+def test_a_revision_of_it_is_refused(place, load):
+    with pytest.raises(ValueError, match="'v2'.*only what is on the Hub has revisions"):
+        load.from_pretrained("default", revision="v2")
+    with pytest.raises(ValueError, match="revision=v2 has no effect"):
+        ModelArguments(model="default", revision="v2")
+
+
+@pytest.mark.parametrize("name", ["default", str(DEFAULT_BUNDLE)])
+def test_recipes_name_it_and_no_path(place, name):
+    arguments = ModelArguments(model=name, tokenization=name)
+    assert (arguments.model, arguments.tokenization) == ("default", "default") and arguments.is_saved_model
+    shared = shareable_recipe({"model": name, "tokenization": name, "corpus": "bach"})
+    assert shared == {"model": "default", "tokenization": "default", "corpus": "bach"}
+
+
+@pytest.mark.parametrize("base", ["default", "/opt/lib/site-packages/neuromusic_hf/bundles/default"])
+def test_an_adapter_may_name_it_as_its_base(place, tmp_path, base):
+    (tmp_path / "lora").mkdir()
+    (tmp_path / "lora" / "adapter_config.json").write_text(
+        f'{{"peft_type": "LORA", "base_model_name_or_path": "{base}"}}'
+    )
+    assert Adapter.find("lora").base == str(DEFAULT_BUNDLE)

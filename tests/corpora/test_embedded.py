@@ -7,7 +7,7 @@ import time
 import pytest
 from preloaded import run_code
 
-from neuromusic_hf.corpora import BachCorpus, FolkCorpus, load_corpus
+from neuromusic_hf.corpora import BachCorpus, FolkCorpus, MonteverdiCorpus, load_corpus
 from neuromusic_hf.corpora.embedded import _tunes, silenced
 from neuromusic_hf.music import Midi
 
@@ -31,6 +31,7 @@ def rows_of(corpus):
 
 def test_all_works_and_tunes_are_listed(cache_dir):
     assert len(BachCorpus(str(cache_dir)).list_pieces()) == 408
+    assert len(MonteverdiCorpus(str(cache_dir)).list_pieces()) == 49
     tunes = FolkCorpus(str(cache_dir)).list_pieces()
     assert len(tunes) == len(set(tunes)) == 4248
     assert {file.split("/")[0] for file, _ in tunes} == {"airdsAirs", "oneills1850", "ryansMammoth"}
@@ -53,6 +54,15 @@ def test_bach_and_folk_join_in_every_split(cache_dir, no_network):
     assert all(row["title"] and row["num_notes"] > 100 for row in bach)
     voices = [len(row["midi"].tracks) for row in corpus["train"] if row["collection"] == "music21 Bach"]
     assert voices and min(voices) >= 4
+
+
+def test_madrigals_are_42_and_what_is_left_out_is_told(cache_dir, no_network):
+    corpus = load_corpus("monteverdi", cache_dir=cache_dir)
+    rows = rows_of(corpus)
+    assert len(rows) == 42 and min(len(split) for split in corpus.values()) >= 5
+    assert corpus.quarantine.refused == {"rights_reserved": 6, "replaced": 1} and not corpus.quarantine.mended
+    assert {row["composer"] for row in rows} == {"Claudio Monteverdi"}
+    assert len({row["title"] for row in rows}) == 42 and "Madrigals, book 4, number 20" in {r["title"] for r in rows}
 
 
 def test_embedded_corpora_take_no_data_dir(cache_dir):

@@ -5,9 +5,10 @@ import pytest
 import symusic
 from drawn_musicxml import draw_musicxml, zipped
 
-from neuromusic_hf.corpora import BachCorpus
-from neuromusic_hf.corpora.embedded import _ask_music21, _title
+from neuromusic_hf.corpora import BachCorpus, MonteverdiCorpus
+from neuromusic_hf.corpora.embedded import _ask_music21
 from neuromusic_hf.corpora.musicxml import BeyondReader, Work, read_work
+from neuromusic_hf.music import RefusedFile
 
 WORKS = {
     "bwv113.8": "programs by names",
@@ -18,6 +19,9 @@ WORKS = {
     "bwv299": "grace notes",
     "bwv8.6": "two endings",
     "bwv846": "two staves",
+    "madrigal.3.1": "pianos, a chord symbol, articulations",
+    "madrigal.3.16": "lyrics with elisions",
+    "madrigal.4.3": "a wavy line",
 }
 PLAIN = (
     '<score-partwise><part-list><score-part id="P1"><part-name>Alto</part-name></score-part></part-list><part id="P1">'
@@ -25,6 +29,9 @@ PLAIN = (
 )
 ENTITY = '<!DOCTYPE a [<!ENTITY b "c">]>'
 NOTE = "<note><pitch><step>C</step><octave>4</octave></pitch><duration>16</duration>{}</note>"
+ARTICULATED = "<notations><articulations>{}</articulations></notations>"
+SPICCATO = NOTE.format(ARTICULATED.format("<spiccato/>"))
+CHORD_SYMBOL = "<harmony><root><root-step>E</root-step></root><kind>major</kind></harmony>"
 
 
 @pytest.fixture
@@ -60,9 +67,10 @@ def notes_of(piece):
 
 @pytest.mark.parametrize("name", sorted(WORKS))
 def test_works_are_the_very_files_that_music21_writes(name, tmp_path):
-    path = BachCorpus(str(tmp_path))._folder() / "bach" / f"{name}.mxl"
+    corpus = (MonteverdiCorpus if "madrigal" in name else BachCorpus)(str(tmp_path))
+    path = corpus._folder() / corpus.FOLDER / f"{name}.mxl"
     ours, theirs = read_work(path), _ask_music21(path)
-    assert ours.midi == theirs.midi and _title(ours) == _title(theirs)
+    assert ours.midi == theirs.midi and corpus.title_of(ours, name) == corpus.title_of(theirs, name)
 
 
 @pytest.mark.parametrize("first", range(0, 40, 10))
@@ -76,7 +84,9 @@ def test_drawn_works_are_the_very_files_that_music21_writes(first, save_work):
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        (NOTE.format("<notations><articulations><accent/></articulations></notations>"), "articulations"),
+        (SPICCATO, "spiccato"),
+        (NOTE.format(ARTICULATED.format("<accent/><tenuto/>")), "accent, tenuto"),
+        (NOTE.format("<lyric><text>a</text><text>b</text></lyric>"), "elisions"),
         (NOTE.format("<time-modification/>"), "time-modification"),
         (NOTE.replace(">16<", ">1.1<").format(""), "duration '1.1'"),
         (NOTE.replace("<note", '<note dynamics="120"').format(""), "dynamics"),
@@ -95,7 +105,8 @@ def test_drawn_works_are_the_very_files_that_music21_writes(first, save_work):
         ('<barline location="left"><repeat direction="forward"/></barline>' + NOTE.format(""), "does not end"),
         ('<barline location="right"><repeat direction="backward" times="3"/></barline>', "times"),
         ('<sound tempo="0"/>' + NOTE.format(""), "tempo '0'"),
-        ("<harmony/>", "harmony"),
+        ("<harmony><function/></harmony>", "harmony"),
+        ("<figured-bass/>", "figured-bass"),
     ],
 )
 def test_what_is_not_known_is_beyond_the_reader(content, named, save_work):
@@ -103,13 +114,21 @@ def test_what_is_not_known_is_beyond_the_reader(content, named, save_work):
         read_work(save_work(PLAIN.format(content)))
 
 
+@pytest.mark.parametrize("read", [read_work, _ask_music21])
+def test_chord_symbols_are_not_played(read, save_work):
+    notes = NOTE.format("") + CHORD_SYMBOL + NOTE.format("")
+    with_symbol, without = (read(save_work(PLAIN.format(each))).midi for each in (notes, NOTE.format("") * 2))
+    assert with_symbol == without
+
+
 def test_music21_reads_what_is_beyond_the_reader(bach_of, caplog):
-    accent = NOTE.format("<notations><articulations><accent/></articulations></notations>")
     with caplog.at_level(logging.WARNING):
-        loud, plain = bach_of({"a.mxl": zipped(PLAIN.format(accent)), "b.mxl": zipped(PLAIN.format(NOTE.format("")))})
+        loud, plain = bach_of(
+            {"a.mxl": zipped(PLAIN.format(SPICCATO)), "b.mxl": zipped(PLAIN.format(NOTE.format("")))}
+        )
     assert [note.velocity for piece in (loud, plain) for note in notes_of(piece)] == [103, 90]
     [message] = caplog.messages
-    assert "a.mxl" in message and "articulations" in message
+    assert "a.mxl" in message and "spiccato" in message
 
 
 def test_damaged_works_are_refused(bach_of):
@@ -125,6 +144,21 @@ def test_damaged_works_are_refused(bach_of):
     pieces = bach_of(damaged | {"whole.mxl": whole})
     assert {piece.path for piece in pieces if piece.refused} == {f"bach/{name}" for name in damaged}
     assert all(piece.refused.reason == "unreadable" for piece in pieces if piece.refused)
+
+
+@pytest.mark.parametrize("read", [read_work, _ask_music21])
+def test_works_that_state_rights_are_refused(read, save_work):
+    stated = "<identification><rights>(c) An  Edition</rights></identification><part-list>"
+    path = save_work(PLAIN.replace("<part-list>", stated).format(NOTE.format("")))
+    with pytest.raises(RefusedFile, match=r"rights_reserved: .* \(c\) An Edition"):
+        read(path)
+
+
+def test_works_that_have_been_replaced_are_refused(bach_of):
+    whole = zipped(PLAIN.format(NOTE.format("")))
+    pieces = bach_of({name: whole for name in ("a.mxl", "a_old.mxl", "b_old.mxl")})
+    refused = {piece.path: piece.refused.reason for piece in pieces if piece.refused}
+    assert refused == {"bach/a_old.mxl": "replaced"}
 
 
 def test_works_that_unpack_to_too_much_are_refused(bach_of, monkeypatch):
@@ -146,7 +180,7 @@ def test_the_collector_is_left_as_it_was(enabled, save_work, monkeypatch):
     monkeypatch.setattr(gc, "enable", lambda: switched.append("on"))
     monkeypatch.setattr(gc, "disable", lambda: switched.append("off"))
     with pytest.raises(BeyondReader):
-        read_work(save_work(PLAIN.format("<harmony/>")))
+        read_work(save_work(PLAIN.format("<figured-bass/>")))
     assert switched == (["off", "on"] if enabled else ["off"])
 
 

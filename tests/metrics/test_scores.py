@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from music import make_score
-from symusic import Note, Score, Track
+from symusic import Note, Score, TimeSignature, Track
 
 from neuromusic_hf import MidiProcessor
 from neuromusic_hf.metrics import (
@@ -170,6 +170,22 @@ def test_encoded_music_has_no_token_errors_and_reversed_tokens_have(name):
     broken = count_token_errors(processor, [row[::-1] for row in rows])
     assert 0.2 < broken.rate <= 1
     assert count_token_errors(processor, []).to_dict()["token_error_rate"] is None
+
+
+@pytest.mark.parametrize(("name", "duplicates"), [("REMI", 2), ("TSD", 2), ("Structured", 0)])
+def test_notes_of_other_programs_on_one_key_are_no_errors_wherever_a_continuation_begins(name, duplicates):
+    processor = MidiProcessor.from_tokenization(name)
+    score = Score(480)
+    score.time_signatures.append(TimeSignature(0, 4, 4))
+    for program in (68, 0):
+        score.tracks.append(Track(program=program, notes=[Note(480, 480, 60, 80), Note(960, 480, 64, 80)]))
+    ids = processor.encode(score)
+    for begin in range(len(ids)):
+        assert count_token_errors(processor, [ids[begin:]]).errors == 0
+    programs = processor.tokenizer.convert_tokens_to_ids(["Program_0", "Program_68"])
+    twice = [programs[1] if index == programs[0] else index for index in ids]
+    first = twice.index(programs[1])
+    assert count_token_errors(processor, [twice[first:]]).errors == duplicates
 
 
 def test_a_comparison_is_shown_by_a_name_that_columns_can_have():

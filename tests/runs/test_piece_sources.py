@@ -100,6 +100,17 @@ def test_the_split_of_a_corpus(midi_folder, tmp_path):
         assert piece.read() == (midi_folder / f"{piece.name}.mid").read_bytes()
 
 
+def test_a_folder_is_a_corpus_where_a_split_is_asked_for(midi_folder):
+    shares = (0.5, 0.25, 0.25)
+    found = [
+        find_pieces([str(midi_folder)], split=split, splits=CorpusSplits(shares=shares))
+        for split in ("train", "validation", "test")
+    ]
+    corpus = load_corpus(midi_folder, split_shares=shares)
+    assert [hashes(pieces) for pieces in found] == [rows["content_hash"][:] for rows in corpus.values()]
+    assert len(find_pieces([str(midi_folder)])) == sum(map(len, found)) and all(found)
+
+
 def hashes(pieces):
     return [piece.rows["content_hash"][piece.index] for piece in pieces]
 

@@ -15,7 +15,7 @@ ACCELERATE_CONFIGS = sorted((REPOSITORY / "accelerate_configs").glob("*.yaml"))
 
 
 def test_the_repository_has_recipes_and_configs():
-    assert {path.stem for path in RECIPES} >= {"quickstart", "maestro", "lamd"}
+    assert {path.stem for path in RECIPES} >= {"small", "maestro", "lamd"}
     assert {path.stem for path in MODEL_RECIPES} >= {"gpt2", "llama"}
     assert {path.stem for path in ACCELERATE_CONFIGS} >= {"cpu", "single_gpu", "multi_gpu"}
 
@@ -120,7 +120,7 @@ def test_the_resolved_recipe_gives_the_same_run(path, tmp_path):
 
 
 def test_augmentation_is_recorded_whole():
-    parsed = parse_recipe([str(REPOSITORY / "recipes" / "quickstart.yaml")])
+    parsed = parse_recipe([str(REPOSITORY / "recipes" / "small.yaml")])
     resolved = resolved_recipe(*parsed)
     names = {"augmentation_variants", "max_pitch_shift", "max_velocity_shift", "max_tempo_change", "seed"}
     assert names <= set(resolved)

@@ -67,6 +67,7 @@ class BarReader:
             "attributes": self._read_attributes,
             "direction": self._read_direction,
             "sound": self._read_tempo,
+            "harmony": self._read_harmony,
             "barline": self._read_barline,
             "print": self._pass_over,
         }
@@ -158,15 +159,18 @@ class BarReader:
         return meter
 
     def _read_direction(self, element: Element):
-        check_known(element, {"direction-type", "sound", "staff"})
+        check_known(element, {"direction-type", "offset", "sound", "staff"})
         for kind in element.iterfind("direction-type"):
             check_known(kind, {"words"})
             if any(JUMPS.search(words.text or "") for words in kind):
                 raise BeyondReader("<words> of a jump")
         staff = whole_number(text_of(element, "staff", str(ANY_STAFF)), "staff")
+        place = self._now + self._offset(element)
         for tempo in element.findall("sound")[:1]:
+            if place != self._now:
+                raise BeyondReader("a tempo with an <offset>")
             self._read_tempo(tempo, staff)
-        self._last_sign = max(self._last_sign, self._now)
+        self._last_sign = max(self._last_sign, place)
 
     def _read_tempo(self, element: Element, staff: int = ANY_STAFF):
         check_known(element, {"swing"}, {"tempo"})
@@ -179,6 +183,16 @@ class BarReader:
         if not 4 <= speed <= 1000:
             raise BeyondReader(f"tempo {element.get('tempo')!r}")
         self._add_sign(Tempo(speed), staff)
+
+    def _offset(self, element: Element) -> int:
+        """Ticks from where a direction stands to where it counts."""
+        offset = whole_number(text_of(element, "offset", "0"), "offset")
+        return offset * TICKS_A_QUARTER // self._standing.divisions
+
+    def _read_harmony(self, element: Element):
+        """A chord symbol: what it names is not played."""
+        check_known(element, {"root", "kind", "staff"})
+        self._last_sign = max(self._last_sign, self._now)
 
     def _add_sign(self, value: Tempo | Key | Meter, staff: int = ANY_STAFF):
         self._bar.signs.append(Sign(self._now, value, staff))

@@ -14,7 +14,7 @@ FIRST_PERCUSSION = 112
 DRUMS = 10
 CHANNELS = tuple(channel for channel in range(1, 17) if channel != DRUMS)
 NAMELESS = re.compile(r"(Instrument|MusicXML Default) \d+")
-PIANO_NAMES = ("Piano", "Acoustic Grand Piano")
+PIANO_NAMES = ("Piano", "Grand Piano", "Acoustic Grand Piano")
 
 
 class Instrument(NamedTuple):

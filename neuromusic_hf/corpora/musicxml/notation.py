@@ -8,6 +8,7 @@ from typing import NamedTuple
 from .reading import TICKS_A_QUARTER
 
 ANY_STAFF = 0
+VELOCITY = 90
 
 
 class Pitch(NamedTuple):
@@ -32,6 +33,7 @@ class Sound:
         lyric (`str`): its lines under one another, or nothing.
         voice (`str`): name of the voice that it is in.
         staff (`int`): number of the staff that it is on, or `ANY_STAFF`.
+        velocity (`int`): how loud it is played.
     """
 
     start: int
@@ -41,6 +43,7 @@ class Sound:
     lyric: str = ""
     voice: str = ""
     staff: int = ANY_STAFF
+    velocity: int = VELOCITY
 
 
 class Tempo(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from xml.etree.ElementTree import Element
 
-from .notation import ANY_STAFF, Pitch, Sound
+from .notation import ANY_STAFF, VELOCITY, Pitch, Sound
 from .reading import TICKS_A_QUARTER, BeyondReader, check_known, text_of, whole_number
 
 KNOWN = {
@@ -13,9 +13,11 @@ KNOWN = {
     *("type", "dot", "stem", "beam"),
 }
 SILENT = {"default-x", "default-y", "print-object", "print-spacing"}
-NOTATIONS = {"fermata", "ornaments", "slur", "tied"}
-ORNAMENTS = {"inverted-mordent", "trill-mark"}
+NOTATIONS = {"articulations", "fermata", "ornaments", "slur", "tied"}
+ORNAMENTS = {"inverted-mordent", "trill-mark", "wavy-line"}
 """Ornaments are played as the plain note."""
+ARTICULATIONS = {"staccato": 96, "staccatissimo": 96, "tenuto": 84, "accent": 103, "strong-accent": 109}
+"""The velocities of notes that have one; no articulation changes a length."""
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 ACCIDENTALS = {"natural": 0, "sharp": 1, "flat": -1, "double-sharp": 2, "double-flat": -2}
 NAMES = {alter: name for name, alter in ACCIDENTALS.items()}
@@ -39,8 +41,6 @@ def read_sound(element: Element, start: int, divisions: int) -> Sound:
         check_known(element, KNOWN, SILENT)
     if ("pitch" in content) == ("rest" in content) or ("rest" in content and content.keys() & {"tie", "grace"}):
         raise BeyondReader("a <note> that is neither a note nor a rest")
-    if "notations" in content:
-        _check_notations(element)
     return Sound(
         start,
         0 if "grace" in content else _length(content.get("duration"), divisions),
@@ -49,6 +49,7 @@ def read_sound(element: Element, start: int, divisions: int) -> Sound:
         "\n".join(map(_read_lyric, element.iterfind("lyric"))) if "lyric" in content else "",
         (content["voice"].text or "").strip() if "voice" in content else "",
         whole_number(content["staff"].text, "staff") if "staff" in content else ANY_STAFF,
+        _read_notations(element) if "notations" in content else VELOCITY,
     )
 
 
@@ -78,6 +79,8 @@ def chord_of(notes: list[Sound]) -> Sound:
         [`BeyondReader`]: they are not of one length, voice and staff, or some are rests.
     """
     first = notes[0]
+    if any(note.velocity != VELOCITY for note in notes):
+        raise BeyondReader("a <chord> with articulations")
     if len({(note.length, note.voice, note.staff) for note in notes}) > 1 or not all(note.pitches for note in notes):
         raise BeyondReader("a <chord> of unlike notes")
     pitches = tuple(pitch for note in notes for pitch in note.pitches)
@@ -114,14 +117,27 @@ def _read_tie(element: Element) -> str:
 
 
 def _read_lyric(element: Element) -> str:
-    check_known(element, {"syllabic", "text"})
-    if len(element.findall("text")) > 1:
-        raise BeyondReader("a <lyric> of several texts")
-    return text_of(element, "text", "")
+    """Its syllable, or several that are sung on one note, with what stands between them."""
+    check_known(element, {"syllabic", "text", "elision", "extend"})
+    texts, elisions = element.findall("text"), element.findall("elision")
+    if len(texts) < 2:
+        return text_of(element, "text", "")
+    if len(elisions) != len(texts) - 1 or len(element.findall("syllabic")) < len(texts):
+        raise BeyondReader("a <lyric> of several texts and not as many elisions")
+    between = [elision.text or "" for elision in elisions]
+    return "".join(one + (text.text or "").strip() for one, text in zip(["", *between], texts, strict=True))
 
 
-def _check_notations(element: Element) -> None:
+def _read_notations(element: Element) -> int:
+    """How loud the note is played that has them."""
+    marks = []
     for notations in element.iterfind("notations"):
         check_known(notations, NOTATIONS)
+        for articulations in notations.iterfind("articulations"):
+            check_known(articulations, ARTICULATIONS.keys())
+            marks += [mark.tag for mark in articulations]
         for ornaments in notations.iterfind("ornaments"):
             check_known(ornaments, ORNAMENTS)
+    if len(marks) > 1 or (marks and element.find("grace") is not None):
+        raise BeyondReader(f"a <note> with {', '.join(marks)}")
+    return ARTICULATIONS[marks[0]] if marks else VELOCITY

@@ -31,7 +31,7 @@ def unfold(bars: list[Bar]) -> list[Bar]:
 def sounds_of(bars: list[Bar]) -> list[Sound]:
     """The sounds of bars by time, from the beginning of the part on; of one time, grace notes first."""
     sounds = [
-        Sound(bar.start + sound.start, sound.length, sound.pitches, sound.tie, sound.lyric)
+        Sound(bar.start + sound.start, sound.length, sound.pitches, sound.tie, sound.lyric, velocity=sound.velocity)
         for bar in bars
         for sound in bar.sounds
     ]

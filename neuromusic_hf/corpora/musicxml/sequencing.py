@@ -29,7 +29,6 @@ from .reading import TICKS_A_QUARTER, BeyondReader, check_known
 KNOWN = {"work", "movement-title", "identification", "defaults", "credit", "part-list", "part"}
 PITCH_BEND = 0xE0
 CENTRE = (0, 64)
-VELOCITY = 90
 TAIL = TICKS_A_QUARTER
 """Ticks from the last event of a track to its end."""
 UNLESS_GIVEN = {Tempo: Tempo(120), Key: None, Meter: Meter(4, 4)}
@@ -114,6 +113,6 @@ def _part_events(instrument: Instrument, bars: list[Bar], channel: int) -> Itera
         if sound.lyric and sound.pitches:
             yield sound.start, REST, meta_message(LYRIC, sound.lyric.encode())
         for pitch in sound.pitches:
-            yield sound.start, REST, bytes([NOTE_ON | channel, pitch.midi, VELOCITY])
+            yield sound.start, REST, bytes([NOTE_ON | channel, pitch.midi, sound.velocity])
         for pitch in sound.pitches:
             yield sound.start + sound.length, END, bytes([NOTE_OFF | channel, pitch.midi, 0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
@@ -42,7 +42,7 @@ def read_work(path: Path) -> Work:
         [`BeyondReader`]: it cannot be opened, or holds something that may not be read as by music21; the message says
             what.
         [`RefusedFile`]: `too_large` if it unpacks to more than 64 MiB, `unreadable` if it defines entities, which
-            may grow without bound.
+            may grow without bound, `rights_reserved` if it states the rights of an edition.
     """
     try:
         content = _score(path)
@@ -60,8 +60,24 @@ def _read(content: bytes) -> Work:
         root = ElementTree.fromstring(content)
     except (SyntaxError, LookupError, ValueError) as error:  # of its XML, of its encoding
         raise BeyondReader(f"{type(error).__name__}: {error}") from error
+    refuse_rights(one.text for one in root.iterfind("identification/rights"))
     titles = [root.findtext("work/work-title"), root.findtext("movement-title")]
     return Work(midi_of(root), tuple(title for title in titles if title))
+
+
+def refuse_rights(texts: Iterable[str | None]) -> None:
+    """
+    Refuses a work that states rights.
+
+    Args:
+        texts (iterable of `str`): what it states, if anything.
+
+    Raises:
+        [`RefusedFile`]: it does.
+    """
+    stated = " ".join(" ".join(text or "" for text in texts).split())
+    if stated:
+        raise RefusedFile("rights_reserved", f"it states the rights of an edition: {stated}")
 
 
 def _score(path: Path) -> bytes:
