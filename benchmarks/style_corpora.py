@@ -84,19 +84,28 @@ def some(rows: Dataset, most: int, seed: int) -> Dataset:
     return rows.select(sorted(order.tolist()))
 
 
-def write_style(style: DatasetDict, folder: Path, read: Iterable[Dataset], *, most_train: int, seed: int) -> dict:
+def write_style(style: DatasetDict, folder: Path, read: list[Dataset], *, most_train: int, seed: int) -> dict:
     """
     Writes a style as a corpus with its own splits, `corpus`, and the prompts of its test split, `prompts`.
 
     Returns:
-        `dict`: pieces and notes of each split, prompts, and how many test pieces were left out as twins of train ones.
+        `dict`: pieces and notes of each split, and pieces of it that the base was trained on; prompts; and how many
+        test pieces were left out as twins of train ones.
     """
     style = DatasetDict({**style, "train": some(style["train"], most_train, seed)})
     style, left_out = without_known(style, read)
     save(style, folder / "corpus")
-    counts = {split: {"pieces": len(rows), "notes": sum(rows["num_notes"])} for split, rows in style.items()}
+    known = {each for rows in read for each in rows["content_hash"]}
+    splits = {
+        split: {
+            "pieces": len(rows),
+            "notes": sum(rows["num_notes"]),
+            "read_by_base": len(known.intersection(rows["content_hash"])),
+        }
+        for split, rows in style.items()
+    }
     prompts = write_prompts(style["test"], folder / "prompts")
-    return {"splits": counts, "prompts": prompts, "test_pieces_with_a_twin_in_train": left_out}
+    return {"splits": splits, "prompts": prompts, "test_pieces_with_a_twin_in_train": left_out}
 
 
 def save(corpus: DatasetDict, folder: Path) -> None:

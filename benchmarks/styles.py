@@ -155,6 +155,8 @@ def show(style: Style, parts: dict[str, DatasetDict], folder: Path, args: argpar
         folder / "corpus.json",
         lambda: write_style(style.pieces(parts), folder, read, most_train=args.max_pieces, seed=args.seed),
     )
+    if not corpus["splits"]["test"]["pieces"]:
+        raise ValueError(f"{style.title}: each test piece has a twin in what was trained on. Nothing can be shown.")
     base = DEFAULT if style.base == DEFAULT else str(args.work / style.base / "bundle")
     options = {"corpus": folder / "corpus", "context_length": context_of(base), "max_steps": args.max_steps}
     trained = fine_tune(base, options, folder, args.more)

@@ -64,6 +64,7 @@ def test_what_a_style_wins_and_forgets(parts, forked_scripts, load_benchmark, tm
     figures = styles.show(style, parts, tmp_path / "odd", args)
 
     assert figures["corpus"]["splits"]["train"]["pieces"] == 8
+    assert [each["read_by_base"] for each in figures["corpus"]["splits"].values()] == [0, 0, 0]
     trainings = figures["trainings"]
     assert [*trainings] == ["full", "lora", "scratch"]
     assert trainings["full"]["parameters"] == trainings["scratch"]["parameters"] > 0
@@ -140,10 +141,13 @@ def test_songs_of_one_composer_stay_on_their_sides(parts, load_benchmark, monkey
     assert kept == {path: named[path] for path in ("songs/lc1.mid", "songs/lc3.mid", "songs/lc4.mid")}
 
 
-def test_what_the_base_has_read_is_no_test(parts, load_benchmark):
+def test_what_the_base_has_read_is_no_test(parts, load_benchmark, tmp_path):
     corpora = load_benchmark("style_corpora")
     folk = parts[corpora.FOLK]
     leaking = type(folk)({**folk, "test": folk["train"]})
+    facts = corpora.write_style(leaking, tmp_path, [folk["train"]], most_train=4, seed=0)
+    assert facts["splits"]["train"]["read_by_base"] == facts["splits"]["train"]["pieces"] == 4
+    assert facts["splits"]["validation"]["read_by_base"] == 0 == facts["splits"]["test"]["pieces"]
     _, left_out = corpora.without_known(parts[corpora.BACH], [])
     assert left_out == 0
     clean, left_out = corpora.without_known(leaking, [folk["train"]])
