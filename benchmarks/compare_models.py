@@ -84,7 +84,9 @@ def train(folder: Path, arguments: list[str], threads: int) -> dict:
     record = folder / "bundle/run.json"
     if not record.exists():
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
-        options = ["--output_dir", str(folder), "--save_total_limit", "1", "--disable_tqdm", "true"]
+        options = ["--output_dir", str(folder), "--disable_tqdm", "true"]
+        if "--save_total_limit" not in arguments:
+            options += ["--save_total_limit", "1"]
         with open(folder / "log.txt", "w", encoding="utf-8") as log:
             done = subprocess.run([*arguments, *options], stdout=log, stderr=log, env=environment, check=False)
         if done.returncode:

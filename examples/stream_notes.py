@@ -1,7 +1,7 @@
 """
 Notes handed out while the model is still writing, as a synthesiser or a web page would want them.
 
-    python examples/stream_notes.py runs/quickstart/bundle song.mid
+    python examples/stream_notes.py song.mid
 
 Generation runs in a thread of its own; each note comes as soon as its tokens are complete.
 """
@@ -16,8 +16,8 @@ from neuromusic_hf import NoteStreamer
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="folder or Hub id of a bundle")
     parser.add_argument("song", help="MIDI file to continue")
+    parser.add_argument("--model", help="folder or Hub id of a bundle; the one that comes along if not given")
     parser.add_argument("--max_new_bars", type=int, default=4)
     args = parser.parse_args()
 

@@ -57,6 +57,7 @@ def train(model_args: training.ModelArguments, data_args: training.DataArguments
     )
     training.record_trained_programs(model, processor, blocks.splits["train"])
     training.record_infill_share(model, data_args.infill_share)
+    model = training.add_lora(model, model_args)
     recipe = training.resolved_recipe(model_args, data_args, args)
     trainer = training.create_trainer(model, processor, blocks, data_args, args, recipe, corpus.provenance)
     validation = corpus["validation"], tokens["validation"]

@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "neuromusic_hf"
 
 ROOMS = (
-    "music", "twins", "corpora", "tokenization", "preparation", "grammar", "infilling", "models", "bundles",
+    "music", "twins", "copying", "corpora", "tokenization", "preparation", "grammar", "infilling", "models", "bundles",
     "training", "generation", "runs", "metrics", "reports", "monitoring",
 )  # fmt: skip
 HELPERS = {

@@ -52,9 +52,9 @@ def test_the_extras_of_the_readme_are_those_of_setup_cfg():
 
 
 @pytest.mark.parametrize("command", CONTINUING)
-def test_prompt_and_continuation_fit_into_the_model_that_readme_trains(command):
+def test_prompt_and_continuation_fit_into_the_model_that_readme_fine_tunes(command):
     """The commands are run with shorter lengths by `test_documents.py`, which would hide this."""
-    context = yaml.safe_load((REPOSITORY / "recipes" / "small.yaml").read_text())["context_length"]
+    context = yaml.safe_load((REPOSITORY / "recipes" / "finetune.yaml").read_text())["context_length"]
     lengths = [int(length) for length in re.findall(r"--(?:prompt|continue)_length (\d+)", command)]
     assert len(lengths) == 2
     assert sum(lengths) <= context

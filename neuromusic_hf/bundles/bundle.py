@@ -20,8 +20,10 @@ from pathlib import Path
 from transformers import PreTrainedModel
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 
-from ..default_bundle import DEFAULT, is_default, place_of
-from ..disk import last_part, user_path
+from ..default_bundle import DEFAULT, is_default, place_of, recorded_name
+from ..disk import last_part, user_path, write_json
+from ..hub.bounds import read_object
+from ..models.adapter_files import save_music_config
 from ..models.sampling import savable_sampling
 from ..tokenization import MidiProcessor
 from .pipeline_file import add_pipeline_files
@@ -50,7 +52,9 @@ def save_bundle(model: PreTrainedModel, processor: MidiProcessor, folder: str | 
     folder = user_path(folder)
     with savable_sampling(model):
         model.save_pretrained(folder, **kwargs)
+    _name_base(folder / ADAPTER_CONFIG_NAME)
     processor.save_pretrained(folder)
+    save_music_config(model, folder)
     add_pipeline_files(folder)
 
 
@@ -82,6 +86,14 @@ def public_name(place: str | Path) -> str:
         return DEFAULT
     name = last_part(place)
     return last_part(user_path(place) / os.pardir) if name == BUNDLE_NAME else name
+
+
+def _name_base(adapter_config: Path):
+    """Has an adapter name the bundle of this package as such, wherever that is installed."""
+    said = read_object(adapter_config) if adapter_config.is_file() else {}
+    base = said.get("base_model_name_or_path")
+    if base and recorded_name(base) != base:
+        write_json(adapter_config, said | {"base_model_name_or_path": recorded_name(base)})
 
 
 def _holds_model(folder: str) -> bool:

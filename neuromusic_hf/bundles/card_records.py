@@ -90,7 +90,12 @@ def _said(split: str) -> str:
 def training(facts: BundleFacts) -> str:
     """How it was trained, and what was measured."""
     steps = _steps(facts.run)
-    parts = [f"Trained in {steps}." if steps else "", _narrowing(facts.run), *map(_before, facts.before)]
+    parts = [
+        f"Trained in {steps}." if steps else "",
+        _lora(facts.run),
+        _narrowing(facts.run),
+        *map(_before, facts.before),
+    ]
     if facts.base_model and not facts.adapter:
         parts.append(f"It went on from {link_to(facts.base_model)}.")
     parts.append(" ".join(course_sentences(told(facts.run, dict, "course") or {})))
@@ -103,6 +108,15 @@ def training(facts: BundleFacts) -> str:
         parts.append(f"<details><summary>Recipe (<code>recipe.yaml</code>)</summary>\n\n{block}\n\n</details>")
     text = "\n\n".join(part for part in parts if part)
     return f"## Training\n\n{text}" if text else ""
+
+
+def _lora(run: dict) -> str:
+    """What a run has trained that did not train all weights."""
+    rank, trained, whole = (told(run, int, "lora", name) for name in ("rank", "trained_parameters", "base_parameters"))
+    if None in (rank, trained, whole):
+        return ""
+    merged = ", and was merged into them" if run["lora"].get("merged") is True else ""
+    return f"LoRA of rank {rank} trained {trained:,} of {whole:,} parameters{merged}."
 
 
 def _steps(run: dict) -> str:

@@ -29,8 +29,8 @@ def course_sentences(course: Mapping[str, Any]) -> list[str]:
     after, best, risen = told(turned, int, "after_step"), told(turned, float, "best"), told(turned, float, "risen_to")
     if after is not None and best is not None and risen is not None:
         sentences.append(
-            f"Validation turned up after step {after:,}, from {best:.3f} to {risen:.3f} nats per note: what came then "
-            "was learned by heart."
+            f"Validation turned up after step {after:,}, from {best:.3f} to {risen:.3f} nats per note: what training "
+            "taught then did not help with pieces it had not seen."
         )
     return sentences
 

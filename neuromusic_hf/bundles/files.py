@@ -7,6 +7,7 @@ from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, PROCESSOR_NAME
 
 from ..hub import files_in
 from ..hub.bounds import read_object
+from ..models.adapter_files import MUSIC_CONFIG_NAME
 
 RECIPE_NAME = "recipe.yaml"
 RUN_NAME = "run.json"
@@ -36,6 +37,7 @@ BUNDLE_FILES = (
     "generation_config.json",
     INDEX_OF_WEIGHTS,
     "adapter_config.json",
+    MUSIC_CONFIG_NAME,
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",

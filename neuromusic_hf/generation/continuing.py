@@ -7,6 +7,8 @@ from transformers import GenerationConfig
 from ..music import RefusedFile
 from ..music.excerpts import excerpt, new_music
 from ..tokenization import MidiProcessor
+from .copy_guard import GuardSettings
+from .guarded_row import GuardedPrompt
 from .limits import MusicFollower, MusicLimit
 from .prompts import Prompt, PromptSettings
 from .request import DEFAULT_NEW_TOKENS, Generated, Job, Request, Row, round_room
@@ -20,6 +22,7 @@ class ContinuationRequest(Request):
     Args:
         prompt ([`PromptSettings`]): how much of each piece is the prompt.
         limit ([`MusicLimit`]): how much music to add.
+        guard ([`GuardSettings`]): how much of it may be copied.
         control, seed, generation: as of [`Request`].
 
     Raises:
@@ -28,6 +31,7 @@ class ContinuationRequest(Request):
 
     prompt: PromptSettings
     limit: MusicLimit
+    guard: GuardSettings
 
     def room(self, length: int, settings: GenerationConfig, context: int | None) -> int:
         """
@@ -65,10 +69,12 @@ class ContinuationJob(Job):
 
     Args:
         music ([`MusicFollower`], *optional*): follows the rows, if the music is to end somewhere.
+        guard ([`GuardedPrompt`], *optional*): keeps the rows from copying, if that is asked for.
     """
 
     prompt: Prompt
     music: MusicFollower | None = None
+    guard: GuardedPrompt | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,7 @@ class Continuation:
         full = prompt.tempo.decode(prompt.ids + row.ids, processor)
         if job.music is not None and (tick := job.music.end.tick(full)) is not None:
             full = excerpt(full, 0, tick)
+        guarded = {} if job.guard is None else {"copy_guard": job.guard.told(row.ids)}
         return {
             "name": prompt.name,
             "midi": full,
@@ -109,6 +116,7 @@ class Continuation:
             "changed": prompt.changed,
             "seed": job.seed,
             "seconds": self.generated.seconds,
+            **guarded,
         }
 
 

@@ -16,6 +16,7 @@ from ..music.instruments import PROGRAM_NAMES
 from ..tokenization import MidiProcessor
 from ..tokenization.token_limits import DRUMS
 from .clock import MusicClock
+from .guarded_row import NoteIds
 from .prompts import Prompt, programs_of
 
 logger = logging.getLogger(__name__)
@@ -135,6 +136,11 @@ class Controller:
             `ValueError`: it cannot follow the tokenizer.
         """
         return MusicClock(self.processor)
+
+    @cached_property
+    def note_ids(self) -> NoteIds:
+        """The ids that sound notes."""
+        return NoteIds(self.processor)
 
     def check_instruments(self, score: ScoreTick):
         """Raises [`RefusedFile`] (`unknown_instruments`) where the model was trained on none that sound in a piece."""

@@ -2,11 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+from ..copying import CopyIndex
 from ..models.fit import longest_context
 from ..models.origin import PIPELINE_TASK
-from .clock import check_time
+from .clock import MusicClock, check_time
 from .continuing import Continuation, ContinuationJob, ContinuationRequest
+from .copy_guard import GuardSettings, guard_index
+from .guard_logits import CopyGuardLogitsProcessor
+from .guarded_row import CopyGuard, GuardedPrompt, GuardedRow
 from .limits import MusicEndCriteria, MusicFollower
 from .midi_pipeline import MidiPipeline
 from .pieces import PieceInput
@@ -40,6 +46,9 @@ class MidiContinuationPipeline(MidiPipeline):
     TASK = PIPELINE_TASK
     VERB = "continue"
 
+    _indexed: tuple[Any, str, CopyIndex] | None = None
+    """The training pieces that were indexed last: as given, the model's name, the index."""
+
     def __call__(self, midi=None, **kwargs) -> dict | list | Iterator:
         """
         Continues one piece or many.
@@ -56,6 +65,9 @@ class MidiContinuationPipeline(MidiPipeline):
                 512 at most. The model may end the piece before.
             max_new_bars, max_new_seconds (*optional*): most music to add, as of [`MusicLimit`].
             instruments, drums, pitch_range, tempo, constrained (*optional*): as of [`Control`].
+            copy_guard, max_run (*optional*):
+                Of what the new notes may share no run of more than so many notes, as of [`GuardSettings`]. The
+                training pieces are read and indexed once, as long as calls give the same object or name.
             seed (`int`, *optional*):
                 The same seed and prompt give the same notes, whatever else is in the batch. Drawn for each prompt if
                 not given; the result tells it.
@@ -77,6 +89,8 @@ class MidiContinuationPipeline(MidiPipeline):
             - **changed** ([`Tally`]) -- what the tokenizer changed in the piece given, the whole of it: what was not
               kept of its notes, lengths, meters and tempos. False where nothing was; `str()` says it in one line.
             - **seed** (`int`), **seconds** (`float`) -- the batch took, divided by its prompts.
+            - **copy_guard** (`dict`) -- with `copy_guard` alone: `max_run`, and what the guard did, as of
+              [`GuardCounts`].
 
             An input of a list or stream that cannot be continued gives `{"name", "skipped": {"reason", "detail"},
             "midi": None}` in its place.
@@ -91,9 +105,37 @@ class MidiContinuationPipeline(MidiPipeline):
     def _request(self, parameters: dict) -> ContinuationRequest:
         request = ContinuationRequest.from_parameters(parameters)
         self._check(request)
-        if request.limit:
+        if request.limit or request.guard:
             check_time(self.processor)
+        if request.guard:
+            self._guard(request)
         return request
+
+    def guard_in_force(self) -> dict | None:
+        """
+        The guard against copies that the pipeline was made with, in plain JSON values.
+
+        Returns:
+            `dict` of `corpus` (its name, if it has one), `max_run`, `pieces`, `notes` and `sha256` of the training
+            pieces; `None` where there is no guard.
+        """
+        guard = self._request(self._preprocess_params).guard
+        if not guard:
+            return None
+        index = self._index(guard)
+        sizes = {"pieces": index.num_pieces, "notes": index.num_notes, "sha256": index.sha256}
+        return {"corpus": index.name, "max_run": guard.longest_run} | sizes
+
+    def _index(self, guard: GuardSettings) -> CopyIndex:
+        """The training pieces of a guard. They are kept, for a call that gives them again."""
+        given, model = guard.copy_guard, self.model.name_or_path
+        if self._indexed is not None:
+            known, known_model, index = self._indexed
+            if known_model == model and (known is given or (isinstance(given, str | Path) and known == given)):
+                return index
+        index = guard_index(given, self.model)
+        self._indexed = given, model, index
+        return index
 
     def _job(self, piece: PieceInput, request: ContinuationRequest) -> ContinuationJob:
         prompt = self._prompt(piece, request)
@@ -116,14 +158,28 @@ class MidiContinuationPipeline(MidiPipeline):
     def _work(self, jobs: list[ContinuationJob], request: ContinuationRequest) -> list[Continuation]:
         if request.limit:
             jobs = [replace(job, music=self._follower(job.prompt, request)) for job in jobs]
+        if request.guard:
+            guard = self._guard(request)
+            guarded = (GuardedPrompt(guard, GuardedRow(self._clock_after(job.prompt))) for job in jobs)
+            jobs = [replace(job, guard=each) for job, each in zip(jobs, guarded, strict=True)]
         return [Continuation(generated) for generated in self._generate(jobs, request)]
 
     def _follower(self, prompt: Prompt, request: ContinuationRequest) -> MusicFollower:
+        clock = self._clock_after(prompt)
+        return MusicFollower(request.limit.after(clock), clock)
+
+    def _guard(self, request: ContinuationRequest) -> CopyGuard:
+        time_rises = request.control.constrained and self.controller.grammar is not None
+        index = self._index(request.guard)
+        return CopyGuard(index, request.guard.longest_run, self.controller.note_ids, time_rises)
+
+    def _clock_after(self, prompt: Prompt) -> MusicClock:
+        """A clock that has read a prompt."""
         clock = self.controller.clock.copy()
         clock.set_tempo(prompt.tempo)
         for index in prompt.ids:
             clock.advance(index)
-        return MusicFollower(request.limit.after(clock), clock)
+        return clock
 
     def _arguments(self, jobs: Sequence[ContinuationJob], request: ContinuationRequest, width: int) -> dict:
         arguments = super()._arguments(jobs, request, width)
@@ -132,6 +188,9 @@ class MidiContinuationPipeline(MidiPipeline):
             criteria = MusicEndCriteria(music, width, self.processor.tokenizer.pad_token_id)
             given = arguments.get("stopping_criteria") or []
             arguments["stopping_criteria"] = [*given, criteria]
+        if request.guard:
+            guard = CopyGuardLogitsProcessor([job.guard for job in jobs], width)
+            arguments["logits_processor"] = [*arguments["logits_processor"], guard]
         return arguments
 
     def _begin_stream(self, streamer: FollowedStreamer, job: ContinuationJob):

@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from .note_matching import note_f1 as note_f1
     from .novelty import NoveltyScore as NoveltyScore
     from .novelty import longest_runs as longest_runs
-    from .novelty import note_intervals as note_intervals
     from .novelty import score_novelty as score_novelty
     from .scores import DistanceScore as DistanceScore
     from .scores import ScoreSettings as ScoreSettings

@@ -1,59 +1,22 @@
 """How much of a continuation is copied: the longest run of notes that it shares with the training split."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from symusic.core import ScoreTick
 
-from ..music import gather_notes
-from .suffix_array import SuffixArray
-
-NOVELTY_STEPS_PER_QUARTER = 16
-"""A quarter note has, as in the project's tokenizers where a beat is a quarter: what is copied through tokens falls on
-the steps of what it is copied from. Through coarser ones, only what lies on their steps does."""
-
-LONGEST_STEPS = 511
-"""Between two notes; about eight bars. Longer silences count as alike."""
-
-PART_NOTES = 2_000_000
-"""Of the training pieces that are indexed together. Fewer save no time, more only take memory."""
-
-_INTERVALS = 256
-"""Room for pitch intervals of -127 to 127."""
-
-_END = _INTERVALS * (LONGEST_STEPS + 1)
-"""Larger than any interval."""
-
-
-def note_intervals(score: ScoreTick) -> np.ndarray:
-    """
-    The music as what lies between each note and the next, which transposition does not change.
-
-    Notes of all tracks but drums stand in the order of onset, then pitch; those of one onset and pitch are one note.
-    The whole texture is compared, not the melody alone: scales and repeated notes are common to all music, whereas a
-    run through all voices with its rhythm is a copy. Onsets are quantised as miditok quantises them: an excerpt
-    of an unquantised file has to begin on a step, such as a bar, as those of the midi-continuation pipeline do.
-
-    Args:
-        score ([`symusic.Score`]): in ticks.
-
-    Returns:
-        `np.ndarray` of shape `(max(0, notes - 1),)`: one number for each pair of pitch interval and time interval.
-    """
-    notes = gather_notes(score.resample(NOVELTY_STEPS_PER_QUARTER), drums=False)
-    times, pitches = np.divmod(np.unique(notes.onset * 128 + notes.pitch), 128)
-    steps = np.minimum(np.diff(times), LONGEST_STEPS)
-    return (steps * _INTERVALS + np.diff(pitches) + 127).astype(np.int32)
+from ..copying.intervals import END, intervals_of
+from ..copying.suffix_array import SuffixArray
+from ..copying.training_parts import TrainingParts
 
 
 def longest_runs(training: Iterable[ScoreTick], scores: Iterable[ScoreTick]) -> np.ndarray:
     """
     Notes of the longest run that each score shares with a training piece: exact, for runs of any length.
 
-    The training pieces are read once, and indexed in parts of at most [`PART_NOTES`] notes (a longer piece is a part
-    by itself). However many there are, it takes about 70 bytes a note of one part, 140 MB, and 100 bytes a note of the
-    scores.
+    The training pieces are read once, and indexed in parts, as of [`TrainingParts`]. However many there are, it takes
+    about 70 bytes a note of one part, 140 MB, and 100 bytes a note of the scores.
 
     Args:
         training (`Iterable[symusic.Score]`): the training split; one is held at a time.
@@ -74,56 +37,24 @@ def longest_runs(training: Iterable[ScoreTick], scores: Iterable[ScoreTick]) -> 
     >>> longest_runs(corpus["train"]["midi"], corpus["test"]["midi"])
     ```
     """
-    return _search(_TrainingPieces(training), _all_intervals(scores))
+    return _search(TrainingParts(training), _all_intervals(scores))
 
 
 def _all_intervals(scores: Iterable[ScoreTick]) -> list[np.ndarray | None]:
-    return [_intervals(score) for score in scores]
+    return [intervals_of(score) for score in scores]
 
 
-def _intervals(score: ScoreTick) -> np.ndarray | None:
-    """`None` for a score without notes, which is told from a single note."""
-    has_notes = any(len(track.notes) for track in score.tracks if not track.is_drum)
-    return note_intervals(score) if has_notes else None
-
-
-class _TrainingPieces:
-    """Reads training pieces in parts, and counts them."""
-
-    def __init__(self, pieces: Iterable[ScoreTick]):
-        self.pieces = pieces
-        self.num_pieces = self.num_notes = 0
-
-    def parts(self) -> Iterator[list[np.ndarray]]:
-        """Intervals of pieces that have at most `PART_NOTES` notes together, or of one piece that has more."""
-        part: list[np.ndarray] = []
-        size = 0
-        for piece in self.pieces:
-            self.num_pieces += 1
-            if (intervals := _intervals(piece)) is None:
-                continue
-            notes = len(intervals) + 1
-            self.num_notes += notes
-            if part and size + notes > PART_NOTES:
-                yield part
-                part, size = [], 0
-            part.append(intervals)
-            size += notes
-        if not self.num_pieces:
-            raise ValueError("Novelty needs at least one training piece to compare with, there is none.")
-        if part:
-            yield part
-
-
-def _search(training: _TrainingPieces, scores: list[np.ndarray | None]) -> np.ndarray:
+def _search(training: TrainingParts, scores: list[np.ndarray | None]) -> np.ndarray:
     """As [`longest_runs`], of intervals."""
     # All scores are one query: every one ends with a number that no piece holds, so that no run crosses it.
-    ended = [np.append([] if intervals is None else intervals, _END) for intervals in scores]
+    ended = [np.append([] if intervals is None else intervals, END) for intervals in scores]
     query = np.concatenate([np.zeros(0), *ended]).astype(np.int32)
     starts = np.cumsum([0, *map(len, ended)])[:-1]
     lengths = np.zeros(len(query), dtype=np.int64)
-    for part in training.parts():
+    for part in training:
         np.maximum(lengths, SuffixArray(part).match_lengths(query), out=lengths)
+    if not training.num_pieces:
+        raise ValueError("Novelty needs at least one training piece to compare with, there is none.")
     has_notes = np.array([intervals is not None for intervals in scores], dtype=bool)
     return np.where(has_notes, 1 + np.maximum.reduceat(lengths, starts), 0)
 
@@ -202,7 +133,7 @@ def score_novelty(
             f"{len(of_originals)} originals, {len(of_generated)} continuations and {len(names)} names: give one of "
             "each per piece."
         )
-    pieces = _TrainingPieces(training)
+    pieces = TrainingParts(training)
     runs = _search(pieces, of_originals + of_generated).reshape(2, -1)
     sizes = {"num_training_pieces": pieces.num_pieces, "num_training_notes": pieces.num_notes}
     used = runs.all(axis=0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, CONFIG_NAME, is_peft_available
 
 from ..default_bundle import place_of
@@ -13,6 +13,8 @@ from ..hub import NotOnHubError, PullError, check_revision, find_file, pulled_fr
 from ..hub.bounds import read_object, read_shapes
 from ..hub.pull import OF_REPOSITORY, given
 from ..tokenization import MidiProcessor
+from .adapter_base import base_of
+from .adapter_files import restore_music_config, restore_sampling
 from .checked import check_adapter_config, check_adapter_weights, check_configs, check_keys, load_checked
 from .origin import pulled_with, remember_origin, remember_processor
 
@@ -71,9 +73,9 @@ class Adapter:
         check_adapter_config(config, path, from_hub=_repository(name) is not None)
         if os.path.isfile(os.path.join(name, CONFIG_NAME)):
             raise ValueError(f"{name} holds a whole model and an adapter: move the adapter's files to another folder.")
-        of_base = where | ({"revision": config["revision"]} if config.get("revision") else {})
-        base, kind = str(place_of(config["base_model_name_or_path"])), config["peft_type"]
-        return cls(str(name), base, kind, path.parent, commit and commit.resolved, pinned, of_base)
+        base, of_base = base_of(config, path)
+        of_base = where | ({"revision": of_base} if of_base else {})
+        return cls(str(name), base, config["peft_type"], path.parent, commit and commit.resolved, pinned, of_base)
 
     @property
     def _is_one_owners(self) -> bool:
@@ -115,6 +117,7 @@ class Adapter:
             self._pull_weights()
             model = load_checked(self.base, **kwargs | self.of_base(kwargs.get("trust_remote_code")))
             check_keys(vars(model.load_adapter(str(self.folder))), self.name)
+            self._restore(model)
         except UNFIT as error:
             raise self.explain(error) from error
         return self._name(model, kwargs.get("trust_remote_code"))
@@ -133,9 +136,18 @@ class Adapter:
             if PeftConfig.from_pretrained(str(self.folder)).is_prompt_learning:
                 raise ValueError("it adds to what the model reads, and changes no weights that could be trained on")
             merged = PeftModel.from_pretrained(base, str(self.folder)).merge_and_unload()
+            self._restore(merged)
         except UNFIT as error:
             raise self.explain(error) from error
         return self._name(merged.requires_grad_(True))  # which peft froze
+
+    def restore_config(self, config: PreTrainedConfig):
+        """Has the config of its base tell what the adapter was taught."""
+        restore_music_config(config, self.name, **self.where)
+
+    def _restore(self, model: PreTrainedModel):
+        self.restore_config(model.config)
+        restore_sampling(model, self.name, **self.where)
 
     def _pull_weights(self):
         weights = find_file(self.name, ADAPTER_SAFE_WEIGHTS_NAME, **self.where)

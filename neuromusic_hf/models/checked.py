@@ -99,7 +99,7 @@ def check_configs(name: str | Path, **hub_arguments: Any) -> Path | None:
     if config is not None:
         _check_config(read_object(config), config, str(name))
     if generation is not None:
-        _check_generation(read_object(generation), generation, _vocabulary(config))
+        check_generation(read_object(generation), generation, _vocabulary(config))
     return config
 
 
@@ -335,7 +335,18 @@ def _vocabulary(config: Path | None) -> Range:
     return Range(most=size - 1 if type(size) is int and size > 0 else LENGTHS.most)
 
 
-def _check_generation(config: dict, path: Path, vocabulary: Range):
+def check_generation(config: dict, path: Path, vocabulary: Range):
+    """
+    Checks how a model samples.
+
+    Args:
+        config (`dict`): of `generation_config.json`.
+        path (`Path`): of that file.
+        vocabulary ([`Range`]): of the model's ids.
+
+    Raises:
+        `ValueError`: a value of it cannot be.
+    """
     for key, value in config.items():
         if hasattr(GenerationConfig, key) or key.startswith("__"):
             raise ValueError(f"{path}: {shown(key)} is no setting of generate().")

@@ -239,7 +239,10 @@ def _find_config(name: str, where: dict) -> tuple[Adapter | None, PreTrainedConf
         adapter = Adapter.find(name, where["revision"], token=where["token"])
         source, of_source = _source(name, adapter, where)
         with telling_faults(source, **of_source):
-            return adapter, load_config(source, **given(of_source))
+            config = load_config(source, **given(of_source))
+        if adapter:
+            adapter.restore_config(config)
+        return adapter, config
     except (OSError, ValueError) as error:
         if adapter is None and isinstance(error, ValueError):
             raise

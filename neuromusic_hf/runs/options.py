@@ -20,7 +20,7 @@ def add_run_options(parser: argparse.ArgumentParser, verb: str) -> None:
         parser (`argparse.ArgumentParser`): of the script.
         verb (`str`): what is done with pieces, as a participle of the past.
     """
-    parser.add_argument("model", type=os.path.expanduser, help="folder of a run or of a bundle, or Hub id")
+    parser.add_argument("model", type=os.path.expanduser, help="folder of a run or of a bundle, Hub id, or default")
     parser.add_argument("pieces", nargs="+", help="MIDI files, folders of them, or a corpus (its test split)")
     parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub; main if not given")
     parser.add_argument("--output", type=os.path.expanduser, required=True, help="folder to write to")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .language_modeling import LanguageModelingMetrics as LanguageModelingMetrics
     from .language_modeling import row_statistics as row_statistics
     from .language_modeling import tokens_per_note as tokens_per_note
+    from .lora import add_lora as add_lora
     from .preflight import check_run as check_run
     from .processor import prepare_processor as prepare_processor
     from .recipes import parse_recipe as parse_recipe

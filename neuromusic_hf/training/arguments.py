@@ -21,6 +21,7 @@ from ..models.sampling import SAMPLING_RANGES
 from ..tokenization import Augmentation
 from ..tokenization.vocabulary_training import VOCABULARY_MODELS
 from .best_model import settle_best_model, settle_scheduler_mode
+from .lora_arguments import LoraArguments
 from .option_values import check_options, json_object
 from .trackers import check_trackers, default_project, default_run_name
 from .watching_arguments import WatchingArguments
@@ -30,7 +31,7 @@ DEFAULT_TOKENIZATION = "REMI"
 
 
 @dataclass
-class ModelArguments:
+class ModelArguments(LoraArguments):
     """
     The model and the tokens it reads.
 
@@ -86,6 +87,7 @@ class ModelArguments:
 
     def __post_init__(self):
         check_options(vars(self))
+        self.check_peft()
         self.model = self.model if self.model in CONFIG_MAPPING else recorded_name(find_bundle(self.model))
         if self.tokenization is not None:
             self.tokenization = recorded_name(find_bundle(self.tokenization))

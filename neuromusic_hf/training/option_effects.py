@@ -104,6 +104,7 @@ NEEDS = (
         _reports_to("trackio"),
         "report_to trackio (other trackers read variables, as WANDB_PROJECT)",
     ),
+    Need(("lora_alpha", "lora_dropout", "lora_target_modules", "lora_merge"), "lora_rank", _given, "lora_rank"),
     Need(("clean_test",), "do_test", _on, "do_test"),
     Need(("fsdp_config",), "fsdp", _on, "fsdp"),
     Need(("liger_kernel_config",), "use_liger_kernel", _on, "use_liger_kernel"),

@@ -17,6 +17,7 @@ LIST = Path(__file__).with_name("options.json")
 PACKAGE = Path(__file__).parents[1]
 DECLARATIONS = (
     "training/arguments.py",
+    "training/lora_arguments.py",
     "training/watching_arguments.py",
     "corpora/splits.py",
     "models/fit.py",

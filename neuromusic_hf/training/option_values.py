@@ -19,6 +19,9 @@ MODEL_RANGES = {
     "num_attention_heads": Range(1, "heads", most=2**14),
     "intermediate_size": Range(1, "numbers in a vector", most=2**20),
     "vocab_size": Range(1, "ids", most=2**20),
+    "lora_rank": Range(1, "rank", most=2**14),
+    "lora_alpha": Range(0, open=True),
+    "lora_dropout": Range(0, "share", most=1, below=True),
     **SAMPLING_RANGES,
 }
 

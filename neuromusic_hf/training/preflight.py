@@ -8,6 +8,7 @@ from ..disk import by_main_process
 from ..models import check_model
 from ..tokenization.vocabulary_training import check_vocabulary
 from .arguments import DataArguments, ModelArguments, RunArguments
+from .lora import check_lora
 from .processor import load_processor
 from .pushing_trainer import prepare_repository
 
@@ -36,6 +37,7 @@ def check_run(model_args: ModelArguments, data_args: DataArguments, args: RunArg
         trust_remote_code=model_args.trust_remote_code,
         **model_args.sizes,
     )
+    check_lora(model_args, args, processor)
     if args.push_to_hub:
         by_main_process(lambda: prepare_repository(args))
 

@@ -10,6 +10,7 @@ from ..threads import limit_threads
 from ..tokenization import BlockCollator, MidiProcessor
 from .arguments import DataArguments, RunArguments
 from .language_modeling import LanguageModelingMetrics, row_statistics
+from .lora import merge_lora
 from .resuming import refuse_other_blocks
 from .run_record import run_record
 from .split_blocks import CLEAN_TEST, TrainingBlocks
@@ -84,6 +85,7 @@ def save_run(trainer: MusicTrainer, facts: dict, metrics: dict):
         `OSError`: it cannot be saved.
     """
     trainer.finish_pushes()
+    merge_lora(trainer)
     trainer.record = run_record(trainer) | {"splits": facts, "metrics": metrics, "course": trainer.watch.course}
     trainer.record |= {"failed_pushes": trainer.failed_pushes}
     trainer.save_model()

@@ -19,9 +19,11 @@ RECORDED_PACKAGES = (
 def run_record(trainer: SavingTrainer) -> dict:
     """What `run.json` says about a run as it stands: nothing that is of this machine alone."""
     model = trainer.accelerator.unwrap_model(trainer.model)
+    model = getattr(model, "get_base_model", lambda: model)()
     return {
         "model": type(model).__name__,
         "base_model": base_record(model),
+        "lora": getattr(model, "lora_facts", None),
         "parameters": trainer.model.num_parameters(),
         "vocabulary": {
             "tokenization": trainer.processing_class.tokenization,

@@ -18,6 +18,7 @@ from ..bundles.shared_recipe import shareable_recipe
 from ..corpora import Provenance
 from ..disk import size_in_mib, staged_folder, write_json, write_whole
 from ..hub import CARD_NAME
+from ..models.adapter_files import complete_adapter
 from .checkpoints import PROGRESS_NAME, TRAINER_STATE_NAME, newest_whole
 from .finite_trainer import FiniteTrainer
 from .saving import PARTIAL_NAME, publish_checkpoint, replace_bundle, rotate
@@ -115,6 +116,8 @@ class SavingTrainer(FiniteTrainer):
             self.model.config.save_pretrained(folder)
             self.model.generation_config.save_pretrained(folder)
             self.processing_class.save_pretrained(folder)
+        if (folder / ADAPTER_CONFIG_NAME).exists():
+            complete_adapter(self.model, folder)
         add_pipeline_files(folder)
         # A pickle of the arguments, which recipe.yaml holds in the open; and peft's card, over that of its owner.
         for name in (TRAINING_ARGS_NAME, CARD_NAME):

@@ -49,7 +49,7 @@ class ValidationWatch(TrainerCallback):
         if turned is not None and turned.seen_at_step == state.global_step:
             logger.warning(
                 "Validation turned up after step %d: %.3f nats per note there, more than %g above that since, "
-                "and %.3f at step %d. From here on the model learns its training pieces by heart.",
+                "and %.3f at step %d. More training makes the model worse on pieces that it has not seen.",
                 turned.after_step,
                 turned.best,
                 TURN_MARGIN,

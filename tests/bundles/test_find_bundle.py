@@ -1,12 +1,15 @@
 """What a user means who names a run, a bundle, a checkpoint, or something else."""
 
+import json
 import os
 from pathlib import Path
 
+import peft
 import pytest
+from music import make_score
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model, default_bundle
-from neuromusic_hf.bundles import ModelIdentity, find_bundle, public_name, splits_of_model
+from neuromusic_hf.bundles import ModelIdentity, find_bundle, public_name, save_bundle, splits_of_model
 from neuromusic_hf.bundles.base import base_record
 from neuromusic_hf.bundles.shared_recipe import shareable_recipe
 from neuromusic_hf.default_bundle import DEFAULT_BUNDLE
@@ -136,3 +139,15 @@ def test_an_adapter_may_name_it_as_its_base(place, tmp_path, base):
         f'{{"peft_type": "LORA", "base_model_name_or_path": "{base}"}}'
     )
     assert Adapter.find("lora").base == str(DEFAULT_BUNDLE)
+
+
+def test_an_adapter_of_it_is_saved_by_its_name_and_plays(place, tmp_path):
+    processor = MidiProcessor.from_pretrained("default")
+    model = build_model("default", processor)
+    lora = peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM"))
+    save_bundle(lora, processor, tmp_path / "lora")
+    config = (tmp_path / "lora" / "adapter_config.json").read_text()
+    assert json.loads(config)["base_model_name_or_path"] == "default" and str(DEFAULT_BUNDLE) not in config
+    continue_midi = MidiContinuationPipeline.from_pretrained(tmp_path / "lora")
+    result = continue_midi(make_score(0), prompt_bars=2, max_new_tokens=8, seed=0)
+    assert result["token_ids"] and continue_midi.model.name_or_path == str(tmp_path / "lora")

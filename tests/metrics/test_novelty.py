@@ -4,18 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from copying.naive_runs import naive_lengths
 from music import make_score
 from symusic import Note, Score, Track
 
 from neuromusic_hf import MidiProcessor
-from neuromusic_hf.metrics import longest_runs, note_intervals, novelty, score_novelty
-from neuromusic_hf.metrics.suffix_array import SuffixArray
-
-
-def naive_lengths(sequences: list[list[int]], query: list[int]) -> list[int]:
-    runs = {tuple(row[i:j]) for row in sequences for i in range(len(row)) for j in range(i + 1, len(row) + 1)}
-    rest = range(len(query))
-    return [max((j - i for j in range(i + 1, len(query) + 1) if tuple(query[i:j]) in runs), default=0) for i in rest]
+from neuromusic_hf.copying import SuffixArray, note_intervals, training_parts
+from neuromusic_hf.metrics import longest_runs, novelty, score_novelty
 
 
 def part(score: Score, start: int, end: int) -> Score:
@@ -28,20 +23,6 @@ def melody(notes: list[tuple[int, int]], tpq: int = 480) -> Score:
     score = Score(tpq)
     score.tracks.append(Track(notes=[Note(time, tpq, pitch, 64) for time, pitch in notes]))
     return score
-
-
-@pytest.mark.parametrize("symbols", [1, 2, 5, 1000])
-def test_suffix_array_equals_sorting_and_searching_by_hand(symbols):
-    random = np.random.default_rng(symbols)
-    for _ in range(40):
-        sequences = [random.integers(0, symbols, random.integers(0, 40)).astype(np.int32) for _ in range(4)]
-        sequences.append(sequences[0])
-        suffixes = SuffixArray(sequences)
-        text = suffixes.text.tolist()
-        assert suffixes.order.tolist() == sorted(range(len(text)), key=lambda start: text[start:])
-        query = random.integers(0, symbols + 1, random.integers(0, 30)).astype(np.int32)
-        expected = naive_lengths([row.tolist() for row in sequences], query.tolist())
-        assert suffixes.match_lengths(query).tolist() == expected
 
 
 def test_a_copied_run_is_found_whole():
@@ -88,7 +69,7 @@ def shared_by_hand(training: list[Score], score: Score) -> int:
 
 @pytest.mark.parametrize("part_notes", [1, 30, 100, 1_000_000])
 def test_runs_are_exact_however_the_training_pieces_are_parted(part_notes, monkeypatch):
-    monkeypatch.setattr(novelty, "PART_NOTES", part_notes)
+    monkeypatch.setattr(training_parts, "PART_NOTES", part_notes)
     training = [make_score(seed, 24) for seed in range(8)] + [Score(480)]
     scores = [make_score(seed, 24) for seed in range(100, 104)] + [part(training[0], 3, 15), part(training[7], 5, 20)]
     found = longest_runs(iter(training), iter(scores)).tolist()
@@ -108,7 +89,7 @@ def test_a_part_is_indexed_before_the_pieces_after_it_are_read(monkeypatch):
         parts.append(([len(sequence) + 1 for sequence in sequences], len(read)))
         return SuffixArray(sequences)
 
-    monkeypatch.setattr(novelty, "PART_NOTES", 10)
+    monkeypatch.setattr(training_parts, "PART_NOTES", 10)
     monkeypatch.setattr(novelty, "SuffixArray", index)
     score = score_novelty(pieces(), [make_score(0)], [make_score(1)])
     assert parts == [([4, 5], 4), ([30], 5), ([2, 8], 7), ([1], 7)]

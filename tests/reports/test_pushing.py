@@ -8,6 +8,7 @@ from huggingface_hub import HfApi
 from safetensors.torch import load_file, save_file
 
 from neuromusic_hf.bundles import bundle_files, save_bundle
+from neuromusic_hf.default_bundle import DEFAULT_BUNDLE
 from neuromusic_hf.reports import push_run
 
 REPOSITORY = "alice/x"
@@ -83,3 +84,15 @@ def test_a_run_of_the_release_before_is_pushed_by_its_folder(hub, tiny_model, pr
     (tmp_path / "old" / "training_args.bin").write_bytes(b"x")
     push_run(tmp_path / "old", REPOSITORY)
     assert {"training_args.bin", "checkpoint-2/model.safetensors"}.isdisjoint(hub.files(REPOSITORY))
+
+
+def test_the_bundle_of_the_package_is_pushed_and_stays_as_it_is(hub, scored, call_script):
+    before = files_of(DEFAULT_BUNDLE)
+    call_script("push_bundle", "default", REPOSITORY)
+    pushed = hub.files(REPOSITORY)
+    assert {"model.safetensors", "run.json", "recipe.yaml", "midi_infilling.py"} <= pushed.keys()
+    assert pushed["model.safetensors"] == before["model.safetensors"]
+    assert f'model="{REPOSITORY}"' in pushed["README.md"].decode()
+    with pytest.raises(ValueError, match="has its scores: push it without"):
+        push_run("default", REPOSITORY, scored.folder)
+    assert files_of(DEFAULT_BUNDLE) == before

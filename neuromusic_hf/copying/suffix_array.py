@@ -1,6 +1,17 @@
 """A suffix array of many sequences of integers, in numpy: where any run of numbers occurs in them."""
 
+import struct
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from functools import cached_property
+
 import numpy as np
+
+BYTES = 4
+"""Of a number where runs are compared as bytes."""
+
+_SIGN = 2**31
+"""Added to numbers, so that their bytes are in the order of what they say."""
 
 
 class SuffixArray:
@@ -46,6 +57,37 @@ class SuffixArray:
             inside = places + depth < len(query)
             places, low, high = places[inside], low[inside], high[inside]
         return lengths
+
+    def find(self, run: Sequence[int]) -> tuple[int, int]:
+        """
+        Where in the order of suffixes those stand that begin with a run: from, and up to; equal if there are none.
+
+        One run, looked for as a whole: its numbers are compared together, as bytes.
+
+        Args:
+            run (sequence of `int`): numbers of 0 or more.
+        """
+        text, order = self._bytes
+        size = BYTES * len(run)
+        wanted = struct.pack(f">{len(run)}I", *(number + _SIGN for number in run))
+
+        def beginning(start: int) -> bytes:
+            return text[BYTES * start : BYTES * start + size]
+
+        low = bisect_left(order, wanted, key=beginning)
+        if low == len(order) or beginning(order[low]) != wanted:
+            return low, low
+        return low, bisect_right(order, wanted, low, key=beginning)
+
+    def followers(self, low: int, high: int, depth: int) -> np.ndarray:
+        """The numbers, each once, at a depth of the suffixes `low` to `high`; the ends of sequences are left out."""
+        numbers = np.unique(self.text[self.order[low:high] + depth])
+        return numbers[numbers >= 0]
+
+    @cached_property
+    def _bytes(self) -> tuple[bytes, memoryview]:
+        """The text as bytes, most significant first, and the order, as Python reads them fastest."""
+        return (self.text.astype(np.int64) + _SIGN).astype(">u4").tobytes(), self.order.data
 
     def _bisect(self, wanted: np.ndarray, depth: int, low: np.ndarray, high: np.ndarray, side: str) -> np.ndarray:
         """Where `wanted` would stand among suffixes `low` to `high`, which agree before `depth`, by what is there."""
