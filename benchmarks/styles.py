@@ -91,7 +91,7 @@ def main():
     parser.add_argument("--styles", default=",".join(STYLES), help="joined by commas")
     parser.add_argument("--max_pieces", type=int, default=MOST_TRAIN_PIECES, help="of a style, to train on")
     parser.add_argument("--max_steps", type=int, default=150, help="of each fine-tuning, which may stop early")
-    parser.add_argument("--kept_pieces", type=int, default=100, help="of each known corpus, to tell what is forgotten")
+    parser.add_argument("--kept_pieces", type=int, default=30, help="of each known corpus, to tell what is forgotten")
     parser.add_argument("--max_prompts", type=int, default=64, help="continued for each model; 0 for none")
     parser.add_argument("--prompt_length", type=int, default=256, help="tokens")
     parser.add_argument("--continue_length", type=int, default=256, help="tokens")
