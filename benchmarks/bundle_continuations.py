@@ -4,7 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,6 @@ from neuromusic_hf.runs import (
 )  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[1]
-SPLIT = "test"
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,14 @@ class Continuing:
 
     Args:
         bundle (`str`): folder of the bundle.
-        pieces ([`JudgedPieces`]): whose test pieces without a twin in train are continued.
+        pieces ([`JudgedPieces`]): that are continued; those of test have no twin in train.
         work (`Path`): folder of the runs; a run that was stopped goes on.
         max_items (`int`): pieces, chosen by the seed.
         length (`int`): tokens of prompts, and most tokens of continuations and originals.
         batch_size (`int`): pieces continued together.
         seed (`int`): of the choice and the sampling.
+        split (`str`, *optional*, defaults to `"test"`): or `"validation"`.
+        sampling (`dict[str, float]`, *optional*): `temperature` and `top_p`; as the bundle says if not given.
     """
 
     bundle: str
@@ -53,13 +54,22 @@ class Continuing:
     length: int
     batch_size: int
     seed: int
+    split: str = "test"
+    sampling: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether pieces with a twin in train are left out."""
+        return self.split == "test"
 
     def of_bundle(self) -> dict:
         """Figures of the bundle, through the scripts that anyone would call."""
         run, report = self.run_of("bundle"), self.report_of("bundle")
-        lengths = ("--prompt_length", self.length, "--continue_length", self.length)
-        choice = ("--split", SPLIT, "--clean_test", "--max_items", self.max_items, "--seed", self.seed)
-        call("continue_midi", self.bundle, self.pieces.joined, *choice, *lengths, "--batch_size", self.batch_size,
+        lengths = ("--prompt_length", self.length, "--continue_length", self.length, "--batch_size", self.batch_size)
+        choice = ("--split", self.split, "--max_items", self.max_items, "--seed", self.seed)
+        choice += ("--clean_test",) if self.is_clean else ()
+        sampling = [part for name, value in self.sampling.items() for part in (f"--{name}", value)]
+        call("continue_midi", self.bundle, self.pieces.joined, *choice, *lengths, *sampling,
              "--num_proc", self.pieces.num_proc, "--no-save_pictures", "--output", run)  # fmt: skip
         call("score_continuations", run, "--train_corpus", self.pieces.joined, "--num_proc", self.pieces.num_proc,
              "--output", report)  # fmt: skip
@@ -77,9 +87,9 @@ class Continuing:
         counted = hashlib.sha256(b"".join(ids.tobytes() for ids in train)).hexdigest()
         run.begin(
             sources=[self.pieces.joined],
-            split=SPLIT,
+            split=self.split,
             max_items=self.max_items,
-            clean_test=True,
+            clean_test=self.is_clean,
             model=ModelIdentity(name, counted),
         )
         run.write_share()
@@ -101,7 +111,11 @@ class Continuing:
     def chosen(self) -> list[RowPiece]:
         """The pieces that are continued, as scripts/continue_midi.py chooses them."""
         found = find_pieces(
-            [self.pieces.joined], split=SPLIT, clean_test=True, model=self.bundle, num_proc=self.pieces.num_proc
+            [self.pieces.joined],
+            split=self.split,
+            clean_test=self.is_clean,
+            model=self.bundle,
+            num_proc=self.pieces.num_proc,
         )
         return choose_pieces(found, self.max_items, self.seed)
 

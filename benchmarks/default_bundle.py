@@ -7,6 +7,7 @@ What is done is kept under --work, and not done again for the same weights. READ
 """
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from neuromusic_hf.bundles.identity import files_hash, weights_hash
 from neuromusic_hf.metrics import COMPARISONS
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("nats", "bundle", "ngrams", "rolls")
+PARTS = ("nats", "sampling", "bundle", "ngrams", "rolls")
 REFERENCE = {
     "what": "recipes/quickstart.yaml, 18.4M tokens of bach+folk: a Music Transformer of 3.4M parameters, context 512",
     "nats_per_note": {"validation": 2.19, "test": 2.29},
@@ -34,6 +35,7 @@ OF_REFERENCE = "bach+folk"
 """Its corpora, of which the bound on nats per note is."""
 MOST_NATS, FEWEST_PIECES = 1.7, 256
 MOST_BEYOND = 0.05
+SAMPLINGS = ("1,1", "1,0.95", "1,0.9", "0.95,1", "0.95,0.95", "0.9,1", "0.9,0.95")
 ROLLS = (4, 6, 6)
 """Of the corpora, in their order."""
 
@@ -51,6 +53,10 @@ def main():
     parser.add_argument(
         "--variants", type=int, nargs="+", default=[0], help="of training pieces in other keys, counted"
     )
+    parser.add_argument(
+        "--samplings", nargs="+", default=SAMPLINGS, help="temperature,top_p that continue validation pieces"
+    )
+    parser.add_argument("--sampled", type=int, default=128, help="validation pieces that each of them continues")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--num_proc", type=int, default=2, help="processes that read corpora")
     parser.add_argument("--work", type=Path, default=ROOT / "runs/default_bundle", help="what is done is kept there")
@@ -59,10 +65,12 @@ def main():
     bundle = find_bundle(args.bundle)
     identity = {"weights": weights_hash(bundle), "files": files_hash(bundle)}
     work = args.work / "-".join(each[:8] for each in identity.values())
-    work.mkdir(parents=True, exist_ok=True)
+    for folder in (work, args.output.parent):
+        folder.mkdir(parents=True, exist_ok=True)
     pieces = JudgedPieces(tuple(args.corpora), args.num_proc)
     continuing = Continuing(bundle, pieces, work, args.max_items, args.length, args.batch_size, args.seed)
     tasks = {"nats": lambda: measure_nats(bundle, pieces, work, args.max_pieces, args.variants)}
+    tasks |= {"sampling": lambda: try_samplings(continuing, args.samplings, args.sampled)}
     tasks |= {"bundle": continuing.of_bundle}
     tasks |= {"ngrams": lambda: {f"{n}-gram": continuing.of_ngrams(n) for n in args.ngrams}}
     tasks |= {"rolls": lambda: draw_sheets(continuing, dict(zip(pieces.shown, ROLLS, strict=False)), args.output)}
@@ -81,6 +89,17 @@ def main():
     save_result(
         args.output, "default_bundle", {"settings": settings, "reference": REFERENCE, **figures, "targets": targets}
     )
+
+
+def try_samplings(continuing: Continuing, samplings: list[str], max_items: int) -> dict[str, dict]:
+    """By temperature and top_p, figures of the same validation pieces continued so."""
+    found = {}
+    for given in samplings:
+        sampling = dict(zip(("temperature", "top_p"), map(float, given.split(",")), strict=True))
+        work = continuing.work / f"sampling-{given}"
+        tried = dataclasses.replace(continuing, split="validation", max_items=max_items, work=work, sampling=sampling)
+        found[given] = tried.of_bundle()
+    return found
 
 
 def make_targets(figures: dict) -> dict:
@@ -118,10 +137,16 @@ def print_table(figures: dict):
         for name, entry in nats["test"].items():
             shown = " | ".join(told(entry["models"][model]) for model in models)
             print(f"| {name} | {entry['pieces']} | {entry['notes']:,} | {shown} |")
-    runs = {name: run for name, run in [(BUNDLE, figures.get("bundle")), *figures.get("ngrams", {}).items()] if run}
+    print_runs("validation, temperature and top_p", figures.get("sampling", {}))
+    of_bundle = {BUNDLE: figures["bundle"]} if "bundle" in figures else {}
+    print_runs("clean test, continued by", of_bundle | figures.get("ngrams", {}))
+
+
+def print_runs(title: str, runs: dict[str, dict]):
+    """Markdown: a line a run."""
+    names = [each.score_name for each in COMPARISONS]
     if runs:
-        names = [each.score_name for each in COMPARISONS]
-        print(f"\n| continued by | {' | '.join(names)} | token errors | novelty (originals) | beyond originals |")
+        print(f"\n| {title} | {' | '.join(names)} | token errors | novelty (originals) | beyond originals |")
         print(f"|---{'|---' * len(names)}|---|---|---|")
     for model, run in runs.items():
         shown = " | ".join(told_score(run["scores"][name]) for name in names)

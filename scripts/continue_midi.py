@@ -20,6 +20,7 @@ def parse_arguments() -> argparse.Namespace:
     lengths = parser.add_argument_group("lengths")
     lengths.add_argument("--prompt_length", type=int, default=512, help="tokens of a piece that are its prompt")
     lengths.add_argument("--continue_length", type=int, default=512, help="most tokens to generate")
+    runs.add_guard_options(parser)
     return parser.parse_args()
 
 
@@ -44,8 +45,14 @@ def main():
     with disk.lock_folder(args.output):
         args.model = bundles.find_bundle(args.model)
         models.check_base(args.model, args.revision)
+        with disk.main_process_first():
+            guard = runs.guard_asked(args)
         continuer = neuromusic_hf.MidiContinuationPipeline.from_pretrained(
-            args.model, revision=args.revision, device=state.device, trust_remote_code=args.trust_remote_code
+            args.model,
+            revision=args.revision,
+            device=state.device,
+            trust_remote_code=args.trust_remote_code,
+            **guard,
         )
         settings.check(continuer.model)
         with disk.main_process_first():

@@ -30,8 +30,9 @@ SERVING = [command for command in COMMANDS if re.match("cp |transformers serve|c
 NOT_RUN = ("make ", "pip ", "cp ", "transformers serve ", "curl ")
 """How commands begin that are proved in other ways."""
 LAUNCH = re.compile(r"accelerate launch --config_file accelerate_configs/\w+\.yaml ")
+SMALL_SIZES = "--hidden_size 32 --num_hidden_layers 1 --num_attention_heads 2 --intermediate_size 64".split()
 SMALL_RUN = (
-    "--hidden_size 32 --num_hidden_layers 1 --max_steps 2 --eval_steps 2 --save_steps 1 --max_eval_blocks 2 "
+    "--max_steps 2 --eval_steps 1 --save_steps 1 --max_eval_blocks 2 "
     "--num_proc 1 --per_device_train_batch_size 2 --gradient_accumulation_steps 1 --augmentation_variants 0 "
     "--context_length 512 --split_shares 0.6 0.2 0.2"
 ).split()
@@ -222,10 +223,11 @@ def smaller(script: str, arguments: list[str]) -> list[str]:
     if script not in TRAINING:
         return []
     is_own_model = any(argument.startswith("own_model.") for argument in arguments)
-    sizes = [] if is_own_model else ["--num_attention_heads", "2", "--intermediate_size", "64"]
+    is_saved = any("finetune" in argument for argument in arguments)
+    sizes = [] if is_saved else SMALL_SIZES[:4] if is_own_model else SMALL_SIZES
     vocabulary = ["--vocab_size", "1100"] if "--vocab_size" in arguments else []
     corpus = [] if "--corpus" in arguments else ["--corpus", "my_midi"]
-    tests = [] if script == "scripts/train.py" else SMALL_TEST
+    tests = [*SMALL_TEST, "--eval_continue_length", "16"] if is_saved or script != "scripts/train.py" else []
     return [*SMALL_RUN, *sizes, *vocabulary, *corpus, *tests]
 
 

@@ -17,6 +17,7 @@ def about(facts: BundleFacts) -> str:
     if facts.adapter:
         kind = escape(told(facts.adapter, str, "peft_type") or "peft")
         base = f" of {link_to(facts.base_model)}" if facts.base_model else ""
+        base = " of the bundle that comes with neuromusic_hf" if _is_of_default(facts) else base
         text = f"An adapter ({kind}){base}{trained} that continues music: it reads and writes MIDI as {tokenization}."
     elif facts.config:
         kind = MODEL_NAMES.get(facts.model_type or "") or escape(facts.model_type or "language model")
@@ -93,14 +94,16 @@ def use(facts: BundleFacts, repo_id: str) -> str:
         f"With the package neuromusic_hf{needs}, MIDI in and MIDI out:",
         code_block(with_package, "python"),
         _own_class(facts),
-        "Without that package, token text in and token text out:",
-        code_block(without, "python"),
-        _trust(facts),
     ]
+    if not _is_of_default(facts):
+        parts += ["Without that package, token text in and token text out:", code_block(without, "python")]
+    parts.append(_trust(facts))
     return "\n\n".join(part for part in parts if part)
 
 
 def _trust(facts: BundleFacts) -> str:
+    if _is_of_default(facts):
+        return "No code of this repository runs: the weights are safetensors."
     if facts.adapter:
         base = f" ({link_to(facts.base_model)})" if facts.base_model else ""
         return (
@@ -116,6 +119,11 @@ def _trust(facts: BundleFacts) -> str:
         f"**Trust.** `trust_remote_code=True` runs code of this repository ({files}){where}. Read it first, and name "
         "the commit that you have read: `revision=`."
     )
+
+
+def _is_of_default(facts: BundleFacts) -> bool:
+    """Whether it is an adapter of the bundle that comes with this package."""
+    return told(facts.adapter, str, "base_model_name_or_path") == DEFAULT
 
 
 def _has_base_with_code(facts: BundleFacts) -> bool:

@@ -20,6 +20,7 @@ from ..corpora.names import split_names
 from ..hub import is_hub_id
 from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_object, read_shapes
 from ..models import MusicTransformerConfig
+from ..models.adapter_files import MUSIC_CONFIG_NAME
 from ..tokenization.processing_midi import PROCESSOR_FILE
 from .files import EXAMPLES_NAME, RECIPE_NAME, RUN_NAME, SCORES_NAME, code_files
 from .pipeline_file import PIPELINE_FILES
@@ -42,7 +43,7 @@ class BundleFacts:
 
     Args:
         folder (`Path`): of the bundle.
-        config, generation, adapter, processor, run, scores, recipe (`dict`): what the files of these hold.
+        config, generation, adapter, taught, processor, run, scores, recipe (`dict`): what the files of these hold.
 
     Raises (by `read`):
         `ValueError`: a file is damaged.
@@ -52,6 +53,7 @@ class BundleFacts:
     config: dict = field(default_factory=dict)
     generation: dict = field(default_factory=dict)
     adapter: dict = field(default_factory=dict)
+    taught: dict = field(default_factory=dict)
     processor: dict = field(default_factory=dict)
     run: dict = field(default_factory=dict)
     scores: dict = field(default_factory=dict)
@@ -64,6 +66,7 @@ class BundleFacts:
             "config": CONFIG_NAME,
             "generation": GENERATION_CONFIG_NAME,
             "adapter": ADAPTER_CONFIG_NAME,
+            "taught": MUSIC_CONFIG_NAME,
             "processor": PROCESSOR_NAME,
             "run": RUN_NAME,
         }
@@ -97,7 +100,7 @@ class BundleFacts:
     @property
     def infill_share(self) -> float:
         """What share of its training tokens taught it to fill in middles; 0 where none did."""
-        return told(self.config, float, "infill_share") or 0.0
+        return told(self.taught if self.adapter else self.config, float, "infill_share") or 0.0
 
     @property
     def tokenization(self) -> str | None:

@@ -190,7 +190,7 @@ def _name_base(staged: Path, base_model: str | None, token: str | bool | None):
             'model first (push_bundle), and name it here, as base_model="user/name".'
         )
     if base != said.get("base_model_name_or_path"):
-        said["base_model_name_or_path"] = base
+        said |= {"base_model_name_or_path": base, "revision": None}  # which was of what it was called before
         path.unlink()
         write_json(path, said)
 

@@ -6,6 +6,7 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .copy_index import CopyIndex as CopyIndex
+    from .guard_counts import GuardCounts as GuardCounts
     from .intervals import note_intervals as note_intervals
     from .suffix_array import SuffixArray as SuffixArray
 else:

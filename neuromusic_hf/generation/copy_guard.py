@@ -58,13 +58,14 @@ class GuardSettings:
         return MAX_RUN if self.max_run is None else int(self.max_run)
 
 
-def guard_index(corpus: Any, model: PreTrainedModel | None = None) -> CopyIndex:
+def guard_index(corpus: Any, model: PreTrainedModel | None = None, name: str | None = None) -> CopyIndex:
     """
     Indexes the training pieces that `copy_guard` means.
 
     Args:
         corpus: as of [`GuardSettings`].
         model ([`~transformers.PreTrainedModel`], *optional*): where it was trained with splits, a name means these.
+        name (`str`, *optional*): what the corpus is called, where it is not given by name.
 
     Returns:
         [`CopyIndex`]: `corpus` itself, if it is one.
@@ -74,7 +75,6 @@ def guard_index(corpus: Any, model: PreTrainedModel | None = None) -> CopyIndex:
     """
     if isinstance(corpus, CopyIndex):
         return corpus
-    name = None
     if isinstance(corpus, str | Path):
         name = os.fspath(corpus)
         corpus = load_training(name, None if model is None else model.name_or_path)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from transformers import LogitsProcessor
 
+from ..copying import GuardCounts
 from ..grammar.row_memory import RowMemory
-from .guarded_row import GuardCounts, GuardedPrompt, GuardedRow
+from .guarded_row import GuardedPrompt, GuardedRow
 
 
 @dataclass(frozen=True)

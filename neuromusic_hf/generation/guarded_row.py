@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 import torch
 
-from ..copying import CopyIndex
+from ..copying import CopyIndex, GuardCounts
 from ..copying.intervals import PITCHES, STEPS_PER_QUARTER, interval_between, pitch_intervals
 from ..tokenization import MidiProcessor
 from .clock import MusicClock
@@ -172,22 +172,6 @@ def _intervals(keys: Sequence[int]) -> list[int]:
     return [interval_between(*pair) for pair in zip(keys[:-1], keys[1:], strict=True)]
 
 
-@dataclass(frozen=True)
-class GuardCounts:
-    """
-    What a guard did to a row.
-
-    Args:
-        masked (`int`): times that notes were ruled out which would have gone on with a copy.
-        likeliest (`int`): those of them where the likeliest of all ids was ruled out.
-        let_through (`int`): times that nothing else could follow, so that a longer run was let be.
-    """
-
-    masked: int = 0
-    likeliest: int = 0
-    let_through: int = 0
-
-
 @dataclass(frozen=True, eq=False)
 class GuardedPrompt:
     """
@@ -206,6 +190,5 @@ class GuardedPrompt:
     def told(self, ids: Sequence[int]) -> dict[str, int]:
         """What the guard did to the row of these new ids: `max_run`, and the sums of [`GuardCounts`]."""
         row = tuple(ids)
-        steps = [asdict(count) for before, count in self.events.items() if row[: len(before)] == before]
-        sums = {name: sum(step[name] for step in steps) for name in asdict(GuardCounts())}
-        return {"max_run": self.guard.max_run} | sums
+        steps = (count for before, count in self.events.items() if row[: len(before)] == before)
+        return {"max_run": self.guard.max_run} | asdict(GuardCounts.sum(steps))

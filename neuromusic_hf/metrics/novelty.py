@@ -74,6 +74,8 @@ class NoveltyScore:
         share_beyond_originals (`float`):
             Of the continuations whose run is longer than the runs of 95% of the originals: 0.05 or less is what music
             shares by chance.
+        lengths_generated (`dict[str, int]`): how many continuations have a longest shared run of so many notes.
+        lengths_original (`dict[str, int]`): how many originals.
         num_pieces (`int`): pieces that count.
         num_training_pieces (`int`): compared with.
         num_training_notes (`int`): compared with.
@@ -90,6 +92,8 @@ class NoveltyScore:
     longest_generated: int | None = None
     longest_original: int | None = None
     share_beyond_originals: float | None = None
+    lengths_generated: dict[str, int] = field(default_factory=dict)
+    lengths_original: dict[str, int] = field(default_factory=dict)
     num_pieces: int = 0
     num_training_pieces: int = 0
     num_training_notes: int = 0
@@ -135,14 +139,19 @@ def score_novelty(
         )
     pieces = TrainingParts(training)
     runs = _search(pieces, of_originals + of_generated).reshape(2, -1)
-    sizes = {"num_training_pieces": pieces.num_pieces, "num_training_notes": pieces.num_notes}
     used = runs.all(axis=0)
     dropped: dict[str, list[str]] = {}
     for number in np.flatnonzero(~used).tolist():
         part = "original" if runs[0, number] == 0 else "generated"
         dropped.setdefault(f"{part}: no_notes", []).append(names[number])
     pairs = tuple((original, new) if original and new else None for original, new in runs.T.tolist())
-    return NoveltyScore(**_summary(*runs[:, used]), **sizes, dropped=dropped, runs=pairs)
+    return NoveltyScore(
+        **_summary(*runs[:, used]),
+        num_training_pieces=pieces.num_pieces,
+        num_training_notes=pieces.num_notes,
+        dropped=dropped,
+        runs=pairs,
+    )
 
 
 def _summary(original: np.ndarray, generated: np.ndarray) -> dict:
@@ -157,5 +166,12 @@ def _summary(original: np.ndarray, generated: np.ndarray) -> dict:
         "longest_generated": int(generated.max()),
         "longest_original": int(original.max()),
         "share_beyond_originals": float((generated > usual).mean()),
+        "lengths_generated": _lengths(generated),
+        "lengths_original": _lengths(original),
         "num_pieces": len(original),
     }
+
+
+def _lengths(runs: np.ndarray) -> dict[str, int]:
+    lengths, counts = np.unique(runs, return_counts=True)
+    return dict(zip(map(str, lengths.tolist()), counts.tolist(), strict=True))

@@ -17,6 +17,7 @@ from .adapter_base import base_of
 from .adapter_files import restore_music_config, restore_sampling
 from .checked import check_adapter_config, check_adapter_weights, check_configs, check_keys, load_checked
 from .origin import pulled_with, remember_origin, remember_processor
+from .tied_targets import refuse_tied_targets
 
 UNFIT = (AttributeError, IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 """Errors of peft and transformers, of what does not fit, or of values that they do not expect."""
@@ -135,7 +136,9 @@ class Adapter:
             self._pull_weights()
             if PeftConfig.from_pretrained(str(self.folder)).is_prompt_learning:
                 raise ValueError("it adds to what the model reads, and changes no weights that could be trained on")
-            merged = PeftModel.from_pretrained(base, str(self.folder)).merge_and_unload()
+            adapted = PeftModel.from_pretrained(base, str(self.folder))
+            refuse_tied_targets(adapted)
+            merged = adapted.merge_and_unload()
             self._restore(merged)
         except UNFIT as error:
             raise self.explain(error) from error

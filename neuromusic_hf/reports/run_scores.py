@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ..bundles import settle_splits
 from ..bundles.files import SCORES_NAME
+from ..copying import GuardCounts
 from ..cores import usable_cores
 from ..corpora import Corpus, CorpusSplits, load_corpus
 from ..corpora.names import find_corpora
@@ -31,7 +32,7 @@ from ..metrics import (
     score_novelty,
 )
 from ..music.loading import load_score
-from ..runs import FinishedRun, tally_of
+from ..runs import FinishedRun, guarded_counts, tally_of
 from .clean_test import without_twins
 from .compared_pieces import compared_pieces
 from .options import ScoringOptions
@@ -116,6 +117,7 @@ def score_run(
         "scores": {each.score_name: _score(run, found, each, options) for each in comparisons},
         "token_errors": available.get("token_errors", count_run_token_errors, run, model),
         "novelty": novelty and novelty.to_dict(),
+        "copy_guard": _guarded(run),
         "mean_entropy_nats": _plain_mean(table["entropy_nats"]),
         "not_available": available.reasons,
         "settings": _settings(run, comparisons, embedding, options, corpus, training),
@@ -204,6 +206,14 @@ def _changed(run: FinishedRun) -> dict:
     if not found.pieces:
         raise NotAvailable("the run has recorded it of no piece")
     return found.to_dict()
+
+
+def _guarded(run: FinishedRun) -> dict | None:
+    """What the copy guard of a run let be shared, and what it did; `None` where there was none."""
+    guard, counts = run.settings.continuation and run.settings.continuation.copy_guard, guarded_counts(run.records)
+    return (
+        None if guard is None else {"max_run": guard.max_run, "corpus": guard.corpus} | asdict(counts or GuardCounts())
+    )
 
 
 def _plain_mean(values: pd.Series) -> float | None:

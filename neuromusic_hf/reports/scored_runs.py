@@ -10,6 +10,7 @@ from ..bundles import ModelIdentity
 from ..disk import from_json, read_json
 from ..metrics import COMPARISONS
 from .run_scores import SCORES_NAME
+from .shared_runs import SharedRuns
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,30 @@ class ScoreRecord:
 
 @dataclass(frozen=True)
 class RateRecord:
-    """What of token errors and of novelty in `scores.json` is read again."""
+    """What of token errors in `scores.json` is read again."""
 
     token_error_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class NoveltyRecord:
+    """What of novelty in `scores.json` is read again."""
+
     share_beyond_originals: float | None = None
+    lengths_original: dict[str, int] = field(default_factory=dict)
+    lengths_generated: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for run, count in [*self.lengths_original.items(), *self.lengths_generated.items()]:
+            if not (run.isdecimal() and len(run) < 10) or count < 1:
+                raise ValueError(f"{run!r}: {count} is no number of pieces by the length of their longest run")
+
+
+@dataclass(frozen=True)
+class CopyGuardRecord:
+    """What of the copy guard in `scores.json` is read again."""
+
+    max_run: int
 
 
 @dataclass(frozen=True)
@@ -87,9 +108,10 @@ class ScoresRecord:
     model: ModelFacts
     scores: dict[str, ScoreRecord]
     token_errors: RateRecord | None
-    novelty: RateRecord | None
+    novelty: NoveltyRecord | None
     settings: SettingsRecord
     run: str | None = None
+    copy_guard: CopyGuardRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +137,12 @@ class ScoredRun:
     def scores(self) -> dict[str, ScoreRecord]:
         """By name."""
         return self.record.scores
+
+    @property
+    def shared_runs(self) -> SharedRuns:
+        """How long the runs are that its pieces share with training pieces."""
+        novelty, guard = self.record.novelty or NoveltyRecord(), self.record.copy_guard
+        return SharedRuns(novelty.lengths_original, novelty.lengths_generated, guard and guard.max_run)
 
     def comparison(self, score_name: str) -> ComparisonRecord | None:
         """What a score of this run compares; versions that did not record it knew those of this package alone."""

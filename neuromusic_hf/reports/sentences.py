@@ -79,6 +79,19 @@ def describe_novelty(novelty: dict) -> str:
     )
 
 
+def describe_guard(guard: dict) -> str:
+    """What the copy guard of a run did, of the `copy_guard` of `scores.json`."""
+    corpus = f"of {guard['corpus']} " if guard["corpus"] else ""
+    told = (
+        f"No more than {guard['max_run']} notes in a row were to be shared with the training pieces {corpus}that it "
+        f"was given. {guard['masked']:,} times it ruled out the next note of such a run, {guard['likeliest']:,} times "
+        "the likeliest of all tokens."
+    )
+    if not guard["let_through"]:
+        return told
+    return f"{told} {guard['let_through']:,} times nothing else could follow, and the run went on."
+
+
 def describe_leak(leak: SplitLeak, of: str | None = None) -> str:
     """
     How many pieces of a split have a twin elsewhere.

@@ -10,6 +10,8 @@ from ..metrics import COMPARISONS
 from .pictures import plot_scores
 from .scored_runs import ScoredRun, ScoreRecord, read_scores
 from .sentences import below_floor
+from .shared_runs import PICTURE_NAME as SHARED_RUNS_NAME
+from .shared_runs import guarded_length, plot_shared_runs
 from .side_by_side_pieces import course_of, pieces_side_by_side
 from .templates import png, render_page
 
@@ -41,7 +43,8 @@ def compare_runs(runs: Sequence[str | Path], folder: str | Path) -> Path:
 
     A score that not all of them have is a dash for the others. Pieces are shown where the test runs that were scored
     are still where they were, and all continued the same. Where a model's folder tells how its evaluations went while
-    it was trained, so do table and page.
+    it was trained, so do table and page. Where novelty was measured, `shared_runs.png` and the page show how
+    long the runs are that pieces share with training pieces, guarded and not.
 
     Args:
         runs (sequence of `str` or `Path`): each `scores.json`, or the folder that holds it; rows keep their order.
@@ -59,21 +62,27 @@ def compare_runs(runs: Sequence[str | Path], folder: str | Path) -> Path:
     check_output_folder(folder)
     table = folder / TABLE_NAME
     titles = _titles(scored)
-    courses = [f"{run.label}: {sentence}" for run in scored for sentence in course_of(run.identity)]
+    courses = [(run.label, sentence) for run in scored for sentence in course_of(run.identity)]
     write_whole(table, "\n".join(_markdown(scored, titles, courses)) + "\n")
     # The row number keeps runs apart that have one label.
     labels = [f"{number}. {run.label}" for number, run in enumerate(scored, 1)]
     rows = {label: to_json(run.scores) for label, run in zip(labels, scored, strict=True)}
     picture = png(plot_scores(rows, titles))
     write_file(folder / PICTURE_NAME, picture)
+    shared = {label: run.shared_runs for label, run in zip(labels, scored, strict=True) if run.shared_runs.generated}
+    (folder / SHARED_RUNS_NAME).unlink(missing_ok=True)
+    if shared_picture := png(plot_shared_runs(shared)) if shared else None:
+        write_file(folder / SHARED_RUNS_NAME, shared_picture)
+    limit = guarded_length(run.shared_runs for run in scored)
     page = render_page(
         TEMPLATE_NAME,
         courses=courses,
-        heads=_heads(titles),
-        rows=[_cells(number, run, titles) for number, run in enumerate(scored, 1)],
-        notes=_notes(),
+        heads=_heads(titles, limit),
+        rows=[_cells(number, run, titles, limit) for number, run in enumerate(scored, 1)],
+        notes=_notes(limit),
         different=_differences(scored),
         picture=picture,
+        shared_picture=shared_picture,
         pieces=pieces_side_by_side([(run.record.run, run.identity) for run in scored], labels),
     )
     write_whole(folder / PAGE_NAME, page)
@@ -91,21 +100,23 @@ def _titles(runs: list[ScoredRun]) -> dict[str, str]:
     return titles
 
 
-def _markdown(runs: list[ScoredRun], titles: dict[str, str], courses: list[str]) -> list[str]:
-    heads = list(map(escape, _heads(titles)))
+def _markdown(runs: list[ScoredRun], titles: dict[str, str], courses: list[tuple[str, str]]) -> list[str]:
+    limit = guarded_length(run.shared_runs for run in runs)
+    heads = list(map(escape, _heads(titles, limit)))
     lines = [_row(heads), _row(["---"] * len(heads))]
     for number, run in enumerate(runs, 1):
-        place, label, *cells = _cells(number, run, titles)
+        place, label, *cells = _cells(number, run, titles, limit)
         lines.append(_row([place, escape(label), *cells]))
-    told = [line for course in courses for line in ("", escape(course))]
-    return [*lines, "", *_notes(), *_disagreements(runs), *told]
+    told = [line for label, sentence in courses for line in ("", f"{escape(label)}: {sentence}")]
+    return [*lines, "", *_notes(limit), *_disagreements(runs), *told]
 
 
-def _heads(titles: dict[str, str]) -> list[str]:
-    return ["", "run", *titles.values(), "pieces", "token errors", "beyond originals"]
+def _heads(titles: dict[str, str], limit: int | None) -> list[str]:
+    guarded = [] if limit is None else [f"over {limit} notes"]
+    return ["", "run", *titles.values(), "pieces", "token errors", "beyond originals", *guarded]
 
 
-def _cells(number: int, run: ScoredRun, titles: dict[str, str]) -> list[str]:
+def _cells(number: int, run: ScoredRun, titles: dict[str, str], limit: int | None) -> list[str]:
     pieces = sorted({score.num_pieces for score in run.scores.values()})
     token_errors, novelty = run.record.token_errors, run.record.novelty
     return [
@@ -115,6 +126,7 @@ def _cells(number: int, run: ScoredRun, titles: dict[str, str]) -> list[str]:
         "/".join(map(str, pieces)),
         _rate(token_errors and token_errors.token_error_rate),
         _rate(novelty and novelty.share_beyond_originals),
+        *([] if limit is None else [_rate(run.shared_runs.share_beyond(limit))]),
     ]
 
 
@@ -136,12 +148,14 @@ def _rate(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
-def _notes() -> list[str]:
+def _notes(limit: int | None) -> list[str]:
+    guarded = [f"Over {limit} notes is the share that copies longer runs than a copy guard of these runs lets be."]
     return [
         "Scores are KL(original || generated) in nats, lower is better, with 95% intervals. ≈ marks a score that is",
         "not above its noise floor (95%): no difference from the originals can be told from chance. Token errors are",
         "a share of tokens; beyond originals is the share of continuations that copy longer runs from the training",
         "pieces than 95% of the originals do.",
+        *([] if limit is None else guarded),
     ]
 
 

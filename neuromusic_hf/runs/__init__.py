@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from .kinds import CONTINUATIONS as CONTINUATIONS
     from .kinds import INFILLS as INFILLS
     from .kinds import RunKind as RunKind
+    from .options import add_guard_options as add_guard_options
     from .options import add_run_options as add_run_options
     from .options import find_pieces_asked as find_pieces_asked
+    from .options import guard_asked as guard_asked
     from .piece_run import PieceRun as PieceRun
     from .piece_sources import DEFAULT_SPLIT as DEFAULT_SPLIT
     from .piece_sources import FilePiece as FilePiece
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from .records import PieceRecord as PieceRecord
     from .records import PiecesRecord as PiecesRecord
     from .records import RunSettings as RunSettings
+    from .records import guarded_counts as guarded_counts
     from .records import piece_label as piece_label
     from .records import tally_of as tally_of
     from .run_folder import RunFolder as RunFolder

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..corpora.splits import SPLIT_NAMES, SPLIT_VERSIONS, CorpusSplits
 
 if TYPE_CHECKING:
+    from ..copying import CopyIndex
     from .piece_sources import PieceSource
 
 
@@ -50,6 +51,40 @@ def find_pieces_asked(args: argparse.Namespace) -> list[PieceSource]:
         model_revision=args.revision,
     )
     return choose_pieces(pieces, args.max_items, args.seed)
+
+
+def add_guard_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what keeps a model from copying its training pieces."""
+    group = parser.add_argument_group("copy guard")
+    group.add_argument(
+        "--copy_guard", help="corpus whose train split is not copied: that which the model was trained on"
+    )
+    group.add_argument("--max_run", type=int, help="notes that may be shared with it in a row; 12 if not given")
+
+
+def guard_asked(args: argparse.Namespace) -> dict[str, CopyIndex | int | None]:
+    """
+    Arguments of the midi-continuation pipeline that stand for the options of [`add_guard_options`].
+
+    The corpus is split, and lies, as that of the pieces.
+
+    Raises:
+        `ValueError`: there is no such corpus, no note in it, or `--max_run` cannot be.
+    """
+    from ..generation.copy_guard import GuardSettings, guard_index, load_training  # with datasets
+
+    if not GuardSettings(args.copy_guard, args.max_run):
+        return {}
+    training = load_training(
+        args.copy_guard,
+        args.model,
+        data_dir=args.data_dir,
+        asked=CorpusSplits.asked(args.split_version, args.split_shares),
+        revision=args.corpus_revision,
+        model_revision=args.revision,
+        num_proc=args.num_proc,
+    )
+    return {"copy_guard": guard_index(training, name=args.copy_guard), "max_run": args.max_run}
 
 
 def _add_sampling(parser: argparse.ArgumentParser) -> None:

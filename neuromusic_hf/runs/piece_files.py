@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from ..copying import GuardCounts
 from ..disk import write_file
 from ..music import midi_bytes
 from ..music.excerpts import new_music
@@ -68,4 +69,10 @@ def write_piece(result: dict[str, Any], index: int, name: str, folder: Path, out
         changed=result["changed"],
         seed=result["seed"],
         seconds=round(result["seconds"], 3),
+        copy_guard=_guarded(result.get("copy_guard")),
     )
+
+
+def _guarded(counts: dict[str, int] | None) -> GuardCounts | None:
+    """Of each piece its counts; how long a run may be is a setting of the run."""
+    return None if counts is None else GuardCounts(counts["masked"], counts["likeliest"], counts["let_through"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..bundles import ModelIdentity
+from ..copying import GuardCounts
 from ..disk import left_out_if_none
 from ..generation.results import file_stem
 from ..tokenization import PiecesTally, Tally
@@ -125,6 +126,7 @@ class PieceRecord(Labelled):
         changed ([`Tally`], *optional*): what the tokenizer changed in the whole piece.
         seed (`int`, *optional*): of the sampling.
         seconds (`float`, *optional*): its batch took, divided by its pieces.
+        copy_guard ([`GuardCounts`], *optional*): what the copy guard did, if there was one.
     """
 
     index: int
@@ -139,6 +141,7 @@ class PieceRecord(Labelled):
     changed: Tally | None = None
     seed: int | None = None
     seconds: float | None = None
+    copy_guard: GuardCounts | None = left_out_if_none()
 
     def groups_of_files(self) -> Iterator[PieceFiles]:
         """Names of all its files."""
@@ -215,6 +218,18 @@ class Manifest(RunSums):
     settings: RunSettings
     pieces: list[PieceRecord]
     pieces_left_out: list[LeftOutRecord]
+
+    @property
+    def sums(self) -> dict[str, Any]:
+        """What the copy guard did in all pieces, if there was one."""
+        guarded = guarded_counts(self.pieces)
+        return {} if guarded is None else {"copy_guard": guarded}
+
+
+def guarded_counts(records: Iterable[PieceRecord]) -> GuardCounts | None:
+    """What the copy guard did in the pieces of a run; `None` where there was none."""
+    counts = [record.copy_guard for record in records if record.copy_guard is not None]
+    return GuardCounts.sum(counts) if counts else None
 
 
 def piece_label(index: int, name: str) -> str:

@@ -8,7 +8,7 @@ from ..generation.pipeline import MidiContinuationPipeline
 from .piece_files import write_piece
 from .piece_run import PieceRun
 from .records import PieceRecord, PiecesRecord, RunSettings
-from .settings import ContinuationSettings
+from .settings import ContinuationSettings, GuardRecord
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class RunWriter(PieceRun):
     Pieces to continue, how, and where to write.
 
     Args:
-        pipeline ([`MidiContinuationPipeline`]): continues.
+        pipeline ([`MidiContinuationPipeline`]): continues, with the copy guard that it was made with.
         pieces, folder, output: as of [`PieceRun`].
         settings ([`ContinuationSettings`]): what decides about the notes.
     """
@@ -28,7 +28,9 @@ class RunWriter(PieceRun):
 
     def _settings_of_run(self, model: ModelIdentity, pieces: PiecesRecord) -> RunSettings:
         sampling = self.pipeline.sampling_in_force(**self.settings.generation)
-        return RunSettings(model, pieces, self.settings.as_record(sampling), self.output.as_record())
+        guard = self.pipeline.guard_in_force()
+        record = self.settings.as_record(sampling, None if guard is None else GuardRecord(**guard))
+        return RunSettings(model, pieces, record, self.output.as_record())
 
     def _results(self, inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         results = self.pipeline(

@@ -46,14 +46,17 @@ class ContinuationSettings:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
         check_seed(self.seed)
 
-    def as_record(self, sampling: dict[str, Any] | None = None) -> ContinuationRecord:
+    def as_record(
+        self, sampling: dict[str, Any] | None = None, copy_guard: GuardRecord | None = None
+    ) -> ContinuationRecord:
         """
         What is recorded of them.
 
         Args:
             sampling (`dict`, *optional*): how tokens are chosen with these settings and this model.
+            copy_guard ([`GuardRecord`], *optional*): what keeps the model from copying.
         """
-        return ContinuationRecord(**asdict(self), sampling=sampling)
+        return ContinuationRecord(**asdict(self), sampling=sampling, copy_guard=copy_guard)
 
     def check(self, model: PreTrainedModel) -> None:
         """Raises `ValueError` where the model cannot read prompt and continuation."""
@@ -68,6 +71,26 @@ class ContinuationSettings:
             )
 
 
+@dataclass(frozen=True)
+class GuardRecord:
+    """
+    How a run was kept from copying its training pieces.
+
+    Attributes:
+        max_run (`int`): notes that a continuation may share with one of them in a row.
+        corpus (`str`, *optional*): whose train split they are.
+        pieces (`int`, *optional*): how many there are.
+        notes (`int`, *optional*): in these, drums apart.
+        sha256 (`str`, *optional*): over their notes.
+    """
+
+    max_run: int
+    corpus: str | None = None
+    pieces: int | None = None
+    notes: int | None = None
+    sha256: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ContinuationRecord(ContinuationSettings):
     """
@@ -77,11 +100,13 @@ class ContinuationRecord(ContinuationSettings):
         sampling (`dict`, *optional*):
             How tokens were chosen, whether `generation` or the model's own `generation_config` said so; as of
             [`MidiContinuationPipeline.sampling_in_force`]. Runs that were made before it was recorded say nothing.
+        copy_guard ([`GuardRecord`], *optional*): what kept the model from copying, if anything did.
     """
 
     prompt_length: int = field()
     continue_length: int = field()
     sampling: dict[str, Any] | None = left_out_if_none()
+    copy_guard: GuardRecord | None = left_out_if_none()
 
 
 @dataclass(frozen=True)

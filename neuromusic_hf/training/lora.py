@@ -13,6 +13,7 @@ from ..hub import is_hub_id
 from ..models import saved_config
 from ..models.adapters import Adapter
 from ..models.fit import lacks_infill_tokens
+from ..models.tied_targets import refuse_tied_targets
 from ..tokenization import MidiProcessor
 from .arguments import ModelArguments, RunArguments
 
@@ -50,6 +51,8 @@ def check_lora(model_args: ModelArguments, args: RunArguments, processor: MidiPr
                 f"{name!r} is an adapter, and an adapter of an adapter cannot be loaded: leave lora_merge=false out, "
                 "or name its base."
             )
+    if args.resume_from_checkpoint:
+        Adapter.find(args.resume_from_checkpoint)  # refuses one of another version of its base
     _check_pushes(model_args, args)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=model_args.trust_remote_code)
@@ -140,7 +143,9 @@ def _adapted(model: PreTrainedModel, model_args: ModelArguments) -> PreTrainedMo
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")  # an old name that peft reads
-            return get_peft_model(model, settings)
+            adapted = get_peft_model(model, settings)
+        refuse_tied_targets(adapted)
+        return adapted
     except ValueError as error:
         layers = sorted({name.rpartition(".")[2] for name, module in model.named_modules() if _is_linear(module)})
         raise ValueError(

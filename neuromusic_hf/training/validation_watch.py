@@ -39,6 +39,11 @@ class ValidationWatch(TrainerCallback):
     def on_train_begin(self, args: RunArguments, state: TrainerState, control: TrainerControl, **kwargs):
         """Called by the Trainer once it has read the checkpoint that it goes on from, if any."""
         self.course = None
+        if args.early_stopping_patience is not None and not args.load_best_model_at_end:
+            logger.warning(
+                "early_stopping_patience without load_best_model_at_end: the bundle will be that of the last step, "
+                "which is not the best."
+            )
         control.should_training_stop = control.should_training_stop or _is_to_stop(args, state)
 
     def on_evaluate(self, args: RunArguments, state: TrainerState, control: TrainerControl, **kwargs):

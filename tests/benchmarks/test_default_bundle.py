@@ -53,7 +53,7 @@ def judge(load_benchmark, call_script, monkeypatch, bundle, leaking_corpus, fold
 
 
 def test_figures(judge, tmp_path, capsys):
-    found = judge("--variants", "0", "1")
+    found = judge("--variants", "0", "1", "--samplings", "0.5,0.9", "--sampled", "4")
     leaking, other = found["settings"]["corpora"]
     both = f"{leaking}+{other}"
     nats = found["nats"]["test"]
@@ -74,6 +74,9 @@ def test_figures(judge, tmp_path, capsys):
         assert run["novelty"]["mean_generated"] * run["pieces"]["continued"] == pytest.approx(sum(means), rel=1e-3)
         for score in run["scores"].values():
             assert score["score"] >= 0 and score["num_pieces"] <= run["pieces"]["continued"]
+    [[sampled, tried]] = found["sampling"].items()
+    assert sampled == "0.5,0.9" and (tried["sampling"]["temperature"], tried["sampling"]["top_p"]) == (0.5, 0.9)
+    assert tried["pieces"] == {"continued": 4}
     assert found["bundle"]["sampling"] == found["ngrams"]["3-gram"]["sampling"]
     assert {"token errors", "pieces continued"} <= set(found["targets"])
     shown = [name for names in found["rolls"].values() for name in names]

@@ -127,6 +127,27 @@ def test_data_sets_and_base_models_of_the_hub_are_named(make_bundle):
     assert "https://huggingface.co/datasets/alice/maestro" in text and "https://huggingface.co/alice/base" in text
 
 
+def test_what_it_went_on_from_is_told_and_binds(make_bundle):
+    """A chain: a run on one's own songs, of the bundle of the package, which went on from a narrowed one."""
+    run = copy.deepcopy(RUN)
+    (maestro,) = run["corpora"]
+    run["corpora"] = [{"name": "my songs", "licence": "mit", "splits": "families-1"}]
+    wide = {"optimizer_steps": 4300, "corpora": [maestro], "narrowed": {"from": 1280, "to": 848}}
+    narrow = {"name": "narrow", "revision": None, "trained": wide}
+    shipped = {"optimizer_steps": 500, "hardware": {"cpu_cores": 2}, "corpora": [maestro], "base_model": narrow}
+    run["base_model"] = {"name": "default", "revision": "c" * 64, "trained": shipped}
+    text = text_of(make_bundle(run=run))
+    told = (
+        "the bundle that comes with neuromusic_hf (weights `cccccccccccc`), trained on maestro in 500 optimizer steps"
+    )
+    assert f"It went on from {told} on 2 CPU cores." in text
+    assert "It went on from narrow, trained on maestro in 4,300 optimizer steps. Then its feed-forward layers" in text
+    assert "| my songs | mit |" in text and text.count("| maestro, before | cc-by-nc-sa-4.0 |") == 1
+    assert "binds the model" in text and "It has learned from my songs + maestro" in text
+    data = ModelCard(text).data
+    assert data.license == "cc-by-nc-sa-4.0" and data.base_model is None
+
+
 def test_joined_corpora_have_one_name_in_all_results(make_bundle):
     run, scores = copy.deepcopy(RUN), copy.deepcopy(SCORES)
     splits = {"splits": "families-1", "split_shares": [0.8, 0.1, 0.1]}

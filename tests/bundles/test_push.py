@@ -295,6 +295,7 @@ def test_an_adapter_is_pushed_with_its_processor(hub, adapter, function):
 
 def test_an_adapter_of_a_folder_is_refused_until_its_base_is_on_the_hub(hub, saved, adapter, tmp_path):
     adapter.peft_config["default"].base_model_name_or_path = str(saved("gpt2"))
+    adapter.peft_config["default"].revision = "of that folder"
     adapter.save_pretrained(tmp_path)
     MidiProcessor.from_pretrained(saved("gpt2")).save_pretrained(tmp_path)
     for model in (adapter, tmp_path):
@@ -306,6 +307,7 @@ def test_an_adapter_of_a_folder_is_refused_until_its_base_is_on_the_hub(hub, sav
     push_bundle(tmp_path, "alice/lora", base_model="alice/base")
     assert names(hub, "alice/lora") == ADAPTER and not secrets_in(hub, saved("gpt2"))
     assert str(saved("gpt2")) in (tmp_path / "adapter_config.json").read_text()
+    assert json.loads(hub.files("alice/lora")["adapter_config.json"])["revision"] is None
     said = json.loads((tmp_path / "adapter_config.json").read_text())
     del said["base_model_name_or_path"]
     (tmp_path / "adapter_config.json").write_text(json.dumps(said))

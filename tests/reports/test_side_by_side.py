@@ -5,6 +5,7 @@ import shutil
 
 import matplotlib.image
 import pytest
+from html_page import Page
 
 from neuromusic_hf.hub.markdown import escape
 from neuromusic_hf.metrics import COMPARISONS
@@ -57,6 +58,21 @@ def test_the_table_and_the_picture_hold_all_runs_in_order(scored, other, tmp_pat
     assert matplotlib.image.imread(table.with_suffix(".png"))[..., :3].std() > 0.01
 
 
+def test_a_guarded_run_stands_beside_one_without_a_guard(scored, other, tmp_path):
+    def write(name, lengths, guard):
+        novelty = {"share_beyond_originals": 0.1, "lengths_original": {"7": 4}, "lengths_generated": lengths}
+        return other(name, lambda record: record.update(novelty=novelty, copy_guard=guard))
+
+    folders = [write("plain", {"9": 2, "13": 1, "60": 1}, None), write("guarded", {"9": 2, "12": 2}, {"max_run": 12})]
+    table = compare_runs(folders, tmp_path / "comparison")
+    assert [row["over 12 notes"] for row in rows(table)] == ["0.5000", "0.0000"]
+    assert "Over 12 notes is the share" in table.read_text()
+    picture = table.parent / "shared_runs.png"
+    assert matplotlib.image.imread(picture)[..., :3].std() > 0.01
+    compare_runs([scored.folder], table.parent)
+    assert not picture.exists()
+
+
 def test_names_of_strangers_are_text_in_the_table(scored, other, tmp_path):
     evil = "![x](https://mallory.example/x.png) <img src=x> `a` | b"
 
@@ -67,6 +83,61 @@ def test_names_of_strangers_are_text_in_the_table(scored, other, tmp_path):
 
     text = compare_runs([scored.folder, other(change=change)], tmp_path / "comparison").read_text()
     assert text.count(escape(evil)) == 2 and "<img" not in text and "![x]" not in text
+
+
+def page_of(table):
+    return Page(table.with_suffix(".html").read_text())
+
+
+def test_the_page_has_the_table_and_pieces_as_each_run_continued_them(scored, other, tmp_path):
+    table = compare_runs([scored.folder, other()], tmp_path / "comparison")
+    page, records = page_of(table), scored.run.records[:3]
+    for row in rows(table):
+        assert all(cell in page.text for cell in row.values())
+    assert len(page.attributes("article")) == 3 and all(record.name in page.text for record in records)
+    originals = page.text.count("How the piece goes on")
+    assert originals == 3 and len(page.attributes("img")) == 1 + originals + 2 * 3
+    assert all(item["src"].startswith("data:") for item in page.attributes("img") + page.attributes("audio"))
+
+
+def test_names_of_strangers_are_text_on_the_page(scored, other, tmp_path):
+    evil = "<script>alert(1)</script>"
+
+    def change(record):
+        record["model"]["name"] = evil
+        record["settings"]["comparisons"]["own_kl"] = {"title": evil, "feature": "a.b", "distance": "c.d"}
+        record["scores"]["own_kl"] = record["scores"]["pitch_kl"]
+
+    page = page_of(compare_runs([scored.folder, other(change=change)], tmp_path / "comparison"))
+    assert evil in page.text and not page.attributes("script") and "what own_kl compares" not in page.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.update(run="gone"),
+        lambda record: record.pop("run"),
+        lambda record: record["model"].update(revision="1" * 64),
+    ],
+    ids=["gone", "not told", "of another model"],
+)
+def test_runs_that_are_no_longer_there_show_no_pieces(scored, other, tmp_path, change):
+    page = page_of(compare_runs([scored.folder, other(change=change)], tmp_path / "comparison"))
+    assert not page.attributes("article") and "None is shown" in page.text
+
+
+@pytest.mark.parametrize("first_step", [0, 10])
+def test_a_model_that_was_fine_tuned_has_a_before_and_an_after(scored, bundle, tmp_path, first_step):
+    values = [{"step": first_step, "value": 4.5}, {"step": 20, "value": 3.25}]
+    course = {"nats_per_note": values, "kept_step": 20, "last_step": 40}
+    record = bundle / "run.json"
+    record.write_text(json.dumps({"course": course}))
+    try:
+        table = compare_runs([scored.folder], tmp_path / "comparison")
+    finally:
+        record.unlink()
+    sentence = "4.500 before training, 3.250 after step 20 of 40"
+    assert [sentence in text for text in (table.read_text(), page_of(table).text)] == [first_step == 0] * 2
 
 
 def test_runs_that_cannot_be_compared_are_named_as_such(scored, other, tmp_path):
@@ -103,6 +174,9 @@ def test_what_holds_no_scores_is_refused(scored, other, tmp_path):
         (["scores", "pitch_kl", "noise_floor_95"], None, "half of interval and floor of pitch_kl"),
         (["token_errors"], 3, "token_errors is 3, not an object"),
         (["novelty"], {"share_beyond_originals": "few"}, "novelty.share_beyond_originals is 'few', not a number"),
+        (["novelty"], {"lengths_generated": {"x": 1}}, "'x': 1 is no number of pieces by the length"),
+        (["novelty"], {"lengths_original": {"7": 0}}, "'7': 0 is no number of pieces by the length"),
+        (["copy_guard"], {"max_run": "12"}, "copy_guard.max_run is '12', not a whole number"),
         (["settings"], None, "settings is None, not an object"),
         (["settings", "run"], "here", "settings.run is 'here', not an object"),
         (["settings", "run", "pieces"], [1], r"settings.run.pieces is \[1\], not an object"),

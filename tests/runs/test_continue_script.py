@@ -15,7 +15,8 @@ from symusic import Score
 from tiny import ONE_LAYER
 from transformers import set_seed
 
-from neuromusic_hf import MidiProcessor, build_model, load_corpus
+from neuromusic_hf import MidiProcessor, build_model, load_corpus, reports, runs
+from neuromusic_hf.metrics import longest_runs
 from neuromusic_hf.rendering import read_audio
 
 REPOSITORY = Path(__file__).parents[2]
@@ -250,3 +251,23 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(continue_midi
     with pytest.raises((ValueError, OSError), match=error):
         continue_midi(*[str(argument).format(**places) for argument in wrong])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_guarded_run_records_its_guard_and_goes_on_with_no_other(continue_midi, prompts, midi_folder):
+    guard = ("--copy_guard", midi_folder, "--max_run", 2)
+    folder, manifest = continue_midi(prompts, WITHOUT_PICTURES, *guard)
+    recorded = manifest["settings"]["continuation"]["copy_guard"]
+    assert (recorded["corpus"], recorded["max_run"], recorded["pieces"]) == (str(midi_folder), 2, 32)
+    training = load_corpus(str(midi_folder))["train"]["midi"]
+    generated = [Score(folder / piece["files"]["generated"]) for piece in manifest["pieces"]]
+    assert longest_runs(training, generated).max() <= 2
+    sums = {name: sum(piece["copy_guard"][name] for piece in manifest["pieces"]) for name in manifest["copy_guard"]}
+    assert manifest["copy_guard"] == sums and sums["masked"] > 0 == sums["let_through"]
+    page = reports.write_report(run := runs.read_run(folder), reports.score_run(run), folder / "report")
+    assert f"{sums['masked']} times it ruled out the next note of such a run" in page.read_text()
+    assert json.loads((folder / "report" / "scores.json").read_text())["copy_guard"]["masked"] == sums["masked"]
+    for other in (("--copy_guard", midi_folder, "--max_run", 3), ()):
+        with pytest.raises(ValueError, match="holds a run with other settings:\n.*copy_guard"):
+            continue_midi(prompts, WITHOUT_PICTURES, *other)
+    with pytest.raises(ValueError, match="max_run=3 goes with copy_guard"):
+        continue_midi(prompts, WITHOUT_PICTURES, "--max_run", 3)

@@ -33,6 +33,9 @@ class FakePipeline:
     def sampling_in_force(self, **arguments):
         return self.sampling | arguments
 
+    def guard_in_force(self):
+        return None
+
     def __call__(self, pieces, *, prompt_length, max_new_tokens, seed, **arguments):
         self.batches.append([piece["name"] for piece in pieces])
         return [self.result(piece, prompt_length, max_new_tokens, seed) for piece in pieces]

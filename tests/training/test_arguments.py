@@ -26,7 +26,8 @@ def test_the_repository_has_recipes_and_configs():
 def test_every_recipe_parses_with_the_right_types(recipe, model, tokenization):
     model_args, data_args, args = parse_recipe([str(recipe), str(model), "--tokenization", tokenization])
     assert isinstance(args.learning_rate, float) and 0 < args.learning_rate < 0.1
-    assert isinstance(args.max_steps, int) and args.max_steps > 0
+    assert isinstance(args.max_steps, int) and isinstance(args.num_train_epochs, float | int)
+    assert args.max_steps > 0 or "num_train_epochs" in yaml.safe_load(recipe.read_text())
     assert isinstance(args.per_device_train_batch_size, int)
     assert isinstance(data_args.context_length, int)
     assert all(isinstance(value, int) for value in model_args.sizes.values())

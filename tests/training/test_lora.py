@@ -141,7 +141,9 @@ def test_an_adapter_that_is_left_plays_as_the_merged_model_does(adapt, bases, fa
     built = build_model(str(run / "bundle"), adapted.processor)
     assert built.config.trained_programs == whole.model.config.trained_programs
     assert built.generation_config.top_p == 0.7
-    assert "trained" in (run / "bundle" / "README.md").read_text()
+    card = (run / "bundle" / "README.md").read_text()
+    assert "An adapter (LORA), trained on" in card and "LoRA of rank 4 trained" in card and "merged" not in card
+    assert "midi-infilling" in card
 
 
 def test_a_run_goes_on_from_its_last_checkpoint_to_where_an_unbroken_one_ends(adapt):
@@ -207,6 +209,8 @@ def test_the_bundle_of_the_package_is_named_and_found_wherever_it_lies(adapt, sh
     for path in (run / "bundle").rglob("*"):
         assert b"site-packages" not in path.read_bytes(), path
     assert read(run / "bundle" / "run.json")["base_model"]["name"] == "default"
+    card = (run / "bundle" / "README.md").read_text()
+    assert "of the bundle that comes with neuromusic_hf" in card and "Without that package" not in card
     play = pipeline("midi-continuation", model=str(run / "bundle"), device="cpu")
     expected = play(make_score(1), **SHORT)["token_ids"]
     assert expected != pipeline("midi-continuation", model=str(shipped))(make_score(1), **SHORT)["token_ids"]
@@ -221,7 +225,12 @@ def test_the_bundle_of_the_package_is_named_and_found_wherever_it_lies(adapt, sh
     identity = ModelIdentity.of(again.model)
     content = (moved / "model.safetensors").read_bytes()
     (moved / "model.safetensors").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    for load in (lambda: check_base(str(run / "bundle")), identity.is_changed):
+    (tmp_path / "default").rmdir()
+
+    def resume():
+        adapt(model="default", lora_merge=False, resume=True)
+
+    for load in (lambda: check_base(str(run / "bundle")), identity.is_changed, resume):
         with pytest.raises(ValueError, match="adapter of the bundle 'default' with the weights .*install the version"):
             load()
 
@@ -256,6 +265,8 @@ def test_an_adapter_of_a_bundle_on_the_hub_is_pushed_and_names_its_commit(adapt,
         ({"model": "gpt2"}, "lora_rank adapts weights, and 'gpt2' is new"),
         ({"model": "own_model.MusicGruForCausalLM"}, "lora_rank adapts weights, and 'own_model.*is new"),
         ({"lora_target_modules": "q_proj"}, "(?s)lora_target_modules=.'q_proj'.*linear layers.*c_attn, c_fc, c_proj"),
+        ({"lora_target_modules": "c_fc lm_head"}, "(?s)lora_target_modules=.*'lm_head'.*share their weights"),
+        ({"lora_target_modules": "wte"}, "(?s)lora_target_modules=.*'wte'.*share their weights"),
         ({"lora_rank": 0}, "lora_rank=0 must be at least 1"),
         ({"lora_dropout": 1}, "lora_dropout=1 must be at least 0 and below 1"),
         ({"lora_alpha": 0}, "lora_alpha=0 must be above 0"),

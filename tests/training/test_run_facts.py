@@ -36,6 +36,14 @@ def test_facts_count_pieces_and_not_their_variants(train):
     assert changed["total"] == sum((processor.tally(score) for score in train["midi"]), Tally()).to_dict()
 
 
+def test_a_split_of_which_no_note_is_kept_is_refused_by_name(train):
+    processor = MidiProcessor.from_tokenization("TSD", pitch_range=(21, 109))
+    low = [row for row, score in enumerate(train["midi"]) if score.tracks[0].notes[0].pitch < 21]
+    tokens = tokenize_corpus(DatasetDict(train=train, validation=train.select(low)), processor)
+    with pytest.raises(ValueError, match="The validation split would be empty: .* no note of its 1 rows"):
+        TrainingBlocks.from_tokens(tokens, DataArguments(context_length=64), seed=0)
+
+
 def test_a_vocabulary_smaller_than_asked_for_is_told_by_every_run_that_takes_it(train, caplog, monkeypatch):
     arguments = ModelArguments(tokenization="TSD", vocab_size=30_000)
     found = prepare_processor(arguments, train).vocab_size

@@ -192,9 +192,11 @@ def test_a_process_that_dies_as_the_bundle_is_saved_ends_the_other(options, tmp_
     assert not (tmp_path / "run" / "bundle").exists()
 
 
-def test_two_processes_train_and_push_as_one(train, options, tmp_path, hub):
+def test_two_processes_train_stop_early_and_push_as_one(train, options, tmp_path, hub):
     changed = {"model_config": '{"resid_pdrop":0,"embd_pdrop":0}', "learning_rate": "1e-3"}
     changed |= {"eval_continuations_steps": 2, "eval_continuations": 5, "eval_shown_continuations": 0}
+    changed |= {"eval_continuations_novelty": True, "max_steps": 9, "eval_steps": 1}
+    changed |= {"early_stopping_patience": 1, "early_stopping_threshold": 100}
     train(options("one", **changed, push_to_hub=True, hub_model_id="alice/one"))
     changed |= {"push_to_hub": True, "hub_model_id": "alice/two"}
     arguments = options("two", per_device_train_batch_size=2, ddp_backend="gloo", **changed)
@@ -203,7 +205,7 @@ def test_two_processes_train_and_push_as_one(train, options, tmp_path, hub):
         assert ended.returncode == 0, ended.stderr[-3000:]
     one, two = run_record(tmp_path / "one"), run_record(tmp_path / "two")
     assert (two["processes"], two["optimizer_steps"]) == (2, 2)
-    assert two["splits"] == one["splits"]
+    assert two["splits"] == one["splits"] and two["course"]["stopped_early_after"] == 1
     assert two["metrics"]["eval_nats_per_note"] == pytest.approx(one["metrics"]["eval_nats_per_note"], rel=1e-4)
     tested_by_one, tested_by_two = (continued_at_the_end(tmp_path / name) for name in ("one", "two"))
     assert {*hub.files("alice/two")} == {*hub.files("alice/one")}

@@ -110,6 +110,13 @@ def test_gains_below_the_threshold_do_not_count(scripted):
     assert run.state.global_step == 3 and run.watch.course["kept_step"] == 3
 
 
+def test_without_the_best_the_bundle_is_the_last_and_that_is_told(scripted, caplog):
+    run = scripted([2.0, 2.1, 2.2], load_best_model_at_end=False)
+    run.train()
+    assert (run.watch.course["kept_step"], run.watch.course["kept_by"]) == (3, None)
+    assert "the bundle will be that of the last step" in caplog.text
+
+
 def test_a_run_that_ends_by_its_steps_did_not_stop_early(scripted):
     run = scripted([3.0, 3.1, 3.2], max_steps=3)
     run.train()
