@@ -20,6 +20,7 @@ from neuromusic_hf.models.fit import longest_context, trained_infill_share
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.tokenization.blocks import IGNORED_LABEL
 from neuromusic_hf.training import row_statistics
+from neuromusic_hf.training.checkpoints import checkpoint_step, last_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS_AT_ONCE = 8
@@ -64,7 +65,7 @@ def run_script(name: str, arguments: list[str], log: Path) -> dict[str, float]:
 
 def train(folder: Path, recipe: Path, options: dict, more: Sequence[str] = ()) -> dict:
     """
-    Trains by scripts/train.py, unless the folder holds the finished run.
+    Trains by scripts/train.py, unless the folder holds the finished run; goes on with one that was cut off.
 
     Args:
         folder (`Path`): of the run.
@@ -74,11 +75,19 @@ def train(folder: Path, recipe: Path, options: dict, more: Sequence[str] = ()) -
 
     Returns:
         `dict`: steps, the one that was kept, whether training stopped early, parameters and those that were trained,
-        what it took, and validation in nats per note by step.
+        what it took since which step, and validation in nats per note by step.
     """
     pairs = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     arguments, beside = [str(recipe), *pairs, *more, "--output_dir", str(folder)], folder.with_name(f"{folder.name}.")
-    took = once(Path(f"{beside}took.json"), lambda: run_script("train", arguments, Path(f"{beside}log.txt")))
+    begun = last_checkpoint(folder)
+    arguments += ["--resume_from_checkpoint", "last"] if begun else []
+    took = once(
+        Path(f"{beside}took.json"),
+        lambda: (
+            run_script("train", arguments, Path(f"{beside}log.txt"))
+            | {"since_step": checkpoint_step(begun) if begun else 0}
+        ),
+    )
     record = json.loads((folder / "bundle" / "run.json").read_text(encoding="utf-8"))
     course, lora = record["course"], record.get("lora")
     return {
