@@ -11,7 +11,18 @@ def test_copy_guard(run_benchmark, midi_folder, tmp_path):
     model = build_model("llama", processor, context_length=512, **ONE_LAYER)
     save_bundle(model, processor, tmp_path / "tiny")
     corpus = ("--corpora", str(midi_folder), "--pieces", str(midi_folder), "--scored", str(midi_folder))
-    options = ("--repetitions", "1", "--max_pieces", "2", "--runs", "2", "--work", str(tmp_path / "work"))
+    options = (
+        "--repetitions",
+        "1",
+        "--new_tokens",
+        "24",
+        "--max_pieces",
+        "2",
+        "--runs",
+        "2",
+        "--work",
+        str(tmp_path / "work"),
+    )
     result = run_benchmark("copy_guard", "--model", str(tmp_path / "tiny"), *corpus, *options)
     (cost,) = result["cost"]
     assert cost["notes"] > 1000 and [batch["size"] for batch in cost["batches"]] == [1, 4]
