@@ -32,7 +32,7 @@ class DecidedNote:
     A note as soon as its tokens are complete.
 
     Args:
-        start (`float`): seconds from the beginning of the prompt.
+        start (`float`): seconds from the beginning of the prompt, or of the piece that it is the end of.
         end (`float`): seconds, at the tempo in force when the note was decided.
         pitch (`int`): MIDI pitch.
         velocity (`int`): MIDI velocity.

@@ -33,6 +33,27 @@ class ContinuationRequest(Request):
     limit: MusicLimit
     guard: GuardSettings
 
+    def longest_prompt(self, settings: GenerationConfig, context: int | None) -> int | None:
+        """
+        How many tokens a prompt may have of which no length is asked for.
+
+        Room is left for as many new ones as are asked for, else for the default, half of the context at most.
+
+        Args:
+            settings ([`~transformers.GenerationConfig`]): in force for the request.
+            context (`int`, *optional*): tokens the model reads; `None` for any number.
+
+        Returns:
+            `int`; `None` for any number, or where the new ones leave no room for a prompt.
+        """
+        if context is None:
+            return None
+        wanted = settings.max_new_tokens
+        if wanted is None:
+            context = min(context, settings.max_length or context)
+            wanted = min(DEFAULT_NEW_TOKENS, max(1, context // 2))
+        return context - wanted if context > wanted else None
+
     def room(self, length: int, settings: GenerationConfig, context: int | None) -> int:
         """
         How many tokens may follow a prompt.
@@ -100,10 +121,12 @@ class Continuation:
         full = prompt.tempo.decode(prompt.ids + row.ids, processor)
         if job.music is not None and (tick := job.music.end.tick(full)) is not None:
             full = excerpt(full, 0, tick)
-        guarded = {} if job.guard is None else {"copy_guard": job.guard.told(row.ids)}
+        further: dict = {} if job.guard is None else {"copy_guard": job.guard.told(row.ids)}
+        if prompt.unread is not None:
+            further["unread"] = prompt.unread.counts()
         return {
             "name": prompt.name,
-            "midi": full,
+            "midi": full if prompt.unread is None else prompt.unread.followed_by(full),
             "continuation": new_music(full, prompt.score),
             "prompt": prompt.score,
             "original": prompt.original,
@@ -116,7 +139,7 @@ class Continuation:
             "changed": prompt.changed,
             "seed": job.seed,
             "seconds": self.generated.seconds,
-            **guarded,
+            **further,
         }
 
 

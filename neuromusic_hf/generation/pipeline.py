@@ -1,5 +1,6 @@
 """`pipeline("midi-continuation")`: MIDI in, MIDI that goes on out."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,9 @@ from .limits import MusicEndCriteria, MusicFollower
 from .midi_pipeline import MidiPipeline
 from .pieces import PieceInput
 from .prompts import Prompt, PromptMaker, empty_prompt
-from .streaming import FollowedStreamer
+from .streaming import FollowedStreamer, WholePiecePlace
+
+logger = logging.getLogger(__name__)
 
 
 class MidiContinuationPipeline(MidiPipeline):
@@ -59,7 +62,9 @@ class MidiContinuationPipeline(MidiPipeline):
                 or a generator, also a streamed one, pieces are read when it is their turn. Without it, music begins
                 from nothing.
             prompt_length, prompt_seconds, prompt_bars, prompt_from, original_length:
-                How much of a piece is the prompt, as of [`PromptSettings`]; the whole piece by default.
+                How much of a piece is the prompt, as of [`PromptSettings`]. By default the whole piece, and of one
+                that does not fit into the context with the new tokens as many of its last bars as do; room is left
+                for the `max_new_tokens` that are asked for, else for 512, half of the context at most.
             max_new_tokens (`int`, *optional*):
                 Most tokens to add; by default what the model's generation config says, else what its context leaves,
                 512 at most. The model may end the piece before.
@@ -80,7 +85,7 @@ class MidiContinuationPipeline(MidiPipeline):
             `dict`, or for a list a `list`, or for other iterables an iterator of:
 
             - **name** (`str`) -- of the file or row.
-            - **midi** ([`symusic.Score`]) -- prompt and continuation.
+            - **midi** ([`symusic.Score`]) -- prompt and continuation; before them what was `unread`.
             - **continuation** ([`symusic.Score`]) -- the new notes, from the bar in which they begin.
             - **prompt**, **original** ([`symusic.Score`]) -- the prompt, and how the piece itself goes on.
             - **token_ids**, **prompt_token_ids**, **original_token_ids** (`list[int]`) -- new ones without EOS.
@@ -91,6 +96,8 @@ class MidiContinuationPipeline(MidiPipeline):
             - **seed** (`int`), **seconds** (`float`) -- the batch took, divided by its prompts.
             - **copy_guard** (`dict`) -- with `copy_guard` alone: `max_run`, and what the guard did, as of
               [`GuardCounts`].
+            - **unread** (`dict`) -- only where no length of the prompt was asked for and a piece did not fit: how many
+              `bars` and `notes` precede the prompt.
 
             An input of a list or stream that cannot be continued gives `{"name", "skipped": {"reason", "detail"},
             "midi": None}` in its place.
@@ -138,21 +145,29 @@ class MidiContinuationPipeline(MidiPipeline):
         return index
 
     def _job(self, piece: PieceInput, request: ContinuationRequest) -> ContinuationJob:
-        prompt = self._prompt(piece, request)
+        settings, context = self._settings(request), longest_context(self.model.config)
+        prompt = self._prompt(piece, request, request.longest_prompt(settings, context))
+        if prompt.unread is not None:
+            logger.warning(
+                "%s does not fit into the %s tokens that the model reads, those it adds included: it goes on from the "
+                "last bars, and does not read the first %d. The whole piece is in the result",
+                piece.path or piece.name,
+                f"{context:,}",
+                prompt.unread.counts()["bars"],
+            )
         programs = self.controller.allowed_programs(request.control, prompt)
-        settings = self._settings(request)
-        room = request.room(len(prompt.ids), settings, longest_context(self.model.config))
+        room = request.room(len(prompt.ids), settings, context)
         rows = settings.num_return_sequences or 1
         return ContinuationJob(prompt, programs, room, request.piece_seed(), rows)
 
-    def _prompt(self, piece: PieceInput, request: ContinuationRequest) -> Prompt:
+    def _prompt(self, piece: PieceInput, request: ContinuationRequest, most: int | None) -> Prompt:
         control = request.control
         if piece.midi is None:
             return empty_prompt(piece.name, self.processor, control.tempo)
         score = piece.load()
         self.controller.check_instruments(score)
         complete = self.controller.complete_notes if control.restricts else None
-        maker = PromptMaker(self.processor, request.prompt, tempo=control.tempo, trim=complete)
+        maker = PromptMaker(self.processor, request.prompt, tempo=control.tempo, trim=complete, most=most)
         return maker.make(piece.name, score)
 
     def _work(self, jobs: list[ContinuationJob], request: ContinuationRequest) -> list[Continuation]:
@@ -194,4 +209,6 @@ class MidiContinuationPipeline(MidiPipeline):
         return arguments
 
     def _begin_stream(self, streamer: FollowedStreamer, job: ContinuationJob):
-        streamer.begin(job.prompt.tempo)
+        prompt = job.prompt
+        place = None if prompt.unread is None else WholePiecePlace(prompt.ids, prompt.unread)
+        streamer.begin(prompt.tempo, place)

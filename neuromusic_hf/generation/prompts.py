@@ -20,12 +20,15 @@ from ..music import (
     seconds_at,
 )
 from ..tokenization import MidiProcessor, Tally
+from .unread import Unread
+
+LENGTHS = ("prompt_length", "prompt_seconds", "prompt_bars")
 
 
 @dataclass(frozen=True)
 class PromptSettings:
     """
-    How much of a piece is the prompt: the whole piece, or so many tokens, seconds or bars of it.
+    How much of a piece is the prompt: the whole piece, as far as a model reads it, or so many tokens, seconds or bars.
 
     Args:
         prompt_length (`int`, *optional*):
@@ -57,8 +60,7 @@ class PromptSettings:
     original_required: bool = False
 
     def __post_init__(self):
-        lengths = {name: getattr(self, name) for name in ("prompt_length", "prompt_seconds", "prompt_bars")}
-        given = {name: value for name, value in lengths.items() if value is not None}
+        given = {name: value for name in LENGTHS if (value := getattr(self, name)) is not None}
         if len(given) > 1:
             raise ValueError(f"Give one of {' and '.join(given)}, not both.")
         for name, value in given.items():
@@ -71,6 +73,11 @@ class PromptSettings:
             raise ValueError(f"prompt_from={self.prompt_from!r} must be 'start' or 'end'.")
         if self.original_length is not None and self.original_length < 0:
             raise ValueError(f"original_length={self.original_length} must not be negative.")
+
+    @property
+    def is_whole_piece(self) -> bool:
+        """Whether no length is asked for."""
+        return all(getattr(self, name) is None for name in LENGTHS)
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,7 @@ class Prompt:
         original_ids (`list[int]`): how the piece goes on.
         original ([`symusic.Score`]): the notes of that, from the bar in which they begin.
         changed ([`Tally`]): what the tokenizer changed in the whole piece.
+        unread ([`Unread`], *optional*): what precedes it, of a piece of which only the end could be read.
     """
 
     name: str
@@ -95,6 +103,7 @@ class Prompt:
     original_ids: list[int]
     original: ScoreTick
     changed: Tally = field(default_factory=Tally)
+    unread: Unread | None = None
 
     @property
     def programs(self) -> set[int]:
@@ -144,6 +153,9 @@ class PromptMaker:
         settings ([`PromptSettings`]): where to cut.
         tempo (`float`, *optional*): write pieces at this one tempo, in quarter notes a minute.
         trim (callable, *optional*): what may take ids from the end of a prompt.
+        most (`int`, *optional*):
+            Tokens that a prompt may have of which no length is asked for, any number if not given. Of a longer
+            piece the prompt is the end: as many bars as fit, else onsets; what precedes it is the prompt's `unread`.
     """
 
     def __init__(
@@ -153,9 +165,11 @@ class PromptMaker:
         *,
         tempo: float | None = None,
         trim: Callable[[list[int]], list[int]] | None = None,
+        most: int | None = None,
     ):
         self.processor = processor
-        self.settings = settings
+        self.is_fitted = most is not None and settings.is_whole_piece and not settings.original_required
+        self.settings = replace(settings, prompt_length=most, prompt_from="end") if self.is_fitted else settings
         self.tempo = tempo
         self.trim = trim or list
 
@@ -198,10 +212,18 @@ class PromptMaker:
         start = self._start(piece)
         if start is None:
             ids = [self.processor.tokenizer.bos_token_id, *self._encode(piece)]
-        else:
-            piece = excerpt(piece, start)
-            ids = self._encode(piece)
-        return self._prompt(name, piece, ids, ids, [])
+            return self._prompt(name, piece, ids, ids, [])
+        end = excerpt(piece, start)
+        ids = self._encode(end)
+        prompt = self._prompt(name, end, ids, ids, [])
+        return replace(prompt, unread=self._unread(piece, start)) if self.is_fitted else prompt
+
+    def _unread(self, piece: ScoreTick, end: int) -> Unread:
+        ticks_per_quarter = self.processor.music_tokenizer.time_division  # of all that is decoded
+        before = excerpt(piece, 0, end).resample(ticks_per_quarter)
+        if self.tempo is not None:
+            before.tempos = [Tempo(0, self.tempo)]
+        return Unread(before, end * ticks_per_quarter // piece.tpq)
 
     def _prompt(self, name, piece: ScoreTick, ids: list[int], before: list[int], original_ids: list[int]) -> Prompt:
         tempo = PieceTempo(piece.tempos[0].qpm) if piece.tempos else PieceTempo()
@@ -259,7 +281,8 @@ class PromptMaker:
         if index == len(starts):
             wanted = self.settings.prompt_length
             wanted = self._wanted() if wanted is None else f"{wanted} tokens"
-            raise RefusedFile("prompt_too_long", f"its last onset alone is longer than {wanted}: allow more")
+            advice = "ask for fewer new ones (max_new_tokens)" if self.is_fitted else "allow more"
+            raise RefusedFile("prompt_too_long", f"its last onset alone is longer than {wanted}: {advice}")
         return starts[index]
 
 

@@ -11,7 +11,7 @@ def save_continuation(result: dict | list[dict], folder: str | Path, stem: str |
     """
     Writes a result of the midi-continuation pipeline as MIDI files.
 
-    They are `stem.full.mid` (prompt and continuation), `stem.continuation.mid` and `stem.prompt.mid`. Files of the
+    They are `stem.full.mid` (what is in `midi`), `stem.continuation.mid` and `stem.prompt.mid`. Files of the
     same names are overwritten.
 
     Args:

@@ -5,6 +5,7 @@ import queue
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,6 +15,18 @@ from ..music import TempoMap, nearest_steps
 from ..tokenization import MidiProcessor
 from .clock import DecidedNote, MusicClock
 from .prompts import PieceTempo
+from .unread import Unread
+
+
+class Place(Protocol):
+    """Where notes are that follow a prompt."""
+
+    @property
+    def prefix(self) -> list[int]:
+        """The ids that they go on from."""
+
+    def of(self, note: DecidedNote, ticks_per_quarter: int) -> DecidedNote:
+        """A note of a clock that has read these, where it is; the clock's ticks are so many a quarter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +54,32 @@ class FilePlace:
         return replace(note, start=start, end=stop, tick=tick, duration=end - tick)
 
 
+@dataclass(frozen=True, eq=False)
+class WholePiecePlace:
+    """
+    Where in a whole piece the notes are that follow a prompt from its end.
+
+    Args:
+        prefix (`list[int]`): the ids of the prompt.
+        unread ([`Unread`]): what precedes it.
+    """
+
+    prefix: list[int]
+    unread: Unread
+
+    def of(self, note: DecidedNote, ticks_per_quarter: int) -> DecidedNote:
+        """A note that counts from the beginning of the prompt, counted from that of the piece."""
+        seconds = self.unread.seconds
+        return replace(note, start=note.start + seconds, end=note.end + seconds, tick=note.tick + self.unread.end)
+
+
 class NoteStreamer(BaseStreamer):
     """
     Hands out each new note once its tokens are complete, in the order in which they are decided.
 
-    Notes of spans that are filled in have the seconds and ticks of the file. They come as the model writes them: what
-    the result leaves out or shortens where they meet notes that stay, it does later.
+    Notes count from the beginning of the prompt, and where only the end of a piece could be read, from that of the
+    piece. Those of spans that are filled in have the seconds and ticks of the file. They come as the model writes
+    them: what the result leaves out or shortens where they meet notes that stay, it does later.
 
     Generate in one thread and iterate in another. The prompt's notes are not among those that come. Whatever breaks
     generation off, Ctrl-C too, ends the stream, and `error` tells it. Once a continuation has ended, the streamer can
@@ -81,13 +114,13 @@ class NoteStreamer(BaseStreamer):
         self.notes = queue.Queue()
         self.begin(PieceTempo())
 
-    def begin(self, tempo: PieceTempo, place: FilePlace | None = None, goes_on: bool = False):
+    def begin(self, tempo: PieceTempo, place: Place | None = None, goes_on: bool = False):
         """
         Makes ready for the ids of a piece, from its first one on.
 
         Args:
             tempo ([`PieceTempo`]): of the piece.
-            place ([`FilePlace`], *optional*): of the notes that follow; they count from the beginning if not given.
+            place ([`Place`], *optional*): of the notes that follow; they count from the prompt's if not given.
             goes_on (`bool`, *optional*, defaults to `False`): this is another span of the piece before.
         """
         self.clock = self.clock_at_beginning.copy()
@@ -144,13 +177,13 @@ class FollowedStreamer(BaseStreamer):
         self.streamer = streamer
         self.ended = self.is_amid = False
 
-    def begin(self, tempo: PieceTempo, place: FilePlace | None = None, goes_on: bool = False):
+    def begin(self, tempo: PieceTempo, place: Place | None = None, goes_on: bool = False):
         """
         Tells a streamer of notes what follows.
 
         Args:
             tempo ([`PieceTempo`]): as of [`NoteStreamer.begin`].
-            place ([`FilePlace`], *optional*): as of that.
+            place ([`Place`], *optional*): as of that.
             goes_on (`bool`, *optional*, defaults to `False`): another span of the same piece comes after this one.
 
         Raises:

@@ -227,7 +227,7 @@ def test_pieces_that_cannot_be_continued(remi_pipe, tmp_path):
         "empty": (b"", "empty_file"),
         "text": (b"not music", "not_midi"),
         "silent": (silent.dumps_midi(), "no_notes"),
-        "long": (make_score(1, num_notes=200).dumps_midi(), "prompt_too_long"),
+        "dense": (build_score(480, [(0, [(0, 1, pitch, 80) for pitch in range(90)])]).dumps_midi(), "prompt_too_long"),
     }
     paths = {name: tmp_path / f"{name}.mid" for name in inputs}
     for name, (content, _) in inputs.items():
@@ -251,7 +251,7 @@ def test_pieces_that_cannot_be_continued(remi_pipe, tmp_path):
 
 def test_a_prompt_too_long_for_the_model_is_told_what_to_do(remi_pipe):
     with pytest.raises(ValueError, match="the model reads 256.*prompt_length=156.*prompt_from='end'"):
-        remi_pipe(make_score(1), max_new_tokens=100)
+        remi_pipe(make_score(1), max_new_tokens=100, prompt_length=157)
     result = remi_pipe(make_score(1), max_new_tokens=100, prompt_length=156, prompt_from="end")
     assert len(result["prompt_token_ids"]) + len(result["token_ids"]) <= 256
 
