@@ -43,7 +43,7 @@ class Unread:
         whole.tracks = TrackTickList(list(tracks.values()))
         tempos = groupby([*whole.tempos, *later.tempos], key=attrgetter("mspq"))
         whole.tempos = TempoTickList([next(same) for _, same in tempos])
-        # A meter that is said again begins a bar where it stands.
+        # One that is said again begins a bar where it stands.
         whole.time_signatures = TimeSignatureTickList([*whole.time_signatures, *later.time_signatures])
         return whole
 

@@ -43,7 +43,9 @@ def times(score, notes=None):
     return seconds_at(score, ticks).tolist(), [int((bar_starts(score) <= tick).sum()) for tick in ticks]
 
 
-def test_as_many_last_bars_as_fit_are_the_prompt_and_the_whole_song_goes_on(pipe, song):
+@pytest.mark.parametrize("make", [lambda: make_score(1, num_notes=200), SCORES["band"]], ids=["duo", "band"])
+def test_as_many_last_bars_as_fit_are_the_prompt_and_the_whole_song_goes_on(pipe, make):
+    song = make()
     whole = pipe.processor.quantise(song)
     start = longest_end(whole, CONTEXT - 40, pipe.processor)
     result = pipe(song, **NEW)
@@ -176,7 +178,7 @@ def test_it_is_said_once_a_piece(remi_pipe, song, caplog):
     assert not caplog.records
 
 
-@pytest.mark.parametrize("name", ["REMI", "TSD", "Structured"])
+@pytest.mark.parametrize("name", ["REMI", "TSD", "Structured", "REMI BPE"])
 def test_streamed_notes_are_where_they_are_in_the_whole_song(pipeline_of, name, song):
     pipe, results = pipeline_of(name), []
     streamer = NoteStreamer(pipe.processor, timeout=60)
