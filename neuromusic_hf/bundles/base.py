@@ -12,7 +12,7 @@ from .bundle import public_name
 from .files import RUN_NAME
 from .identity import weights_hash
 
-OF_TRAINING = ("optimizer_steps", "hardware", "corpora", "narrowed", "base_model")
+OF_TRAINING = ("optimizer_steps", "hardware", "corpora", "lora", "narrowed", "base_model")
 """What of the record of a run its successor keeps."""
 
 
