@@ -7,9 +7,11 @@ import pytest
 import yaml
 
 from neuromusic_hf.bundles import settle_splits, settle_training_splits, splits_of_model
+from neuromusic_hf.bundles.base import base_record
 from neuromusic_hf.bundles.trained_splits import TrainedSplits, split_otherwise
 from neuromusic_hf.corpora import SPLIT_VERSION, CorpusSplits, provenance_of
 from neuromusic_hf.hub import PullError
+from neuromusic_hf.models.origin import remember_origin
 
 SHARES = (0.6, 0.2, 0.2)
 OLD = "notes-hash-1"
@@ -144,7 +146,7 @@ def test_shares_that_are_asked_are_said_to_be_asked_and_warned_of_where_they_dif
         settle_splits("folk", asked, trained)
     warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warned) == 2
-    assert all(f"trained on 'folk' by splits {trained}, and these are others" in message for message in warned)
+    assert all(f"trained on 'folk' by splits '{trained}', and these are others" in message for message in warned)
 
 
 def test_a_corpus_of_the_base_is_split_as_it_was_for_the_base(caplog):
@@ -180,3 +182,21 @@ def test_a_run_records_what_its_base_had_in_other_splits(corpora, shares, otherw
     base = {"name": "base", "trained": {"corpora": [OURS | {"name": "folk"}]}}
     assert split_otherwise(provenance_of(corpora, split_shares=shares), base) == otherwise
     assert split_otherwise(provenance_of(corpora, split_shares=shares), None) == []
+
+
+def test_of_a_base_of_the_hub_the_training_is_recorded_as_of_its_commit(hub, caplog):
+    first = hub.put("alice/base", {"run.json": json.dumps({"optimizer_steps": 5, "corpora": [OURS]}).encode()})
+    hub.put("alice/base", {"run.json": b"{}"})
+
+    class Model:
+        name_or_path = "alice/base"
+
+    remember_origin(Model, first, trust_remote_code=True)
+    record = {"name": "alice/base", "revision": first, "trained": {"optimizer_steps": 5, "corpora": [OURS]}}
+    assert base_record(Model) == record
+    assert split_otherwise(provenance_of("folk"), record | {"trained": {"corpora": [OURS | {"name": "folk"}]}}) == [
+        "folk"
+    ]
+    Model.name_or_path = "alice/gone"
+    assert base_record(Model) == {"name": "alice/gone", "revision": first}
+    assert "What alice/gone was trained on is not recorded: " in caplog.text
