@@ -25,7 +25,7 @@ from neuromusic_hf.metrics import COMPARISONS
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("nats", "sampling", "bundle", "ngrams", "rolls")
 REFERENCE = {
-    "what": "recipes/quickstart.yaml, 18.4M tokens of bach+folk: a Music Transformer of 3.4M parameters, context 512",
+    "what": "the model of recipes/small.yaml, 18.4M tokens of bach+folk: a Music Transformer (3.4M, context 512)",
     "nats_per_note": {"validation": 2.19, "test": 2.29},
     "scores_to_noise_floors": {"pitch_kl": 1.6, "duration_kl": 0.8, "harmony_kl": 1.7},
     "pieces": 96,

@@ -39,6 +39,8 @@ from style_runs import (
 )
 
 from neuromusic_hf import load_corpus
+from neuromusic_hf.bundles import find_bundle
+from neuromusic_hf.bundles.identity import files_hash, weights_hash
 from neuromusic_hf.corpora.names import CORPORA
 
 DEFAULT = "default"
@@ -129,12 +131,14 @@ def chosen_styles(args: argparse.Namespace, parser: argparse.ArgumentParser) -> 
 
 
 def shown_settings(args: argparse.Namespace) -> dict:
-    """What was asked, without paths."""
-    return {name: value for name, value in vars(args).items() if name not in ("output", "work", "lieder")}
+    """What was asked, without paths, and of which default bundle."""
+    asked = {name: value for name, value in vars(args).items() if name not in ("output", "work", "lieder")}
+    bundle = find_bundle(DEFAULT)
+    return asked | {"default_bundle": {"weights": weights_hash(bundle), "files": files_hash(bundle)}}
 
 
 def check_same_settings(args: argparse.Namespace, parser: argparse.ArgumentParser):
-    """What is in the folder of runs was asked for in the same words, but for the styles, or that is an error."""
+    """What the folder holds was asked in the same words, but for the styles, of the same bundle; else an error."""
     asked = {name: value for name, value in shown_settings(args).items() if name != "styles"}
     before = once(args.work / "settings.json", lambda: asked)
     if changed := [name for name in asked if asked[name] != before.get(name)]:

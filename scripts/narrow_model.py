@@ -31,7 +31,15 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--revision", help="branch, tag or commit of a model on the Hub; main if not given")
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
     parser.add_argument(
-        "--split_version", choices=corpora.SPLIT_VERSIONS, help="how it is split; the newest if not given"
+        "--split_version",
+        choices=corpora.SPLIT_VERSIONS,
+        help="how it is split; as the model was trained if not given",
+    )
+    parser.add_argument(
+        "--split_shares",
+        type=float,
+        nargs=3,
+        help="shares of train, validation and test; as the model was trained with if not given",
     )
     parser.add_argument("--calibration_blocks", type=int, default=96, help="blocks of the train split to look at")
     parser.add_argument("--num_proc", type=int, default=cores.usable_cores(), help="processes that read the corpus")
@@ -46,8 +54,18 @@ def main():
     with disk.lock_folder(args.output):
         source = bundles.find_bundle(args.model)
         wide = neuromusic_hf.MidiContinuationPipeline.from_pretrained(source, revision=args.revision, device="cpu")
+        splits = bundles.settle_splits(
+            args.corpus,
+            corpora.CorpusSplits.asked(args.split_version, args.split_shares),
+            bundles.splits_of_model(source, revision=args.revision),
+            args.data_dir,
+        )
         corpus = neuromusic_hf.load_corpus(
-            args.corpus, args.data_dir, split_version=args.split_version, num_proc=args.num_proc
+            args.corpus,
+            args.data_dir,
+            split_version=splits.version,
+            split_shares=splits.shares,
+            num_proc=args.num_proc,
         )
         blocks = models.calibration_blocks(
             corpus["train"],

@@ -17,7 +17,7 @@ from .identity import weights_hash
 
 logger = logging.getLogger(__name__)
 
-OF_TRAINING = ("optimizer_steps", "hardware", "corpora", "narrowed", "base_model")
+OF_TRAINING = ("optimizer_steps", "hardware", "corpora", "lora", "narrowed", "base_model")
 """What of the record of a run its successor keeps."""
 
 

@@ -153,9 +153,9 @@ def _before(base: tuple[str, str | None, dict]) -> str:
     what = "the bundle that comes with neuromusic_hf" if name == DEFAULT else escape(name)
     what = link_to(name) if is_hub_id(name) else what
     names = [escape(told(corpus, str, "name") or "?") for corpus in told(trained, list, "corpora") or []]
-    steps, narrowing = _steps(trained), _narrowing(trained)
+    steps = _steps(trained)
     said = (f", trained on {' + '.join(names)}" if names else "") + (f" in {steps}" if steps else "")
-    return " ".join(filter(None, [f"It went on from {what}{weights}{said}.", narrowing]))
+    return " ".join(filter(None, [f"It went on from {what}{weights}{said}.", _lora(trained), _narrowing(trained)]))
 
 
 def _hardware(run: dict) -> str:

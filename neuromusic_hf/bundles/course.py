@@ -25,7 +25,9 @@ def course_sentences(course: Mapping[str, Any]) -> list[str]:
         sentences.append("No training improved on validation: the model it began with predicts these pieces better.")
     if (patience := told(course, int, "stopped_early_after")) is not None and last_step is not None:
         evaluations = "one evaluation was" if patience == 1 else f"{patience} evaluations in a row were"
-        sentences.append(f"Training stopped early, after step {last_step:,}: {evaluations} no better than the best.")
+        threshold = told(course, float, "early_stopping_threshold")
+        how = f"not better than the best before by more than {threshold:g}" if threshold else "no better than the best"
+        sentences.append(f"Training stopped early, after step {last_step:,}: {evaluations} {how}.")
     after, best, risen = told(turned, int, "after_step"), told(turned, float, "best"), told(turned, float, "risen_to")
     if after is not None and best is not None and risen is not None:
         sentences.append(

@@ -29,13 +29,15 @@ def save_for_shipping(source: str | Path, folder: str | Path):
 
     Args:
         source (`str` or `Path`): folder of a bundle, or of a training run that made one.
-        folder (`str` or `Path`): where to; made if missing. What is there of another bundle is replaced.
+        folder (`str` or `Path`): where to; made if missing, and else empty.
 
     Raises:
-        `ValueError`: it is an adapter, holds no bundle, or a weight is too large for float16.
+        `ValueError`: it is an adapter, holds no bundle, or a weight is too large for float16; `folder` is not empty.
         `OSError`: it cannot be read, or the folder cannot be written to.
     """
     source, folder = Path(find_bundle(source)), user_path(folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(f"{folder} holds files already: give a folder that is not there yet.")
     names = {*bundle_files(source)}
     if ADAPTER_CONFIG_NAME in names:
         raise ValueError(f"{source} is an adapter: load it with build_model, which merges it, and save that.")
@@ -46,8 +48,6 @@ def save_for_shipping(source: str | Path, folder: str | Path):
         raise ValueError(f"{source} holds no weights (model*.safetensors).")
     halves = {name: _half(name, weight) for name, weight in weights.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    for name in files_in(folder, (*WEIGHTS, INDEX_OF_WEIGHTS, *REPORTED)):  # of the bundle that was there
-        (folder / name).unlink()
     save_file(halves, folder / SAFE_WEIGHTS_NAME, {"format": "pt"})
     for name in names.difference([CARD_NAME], files_in(source, (*WEIGHTS, INDEX_OF_WEIGHTS, *REPORTED))):
         shutil.copyfile(source / name, folder / name)

@@ -10,16 +10,19 @@ and with them the scores of what was continued. docs/default_model.md has all st
 """
 
 import argparse
-import json
 import shutil
+import tempfile
 from pathlib import Path
+from typing import Any
 
-from ..bundles import write_card
+from ..bundles import find_bundle, write_card
 from ..bundles.files import EXAMPLES_NAME, RUN_NAME
 from ..bundles.shipping import save_for_shipping
 from ..default_bundle import DEFAULT, DEFAULT_BUNDLE
 from ..disk import remove_folder, user_path, write_json, write_whole
 from ..hub import CARD_NAME
+from ..hub.bounds import read_object
+from ..training.saving import replace_bundle
 from .pushing import add_run_report
 
 LICENCE_FILE = DEFAULT_BUNDLE.parents[2] / "LICENSE"
@@ -51,43 +54,62 @@ def release_bundle(
     folder: str | Path = DEFAULT_BUNDLE,
 ):
     """
-    Writes the bundle that comes with this package, with licence, scores and card.
+    Writes the bundle that comes with this package, with licence, scores and card: all of it, or nothing.
 
     Args:
         source (`str` or `Path`): folder of a training run, or of a bundle.
         report (`str` or `Path`, *optional*): of `scripts/score_continuations.py`, on what `folder` holds.
         licences (`dict`, *optional*): of corpora whose files do not tell theirs, by the names that `run.json` has.
-        folder (`str` or `Path`, *optional*): where to; that of the package if not given.
+        folder (`str` or `Path`, *optional*):
+            Where to, in place of the bundle that is there, of whose card the owner's words stay; that of the package
+            if not given.
 
     Raises:
-        `ValueError`: the bundle cannot be shipped, is too large, or another model was scored; or a corpus has no such
-            name, or another licence.
+        `ValueError`: the bundle cannot be shipped, is too large, or lies where it is to go; another model was scored;
+            or a corpus has no such name, or another licence.
         `OSError`: something cannot be read or written.
     """
-    folder = user_path(folder)
-    save_for_shipping(source, folder)
-    _tell_licences(folder / RUN_NAME, licences or {})
-    shutil.copyfile(LICENCE_FILE, folder / LICENCE_FILE.name)
-    if report is not None:
-        add_run_report(folder, user_path(report))
-        remove_folder(folder / EXAMPLES_NAME)  # sounds are larger than the weights
-    if not (folder / CARD_NAME).is_file():
-        write_whole(folder / CARD_NAME, CARD_OF_OWNER)
-    write_card(folder, DEFAULT)
-    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-    if size > MOST_BYTES:
-        raise ValueError(f"{folder} holds {size:,} bytes, limit {MOST_BYTES:,}: ship a smaller model.")
+    source, folder = Path(find_bundle(source)), user_path(folder).resolve()
+    if source.resolve() == folder:
+        raise ValueError(f"{source} is the bundle that would be replaced: name the run that it was made of.")
+    run = _with_licences(source / RUN_NAME, licences or {})
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"_{folder.name}.", suffix=".partial") as partial:
+        staged = Path(partial, folder.name)
+        save_for_shipping(source, staged)
+        write_json(staged / RUN_NAME, run, ascii_only=False)
+        shutil.copyfile(LICENCE_FILE, staged / LICENCE_FILE.name)
+        if report is not None:
+            _add_scores(staged, user_path(report), source, folder)
+        card = folder / CARD_NAME
+        write_whole(staged / CARD_NAME, card.read_text(encoding="utf-8") if card.is_file() else CARD_OF_OWNER)
+        write_card(staged, DEFAULT)
+        size = sum(path.stat().st_size for path in staged.iterdir() if path.is_file())
+        if size > MOST_BYTES:
+            raise ValueError(f"{source} ships as {size:,} bytes, limit {MOST_BYTES:,}: ship a smaller model.")
+        replace_bundle(staged, folder)
 
 
-def _tell_licences(path: Path, licences: dict[str, str]):
-    run = json.loads(path.read_text(encoding="utf-8"))
-    known = {corpus["name"]: corpus for corpus in run["corpora"]}
+def _add_scores(staged: Path, report: Path, source: Path, folder: Path):
+    try:
+        add_run_report(staged, report)
+    except ValueError as error:
+        raise ValueError(
+            f"{error} That is {source} as it ships: make it without a report, continue with {folder}, and score that."
+        ) from error
+    remove_folder(staged / EXAMPLES_NAME)  # sounds are larger than the weights
+
+
+def _with_licences(path: Path, licences: dict[str, str]) -> dict[str, Any]:
+    """The record of a run, with what it lacks."""
+    run = read_object(path)
+    known = {corpus["name"]: corpus for corpus in run.get("corpora", [])}
     for name, licence in licences.items():
         said = known[name]["licence"] if name in known else None
         if name not in known or said not in (None, licence):
             raise ValueError(f"{path} tells of no {name} without a licence, but of {', '.join(known)}: leave it out.")
         known[name]["licence"] = licence
-    write_json(path, run, ascii_only=False)
+    return run
 
 
 def _name_and_licence(text: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..bundles.files import BESIDE_WEIGHTS, REPORT_NAMES, RUN_NAME, WEIGHTS_PATTERNS
+from ..bundles.files import BESIDE_WEIGHTS, RECIPE_NAME, REPORT_NAMES, RUN_NAME, WEIGHTS_PATTERNS
 from ..disk import remove_folder, sync, sync_tree
 from .checkpoints import checkpoint_step, find_checkpoints
 
@@ -72,7 +72,7 @@ def replace_bundle(staged: Path, folder: Path):
     (folder / RUN_NAME).unlink(missing_ok=True)
     for name in sorted(new, key=lambda name: (name == RUN_NAME, name)):
         os.replace(staged / name, folder / name)
-    for pattern in (*WEIGHTS_PATTERNS, *BESIDE_WEIGHTS, *REPORT_NAMES):
+    for pattern in (*WEIGHTS_PATTERNS, *BESIDE_WEIGHTS, *REPORT_NAMES, RECIPE_NAME):
         for path in folder.glob(pattern):
             if path.name not in new:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -91,6 +91,7 @@ def course_of(args: RunArguments, state: TrainerState) -> dict | None:
         "kept_step": state.global_step if best is None else checkpoint_step(Path(best)),
         "kept_by": None if best is None else args.metric_for_best_model,
         "stopped_early_after": args.early_stopping_patience if is_early else None,
+        "early_stopping_threshold": args.early_stopping_threshold,
         "turned_up": turned and asdict(turned),
     }
 

@@ -5,10 +5,12 @@ import json
 import pytest
 import yaml
 
+from neuromusic_hf.training import parse_recipe
+
 ONE_CHECKPOINT, TWO_CHECKPOINTS = "one checkpoint", "two checkpoints"
 COMPARISON = {
     "title": "Tiny models",
-    "recipe": "recipes/quickstart.yaml",
+    "recipe": "recipes/small.yaml",
     "options": {
         "model": "llama",
         "corpus": "folk",
@@ -68,3 +70,19 @@ def test_every_choice_is_of_runs_that_there_are(load_benchmark):
     [llama] = [run for run in costs if (run["model"], run["vocabulary"], run["share"]) == ("llama", "base", 0)]
     assert known["distances"]["Llama, rotary distances"]["nats_per_note"] == llama["eval_nats_per_note"]
     assert all(option["from"] for options in known.values() for option in options.values())
+
+
+def test_runs_differ_in_what_their_names_say_alone(load_benchmark):
+    """What the recipe leaves to the options of a run would be that of the package."""
+    module = load_benchmark("default_choices")
+    comparison = yaml.safe_load(module.COMPARISON.read_text())
+    for name, changed in comparison["models"].items():
+        _, _, *arguments = module.command(comparison, name, 42, None)
+        model, data, run = parse_recipe(arguments)
+        wider = name == "320 x 6"
+        assert (model.hidden_size, model.num_hidden_layers) == ((320, 6) if wider else (256, 4)), name
+        assert (model.num_attention_heads, model.intermediate_size) == ((5, 848) if wider else (4, 680)), name
+        assert data.augmentation_variants == changed.get("augmentation_variants", 0), name
+        assert (run.max_steps, run.per_device_train_batch_size, data.context_length) == (350, 8, 512), name
+        assert (data.corpus, run.learning_rate, run.warmup_steps) == ("bach+folk", 1e-3, 30), name
+        assert run.lr_scheduler_type == changed.get("lr_scheduler_type", "cosine"), name

@@ -1,12 +1,14 @@
 """benchmarks/styles.py fine-tunes on a style, and tells what was won, forgotten and copied."""
 
 import argparse
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from preloaded import run_script
+from safetensors.torch import load_file, save_file
 
 from neuromusic_hf import MidiProcessor, build_model, load_corpus
 from neuromusic_hf.music import Midi, load_score
@@ -154,7 +156,7 @@ def test_what_the_base_has_read_is_no_test(parts, load_benchmark, tmp_path):
     assert left_out == len(folk["train"]) and len(clean["test"]) == 0
 
 
-def test_what_cannot_be_shown_is_refused(load_benchmark, tmp_path, capsys):
+def test_what_cannot_be_shown_is_refused(load_benchmark, tmp_path, capsys, monkeypatch):
     styles, parser = load_benchmark("styles"), argparse.ArgumentParser()
     asked = {"lieder": None, "work": tmp_path, "output": tmp_path / "result.json", "seed": 0}
     for names, reason in (("folk_to_bach,jazz", "no styles jazz"), ("songs_of_holmes", "need --lieder")):
@@ -166,3 +168,11 @@ def test_what_cannot_be_shown_is_refused(load_benchmark, tmp_path, capsys):
     with pytest.raises(SystemExit):
         styles.check_same_settings(argparse.Namespace(styles="folk_to_bach", **asked | {"seed": 1}), parser)
     assert "another seed" in capsys.readouterr().err
+    trained_on = shutil.copytree(styles.find_bundle("default"), tmp_path / "trained_on")
+    monkeypatch.setattr(styles, "find_bundle", lambda name: str(trained_on))
+    styles.check_same_settings(argparse.Namespace(styles="monteverdi", **asked), parser)
+    weights = load_file(trained_on / "model.safetensors")
+    save_file({name: weight * 2 for name, weight in weights.items()}, trained_on / "model.safetensors")
+    with pytest.raises(SystemExit):
+        styles.check_same_settings(argparse.Namespace(styles="monteverdi", **asked), parser)
+    assert "another default_bundle" in capsys.readouterr().err

@@ -133,6 +133,7 @@ def test_what_it_went_on_from_is_told_and_binds(make_bundle):
     (maestro,) = run["corpora"]
     run["corpora"] = [{"name": "my songs", "licence": "mit", "splits": "families-1"}]
     wide = {"optimizer_steps": 4300, "corpora": [maestro], "narrowed": {"from": 1280, "to": 848}}
+    wide["lora"] = {"rank": 8, "trained_parameters": 1000, "base_parameters": 9000, "merged": True}
     narrow = {"name": "narrow", "revision": None, "trained": wide}
     shipped = {"optimizer_steps": 500, "hardware": {"cpu_cores": 2}, "corpora": [maestro], "base_model": narrow}
     run["base_model"] = {"name": "default", "revision": "c" * 64, "trained": shipped}
@@ -141,7 +142,10 @@ def test_what_it_went_on_from_is_told_and_binds(make_bundle):
         "the bundle that comes with neuromusic_hf (weights `cccccccccccc`), trained on maestro in 500 optimizer steps"
     )
     assert f"It went on from {told} on 2 CPU cores." in text
-    assert "It went on from narrow, trained on maestro in 4,300 optimizer steps. Then its feed-forward layers" in text
+    assert (
+        "It went on from narrow, trained on maestro in 4,300 optimizer steps. LoRA of rank 8 trained 1,000 of 9,000 "
+        "parameters, and was merged into them. Then its feed-forward layers"
+    ) in text
     assert "| my songs | mit |" in text and text.count("| maestro, before | cc-by-nc-sa-4.0 |") == 1
     assert "binds the model" in text and "It has learned from my songs + maestro" in text
     data = ModelCard(text).data

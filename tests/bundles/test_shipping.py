@@ -43,17 +43,11 @@ def test_the_files_are_those_of_the_bundle_but_for_what_tells_of_its_weights(sou
     assert json.loads((tmp_path / "shipped" / "config.json").read_text())["dtype"] == "float32"
 
 
-def test_nothing_stays_of_the_bundle_that_was_there(source, tmp_path):
-    (tmp_path / "shipped").mkdir()
-    add_records(tmp_path / "shipped")
-    for name in ("model-00001-of-00002.safetensors", "model.safetensors.index.json"):
-        (tmp_path / "shipped" / name).write_bytes(b"other")
-    save_for_shipping(source, tmp_path / "shipped")
-    names = {*bundle_files(tmp_path / "shipped")}
-    assert {name for name in names if "model" in name and name.endswith((".safetensors", ".index.json"))} == {
-        "model.safetensors"
-    }
-    assert not names & {"scores.json"} and not any(name.startswith("examples") for name in names)
+def test_a_folder_that_holds_files_is_refused_and_stays(source):
+    before = {name: (source / name).read_bytes() for name in bundle_files(source)}
+    with pytest.raises(ValueError, match="holds files already"):
+        save_for_shipping(source, source)
+    assert {name: (source / name).read_bytes() for name in bundle_files(source)} == before
 
 
 def test_weights_in_shards_are_put_into_one_file(tmp_path):

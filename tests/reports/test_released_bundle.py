@@ -3,9 +3,10 @@
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
-from full_bundle import RECIPE, RUN
+from full_bundle import RECIPE, RUN, add_records
 
 from neuromusic_hf.bundles import files_hash, weights_hash
 from neuromusic_hf.hub import read_card
@@ -87,16 +88,61 @@ def test_words_of_the_owner_stay(trained, tmp_path):
     assert "Ours. **Licence.**" in path.read_text()
 
 
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def refused(trained, folder, **asked):
+    """What a release says that is refused; it leaves the bundle that is there, and nothing beside it."""
+    was_there = folder.exists()
+    (trained / "config.json").write_text(json.dumps(json.loads((trained / "config.json").read_text()) | {"new": 1}))
+    before = contents(folder.parent)
+    with pytest.raises(ValueError) as error:
+        release_bundle(trained, folder=folder, **asked)
+    assert contents(folder.parent) == before and folder.exists() == was_there
+    return str(error.value)
+
+
+def test_nothing_stays_of_the_bundle_that_was_there_but_what_is_the_owners(trained, tmp_path):
+    folder = tmp_path / "default"
+    folder.mkdir()
+    add_records(folder)
+    for name in ("model-00001-of-00002.safetensors", "model.safetensors.index.json", "notes.txt"):
+        (folder / name).write_bytes(b"other")
+    (trained / "recipe.yaml").unlink()
+    release_bundle(trained, folder=folder)
+    again = tmp_path / "again"
+    release_bundle(trained, folder=again)
+    assert {*contents(folder)} == {*contents(again), Path("notes.txt")}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "default", "trained"]
+
+
 @pytest.mark.parametrize("licences", [{"other.zip": "mit"}, {"bach": "mit"}])
-def test_a_licence_of_no_corpus_or_of_one_that_has_another_is_refused(trained, tmp_path, licences):
-    with pytest.raises(ValueError, match="without a licence, but of bach, songs.zip"):
-        release_bundle(trained, licences=licences, folder=tmp_path / "default")
+@pytest.mark.parametrize("there", [False, True])
+def test_a_licence_of_no_corpus_or_of_one_that_has_another_is_refused(trained, tmp_path, licences, there):
+    if there:
+        release_bundle(trained, folder=tmp_path / "default")
+    said = refused(trained, tmp_path / "default", licences=licences)
+    assert "without a licence, but of bach, songs.zip" in said
 
 
 def test_what_is_too_large_is_refused(trained, tmp_path, monkeypatch):
+    release_bundle(trained, folder=tmp_path / "default")
     monkeypatch.setattr(released_bundle, "MOST_BYTES", 10_000)
-    with pytest.raises(ValueError, match="limit 10,000"):
-        release_bundle(trained, folder=tmp_path / "default")
+    assert "limit 10,000" in refused(trained, tmp_path / "default")
+
+
+def test_a_report_on_another_model_changes_nothing(trained, scored, tmp_path):
+    release_bundle(trained, folder=tmp_path / "default")
+    said = refused(trained, tmp_path / "default", report=scored.folder)
+    assert "another model" in said and f"continue with {tmp_path / 'default'}" in said
+
+
+def test_a_bundle_is_not_made_of_itself(trained):
+    before = contents(trained)
+    with pytest.raises(ValueError, match="would be replaced: name the run"):
+        release_bundle(trained, folder=trained.parent / "." / trained.name)
+    assert contents(trained) == before
 
 
 def test_the_command_line_says_whose_licence(trained, tmp_path, monkeypatch, capsys):

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, pipeline
 
 from neuromusic_hf import MidiProcessor, build_model, default_bundle
 from neuromusic_hf.bundles import ModelIdentity, push_bundle, save_bundle
+from neuromusic_hf.bundles.base import base_record
 from neuromusic_hf.models import adapters, check_base
 from neuromusic_hf.training import lora_arguments
 
@@ -111,6 +112,8 @@ def test_what_was_trained_stands_in_record_card_and_log(adapt, bases, caplog):
     said = f"of {whole:,} parameters"
     assert f"LoRA of rank 4 trains {trained:,} {said}" in caplog.text
     assert f"LoRA of rank 4 trained {trained:,} {said}, and was merged" in (run / "bundle" / "README.md").read_text()
+    model = plain(run / "bundle")
+    assert base_record(model)["trained"]["lora"] == record["lora"], "and of what goes on from it"
     recipe = yaml.safe_load((run / "bundle" / "recipe.yaml").read_text())
     assert {name: recipe.get(name) for name in ("lora_rank", "lora_alpha", "lora_merge")} == {
         "lora_rank": 4,

@@ -108,6 +108,10 @@ def test_gains_below_the_threshold_do_not_count(scripted):
     run = scripted([3.0, 2.99, 2.98, 1.0], early_stopping_threshold=0.05)
     run.train()
     assert run.state.global_step == 3 and run.watch.course["kept_step"] == 3
+    assert (
+        "Training stopped early, after step 3: 2 evaluations in a row were not better than the best before by more "
+        "than 0.05."
+    ) in course_sentences(run.watch.course)
 
 
 def test_without_the_best_the_bundle_is_the_last_and_that_is_told(scripted, caplog):
