@@ -15,7 +15,7 @@ from pathlib import Path
 from measuring import RESULTS, alternating, print_targets, save_result, spread, target
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, load_corpus
-from neuromusic_hf.bundles import find_bundle
+from neuromusic_hf.bundles import find_bundle, splits_of_model
 from neuromusic_hf.copying import CopyIndex
 from neuromusic_hf.corpora.splits import CorpusSplits
 from neuromusic_hf.disk import read_json
@@ -66,7 +66,7 @@ def main():
 
 def cost(pipe: MidiContinuationPipeline, prompts: list, name: str, args: argparse.Namespace) -> dict:
     """Processor time of a step with the guard over that without, of pairs of calls that write as many tokens."""
-    training = load_training(name, pipe.model.name_or_path)["midi"]
+    training = load_training(name, splits_of_model(pipe.model.name_or_path))["midi"]
     begun = time.process_time()
     index = CopyIndex.of(training, name)
     figures = {"corpus": Path(name).name, "notes": index.num_notes, "index_cpu_seconds": time.process_time() - begun}
@@ -106,7 +106,7 @@ def cost_of_batch(pipe: MidiContinuationPipeline, prompts: list, index: CopyInde
 
 def scores(pipe: MidiContinuationPipeline, args: argparse.Namespace) -> list[dict]:
     """Scores and shared runs of the same pieces continued without the guard and with it."""
-    training = load_training(args.scored, pipe.model.name_or_path)
+    training = load_training(args.scored, splits_of_model(pipe.model.name_or_path))
     index = CopyIndex.of(training["midi"], args.scored)
     pieces = find_pieces([args.scored], model=pipe.model.name_or_path, splits=CorpusSplits())
     pieces = choose_pieces(pieces, args.max_pieces, seed=0)

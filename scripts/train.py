@@ -23,7 +23,7 @@ def main():
     with training.begin_run(args, training.resolved_recipe(model_args, data_args, args)):
         training.check_run(model_args, data_args, args)
         monitoring.check_watching(args, data_args)
-        training.settle_split_version(data_args, args.resume_from_checkpoint)
+        training.settle_run_splits(model_args, data_args, args.resume_from_checkpoint)
         train(model_args, data_args, args)
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from .push import push_bundle as push_bundle
     from .push import push_processor as push_processor
     from .push_routes import register_pushing as register_pushing
-    from .trained_splits import settle_splits as settle_splits
+    from .settled_splits import settle_splits as settle_splits
+    from .settled_splits import settle_training_splits as settle_training_splits
     from .trained_splits import splits_of_model as splits_of_model
 else:
     __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -5,7 +5,7 @@ from urllib.parse import quote
 import yaml
 
 from ..default_bundle import DEFAULT
-from ..hub import address, code_block, escape, link_to, table
+from ..hub import address, code_block, escape, is_hub_id, link_to, table
 from ..infilling.drawing import LONGEST_MIDDLE
 from .card_metadata import LANGUAGE_METRICS
 from .citations import citations
@@ -35,13 +35,25 @@ def data(facts: BundleFacts) -> str:
         ]
         for corpus in [*facts.corpora, *facts.corpora_before]
     ]
-    parts = ["## Training data", table(["corpus", "licence", "splits", "where"], rows), _pieces(facts)]
+    corpora = table(["corpus", "licence", "splits", "where"], rows)
+    parts = ["## Training data", corpora, _split_otherwise(facts.run), _pieces(facts)]
     licences = [told(corpus, str, "licence") for corpus in [*facts.corpora, *facts.corpora_before]]
     if binding := next(filter(is_non_commercial, licences), None):
         parts.append(
             f"The licence of the music ({escape(binding)}) binds the model that was made of it: no use for money."
         )
     return "\n\n".join(part for part in parts if part)
+
+
+def _split_otherwise(run: dict) -> str:
+    """What its figures may owe to pieces that the model it went on from had been trained on."""
+    names = [escape(name) for name in told(run, list, "split_otherwise") or [] if isinstance(name, str)]
+    if not names:
+        return ""
+    return (
+        f"The model that it went on from was trained on {' + '.join(names)} in other splits, or together with others: "
+        "pieces that it had learned from are in validation and test here, whose figures they flatter."
+    )
 
 
 def _splits(corpus: dict) -> str:
@@ -96,7 +108,7 @@ def training(facts: BundleFacts) -> str:
         _narrowing(facts.run),
         *map(_before, facts.before),
     ]
-    if facts.base_model and not facts.adapter:
+    if facts.base_model and not (facts.adapter or facts.base_model in [name for name, _, _ in facts.before]):
         parts.append(f"It went on from {link_to(facts.base_model)}.")
     parts.append(" ".join(course_sentences(told(facts.run, dict, "course") or {})))
     measured = facts.measured(LANGUAGE_METRICS)
@@ -138,7 +150,8 @@ def _before(base: tuple[str, str | None, dict]) -> str:
     """How a model was trained that this one went on from."""
     name, revision, trained = base
     weights = f" (weights `{escape(revision)[:12]}`)" if revision else ""
-    what = "the bundle that comes with neuromusic_hf" if name == DEFAULT else f"{escape(name)}"
+    what = "the bundle that comes with neuromusic_hf" if name == DEFAULT else escape(name)
+    what = link_to(name) if is_hub_id(name) else what
     names = [escape(told(corpus, str, "name") or "?") for corpus in told(trained, list, "corpora") or []]
     steps = _steps(trained)
     said = (f", trained on {' + '.join(names)}" if names else "") + (f" in {steps}" if steps else "")

@@ -12,7 +12,7 @@ from transformers.utils import PROCESSOR_NAME, PushToHubMixin
 from ..hub import NotOnHubError, find_file
 from ..models.adapters import find_processor
 from ..models.music_transformer import MusicTransformerPreTrainedModel
-from ..models.origin import pulled_with
+from ..models.origin import found_with
 from ..tokenization import MidiProcessor
 from .push import LARGEST_SHARD, PUSHING, push_bundle, push_processor
 
@@ -77,11 +77,7 @@ def _is_of_music(model: PreTrainedModel) -> bool:
     if isinstance(model, MusicTransformerPreTrainedModel) or hasattr(model.config, "trained_programs"):
         return True
     try:
-        path = find_file(model.name_or_path, PROCESSOR_NAME, **_without_trust(pulled_with(model)))
+        path = find_file(model.name_or_path, PROCESSOR_NAME, **found_with(model))
         return path is not None and MidiProcessor.__name__ in path.read_text(encoding="utf-8")
     except NotOnHubError:
         return False
-
-
-def _without_trust(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if name != "trust_remote_code"}

@@ -13,8 +13,11 @@ from datasets import Dataset
 from transformers import PreTrainedModel
 
 from ..bundles import settle_splits, splits_of_model
+from ..bundles.trained_splits import TrainedSplits
 from ..copying import CopyIndex
 from ..corpora import CorpusSplits, load_corpus
+from ..corpora.names import find_corpora
+from ..models.origin import found_with
 
 MAX_RUN = 12
 SHORTEST_RUN = 2
@@ -77,7 +80,9 @@ def guard_index(corpus: Any, model: PreTrainedModel | None = None, name: str | N
         return corpus
     if isinstance(corpus, str | Path):
         name = os.fspath(corpus)
-        corpus = load_training(name, None if model is None else model.name_or_path)
+        where = {} if model is None else found_with(model)
+        trained = splits_of_model(model.name_or_path, **where) if model is not None and model.name_or_path else None
+        corpus = load_training(name, trained, token=where.get("token"))
     rows = corpus[TRAIN] if isinstance(corpus, Mapping) and TRAIN in corpus else corpus
     if not isinstance(rows, Dataset) or "midi" not in rows.column_names:
         raise ValueError(
@@ -89,12 +94,11 @@ def guard_index(corpus: Any, model: PreTrainedModel | None = None, name: str | N
 
 def load_training(
     name: str,
-    model: str | None = None,
+    trained: TrainedSplits | None = None,
     *,
     data_dir: str | None = None,
-    asked: CorpusSplits | None = None,
     revision: str | None = None,
-    model_revision: str | None = None,
+    token: str | bool | None = None,
     num_proc: int | None = None,
 ) -> Dataset:
     """
@@ -102,23 +106,22 @@ def load_training(
 
     Args:
         name (`str`): as of [`load_corpus`].
-        model (`str`, *optional*): folder or Hub id of the model.
+        trained ([`TrainedSplits`], *optional*): of the model, from [`splits_of_model`].
         data_dir (`str`, *optional*): as of [`load_corpus`].
-        asked ([`CorpusSplits`], *optional*): what goes before the splits of the model.
         revision (`str`, *optional*): of a corpus on the Hub.
-        model_revision (`str`, *optional*): of a model on the Hub.
+        token (`str` or `bool`, *optional*): for the Hub.
         num_proc (`int`, *optional*): as of [`load_corpus`].
 
     Raises:
         `ValueError`: as [`load_corpus`] and [`settle_splits`].
     """
-    trained = splits_of_model(model, revision=model_revision) if model else None
-    splits = settle_splits(name, asked or CorpusSplits(), trained, data_dir, revision=revision)
+    splits = settle_splits(name, CorpusSplits(), trained, data_dir, revision=revision, token=token)
     return load_corpus(
         name,
         data_dir,
         split_shares=splits.shares,
         split_version=splits.version,
         revision=revision,
+        token=token if any(corpus.is_from_hub for corpus in find_corpora(name, data_dir)) else None,
         num_proc=num_proc,
     )[TRAIN]

@@ -4,7 +4,7 @@ import logging
 import numbers
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -13,6 +13,7 @@ from transformers import GenerationConfig
 
 from ..infilling.drawing import LONGEST_MIDDLE
 from ..music import RefusedFile
+from .copy_guard import GuardSettings
 from .piece_bars import Bars
 from .pieces import PieceInput
 from .request import DEFAULT_NEW_TOKENS, Request, round_room
@@ -137,6 +138,8 @@ class InfillRequest(Request):
         super().__post_init__()
         if self.control.tempo is not None:
             raise ValueError(f"tempo={self.control.tempo} cannot be had: the file keeps its own. Leave it out.")
+        if asked := [entry.name for entry in fields(GuardSettings) if entry.name in self.generation]:
+            raise ValueError(f"{' and '.join(asked)} cannot be had: filling in has no copy guard. Leave it out.")
 
     def check(self, settings: GenerationConfig):
         """Raises `ValueError` where what is in force would have a span go on after its last bar."""

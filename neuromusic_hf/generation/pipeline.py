@@ -49,8 +49,8 @@ class MidiContinuationPipeline(MidiPipeline):
     TASK = PIPELINE_TASK
     VERB = "continue"
 
-    _indexed: tuple[Any, str, CopyIndex] | None = None
-    """The training pieces that were indexed last: as given, the model's name, the index."""
+    _indexed: tuple[Any, tuple[str, str | None], CopyIndex] | None = None
+    """The training pieces that were indexed last: as given, name and commit of the model, the index."""
 
     def __call__(self, midi=None, **kwargs) -> dict | list | Iterator:
         """
@@ -73,6 +73,7 @@ class MidiContinuationPipeline(MidiPipeline):
             copy_guard, max_run (*optional*):
                 Of what the new notes may share no run of more than so many notes, as of [`GuardSettings`]. The
                 training pieces are read and indexed once, as long as calls give the same object or name.
+                `copy_guard=None` is a call without the guard that the pipeline was made with.
             seed (`int`, *optional*):
                 The same seed and prompt give the same notes, whatever else is in the batch. Drawn for each prompt if
                 not given; the result tells it.
@@ -107,6 +108,8 @@ class MidiContinuationPipeline(MidiPipeline):
                 be continued.
             `OSError`: a single piece cannot be read.
         """
+        if "copy_guard" in kwargs and kwargs["copy_guard"] is None:
+            kwargs.setdefault("max_run", None)  # of the guard that the pipeline was made with
         return super().__call__(midi, **kwargs)
 
     def _request(self, parameters: dict) -> ContinuationRequest:
@@ -135,7 +138,7 @@ class MidiContinuationPipeline(MidiPipeline):
 
     def _index(self, guard: GuardSettings) -> CopyIndex:
         """The training pieces of a guard. They are kept, for a call that gives them again."""
-        given, model = guard.copy_guard, self.model.name_or_path
+        given, model = guard.copy_guard, (self.model.name_or_path, getattr(self.model, "hub_commit", None))
         if self._indexed is not None:
             known, known_model, index = self._indexed
             if known_model == model and (known is given or (isinstance(given, str | Path) and known == given)):

@@ -51,6 +51,11 @@ def pulled_with(model: PreTrainedModel) -> dict[str, Any]:
     return _PULLED_WITH.get(model, {}) | ({"revision": commit} if commit else {})
 
 
+def found_with(model: PreTrainedModel) -> dict[str, Any]:
+    """Arguments of [`find_file`] for files that lie beside a model: as [`pulled_with`], and no code runs."""
+    return {name: value for name, value in pulled_with(model).items() if name != "trust_remote_code"}
+
+
 def trace_loaded_models():
     """
     Has every model remember where it comes from, whichever class loads it.

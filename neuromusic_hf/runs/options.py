@@ -57,7 +57,8 @@ def add_guard_options(parser: argparse.ArgumentParser) -> None:
     """Adds what keeps a model from copying its training pieces."""
     group = parser.add_argument_group("copy guard")
     group.add_argument(
-        "--copy_guard", help="corpus whose train split is not copied: that which the model was trained on"
+        "--copy_guard",
+        help="corpus whose train split is not copied: that which the model was trained on, split as it was then",
     )
     group.add_argument("--max_run", type=int, help="notes that may be shared with it in a row; 12 if not given")
 
@@ -66,22 +67,23 @@ def guard_asked(args: argparse.Namespace) -> dict[str, CopyIndex | int | None]:
     """
     Arguments of the midi-continuation pipeline that stand for the options of [`add_guard_options`].
 
-    The corpus is split, and lies, as that of the pieces.
+    The corpus is split as the model was trained with. `--data_dir` and `--corpus_revision` are of the pieces, and of
+    the corpus where it is named among them.
 
     Raises:
         `ValueError`: there is no such corpus, no note in it, or `--max_run` cannot be.
     """
+    from ..bundles import splits_of_model
     from ..generation.copy_guard import GuardSettings, guard_index, load_training  # with datasets
 
     if not GuardSettings(args.copy_guard, args.max_run):
         return {}
+    is_of_pieces = args.copy_guard in args.pieces
     training = load_training(
         args.copy_guard,
-        args.model,
-        data_dir=args.data_dir,
-        asked=CorpusSplits.asked(args.split_version, args.split_shares),
-        revision=args.corpus_revision,
-        model_revision=args.revision,
+        splits_of_model(args.model, revision=args.revision),
+        data_dir=args.data_dir if is_of_pieces else None,
+        revision=args.corpus_revision if is_of_pieces else None,
         num_proc=args.num_proc,
     )
     return {"copy_guard": guard_index(training, name=args.copy_guard), "max_run": args.max_run}

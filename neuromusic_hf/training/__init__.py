@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .recipes import parse_recipe as parse_recipe
     from .resolving import resolved_recipe as resolved_recipe
     from .resuming import begin_run as begin_run
-    from .resuming import settle_split_version as settle_split_version
+    from .resuming import settle_run_splits as settle_run_splits
     from .run import create_trainer as create_trainer
     from .run import ended_run as ended_run
     from .run import evaluate_test_split as evaluate_test_split

@@ -10,13 +10,13 @@ from pathlib import Path
 import yaml
 from transformers import TrainerState
 
-from ..bundles import BUNDLE_NAME, splits_of_model
+from ..bundles import BUNDLE_NAME, settle_training_splits, splits_of_model
 from ..bundles.files import RECIPE_NAME, RUN_NAME
 from ..bundles.shared_recipe import PLACES
 from ..corpora.names import split_names
-from ..corpora.provenance import takes_splits
-from ..corpora.splits import NOTES_HASH, SPLIT_VERSION, CorpusSplits
+from ..corpora.splits import NOTES_HASH, CorpusSplits
 from ..disk import by_main_process, lock_folder
+from ..hub import is_hub_id
 from ..models.sampling import SAMPLING_RANGES
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .checkpoints import (
@@ -106,24 +106,32 @@ def _tell_about(checkpoint: Path):
         )
 
 
-def settle_split_version(data_args: DataArguments, checkpoint: str | None):
+def settle_run_splits(model_args: ModelArguments, data_args: DataArguments, checkpoint: str | None):
     """
-    Settles how the corpora of a run are split: as asked, else as of the checkpoint it goes on from, else as of today.
+    Settles how the corpora of a run are split, as of [`settle_training_splits`].
 
-    Afterwards `data_args.split_version` is that version; it stays unset where all splits are official.
+    Afterwards `data_args.split_version` is set, and `data_args.split_shares` where the checkpoint or the base model
+    says them; both stay as they are where all splits are official.
 
     Args:
+        model_args ([`ModelArguments`]): of the run.
         data_args ([`DataArguments`]): of the run.
         checkpoint (`str`, *optional*): the folder of what it goes on from.
     """
-    if not takes_splits(data_args.corpus, data_args.data_dir, data_args.corpus_revision):
-        return
-    trained = splits_of_model(checkpoint) if checkpoint else None
-    why = "as asked" if data_args.split_version else f"as of {checkpoint}" if trained else "the newest"
-    data_args.split_version = (
-        CorpusSplits(data_args.split_version) | (trained or CorpusSplits(SPLIT_VERSION))
-    ).version
-    logger.info("Corpus '%s': splits %s, %s.", data_args.corpus, data_args.split_version, why)
+    base = None
+    if model_args.is_saved_model:
+        revision = model_args.revision if is_hub_id(model_args.model) else None
+        base = splits_of_model(model_args.model, revision=revision)
+    splits = settle_training_splits(
+        data_args.corpus,
+        CorpusSplits.asked(data_args.split_version, data_args.split_shares),
+        base,
+        splits_of_model(checkpoint) if checkpoint else None,
+        data_args.data_dir,
+        revision=data_args.corpus_revision,
+    )
+    data_args.split_version = splits.version
+    data_args.split_shares = None if splits.shares is None else list(splits.shares)
 
 
 def refuse_differences(checkpoint: Path, recipe: dict, args: RunArguments):
@@ -168,6 +176,8 @@ def is_same_value(name: str, there, now) -> bool:
     """Whether two values of an option mean the same: of paths, whether they lead to the same place."""
     if name == "split_version":
         return now in (None, there or NOTES_HASH)  # what is not asked is taken from the checkpoint
+    if name == "split_shares":
+        return now in (None, there)
     if name == "infill_share":
         return now in (None, there or 0.0)  # what is not asked is taken from it; earlier versions had no infilling
     if name in PLACES and isinstance(there, str) and isinstance(now, str):

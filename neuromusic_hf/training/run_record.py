@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 
 from ..bundles.base import base_record
+from ..bundles.trained_splits import split_otherwise
 from ..threads import threads_in_force
 from .saving_trainer import SavingTrainer
 
@@ -20,9 +21,10 @@ def run_record(trainer: SavingTrainer) -> dict:
     """What `run.json` says about a run as it stands: nothing that is of this machine alone."""
     model = trainer.accelerator.unwrap_model(trainer.model)
     model = getattr(model, "get_base_model", lambda: model)()
+    base = base_record(model)
     return {
         "model": type(model).__name__,
-        "base_model": base_record(model),
+        "base_model": base,
         "lora": getattr(model, "lora_facts", None),
         "parameters": trainer.model.num_parameters(),
         "vocabulary": {
@@ -36,6 +38,7 @@ def run_record(trainer: SavingTrainer) -> dict:
         "hardware": hardware(),
         "versions": versions(),
         "corpora": trainer.provenance,
+        "split_otherwise": split_otherwise(trainer.provenance, base),
     }
 
 

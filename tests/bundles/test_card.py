@@ -152,6 +152,19 @@ def test_what_it_went_on_from_is_told_and_binds(make_bundle):
     assert data.license == "cc-by-nc-sa-4.0" and data.base_model is None
 
 
+def test_what_its_base_had_in_other_splits_is_told(make_bundle):
+    text = text_of(make_bundle(run=copy.deepcopy(RUN) | {"split_otherwise": ["folk", "a_b", 3]}))
+    assert "was trained on folk + a\\_b in other splits" in text
+
+
+def test_a_base_of_the_hub_is_named_once_with_what_it_was_trained_on(make_bundle):
+    run = copy.deepcopy(RUN)
+    run["base_model"] = {"name": "alice/base", "revision": "a" * 40, "trained": {"corpora": run["corpora"]}}
+    text = text_of(make_bundle(run=run))
+    assert text.count("It went on from") == 1 and ", trained on maestro." in text
+    assert "[alice/base](https://huggingface.co/alice/base) (weights" in text
+
+
 def test_joined_corpora_have_one_name_in_all_results(make_bundle):
     run, scores = copy.deepcopy(RUN), copy.deepcopy(SCORES)
     splits = {"splits": "families-1", "split_shares": [0.8, 0.1, 0.1]}

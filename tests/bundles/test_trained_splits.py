@@ -6,10 +6,12 @@ import logging
 import pytest
 import yaml
 
-from neuromusic_hf.bundles import settle_splits, splits_of_model
-from neuromusic_hf.bundles.trained_splits import TrainedSplits
-from neuromusic_hf.corpora import SPLIT_VERSION, CorpusSplits
+from neuromusic_hf.bundles import settle_splits, settle_training_splits, splits_of_model
+from neuromusic_hf.bundles.base import base_record
+from neuromusic_hf.bundles.trained_splits import TrainedSplits, split_otherwise
+from neuromusic_hf.corpora import SPLIT_VERSION, CorpusSplits, provenance_of
 from neuromusic_hf.hub import PullError
+from neuromusic_hf.models.origin import remember_origin
 
 SHARES = (0.6, 0.2, 0.2)
 OLD = "notes-hash-1"
@@ -94,7 +96,6 @@ def test_other_corpora_beside_those_that_a_model_was_trained_on_are_warned_of(ca
     trained = TrainedSplits(SPLIT_VERSION, None, ("bach", "folk"))
     for corpora in ("bach+folk", "folk+bach", "lamd"):
         settle_splits(corpora, CorpusSplits(), trained)
-    settle_splits("bach", CorpusSplits(OLD), trained)
     assert not caplog.records
     for corpora in ("bach", "folk+bach+lamd", "bach+lamd"):
         settle_splits(corpora, CorpusSplits(), trained)
@@ -102,3 +103,100 @@ def test_other_corpora_beside_those_that_a_model_was_trained_on_are_warned_of(ca
         caplog.clear()
     settle_splits("bach+folk", CorpusSplits(), TrainedSplits(SPLIT_VERSION, None, ("bach",)))
     assert "was trained on 'bach': name" in caplog.text
+
+
+MINE = {"name": "mine", "splits": SPLIT_VERSION, "split_shares": [0.7, 0.15, 0.15]}
+OF_MINE = (0.7, 0.15, 0.15)
+
+
+def fine_tuned(**base):
+    return {"corpora": [MINE], "base_model": {"name": "base", "revision": None, "trained": base}}
+
+
+def test_what_the_models_were_trained_on_that_it_went_on_from_is_told_too(tmp_path):
+    first = {"name": "first", "trained": {"corpora": [OURS | {"name": "folk"}]}}
+    said = fine_tuned(corpora=[OFFICIAL], base_model=first)
+    (tmp_path / "run.json").write_text(json.dumps(said))
+    folk = TrainedSplits(SPLIT_VERSION, SHARES, ("folk",))
+    assert splits_of_model(tmp_path) == TrainedSplits(SPLIT_VERSION, OF_MINE, ("mine",), (folk,))
+    (tmp_path / "run.json").write_text(json.dumps(said | {"corpora": [OFFICIAL | {"split_shares": None}]}))
+    assert splits_of_model(tmp_path) == folk
+    (tmp_path / "run.json").write_text(
+        json.dumps({"corpora": [MINE], "base_model": {"trained": {"corpora": [3, []]}}})
+    )
+    assert splits_of_model(tmp_path).before == ()
+
+
+def test_a_checkpoint_names_its_corpora(tmp_path):
+    recipe = {"split_version": SPLIT_VERSION, "corpus": f"folk + {tmp_path} + owner/songs"}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    assert splits_of_model(tmp_path).corpora == ("folk", tmp_path.name, "owner/songs")
+
+
+def test_shares_that_are_asked_are_said_to_be_asked_and_warned_of_where_they_differ(caplog):
+    trained = TrainedSplits(SPLIT_VERSION, (0.8, 0.1, 0.1), ("folk",))
+    caplog.set_level(logging.INFO)
+    asked = CorpusSplits(shares=OF_MINE)
+    assert settle_splits("bach", asked, trained) == CorpusSplits(SPLIT_VERSION, OF_MINE)
+    settle_splits("bach", CorpusSplits(), trained)
+    said = [record.getMessage().rpartition(", ")[2] for record in caplog.records]
+    assert said == ["as asked.", "as those that the model was trained on."]
+    caplog.clear()
+    for asked in (CorpusSplits(shares=OF_MINE), CorpusSplits(OLD), CorpusSplits(shares=(0.8, 0.1, 0.1))):
+        settle_splits("folk", asked, trained)
+    warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warned) == 2
+    assert all(f"trained on 'folk' by splits '{trained}', and these are others" in message for message in warned)
+
+
+def test_a_corpus_of_the_base_is_split_as_it_was_for_the_base(caplog):
+    base = TrainedSplits(SPLIT_VERSION, SHARES, ("folk",))
+    model = TrainedSplits(SPLIT_VERSION, OF_MINE, ("mine",), (base,))
+    assert settle_splits("folk", CorpusSplits(), model) == CorpusSplits(SPLIT_VERSION, SHARES)
+    assert settle_training_splits("folk", CorpusSplits(), model) == CorpusSplits(SPLIT_VERSION, SHARES)
+    assert settle_training_splits("bach", CorpusSplits(), model) == CorpusSplits(SPLIT_VERSION)
+    assert settle_training_splits("maestro", CorpusSplits(), model) == CorpusSplits()
+    assert not caplog.records
+    for splits in (settle_splits, settle_training_splits):
+        assert splits("folk", CorpusSplits(shares=OF_MINE), model).shares == OF_MINE
+        assert "trained on 'folk'" in caplog.text and "these are others" in caplog.text
+        caplog.clear()
+        splits("folk+bach", CorpusSplits(), model)
+        assert "trained on 'folk': name just that" in caplog.text
+        caplog.clear()
+
+
+def test_a_checkpoint_goes_before_the_base_of_its_run():
+    base, checkpoint = TrainedSplits(SPLIT_VERSION, SHARES, ("folk",)), TrainedSplits(OLD, OF_MINE, ("folk",))
+    assert settle_training_splits("folk", CorpusSplits(), base, checkpoint) == CorpusSplits(OLD, OF_MINE)
+
+
+@pytest.mark.parametrize(
+    "corpora, shares, otherwise",
+    [
+        ("folk", SHARES, []), ("folk", OF_MINE, ["folk"]), ("bach", OF_MINE, []), ("folk+bach", SHARES, ["folk"]),
+        ("folk+maestro", SHARES, ["folk"]), ("maestro", None, []),
+    ],
+)  # fmt: skip
+def test_a_run_records_what_its_base_had_in_other_splits(corpora, shares, otherwise):
+    base = {"name": "base", "trained": {"corpora": [OURS | {"name": "folk"}]}}
+    assert split_otherwise(provenance_of(corpora, split_shares=shares), base) == otherwise
+    assert split_otherwise(provenance_of(corpora, split_shares=shares), None) == []
+
+
+def test_of_a_base_of_the_hub_the_training_is_recorded_as_of_its_commit(hub, caplog):
+    first = hub.put("alice/base", {"run.json": json.dumps({"optimizer_steps": 5, "corpora": [OURS]}).encode()})
+    hub.put("alice/base", {"run.json": b"{}"})
+
+    class Model:
+        name_or_path = "alice/base"
+
+    remember_origin(Model, first, trust_remote_code=True)
+    record = {"name": "alice/base", "revision": first, "trained": {"optimizer_steps": 5, "corpora": [OURS]}}
+    assert base_record(Model) == record
+    assert split_otherwise(provenance_of("folk"), record | {"trained": {"corpora": [OURS | {"name": "folk"}]}}) == [
+        "folk"
+    ]
+    Model.name_or_path = "alice/gone"
+    assert base_record(Model) == {"name": "alice/gone", "revision": first}
+    assert "What alice/gone was trained on is not recorded: " in caplog.text

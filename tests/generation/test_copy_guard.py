@@ -1,5 +1,7 @@
 """With the guard no continuation shares a longer run with the training pieces, however much the model wants to."""
 
+import json
+
 import numpy as np
 import pytest
 from datasets import Dataset, DatasetDict, Features
@@ -7,12 +9,15 @@ from music import make_score, make_song
 from symusic import Note, Score, Track
 from transformers import LogitsProcessor
 
-from neuromusic_hf import MidiContinuationPipeline, MidiProcessor
+from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, load_corpus
 from neuromusic_hf.copying import CopyIndex
 from neuromusic_hf.generation import NoteStreamer
 from neuromusic_hf.generation.clock import MusicClock
+from neuromusic_hf.generation.copy_guard import guard_index
 from neuromusic_hf.generation.guarded_row import CopyGuard, GuardedRow, NoteIds
+from neuromusic_hf.hub import PullError
 from neuromusic_hf.metrics import longest_runs
+from neuromusic_hf.models.origin import remember_origin
 from neuromusic_hf.music import Midi
 
 PROMPT = 24
@@ -188,6 +193,41 @@ def test_training_pieces_come_as_a_name_a_corpus_a_dataset_or_an_index(pipeline_
         assert found["max_run"] == 5 and (notes is None or found["sha256"] == notes.sha256)
         assert guarded(copied[0], prompt_length=PROMPT, max_new_tokens=4)["copy_guard"]["max_run"] == 5
     assert found["corpus"] == str(midi_folder) and found["pieces"] == 32
+
+
+def test_training_pieces_are_those_of_the_commit_that_was_loaded(hub, midi_folder):
+    """And are found with the token that it was loaded with."""
+
+    def put(shares):
+        corpus = {"name": midi_folder.name, "splits": "families-1", "split_shares": shares}
+        return hub.put("alice/model", {"run.json": json.dumps({"corpora": [corpus]}).encode()})
+
+    first = put([0.4, 0.3, 0.3])
+    put([0.8, 0.1, 0.1])
+    hub.store.repositories["model", "alice/model"].private = True
+
+    class Model:
+        name_or_path = "alice/model"
+
+    model = Model()
+    remember_origin(model, first, token="hf_bob")
+    with pytest.raises(PullError):
+        guard_index(str(midi_folder), model)
+    remember_origin(model, first, token="hf_alice", trust_remote_code=True)
+    expected = load_corpus(str(midi_folder), split_shares=(0.4, 0.3, 0.3))["train"]["midi"]
+    assert guard_index(str(midi_folder), model).sha256 == CopyIndex.of(expected).sha256
+
+
+def test_a_call_may_be_without_the_guard_of_its_pipeline(pipeline_of, index):
+    pipe = pipeline_of("REMI")
+    guarded = MidiContinuationPipeline(pipe.model, pipe.processor, device="cpu", copy_guard=index, max_run=4)
+    piece, asked = make_score(1), {"prompt_length": PROMPT, "max_new_tokens": 2}
+    assert "copy_guard" in guarded(piece, **asked)
+    for pieces in (piece, [piece]):
+        assert "copy_guard" not in str(guarded(pieces, copy_guard=None, **asked))
+    assert guarded(piece, max_run=6, **asked)["copy_guard"]["max_run"] == 6
+    with pytest.raises(ValueError, match="max_run=6 goes with copy_guard"):
+        guarded(piece, copy_guard=None, max_run=6, **asked)
 
 
 def test_training_pieces_are_indexed_once(pipeline_of, midi_folder, monkeypatch):

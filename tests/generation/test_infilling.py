@@ -512,6 +512,8 @@ def test_a_span_that_is_not_complete_says_so(remi):
         ({"tempo": 120}, "tempo=120 cannot be had"),
         ({"min_new_tokens": 5}, "min_new_tokens=5 cannot be had"),
         ({"max_new_bars": 5}, "max_new_bars"),
+        ({"copy_guard": "bach"}, "copy_guard cannot be had: filling in has no copy guard"),
+        ({"max_run": 5}, "max_run cannot be had: filling in has no copy guard"),
         ({"prompt_length": 5}, "prompt_length"),
         ({"instruments": ["Kazoo"]}, "Kazoo"),
         ({"instruments": "Piano"}, "must be a list"),

@@ -253,6 +253,22 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(continue_midi
     assert not (tmp_path / "out").exists()
 
 
+def test_options_of_the_pieces_are_not_of_the_guard(continue_midi, bundle, prompts, midi_folder):
+    """All that the model has learned is guarded, whatever share of its corpus is continued."""
+    corpus = {"name": midi_folder.name, "splits": "families-1", "split_shares": [0.8, 0.1, 0.1]}
+    (bundle / "run.json").write_text(json.dumps({"corpora": [corpus]}))
+    try:
+        asked = ("--split", "test", "--split_shares", 0.4, 0.3, 0.3, "--max_items", 1, WITHOUT_PICTURES)
+        _, manifest = continue_midi(midi_folder, *asked, "--copy_guard", midi_folder)
+        guard = manifest["settings"]["continuation"]["copy_guard"]
+        assert guard["pieces"] == len(load_corpus(str(midi_folder), split_shares=(0.8, 0.1, 0.1))["train"])
+        of_pieces = ("--data_dir", prompts, "--max_items", 1, WITHOUT_PICTURES)
+        _, manifest = continue_midi(prompts, *of_pieces, "--copy_guard", midi_folder, output="named")
+        assert manifest["settings"]["continuation"]["copy_guard"] == guard
+    finally:
+        (bundle / "run.json").unlink()
+
+
 def test_a_guarded_run_records_its_guard_and_goes_on_with_no_other(continue_midi, prompts, midi_folder):
     guard = ("--copy_guard", midi_folder, "--max_run", 2)
     folder, manifest = continue_midi(prompts, WITHOUT_PICTURES, *guard)

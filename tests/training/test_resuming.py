@@ -20,9 +20,9 @@ from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiProcessor
 from neuromusic_hf.disk import lock_folder
-from neuromusic_hf.training import DataArguments
+from neuromusic_hf.training import DataArguments, ModelArguments
 from neuromusic_hf.training.checkpoints import PROGRESS_NAME
-from neuromusic_hf.training.resuming import is_same_value, refuse_other_blocks, settle_split_version
+from neuromusic_hf.training.resuming import is_same_value, refuse_other_blocks, settle_run_splits
 from neuromusic_hf.training.split_blocks import hash_ids
 
 REPOSITORY = Path(__file__).parents[2]
@@ -274,17 +274,34 @@ def test_a_run_of_an_earlier_version_is_gone_on_with(resume, train, options, run
     ],
 )
 def test_a_run_splits_as_asked_or_as_its_checkpoint_or_as_today(corpus, asked, recipe, settled, tmp_path):
-    data_args = DataArguments(corpus=corpus, split_version=asked)
+    model_args, data_args = ModelArguments(), DataArguments(corpus=corpus, split_version=asked)
     if recipe is not None:
         (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    settle_split_version(data_args, str(tmp_path) if recipe else None)
+    settle_run_splits(model_args, data_args, str(tmp_path) if recipe else None)
     assert data_args.split_version == settled and data_args.corpus_arguments["split_version"] == settled
 
 
 def test_a_saved_corpus_that_says_its_splits_settles_none(leaking_corpus):
     data_args = DataArguments(corpus=str(leaking_corpus))
-    settle_split_version(data_args, None)
-    assert data_args.split_version is None
+    settle_run_splits(ModelArguments(), data_args, None)
+    assert data_args.split_version is data_args.split_shares is None
+
+
+def test_a_run_splits_as_its_base_did_and_goes_on_so(tmp_path):
+    """Its checkpoint holds the shares, which nobody asked for."""
+    base = tmp_path / "base"
+    base.mkdir()
+    corpus = {"name": "folk", "splits": "notes-hash-1", "split_shares": [0.6, 0.2, 0.2]}
+    (base / "run.json").write_text(json.dumps({"corpora": [corpus]}))
+    model_args, data_args = ModelArguments(model=str(base)), DataArguments(corpus="folk")
+    settle_run_splits(model_args, data_args, None)
+    assert (data_args.split_version, data_args.split_shares) == ("notes-hash-1", [0.6, 0.2, 0.2])
+    assert is_same_value("split_shares", data_args.split_shares, None)
+    assert not is_same_value("split_shares", data_args.split_shares, [0.7, 0.2, 0.1])
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({"split_shares": [0.7, 0.2, 0.1], "corpus": "folk"}))
+    again = DataArguments(corpus="folk")
+    settle_run_splits(model_args, again, str(tmp_path))
+    assert again.split_shares == [0.7, 0.2, 0.1]
 
 
 def test_a_version_that_was_not_recorded_is_that_of_before():

@@ -155,6 +155,22 @@ def test_a_trained_bundle_is_trained_further(train, options, tmp_path):
     assert all(torch.equal(after[name], weight) for name, weight in before.items())
 
 
+def test_a_corpus_of_the_base_is_split_as_it_was_or_the_record_tells_it(train, options, tmp_path, midi_folder):
+    train(options())
+    base = {"model": tmp_path / "run", "tokenization": tmp_path / "run", **dict.fromkeys(ONE_LAYER)}
+    for shares in (None, "0.7 0.2 0.1"):
+        train(options("further", split_shares=shares, **base))
+        record = run_record(tmp_path / "further")
+        assert record["split_otherwise"] == ([midi_folder.name] if shares else [])
+        assert record["corpora"][0]["split_shares"] == ([0.7, 0.2, 0.1] if shares else [0.6, 0.2, 0.2])
+        card = (tmp_path / "further" / "bundle" / "README.md").read_text()
+        assert ("in other splits" in card) == bool(shares)
+        unsaid = options("further", split_shares=None, max_steps=4, **base)
+        train([*unsaid, "--resume_from_checkpoint", "last"])
+        assert run_record(tmp_path / "further")["corpora"] == record["corpora"]
+        assert run_record(tmp_path / "further")["optimizer_steps"] == 4
+
+
 def test_the_recipe_of_a_bundle_gives_the_same_run(train, options, tmp_path, midi_folder, monkeypatch):
     train(options())
     monkeypatch.chdir(midi_folder.parent)
