@@ -70,7 +70,7 @@ def main():
         run.write_share(state.process_index, state.num_processes)
         state.wait_for_everyone()
         if state.is_main_process:
-            run.end()
+            run.end().check_any()
     state.destroy_process_group()
 
 

@@ -150,7 +150,8 @@ def workplace(tmp_path_factory, midi_folder):
     shutil.make_archive(str(folder / "my_midi"), "zip", midi_folder)
     shutil.copy(midi_folder / "piece_07.mid", folder / "my_song.mid")
     run("python scripts/train.py recipes/small.yaml", folder)
-    shutil.copytree(folder / "runs/small", folder / "runs/quickstart")
+    for name in ("quickstart", "old"):
+        shutil.copytree(folder / "runs/small", folder / "runs" / name)
     shutil.copytree(folder / "runs/small/bundle", folder / "default")  # goes before the one that comes along
     return folder
 

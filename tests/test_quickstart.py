@@ -9,6 +9,7 @@ import pytest
 import torch
 from documents import REPOSITORY
 from html_page import Page
+from music import make_score
 from preloaded import run_script
 from tiny import ONE_LAYER
 
@@ -86,7 +87,17 @@ def test_before_and_after_stand_on_one_page(done):
         assert "default, llama, REMI" in text and "quickstart" in text
         assert "cannot be compared" not in text
     assert len(page.attributes("article")) == 3 and len(page.attributes("audio")) == 6
-    assert len(page.attributes("img")) == 1 + 3 * 3
+    assert len(page.attributes("img")) == 2 + 3 * 3, "scores, shared runs, and rolls of three pieces"
+
+
+def test_files_that_are_all_too_short_are_refused_before_training(workplace):
+    folder = workplace / "short"
+    folder.mkdir()
+    for seed in range(8):
+        make_score(seed, num_notes=8).dump_midi(folder / f"{seed}.mid")
+    (ended,) = quickstart(workplace, folder.name)
+    assert ended.returncode == 1
+    assert re.search(r"No piece was continued. Left out: too_short \(\d, as 000 .*: \d+ tokens", ended.stderr)
 
 
 def test_too_few_files_are_refused(workplace):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from ..default_bundle import place_of, recorded_name
+from .. import default_bundle
+from ..default_bundle import DEFAULT, place_of, recorded_name
 from ..disk import hash_files, left_out_if_none
 from ..hub import pulled_from
 from ..models.adapters import Adapter
@@ -59,7 +61,11 @@ class ModelIdentity:
     @property
     def place(self) -> str:
         """Its folder here, or its id on the Hub."""
-        return str(place_of(self.name)) if self.is_of_folder else self.name
+        if not self.is_of_folder:
+            return self.name
+        if self.name == DEFAULT and os.path.isdir(DEFAULT) and self._is_in(default_bundle.DEFAULT_BUNDLE):
+            return str(default_bundle.DEFAULT_BUNDLE)  # a folder of that name here is another one
+        return str(place_of(self.name))
 
     def is_changed(self) -> bool:
         """
@@ -68,8 +74,10 @@ class ModelIdentity:
         Raises:
             `FileNotFoundError`: the folder holds no weights.
         """
-        others = self.files is not None and files_hash(self.place) != self.files
-        return others or weights_hash(self.place) != self.revision
+        return not self._is_in(self.place)
+
+    def _is_in(self, folder: str | Path) -> bool:
+        return self.files in (None, files_hash(folder)) and weights_hash(folder) == self.revision
 
 
 def weights_hash(folder: str | Path) -> str:

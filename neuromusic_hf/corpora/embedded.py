@@ -124,9 +124,9 @@ class MonteverdiCorpus(EmbeddedWorks):
     FOLDER, COMPOSER = "monteverdi", "Claudio Monteverdi"
 
     def title_of(self, work: Work, name: str) -> str:
-        """Book and number, of which the files are named: titles in them are what a scanner read, such as `CANTO`."""
-        _, book, number = name.split(".")
-        return f"Madrigals, book {book}, number {number}"
+        """Book and number, where the name tells them: titles in the files are what a scanner read, such as `CANTO`."""
+        told = re.fullmatch(r"madrigal\.(\w+)\.(\w+)", name)
+        return f"Madrigals, book {told[1]}, number {told[2]}" if told else name
 
 
 class FolkCorpus(EmbeddedCorpus):

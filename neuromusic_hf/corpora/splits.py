@@ -23,7 +23,8 @@ FAMILIES = "families-1"
 NOTES_HASH = "notes-hash-1"
 SPLIT_VERSIONS = (FAMILIES, NOTES_HASH)
 """How pieces without official splits are split, the newest first: by families of twins, or each by the hash of its
-notes. Each puts pieces elsewhere, and none ever changes. Where a split would be empty, families fill it."""
+notes. Each puts pieces elsewhere, and none ever changes; but where a split would be empty, a family fills it, and
+which one hangs on all pieces."""
 
 SPLIT_VERSION = SPLIT_VERSIONS[0]
 """How they are split if nobody says otherwise."""

@@ -13,11 +13,12 @@ from ..borders.accelerate import without_autocast
 from ..bundles import ModelIdentity
 from ..disk import by_main_process
 from ..generation import MidiContinuationPipeline
+from ..generation.copy_guard import MAX_RUN
 from ..metrics import all_comparisons
 from ..reports import RunModel, RunScores, ScoringOptions, score_run, write_report
 from ..runs import ContinuationSettings, OutputSettings, PieceSource, RunFolder, RunWriter, read_run
 from ..training.stopping import StopRequest
-from .copying import CHANCE, copying_p_value
+from .copying import FEWEST_PIECES, TIMES_LONGER, copying_p_value, is_copying
 from .media import collect_media
 from .trackers import log_media
 
@@ -98,6 +99,12 @@ class ContinuationCallback(TrainerCallback):
         self.steps = steps
         self.shown = shown
         self.training = training
+        if training is not None and len(pieces) < FEWEST_PIECES:
+            logger.warning(
+                "%d validation pieces are continued, too few to tell copying from chance: it is told of a run of more "
+                "than %d notes that is over %d times as long as any original's. From %d pieces on, of shorter ones.",
+                *(len(pieces), MAX_RUN, TIMES_LONGER, FEWEST_PIECES),
+            )
         self.output = _possible_output(shown)
         scoring = scoring or ScoringOptions()
         embedding = scoring.load_embedding()
@@ -157,8 +164,9 @@ class ContinuationCallback(TrainerCallback):
         trackers = log_media(self.trainer, collect_media(run, scores, report, self.shown))
         logger.info("Continuations to look at: %s", ", ".join([str(page), *trackers]))
         figures = scalar_figures(scores)
-        if figures.get(f"{LOG_PREFIX}{COPYING}", 1.0) < CHANCE:
-            novelty = scores.record["novelty"]
+        novelty = scores.record["novelty"] or {}
+        longest = [novelty.get(f"longest_{part}") for part in ("original", "generated")]
+        if is_copying(figures.get(f"{LOG_PREFIX}{COPYING}"), *longest):
             logger.warning(
                 "After step %d the model copies: %.0f%% of its %d continuations share a longer run of notes with the "
                 "train split than originals do, up to %d notes (originals: %d). See %s.",

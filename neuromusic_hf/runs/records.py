@@ -190,6 +190,22 @@ class RunSums:
         """More that the pieces come to, by name."""
         return {}
 
+    def check_any(self) -> None:
+        """
+        Refuses a run in which every piece was left out: there is nothing to look at, or to score.
+
+        Raises:
+            `ValueError`: with a piece of each reason, and what it says of it.
+        """
+        if self.pieces:
+            return
+        first = {piece.reason: piece for piece in reversed(self.pieces_left_out)}
+        reasons = [
+            f"{reason} ({count}, as {first[reason].label}: {first[reason].detail})"
+            for reason, count in sorted(self.left_out.items())
+        ]
+        raise ValueError(f"No piece was {self.verb}. Left out: {'; '.join(reasons)}.")
+
     def to_dict(self) -> dict[str, Any]:
         """What its file holds: the sums that people look for first, too."""
         return {

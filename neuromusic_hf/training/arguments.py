@@ -12,7 +12,6 @@ from transformers.trainer_utils import IntervalStrategy
 from ..bundles import find_bundle
 from ..corpora.names import split_names
 from ..corpora.splits import SPLIT_VERSIONS, check_shares
-from ..default_bundle import recorded_name
 from ..hub import is_hub_id
 from ..imports import is_import_path
 from ..launch import asked_precision, check_engine, check_processes, launched_for_cpu
@@ -36,7 +35,7 @@ class ModelArguments(LoraArguments):
     The model and the tokens it reads.
 
     `tokenization` is `None` where none was said and the model is saved somewhere: then the processor saved with it is
-    taken, if there is one.
+    taken, if there is one. A bundle is named by its folder afterwards, that of this package too.
     """
 
     model: str = field(
@@ -88,9 +87,9 @@ class ModelArguments(LoraArguments):
     def __post_init__(self):
         check_options(vars(self))
         self.check_peft()
-        self.model = self.model if self.model in CONFIG_MAPPING else recorded_name(find_bundle(self.model))
+        self.model = self.model if self.model in CONFIG_MAPPING else find_bundle(self.model)
         if self.tokenization is not None:
-            self.tokenization = recorded_name(find_bundle(self.tokenization))
+            self.tokenization = find_bundle(self.tokenization)
         elif not self.is_saved_model:
             self.tokenization = DEFAULT_TOKENIZATION
         if self.revision is not None and not (is_hub_id(self.model) or is_hub_id(self.tokenization or "")):

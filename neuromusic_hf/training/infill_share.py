@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from ..default_bundle import recorded_name
 from ..models import saved_config
 from ..models.fit import DEFAULT_INFILL_SHARE, trained_infill_share
 from .arguments import DataArguments, ModelArguments, RunArguments
@@ -49,7 +50,7 @@ def _share_of_origin(model_args: ModelArguments, checkpoint: str | None) -> tupl
     if model_args.is_saved_model:
         where = {"revision": model_args.revision, "trust_remote_code": model_args.trust_remote_code}
         share = trained_infill_share(saved_config(model_args.model, **where))
-        why = f"as {model_args.model} was trained with"
+        why = f"as {recorded_name(model_args.model)} was trained with"
     else:
         share, why = DEFAULT_INFILL_SHARE, "the default of a new model"
     if share and load_processor(model_args).infill_ids is None:

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, Trainer
 from transformers.pytorch_utils import Conv1D
 
-from ..default_bundle import DEFAULT, place_of
+from ..default_bundle import DEFAULT, is_default
 from ..hub import is_hub_id
 from ..models import saved_config
 from ..models.adapters import Adapter
@@ -46,7 +46,7 @@ def check_lora(model_args: ModelArguments, args: RunArguments, processor: MidiPr
                 f"An adapter holds no ids of infilling, which {name!r} lacks: leave lora_merge=false or infill_share "
                 "out."
             )
-        if Adapter.find(str(place_of(name)), model_args.revision):
+        if Adapter.find(name, model_args.revision):
             raise ValueError(
                 f"{name!r} is an adapter, and an adapter of an adapter cannot be loaded: leave lora_merge=false out, "
                 "or name its base."
@@ -114,8 +114,9 @@ def add_lora(model: PreTrainedModel, model_args: ModelArguments) -> PreTrainedMo
     logger.info("LoRA of rank %d trains %s of %s parameters.", settings.r, f"{trained:,}", f"{whole:,}")
     if grew:
         logger.info("The embeddings, which grew by the ids of infilling, are among them.")
-    if model_args.leaves_adapter and os.path.isdir(model_args.model):
-        logger.info("The adapter needs its base, which lies in %s: share both.", model_args.model)
+    base = model_args.model
+    if model_args.leaves_adapter and os.path.isdir(base) and not is_default(base):
+        logger.info("The adapter needs its base, which lies in %s: share both.", base)
     return adapted
 
 

@@ -21,6 +21,9 @@ def mapping(text: str):
     raise argparse.ArgumentTypeError(f"{text!r} is no mapping, which a recipe may hold")
 
 
+NULL = "null"
+"""Takes back what a recipe says."""
+
 TYPES = {"int": int, "float": float, "str": str, "bool": switch, "dict": mapping}
 
 
@@ -54,6 +57,20 @@ class OptionParser(argparse.ArgumentParser):
             raise ValueError(f"Unknown option {unknown[0]}{self.suggestion(unknown[0].lstrip('-'))}")
         return {name: value for name, value in vars(values).items() if value is not nothing}
 
+    def typed_by_hand(self, arguments: list[str]) -> dict[str, Any]:
+        """The options of a command line, on which the word null is `None`, as it is in a recipe."""
+        names = {flag: name for name, option in self.options.items() for flag in option.option_strings}
+        kept: list[str] = []
+        taken_back: dict[str, None] = {}
+        for words in _by_option(arguments):
+            flag, *values = [*words[0].split("=", 1), *words[1:]]
+            if flag in names and values == [NULL]:
+                taken_back[names[flag]] = None
+            else:
+                taken_back.pop(names.get(flag, ""), None)  # the last counts
+                kept += words
+        return self.given(kept) | taken_back
+
     def suggestion(self, key: str) -> str:
         """The end of a sentence about an unknown key."""
         near = difflib.get_close_matches(key, self.options, n=1)
@@ -72,6 +89,16 @@ class OptionParser(argparse.ArgumentParser):
         if isinstance(value, bool):
             raise ValueError(f"{key} is not a switch, and YAML reads a bare yes, no, on and off as one: use quotes.")
         return self.given([f"--{key}={value}"])[key]
+
+
+def _by_option(arguments: list[str]) -> list[list[str]]:
+    """Each option with its values."""
+    groups: list[list[str]] = []
+    for word in arguments:
+        if word.startswith("--") or not groups:
+            groups.append([])
+        groups[-1].append(word)
+    return groups
 
 
 def _check_scalars(key: str, values: list):

@@ -13,7 +13,6 @@ from miditok import MusicTokenizer
 
 from ..borders.datasets import fingerprint_of
 from ..corpora.code_identity import code_of_classes, code_of_rooms
-from ..default_bundle import DEFAULT
 from ..hub import NotOnHubError
 from ..models import adapters
 from ..tokenization import MidiProcessor
@@ -62,7 +61,7 @@ def load_processor(
 
 
 def _is_saved(tokenization: str) -> bool:
-    is_name = tokenization != DEFAULT and "/" not in tokenization and not tokenization.endswith(".json")
+    is_name = "/" not in tokenization and not tokenization.endswith(".json")
     return os.path.exists(tokenization) or not is_name
 
 

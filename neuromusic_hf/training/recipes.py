@@ -54,8 +54,9 @@ def parse_recipe(arguments: list[str]) -> tuple[ModelArguments, DataArguments, R
     Args:
         arguments (`list[str]`):
             Paths of YAML recipes, later ones overriding earlier ones, then `--key value` options that override them.
-            YAML values are parsed as on the command line, so that `3e-4` is a number. Null takes back what an earlier
-            recipe says. Of options that rule each other out (`max_steps` and `num_train_epochs`), the later one holds.
+            YAML values are parsed as on the command line, so that `3e-4` is a number. Null, which the command line
+            knows too, takes back what an earlier recipe says. Of options that rule each other out (`max_steps` and
+            `num_train_epochs`), the later one holds.
 
     Raises:
         `ValueError`: a recipe cannot be read, holds an unknown key, or names code that was not trusted; an option is
@@ -73,7 +74,7 @@ def parse_recipe(arguments: list[str]) -> tuple[ModelArguments, DataArguments, R
         still_said = {name: value for name, value in layer.values.items() if merged.get(name) == value}
         with layer.named():
             check_effects(still_said, defaults | merged, defaults, strictly=layer.place == COMMAND_LINE)
-    if "hub_token" in layers[-1].values and merged.get("report_to", ["none"]) != ["none"]:
+    if layers[-1].values.get("hub_token") is not None and merged.get("report_to", ["none"]) != ["none"]:
         raise ValueError("Trackers record command lines: give the token as the variable HF_TOKEN, not as hub_token.")
     from .arguments import GROUPS  # with PyTorch
     from .best_model import check_metric
@@ -87,7 +88,7 @@ def parse_recipe(arguments: list[str]) -> tuple[ModelArguments, DataArguments, R
 def _read_layers(arguments: list[str], parser: OptionParser) -> list[Layer]:
     paths = list(itertools.takewhile(lambda argument: not argument.startswith("-"), arguments))
     layers = [Layer(path, _recipe_values(path, parser)) for path in paths]
-    layers.append(Layer(COMMAND_LINE, parser.given(arguments[len(paths) :])))
+    layers.append(Layer(COMMAND_LINE, parser.typed_by_hand(arguments[len(paths) :])))
     for layer in layers:
         with layer.named():
             check_ranges(layer.values, RANGES)

@@ -4,6 +4,7 @@ from dataclasses import fields
 from enum import Enum
 from typing import Any
 
+from ..default_bundle import is_default, place_of, recorded_name
 from .arguments import DataArguments, ModelArguments, RunArguments
 from .option_effects import void_options
 
@@ -30,8 +31,15 @@ def resolved_recipe(model_args: ModelArguments, data_args: DataArguments, args: 
         changed = item.init and item.name not in void and value != getattr(defaults, item.name)
         if item.name in always or changed:
             recipe[item.name] = _plain(value)
+    recipe |= {name: _named(recipe[name]) for name in ("model", "tokenization") if recipe.get(name)}
     told = {key: value for key, value in recipe.items() if key not in LEFT_OUT_FIELDS and key[:4] != "hub_"}
     return {key: value for key, value in told.items() if value not in (None, {}, []) and _is_plain(value)}
+
+
+def _named(place: str) -> str:
+    """The bundle of this package by its name, unless a folder here has that name."""
+    name = recorded_name(place)
+    return name if is_default(place_of(name)) else place
 
 
 def _plain(value: Any) -> Any:

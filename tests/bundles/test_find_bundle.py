@@ -7,6 +7,7 @@ from pathlib import Path
 import peft
 import pytest
 from music import make_score
+from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model, default_bundle
 from neuromusic_hf.bundles import ModelIdentity, find_bundle, public_name, save_bundle, splits_of_model
@@ -15,7 +16,8 @@ from neuromusic_hf.bundles.shared_recipe import shareable_recipe
 from neuromusic_hf.default_bundle import DEFAULT_BUNDLE
 from neuromusic_hf.models import saved_config
 from neuromusic_hf.models.adapters import Adapter, AutoMusicModel
-from neuromusic_hf.training import ModelArguments
+from neuromusic_hf.training import ModelArguments, parse_recipe, resolved_recipe
+from neuromusic_hf.training.processor import load_processor
 
 
 @pytest.fixture
@@ -126,10 +128,39 @@ def test_a_revision_of_it_is_refused(place, load):
 
 @pytest.mark.parametrize("name", ["default", str(DEFAULT_BUNDLE)])
 def test_recipes_name_it_and_no_path(place, name):
-    arguments = ModelArguments(model=name, tokenization=name)
-    assert (arguments.model, arguments.tokenization) == ("default", "default") and arguments.is_saved_model
+    parsed = parse_recipe(["--model", name, "--tokenization", name, "--output_dir", "runs/x"])
+    assert parsed[0].model == parsed[0].tokenization == str(DEFAULT_BUNDLE) and parsed[0].is_saved_model
+    recipe = resolved_recipe(*parsed)
+    assert (recipe["model"], recipe["tokenization"]) == ("default", "default")
     shared = shareable_recipe({"model": name, "tokenization": name, "corpus": "bach"})
     assert shared == {"model": "default", "tokenization": "default", "corpus": "bach"}
+
+
+@pytest.fixture
+def other_default(place, tmp_path, processor_of):
+    """A bundle of the user's own, in a folder that is called as that of the package."""
+    processor = processor_of("REMI")
+    model = build_model("gpt2", processor, context_length=64, **ONE_LAYER)
+    save_bundle(model, processor, tmp_path / "default")
+
+
+def test_its_path_means_it_where_a_folder_here_has_its_name(other_default):
+    parsed = parse_recipe(["--model", str(DEFAULT_BUNDLE), "--output_dir", "runs/x"])
+    assert load_processor(parsed[0]).vocabulary_hash == MidiProcessor.from_pretrained(DEFAULT_BUNDLE).vocabulary_hash
+    assert build_model(parsed[0].model, load_processor(parsed[0])).config.model_type == "llama"
+    recipe = resolved_recipe(*parsed)
+    assert ModelArguments(model=recipe["model"]).model == str(DEFAULT_BUNDLE)
+    assert shareable_recipe(recipe)["model"] == "default"
+
+
+def test_a_record_of_it_means_it_where_a_folder_here_has_its_name(place, request):
+    identity = ModelIdentity.of(AutoMusicModel.from_pretrained("default"))
+    request.getfixturevalue("other_default")
+    assert (identity.name, identity.place) == ("default", str(DEFAULT_BUNDLE)) and not identity.is_changed()
+    own = ModelIdentity.of(MidiContinuationPipeline.from_pretrained("default").model)
+    assert (own.name, own.place) == ("default", "default") and not own.is_changed()
+    Path("default/model.safetensors").write_bytes(b"other")
+    assert own.is_changed() and not identity.is_changed()
 
 
 @pytest.mark.parametrize("base", ["default", "/opt/lib/site-packages/neuromusic_hf/bundles/default"])

@@ -9,6 +9,7 @@ from preloaded import run_code
 
 from neuromusic_hf.corpora import BachCorpus, FolkCorpus, MonteverdiCorpus, load_corpus
 from neuromusic_hf.corpora.embedded import _tunes, silenced
+from neuromusic_hf.corpora.musicxml import Work
 from neuromusic_hf.music import Midi
 
 
@@ -63,6 +64,19 @@ def test_madrigals_are_42_and_what_is_left_out_is_told(cache_dir, no_network):
     assert corpus.quarantine.refused == {"rights_reserved": 6, "replaced": 1} and not corpus.quarantine.mended
     assert {row["composer"] for row in rows} == {"Claudio Monteverdi"}
     assert len({row["title"] for row in rows}) == 42 and "Madrigals, book 4, number 20" in {r["title"] for r in rows}
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("madrigal.4.20", "Madrigals, book 4, number 20"),
+        ("madrigal.4", "madrigal.4"),
+        ("zefiro_torna", "zefiro_torna"),
+        ("madrigal.4.20.2", "madrigal.4.20.2"),
+    ],
+)
+def test_a_madrigal_is_called_by_book_and_number_or_by_its_file(cache_dir, name, title):
+    assert MonteverdiCorpus(str(cache_dir)).title_of(Work(b"", ("CANTO",)), name) == title
 
 
 def test_embedded_corpora_take_no_data_dir(cache_dir):

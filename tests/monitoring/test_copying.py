@@ -15,9 +15,9 @@ from tiny import TINY
 
 from neuromusic_hf import build_model
 from neuromusic_hf.metrics import score_novelty
-from neuromusic_hf.monitoring import ContinuationCallback, watch_continuations
+from neuromusic_hf.monitoring import ContinuationCallback, continuation_callback, watch_continuations
 from neuromusic_hf.monitoring.continuation_callback import COPYING, LOG_PREFIX
-from neuromusic_hf.monitoring.copying import CHANCE, copying_p_value
+from neuromusic_hf.monitoring.copying import CHANCE, FEWEST_PIECES, copying_p_value, is_copying
 from neuromusic_hf.music import Midi
 from neuromusic_hf.runs import read_run
 from neuromusic_hf.tokenization import tokenize_corpus
@@ -123,6 +123,45 @@ def test_a_model_that_has_learned_its_training_pieces_by_heart_is_told_of(watche
     recorded = json.loads((folder / "report" / "scores.json").read_text())["novelty"]
     assert recorded["longest_generated"] == expected.longest_generated
     assert "training pieces" in (folder / "report" / "report.html").read_text()
+
+
+def test_of_few_pieces_it_says_what_it_can_tell_and_tells_that(watched, corpus, monkeypatch, caplog):
+    asked = []
+    monkeypatch.setattr(continuation_callback, "is_copying", lambda *given: asked.append(given) or True)
+    with caplog.at_level(logging.WARNING):
+        trainer = watched(corpus["train"], eval_continuations=2, max_steps=2, eval_on_start=False)
+        trainer.train()
+    assert caplog.text.count("2 validation pieces are continued, too few to tell copying from chance") == 1
+    names = ("novelty_p_value", "novelty_longest_original", "novelty_longest_generated")
+    (logged,) = [each for each in trainer.state.log_history if f"{LOG_PREFIX}{COPYING}" in each]
+    assert asked == [tuple(logged[f"{LOG_PREFIX}{name}"] for name in names)]
+    assert "After step 2 the model copies" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("originals", "generated", "copies"),
+    [
+        ([3, 4], [9, 12], False),
+        ([3, 4], [9, 13], True),
+        ([3, 7], [9, 14], False),
+        ([3, 7], [2, 15], True),
+        ([30], [60], False),
+        ([3, 4, 5], [6, 6, 6], False),
+        ([3, 4, 5, 4], [6, 6, 6, 6], True),
+        ([3] * 40, [3] * 39 + [13], True),
+        ([], [], False),
+    ],
+)
+def test_copying_is_told_by_many_runs_or_by_one_far_too_long(originals, generated, copies):
+    table = pd.DataFrame({"novelty_original": originals, "novelty_generated": generated}, dtype="Int64")
+    longest = [max(runs, default=None) for runs in (originals, generated)]
+    assert is_copying(copying_p_value(table), *longest) is copies
+
+
+@pytest.mark.parametrize("pieces", range(1, 7))
+def test_fewer_pieces_than_are_asked_for_never_stand_out(pieces):
+    table = pd.DataFrame({"novelty_original": [3] * pieces, "novelty_generated": [9] * pieces}, dtype="Int64")
+    assert (copying_p_value(table) < CHANCE) == (pieces >= FEWEST_PIECES)
 
 
 def test_novelty_that_is_not_asked_for_is_not_measured(watched, corpus):

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -123,6 +124,15 @@ def test_sound_is_cut_where_the_settings_say(new_run):
         (name,) = [piece.files.audio for piece in complete(run).pieces if piece.files.audio is not None]
     audio, rate = read_audio(run.folder.path / name)
     assert audio.shape[1] / rate == pytest.approx(1.5, abs=0.01)
+
+
+def test_a_run_that_left_all_pieces_out_is_refused_by_reasons(new_run):
+    manifest = complete(new_run())
+    manifest.check_any()
+    empty = dataclasses.replace(manifest, pieces=[])
+    told = "No piece was continued. Left out: missing (1, as 004 3 gone: "
+    with pytest.raises(ValueError, match=re.escape(told) + r".+\); too_short \(1, as 002 1 short: \d notes\)\."):
+        empty.check_any()
 
 
 def test_every_piece_is_recorded_or_left_out_with_a_reason(new_run, pieces):

@@ -95,6 +95,26 @@ def test_null_takes_back_what_an_earlier_recipe_says(recipe, parse):
     assert parse(recipe(max_eval_blocks=8), recipe(max_eval_blocks=None))[1].max_eval_blocks is None
 
 
+@pytest.mark.parametrize("words", [["--max_eval_blocks", "null"], ["--max-eval-blocks=null"]])
+def test_null_on_the_command_line_takes_back_what_a_recipe_says(recipe, parse, words):
+    said = recipe(max_eval_blocks=8)
+    assert parse(said, *words)[1].max_eval_blocks is None
+    assert parse(said, *words, "--seed", "3")[1].max_eval_blocks is None
+    assert parse(said, "--max_eval_blocks", "5", *words)[1].max_eval_blocks is None
+    assert parse(said, *words, "--max_eval_blocks", "5")[1].max_eval_blocks == 5
+
+
+def test_null_takes_back_lists_and_words_and_what_is_quoted_in_a_recipe_is_a_word(recipe, parse):
+    said = recipe(split_shares=[0.6, 0.2, 0.2], run_name="a", learning_rate=1e-3)
+    _, data_args, args = parse(said, "--split_shares", "null", "--run_name", "null", "--learning_rate", "null")
+    assert (data_args.split_shares, args.learning_rate) == (None, 5e-5) and args.run_name not in ("a", "null")
+    assert parse(recipe(run_name="null"))[2].run_name == "null"
+    with pytest.raises(ValueError, match="Unknown option --nothing"):
+        parse(said, "--seed", "null", "--nothing", "null")
+    with pytest.raises(ValueError, match="split_shares.*'null'"):
+        parse(said, "--split_shares", "null", "0.2", "0.2")
+
+
 VOID = [
     ("eval_steps", 5, {"eval_strategy": "epoch"}),
     ("eval_steps", 5, {"eval_strategy": "no"}),
