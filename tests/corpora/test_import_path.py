@@ -137,4 +137,4 @@ def test_what_lies_at_that_path_wins(own_package, midi_folder, cache_dir, monkey
 def test_a_wrong_path_is_told_for_what_it_may_have_been(own_package, name, message):
     with pytest.raises(ValueError, match=message) as caught:
         load_corpus(name)
-    assert "bach, folk, maestro, lamd" in str(caught.value)
+    assert "bach, folk, monteverdi, maestro, lamd" in str(caught.value)

@@ -180,7 +180,7 @@ def test_a_split_that_would_be_empty_is_an_error_that_says_so(tmp_path, make_mid
 
 @pytest.mark.parametrize("name", ["bahc", "./nowhere", "", 3])
 def test_an_unknown_name_lists_the_choices(name):
-    with pytest.raises(ValueError, match="bach, folk, maestro, lamd"):
+    with pytest.raises(ValueError, match="bach, folk, monteverdi, maestro, lamd"):
         load_corpus(name)
 
 

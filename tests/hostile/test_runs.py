@@ -118,8 +118,8 @@ def test_the_soundfont_that_a_run_names_is_not_opened(run, tmp_path, stranger, m
     monkeypatch.setattr(
         showcase, "render_audio", lambda score, **settings: asked.append(settings) or np.zeros((2, 22050), np.float32)
     )
-    exhibit = showcase.make_exhibit(read_run(run), pd.DataFrame({"piece": ["a"]}), "best", 0)
-    assert exhibit.sound and not exhibit.silence
+    piece = showcase.make_exhibit(read_run(run), pd.DataFrame({"piece": ["a"]}), "best", 0).piece
+    assert piece.sound and not piece.silence
     assert [settings.get("soundfont") for settings in asked] == [None]
 
 

@@ -15,5 +15,6 @@ def test_from_a_run_to_a_report_and_to_a_comparison(make_run, midi_folder, call_
     record = json.loads((report / "scores.json").read_text())
     assert record["novelty"]["num_pieces"] == 2 and record["settings"]["split_shares"] == [0.4, 0.3, 0.3]
     call_script("compare_runs", report, report, "--output", comparison)
-    assert {path.name for path in comparison.iterdir()} == {"comparison.md", "comparison.png"}
+    compared = {"comparison.md", "comparison.png", "comparison.html", "shared_runs.png"}
+    assert {path.name for path in comparison.iterdir()} == compared
     assert (comparison / "comparison.md").read_text() in capsys.readouterr().out

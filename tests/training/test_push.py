@@ -249,6 +249,7 @@ def test_a_model_of_the_hub_is_trained_further_and_named_by_its_commit(hub, push
     train(options("further", model=REPOSITORY, tokenization=REPOSITORY, revision="v1", max_steps=1, **sizes))
     record = json.loads((tmp_path / "further" / "bundle" / "run.json").read_text())
     commit = HfApi().list_repo_commits(REPOSITORY, revision="v1")[0].commit_id
-    assert record["base_model"] == {"name": REPOSITORY, "revision": commit}
+    assert (record["base_model"]["name"], record["base_model"]["revision"]) == (REPOSITORY, commit)
+    assert [corpus["name"] for corpus in record["base_model"]["trained"]["corpora"]] == ["midi0"]
     recipe = yaml.safe_load((tmp_path / "further" / "bundle" / "recipe.yaml").read_text())
     assert (recipe["model"], recipe["revision"]) == (REPOSITORY, "v1")
