@@ -36,7 +36,7 @@ ORDER = ((TRAINED, UNTRAINED), (TRAINED, ELSEWHERE), (TRAINED, CONTINUATION))
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("corpus", help="name or folder; its test split is filled")
+    parser.add_argument("corpus", help="name of a corpus, whose test split is filled, or a folder, all of whose files are")
     parser.add_argument("model", help="folder of a bundle that was trained on its train split, with --infill_share")
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
     parser.add_argument("--pieces", type=int, default=100, help="so many that can be filled, chosen at random")
@@ -49,7 +49,7 @@ def main():
     torch.manual_seed(args.seed)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     model, untrained, processor = load(args.model)
-    sources = find_pieces([args.corpus], split="test", data_dir=args.data_dir)
+    sources = find_pieces([args.corpus], data_dir=args.data_dir)
     shuffled = [sources[index] for index in torch.randperm(len(sources)).tolist()]
     spans, left_out = draw_spans(shuffled, args)
     figures, targets = {}, {}
