@@ -36,7 +36,7 @@ ORDER = ((TRAINED, UNTRAINED), (TRAINED, ELSEWHERE), (TRAINED, CONTINUATION))
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("corpus", help="name of a corpus, whose test split is filled, or a folder, all of whose files are")
+    parser.add_argument("corpus", help="name, whose test split is filled, or a folder, all of which is")
     parser.add_argument("model", help="folder of a bundle that was trained on its train split, with --infill_share")
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
     parser.add_argument("--pieces", type=int, default=100, help="so many that can be filled, chosen at random")

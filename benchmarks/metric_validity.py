@@ -75,9 +75,7 @@ def collect(args: argparse.Namespace) -> tuple[dict, dict[str, int]]:
         TRAINED: MidiContinuationPipeline(model.eval(), processor),
         UNTRAINED: MidiContinuationPipeline(untrained.eval(), processor),
     }
-    sources = choose_pieces(
-        find_pieces([args.corpus], split="test", data_dir=args.data_dir), args.max_items, args.seed
-    )
+    sources = choose_pieces(find_pieces([args.corpus], data_dir=args.data_dir), args.max_items, args.seed)
     found, left_out = {"facts": [], REAL: [], TRAINED: [], UNTRAINED: []}, {}
     for start in tqdm(range(0, len(sources), args.batch_size), desc="Continuing", unit="batch"):
         batch = [{"bytes": piece.read(), "name": piece.name} for piece in sources[start : start + args.batch_size]]

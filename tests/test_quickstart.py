@@ -28,7 +28,8 @@ SHARES = (0.7, 0.15, 0.15)
 
 def quickstart(folder, corpus):
     """Runs what make would, without what sets up or only speaks, up to what fails; gives all that ended."""
-    made = ["make", "--no-print-directory", "--dry-run", "--assume-old", ".venv/ready-audio", "quickstart", f"CORPUS={corpus}"]
+    made = ["make", "--no-print-directory", "--dry-run", "--assume-old", ".venv/ready-audio"]
+    made += ["quickstart", f"CORPUS={corpus}"]
     lines = subprocess.run(made, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     ended = []
     for line in lines.replace("\\\n", " ").splitlines():
