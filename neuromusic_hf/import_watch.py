@@ -24,13 +24,20 @@ def after_import(name: str, act: Callable[[], None]):
         name (`str`): of the module.
         act (`Callable`): called without arguments.
     """
-    if sys.modules.get(name) is not None and name not in _FINDER.executing:
-        importlib.import_module(name)  # which waits where another thread is in the midst of it
+    if sys.modules.get(name) is not None and not _FINDER.is_executing(name):
+        for whole in with_parents(name):
+            importlib.import_module(whole)  # which waits where another thread is in the midst of it
         act()
         return
     _FINDER.waiting[name] = act
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
+
+
+def with_parents(name: str) -> list[str]:
+    """The names of the packages that hold a module, from the outermost one on, and its own."""
+    parts = name.split(".")
+    return [".".join(parts[: count + 1]) for count in range(len(parts))]
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -40,6 +47,10 @@ class _Finder(importlib.abc.MetaPathFinder):
         self.waiting: dict[str, Callable[[], None]] = {}
         self.executing: set[str] = set()
         self._here = threading.local()
+
+    def is_executing(self, name: str) -> bool:
+        """Whether a module, or a package that holds it, is in the midst of its import: in any thread."""
+        return not self.executing.isdisjoint(with_parents(name))
 
     def find_spec(self, name, path=None, target=None) -> ModuleSpec | None:
         libraries = {waiting.partition(".")[0] for waiting in list(self.waiting)}
@@ -65,7 +76,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
     def _act(self):
         # What another thread is executing is for that one to act on.
-        for name in [name for name in list(self.waiting) if name in sys.modules and name not in self.executing]:
+        for name in [name for name in list(self.waiting) if name in sys.modules and not self.is_executing(name)]:
             act = self.waiting.pop(name, None)
             if act is None:  # another thread has taken it
                 continue

@@ -1,7 +1,9 @@
 """What all tests share: caches of their own, no network, a small corpus, and tiny random models of every tokenizer."""
 
 import os
+import random
 import runpy
+import secrets
 import signal
 import sys
 import tempfile
@@ -27,6 +29,7 @@ os.environ.update(_HUB.environ())
 
 import datasets  # noqa: E402
 import huggingface_hub  # noqa: E402
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from datasets import Dataset, DatasetDict, Features  # noqa: E402
@@ -58,6 +61,16 @@ def torch_is_left_as_it_was():
     found = torch.is_grad_enabled(), torch.get_default_dtype(), torch.is_inference_mode_enabled()
     torch.set_grad_enabled(settings[0])
     assert found == settings
+
+
+@pytest.fixture(autouse=True)
+def what_is_drawn_is_the_same_at_every_run(request, monkeypatch):
+    """Whichever worker runs a test, and whatever ran before it: a test that fails once fails again."""
+    seed = request.node.nodeid
+    random.seed(seed)
+    np.random.seed(random.getrandbits(32))
+    torch.manual_seed(random.getrandbits(32))
+    monkeypatch.setattr(secrets, "randbits", random.Random(seed).getrandbits)
 
 
 @pytest.fixture

@@ -22,13 +22,17 @@ LIBRARY = {
     "slow": "import made_gate\nmade_gate.begun.set()\nassert made_gate.go.wait(10)\nlate = inner = 1",
     "other": "",
 }
+SLOW_LIBRARY = {
+    "__init__": "from . import inner\nimport made_gate\nmade_gate.begun.set()\nassert made_gate.go.wait(10)\nlate = 1",
+    "inner": "early = 1",
+}
 OWN = {"__init__": "", "first": "import made_library.inner\nmine = 1", "second": "from .first import mine"}
 
 
 @pytest.fixture(autouse=True)
 def packages(tmp_path, monkeypatch):
     """A library, and a package that plays this one."""
-    for package, files in {"made_library": LIBRARY, "made_package": OWN}.items():
+    for package, files in {"made_library": LIBRARY, "made_slow": SLOW_LIBRARY, "made_package": OWN}.items():
         (tmp_path / package).mkdir()
         for name, text in files.items():
             (tmp_path / package / f"{name}.py").write_text(text)
@@ -37,7 +41,7 @@ def packages(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "meta_path", sys.meta_path.copy())
     monkeypatch.setattr(module, "_FINDER", module._Finder())
     yield
-    for name in [name for name in sys.modules if name.startswith(("made_library", "made_package"))]:
+    for name in [name for name in sys.modules if name.startswith(("made_library", "made_slow", "made_package"))]:
         del sys.modules[name]
 
 
@@ -172,6 +176,28 @@ def test_a_module_in_the_midst_of_its_import_is_waited_for(watched, slowly, gate
     thread = slowly()
     threading.Timer(0.1, gate.go.set).start()
     after_import("made_library.slow", lambda: acted.append(hasattr(sys.modules["made_library.slow"], "late")))
+    thread.join()
+    assert acted == [True]
+
+
+@pytest.mark.parametrize("known", ["while", "before", "only then"])
+def test_a_package_in_the_midst_of_its_import_is_waited_for(known, gate):
+    """Its modules are imported by then, and another thread may import more of them."""
+
+    def act():
+        acted.append(hasattr(sys.modules["made_slow"], "late"))
+
+    acted = []
+    if known != "only then":
+        after_import("made_slow.inner" if known == "before" else "made_slow.never", act)
+    thread = threading.Thread(target=importlib.import_module, args=["made_slow"])
+    thread.start()
+    assert gate.begun.wait(10)
+    threading.Timer(0.1, gate.go.set).start()
+    if known == "before":
+        importlib.reload(sys.modules["made_slow.inner"])
+    else:
+        after_import("made_slow.inner", act)
     thread.join()
     assert acted == [True]
 

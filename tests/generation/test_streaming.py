@@ -107,7 +107,9 @@ def test_whatever_breaks_generation_off_ends_the_stream(remi_pipe, monkeypatch, 
         monkeypatch.setattr(remi_pipe, where, fail)
     streamer = NoteStreamer(remi_pipe.processor, timeout=10)
     with pytest.raises(type(error)):
-        remi_pipe(make_score(1), prompt_length=50, max_new_tokens=10, streamer=streamer, **arguments)
+        remi_pipe(
+            make_score(1), prompt_length=50, max_new_tokens=10, min_new_tokens=10, streamer=streamer, **arguments
+        )
     assert all(note.end > note.start for note in streamer)
     assert streamer.error is error
     assert streamer.notes.empty()
@@ -138,7 +140,7 @@ class Endless(StoppingCriteria):
 def test_a_streamer_that_breaks_is_ended_too(remi_pipe):
     streamer = BreakingStreamer(remi_pipe.processor, timeout=10)
     with pytest.raises(KeyboardInterrupt):
-        remi_pipe(make_score(1), prompt_length=50, max_new_tokens=10, streamer=streamer)
+        remi_pipe(make_score(1), prompt_length=50, max_new_tokens=10, min_new_tokens=10, streamer=streamer)
     list(streamer)
 
 
