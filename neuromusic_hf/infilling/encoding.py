@@ -15,6 +15,7 @@ from ..tokenization import MidiProcessor
 from ..tokenization.music_encoding import MusicEncoder, Part, TimedTokens
 from .cuts import Cut
 from .layout import InfillSample
+from .time_order import check_time_order
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +49,14 @@ class CutEncoder:
     Encodes pieces with a middle cut out, for the processor as it is now.
 
     Args:
-        processor ([`MidiProcessor`]): of any tokenizer; its vocabulary may be learned.
+        processor ([`MidiProcessor`]): of any tokenizer that mixes tracks; its vocabulary may be learned.
+
+    Raises:
+        `ValueError`: it writes one track after the other (MMM).
     """
 
     def __init__(self, processor: MidiProcessor):
+        check_time_order(processor)
         self.encoder: MusicEncoder = processor.encoder
         self.tokenizer: MusicTokenizer = processor.music_tokenizer
         self.bos, self.eos = processor.tokenizer.bos_token_id, processor.tokenizer.eos_token_id

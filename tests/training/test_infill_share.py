@@ -73,6 +73,18 @@ def test_a_saved_tokenizer_gets_no_tokens_that_nobody_asked_for(settled, bundle_
     assert settled(0.1, tokenization=bundle_of(0)) == (0.1, True)
 
 
+def test_a_tokenizer_that_writes_track_after_track_learns_none(settled, caplog):
+    mmm = {"tokenization": "MMM", "tokenization_config": {"base_tokenizer": "REMI"}}
+    with caplog.at_level(logging.INFO, "neuromusic_hf"):
+        assert settled(**mmm) == (0.0, False)
+    assert "infill_share=0, as this MMM writes one track after the other" in caplog.text
+    assert settled(0.0, **mmm) == (0.0, False)
+    with pytest.raises(ValueError, match="MMM writes one track after the other.*infill_share=0"):
+        settled(0.25, **mmm)
+    with pytest.raises(ValueError, match="Infilling is measured where infill_share is above 0"):
+        settled(metric="infill_loss", **mmm)
+
+
 @pytest.mark.parametrize(
     ("recipe", "share"), [("infill_share: 0.4", 0.4), ("infill_share: 0.0", 0.0), ("seed: 1", 0.0)]
 )
