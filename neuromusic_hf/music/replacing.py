@@ -44,8 +44,9 @@ def replace_notes(
     pitch sounds from a note of its program that stays, and each ends where another strikes its pitch. Lengths of drums
     are not heard: a hit is left out only where its drum is struck at that very tick.
 
-    The notes of a program go to that of its tracks which had most of the removed notes, else most notes within the
-    length of the span. If there is none, a new track comes last, named as General MIDI names the program.
+    Each note goes to the track of the note removed that is nearest to it, of its program: nearest in pitch, and of
+    those as near, in time. If none of its program was removed, that of the nearest within the length of the span
+    around it, else anywhere. If no track plays the program, a new one comes last, named as General MIDI names it.
 
     Args:
         score ([`symusic.Score`]): in ticks; it is not changed.
@@ -100,18 +101,37 @@ def _in_tracks(
 ) -> ScoreArrays:
     """New notes in the tracks that play them, which the score gets where it has none."""
     program, track = new.programs[new.track], np.zeros(len(new), np.int64)
-    near = (before.onset >= 2 * start - end) & (before.onset < 2 * end - start)
-    which = (removed.track, before.track[near], before.track)
-    played = np.stack([np.bincount(tracks, minlength=len(score.tracks)) for tracks in which], axis=1)
+    near = before.taken(np.flatnonzero((before.onset >= 2 * start - end) & (before.onset < 2 * end - start)))
     for each in np.unique(program).tolist():
-        playing = [index for index in np.flatnonzero(before.programs == each).tolist() if _plays(score.tracks[index])]
-        track[program == each] = max(playing, key=lambda index: tuple(played[index]), default=len(score.tracks))
-        if not playing:
-            name = "Drums" if each == DRUMS else PROGRAM_NAMES[each]
-            score.tracks.append(TrackTick(name, max(each, 0), each == DRUMS))
+        these = np.flatnonzero(program == each)
+        played = (notes.taken(notes.programs[notes.track] == each) for notes in (removed, near, before))
+        if others := next(filter(len, played), None):
+            track[these] = others.track[_nearest(new.taken(these), others)]
+        else:
+            track[these] = _silent_track(score, each)
     in_score = ScoreArrays.of(score)
     new = replace(new, programs=in_score.programs, track=track, meters=before.meters, tempos=before.tempos)
     return new.taken(np.lexsort((new.pitch, new.onset, track)))
+
+
+def _nearest(new: ScoreArrays, others: ScoreArrays) -> np.ndarray:
+    """Which of the others is nearest to each new note: in pitch, and of those as near, in time."""
+    nearest = np.zeros(len(new), np.int64)
+    for pitch in np.unique(new.pitch).tolist():
+        these, away = np.flatnonzero(new.pitch == pitch), np.abs(others.pitch - pitch)
+        close = np.flatnonzero(away == away.min())
+        nearest[these] = close[np.abs(others.onset[close] - new.onset[these, None]).argmin(axis=1)]
+    return nearest
+
+
+def _silent_track(score: ScoreTick, program: int) -> int:
+    """The first track that a program had notes in, else a new one, which the score gets."""
+    is_drum = program == DRUMS
+    for index, track in enumerate(score.tracks):
+        if track.is_drum == is_drum and (is_drum or track.program == program) and _plays(track):
+            return index
+    score.tracks.append(TrackTick("Drums" if is_drum else PROGRAM_NAMES[program], max(program, 0), is_drum))
+    return len(score.tracks) - 1
 
 
 def _plays(track: TrackTick) -> bool:

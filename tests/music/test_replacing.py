@@ -168,18 +168,48 @@ def test_all_but_the_notes_asked_for_is_as_it_was(programs):
         assert asked or after == before
 
 
-def test_new_notes_go_to_the_track_that_played_those_removed_else_to_the_one_that_plays_nearby():
-    far, near, inside = [(5000, 9, 60)] * 5, [(200, 9, 60)] * 2, [(400, 9, 60)]
-    new = score_of((0, [(0, 10, 72)]))
+def hosts(tracks, new):
+    """In which track each new note of a piano is; tracks hold notes."""
+    result = replace_notes(score_of(*((0, notes) for notes in tracks)), START, END, score_of((0, new))).score
+    there = {note[:3]: index for index, (_, notes) in enumerate(notes_in(result)) for note in notes}
+    return [there[START + onset, duration, pitch] for onset, duration, pitch in new]
 
-    def host(*tracks):
-        result = replace_notes(score_of(*((0, notes) for notes in tracks)), START, END, new).score
-        return [index for index, (_, notes) in enumerate(notes_in(result)) if (384, 10, 72, 100) in notes]
 
-    assert host(far + near, inside, near) == [1]
-    assert host(far, near, far) == [1]
-    assert host([(5000, 9, 60)], far) == [1]
-    assert host(inside, inside) == [0]
+def test_new_notes_go_to_the_track_of_the_nearest_note_removed_else_of_the_nearest_around_else_anywhere():
+    far, near, inside, new = [(5000, 9, 60)] * 5, [(200, 9, 60)] * 2, [(400, 9, 60)], [(0, 10, 72)]
+    assert hosts([far + near, inside, near], new) == [1]
+    assert hosts([far, near, far], new) == [1]
+    assert hosts([[(6000, 9, 60)], far], new) == [1]
+    assert hosts([inside, inside], new) == [0]
+    assert hosts([[(200, 9, 71)], inside], new) == [1]
+
+
+def test_of_the_notes_removed_the_nearest_in_pitch_and_then_in_time_decides():
+    right, left = [(384, 90, 72), (480, 90, 60), (700, 60, 76)], [(384, 90, 40), (576, 90, 60)]
+    new = [(0, 9, 75), (0, 9, 43), (100, 9, 60), (190, 9, 60), (300, 9, 52), (301, 9, 49)]
+    assert hosts([right, left], new) == [0, 1, 0, 1, 1, 1]
+    drums = score_of((-1, [(400, 1, 36), (500, 1, 38)]), (-1, [(400, 1, 42)]), (0, [(400, 1, 42)]))
+    result = replace_notes(drums, START, END, score_of((-1, [(0, 1, 35), (0, 1, 44)]))).score
+    assert [[note[2] for note in notes] for _, notes in notes_in(result)] == [[35], [44], []]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_span_gets_its_own_notes_back_in_the_tracks_they_were_in(seed):
+    """No two tracks of a program are in unison here: of such a pair the one that comes first keeps the note."""
+    random = np.random.default_rng(seed)
+    programs, struck = [0, -1, 0, 32, -1, 0], set()
+    score = score_of(*((program, []) for program in programs))
+    for _ in range(200):
+        index, onset, pitch = (int(random.integers(most)) for most in (len(programs), 1152, 127))
+        if all((programs[index], pitch, onset + tick) not in struck for tick in range(-24, 25)):
+            struck.add((programs[index], pitch, onset))
+            score.tracks[index].notes.append(Note(onset, 24, pitch, 80))
+    score.sort()
+    back = score_of(*((program, []) for program in programs))
+    for track, (_, notes) in zip(back.tracks, notes_in(score), strict=True):
+        track.notes.extend([Note(onset - START, *rest) for onset, *rest in notes if START <= onset < END])
+    result = replace_notes(score, START, END, back).score
+    assert [sorted(notes) for _, notes in notes_in(result)] == [sorted(notes) for _, notes in notes_in(score)]
 
 
 def test_a_program_that_no_track_plays_gets_one_with_its_name():
