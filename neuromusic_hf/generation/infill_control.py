@@ -1,7 +1,8 @@
 """Which notes are cut out of a span, and what new ones may be."""
 
+import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +13,7 @@ from transformers import LogitsProcessor
 from ..grammar import TokenGrammar
 from ..infilling import MiddleGrammar
 from ..music import RefusedFile
+from ..music.instruments import name_programs
 from ..tokenization.token_limits import DRUMS
 from .control import Control, Controller, UnlessNothingIsLeft, VocabularyMaskLogitsProcessor
 from .infill_prompts import SpanPrompt
@@ -29,17 +31,25 @@ class AskedPrograms:
         told (`frozenset[int]`, *optional*): that the model is told to write; all tracks if `None`.
         replaced (`frozenset[int]`, *optional*): whose notes are taken out of the file; all if `None`.
         allowed (`set[int]`, *optional*): that new notes may be of; any if `None`.
+        kept (`frozenset[int]`): that sound in it and stay, as the model cannot write them.
         solo (`int`, *optional*): that new notes get from a tokenizer that tells no programs apart.
     """
 
     told: frozenset[int] | None = None
     replaced: frozenset[int] | None = None
     allowed: set[int] | None = None
+    kept: frozenset[int] = frozenset()
     solo: int | None = None
 
 
 class InfillController(Controller):
     """Holds a model to a span and to a [`Control`]."""
+
+    @property
+    def writable(self) -> set[int]:
+        """The programs that the tokenizer has, as far as the model was trained on them."""
+        trained = self.trained_programs
+        return self.programs if trained is None else self.programs & set(trained)
 
     def check_heard(self, programs: set[int], trained: set[int]):
         """Raises `ValueError` where the model was not trained on each program that is wished for."""
@@ -53,29 +63,44 @@ class InfillController(Controller):
         What of a piece is asked for.
 
         Where that is all that sounds in it, the model is not told programs, as where whole bars are asked for. Drums
-        without other `instruments` are asked for beside, or left out of, what sounds.
+        without other `instruments` are asked for beside, or left out of, what sounds. What sounds and cannot be
+        written is not asked for, and stays: the model is told the other programs, as if they were named.
 
         Raises:
-            [`RefusedFile`]: it is nothing (`no_instruments`), or the tokenizer tells no programs apart, and the piece
-                has several (`several_instruments`).
+            [`RefusedFile`]: it is nothing (`no_instruments`), or nothing that the model was trained on
+                (`unknown_instruments`), or the tokenizer tells no programs apart, and the piece has several
+                (`several_instruments`).
         """
         sounding = programs_of(score)
         if not self.programs:
             return self._solo(sounding - {DRUMS})
-        if control.instruments is None and control.drums is False and DRUMS not in sounding:
-            return AskedPrograms(allowed=self.programs - {DRUMS})
-        if control.instruments is None and control.drums is None:
-            return AskedPrograms()
+        if sounding <= self.writable:
+            if control.instruments is None and control.drums is False and DRUMS not in sounding:
+                return AskedPrograms(allowed=self.programs - {DRUMS})
+            if control.instruments is None and control.drums is None:
+                return AskedPrograms()
         named = control.named_programs
-        asked = (control.with_drums(sounding) if named is None else named) & self.programs
+        wished = control.with_drums(sounding) if named is None else named
+        asked, kept = wished & self.writable, frozenset(wished - self.writable)
         if not asked:
+            self._refuse(control, kept)
+        if kept:
+            _tell_of_kept(kept)
+        told = None if asked == sounding else frozenset(asked)
+        return AskedPrograms(told, frozenset(asked), asked, kept)
+
+    def _refuse(self, control: Control, unheard: Collection[int]):
+        if not unheard:
             raise RefusedFile(
                 "no_instruments",
                 f"instruments={control.instruments!r} with drums={control.drums} leaves no instrument: name some, or "
                 "allow drums",
             )
-        told = None if asked == sounding else frozenset(asked)
-        return AskedPrograms(told, frozenset(asked), asked)
+        raise RefusedFile(
+            "unknown_instruments",
+            f"of its programs {sorted(unheard)} are asked for, none of those that the model can write, "
+            f"{sorted(self.writable)}: name some of these",
+        )
 
     def _solo(self, programs: set[int]) -> AskedPrograms:
         if len(programs) > 1:
@@ -117,3 +142,13 @@ class InfillController(Controller):
         if masks is not None:
             allowed[:, : masks.shape[1]] = masks
         return [UnlessNothingIsLeft(VocabularyMaskLogitsProcessor(allowed))]
+
+
+@functools.cache
+def _tell_of_kept(programs: frozenset[int]):
+    logger.warning(
+        "The model never heard %s (programs %s): these parts stay as they are, and the others are filled in. "
+        "(Said once; spans name them as kept.)",
+        name_programs(programs),
+        sorted(programs),
+    )

@@ -29,7 +29,7 @@ class InfilledSpan:
         bars (`tuple[int, int]`): the first one, and that after the last.
         ticks (`tuple[int, int]`): of the file, where it begins and ends.
         prompt ([`SpanPrompt`]): what the model read.
-        programs (`frozenset[int]`, *optional*): whose notes were replaced; all if `None`.
+        asked ([`AskedPrograms`]): whose notes were replaced, and which stayed.
         row ([`Row`]): what it wrote.
         stopped_by (`str`): why it wrote no more.
         replaced ([`Replaced`]): what became of the piece.
@@ -39,7 +39,7 @@ class InfilledSpan:
     bars: Bars
     ticks: Bars
     prompt: SpanPrompt
-    programs: frozenset[int] | None
+    asked: AskedPrograms
     row: Row
     stopped_by: str
     replaced: Replaced
@@ -55,7 +55,8 @@ class InfilledSpan:
             "bars": self.bars,
             "ticks": self.ticks,
             "seconds": tuple(seconds),
-            "programs": None if self.programs is None else sorted(self.programs),
+            "programs": None if self.asked.replaced is None else sorted(self.asked.replaced),
+            "kept": sorted(self.asked.kept),
             "new_notes": counts["added"],
             "removed_notes": counts["removed"],
             "shortened": counts["shortened"],
@@ -121,7 +122,7 @@ class SpanJob(Job):
             self.bars,
             self.ticks,
             self.prompt,
-            self.asked.replaced,
+            self.asked,
             row,
             self._stopped_by(row, processor),
             replaced,

@@ -71,7 +71,7 @@ class MidiInfillingPipeline(MidiPipeline):
             instruments (*optional*):
                 As of [`Control`]: whose notes are taken out, and what the new ones are of, which the piece need not
                 have; `"prompt"` for those that sound in it. If not given, the whole bars of all tracks. The model must
-                have been trained on each that is named.
+                have been trained on each that is named; parts that it never heard stay where none is.
             drums (`bool`, *optional*):
                 Whether drums are among them, whatever `instruments` says; where that is not given, beside or without
                 what else sounds in the piece.
@@ -99,11 +99,11 @@ class MidiInfillingPipeline(MidiPipeline):
             - **midi** ([`symusic.Score`]) -- the piece with the new notes, in its own ticks.
             - **infilled**, **removed** ([`symusic.Score`]) -- the new notes, and those taken out, at their place.
             - **spans** (`list[dict]`) -- of each span **bars**, **ticks** and **seconds** (its beginning and end in
-              the file), **programs** (those asked for, -1 for drums; `None` for all), **new_notes**,
-              **removed_notes**, **shortened** (new notes that ended where one that stays begins), **moved** (by a
-              tick, into the span), **left_out** (`dict`: how many were not put in, and why), **token_ids**,
-              **prompt_token_ids**, **stopped_by** (`"eom"` where it is complete, else what was reached), **entropy**
-              (mean, in nats).
+              the file), **programs** (those asked for, -1 for drums; `None` for all), **kept** (those that sound in
+              the piece and stay, as the model never heard them), **new_notes**, **removed_notes**, **shortened** (new
+              notes that ended where one that stays begins), **moved** (by a tick, into the span), **left_out**
+              (`dict`: how many were not put in, and why), **token_ids**, **prompt_token_ids**, **stopped_by**
+              (`"eom"` where it is complete, else what was reached), **entropy** (mean, in nats).
             - **changed** ([`Tally`]) -- what the tokenizer changed in the piece that the model was told: the result
               has the piece as it was.
             - **seed** (`int`), **seconds** (`float`) -- the batches took, divided by their prompts.

@@ -62,8 +62,9 @@ def _facts(label: str, run: FinishedInfillRun) -> dict[str, Any]:
     left_out: dict[str, list[str]] = {}
     for piece in run.left_out:
         left_out.setdefault(piece.reason, []).append(piece.label)
+    kept = sum(bool(span.kept) for piece in run.records for take in piece.takes for span in take.spans)
     facts = {"label": label, "folder": str(run.folder), "pieces": len(run.records), "left_out": left_out}
-    return facts | {"settings": to_json(run.settings)}
+    return facts | {"kept_parts": kept, "settings": to_json(run.settings)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -117,6 +117,7 @@ def _span_record(span: dict[str, Any]) -> SpanRecord:
         ticks=span["ticks"],
         seconds=(round(start, 4), round(end, 4)),
         programs=span["programs"],
+        kept=span["kept"],
         removed_notes=span["removed_notes"],
         new_notes=span["new_notes"],
         shortened=span["shortened"],

@@ -91,6 +91,7 @@ class SpanRecord:
         generated_tokens (`int`): ids that it wrote.
         stopped_by (`str`): what ended it: `"eom"` where the model ended it itself, or what was reached.
         entropy_nats (`float`, *optional*): mean over the steps, of the distribution that was sampled from.
+        kept (`list[int]`): MIDI programs that sound in the piece and stayed, as the model never heard them.
     """
 
     bars: tuple[int, int]
@@ -106,6 +107,7 @@ class SpanRecord:
     generated_tokens: int
     stopped_by: str
     entropy_nats: float | None = None
+    kept: list[int] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
@@ -186,9 +188,15 @@ class InfillManifest(RunSums):
         return dict(Counter(span.stopped_by for span in self._spans() if not span.is_complete))
 
     @property
+    def kept_parts(self) -> int:
+        """In how many parts stayed that the model never heard."""
+        return sum(bool(span.kept) for span in self._spans())
+
+    @property
     def sums(self) -> dict[str, Any]:
-        """How many spans are complete, and how many not, by what ended them."""
-        return {"spans": {"complete": self.complete, "incomplete": self.incomplete}}
+        """How many spans are complete, how many not, by what ended them, and in how many parts stayed."""
+        spans = {"complete": self.complete, "incomplete": self.incomplete, "kept_parts": self.kept_parts}
+        return {"spans": spans}
 
     def _spans(self) -> Iterator[SpanRecord]:
         return (span for piece in self.pieces for take in piece.takes for span in take.spans)

@@ -37,7 +37,7 @@ class InfillWriter(PieceRun):
     doing: ClassVar[str] = "Infilling"
 
     def end(self) -> InfillManifest:
-        """As of [`PieceRun`]; says at last how many spans are complete, and what ended the others."""
+        """As of [`PieceRun`]; tells how many spans are complete, what ended the others, and where parts stayed."""
         manifest: InfillManifest = super().end()
         if manifest.incomplete:
             total = manifest.complete + sum(manifest.incomplete.values())
@@ -47,6 +47,11 @@ class InfillWriter(PieceRun):
             )
         else:
             logger.info("All %d spans are complete.", manifest.complete)
+        if manifest.kept_parts:
+            logger.warning(
+                "In %d spans parts of instruments that the model never heard stayed: their records name them as kept.",
+                manifest.kept_parts,
+            )
         return manifest
 
     def _settings_of_run(self, model: ModelIdentity, pieces: PiecesRecord) -> InfillRunSettings:
@@ -79,7 +84,5 @@ class InfillWriter(PieceRun):
 
 def known_programs(pipeline: MidiInfillingPipeline) -> set[int] | None:
     """MIDI programs that the tokenizer writes and the model was trained on, -1 for drums; `None` if it writes none."""
-    written, trained = pipeline.controller.programs, getattr(pipeline.model.config, "trained_programs", None)
-    if not written:
-        return None
-    return written if trained is None else written & set(trained)
+    controller = pipeline.controller
+    return controller.writable if controller.programs else None

@@ -13,6 +13,7 @@ from tokenization.sample_scores import DRUMS, build_score, random_score
 from transformers import LogitsProcessor, TextStreamer, pipeline
 
 from neuromusic_hf import MidiInfillingPipeline, MidiProcessor, build_model, write_midi
+from neuromusic_hf.generation import infill_control
 from neuromusic_hf.generation.clock import MusicClock
 from neuromusic_hf.music import Midi, bar_starts, gather_notes, load_score
 
@@ -20,7 +21,7 @@ NAMES = ("REMI", "TSD", "Structured", "REMI BPE")
 BASS = {"bars": (2, 4), "instruments": ["Acoustic Bass"], "seed": 1}
 KEYS = {"name", "midi", "infilled", "removed", "spans", "changed", "seed", "seconds"}
 SPAN_KEYS = {
-    "bars", "ticks", "seconds", "programs", "new_notes", "removed_notes", "shortened", "moved", "left_out",
+    "bars", "ticks", "seconds", "programs", "kept", "new_notes", "removed_notes", "shortened", "moved", "left_out",
     "token_ids", "prompt_token_ids", "stopped_by", "entropy",
 }  # fmt: skip
 
@@ -300,6 +301,52 @@ def test_each_instrument_asked_for_must_have_been_heard(remi, monkeypatch):
     with pytest.raises(ValueError, match=r"never heard the programs \[-1\]"):
         remi(song, **wishes, drums=True)
     assert remi(song, **wishes, instruments=[0, 73])["spans"][0]["programs"] == [0, 73]
+
+
+def band():
+    """A piano, a bass and drums."""
+    beats = range(16)
+    piano, bass = ([(time, 1, low + time % 5, 80) for time in beats] for low in (72, 40))
+    return build_score(480, [(0, piano), (33, bass), (DRUMS, [(time, 1, 36, 80) for time in beats])])
+
+
+def check_kept(infill, song, wishes, filled, kept):
+    """Parts that the model cannot write stay, and are told to it as where the others are asked for by name."""
+    result = infill(song, seed=0, bars=(1, 3), **wishes)
+    named = infill(song, seed=0, bars=(1, 3), instruments=filled)
+    (span,) = result["spans"]
+    assert (span["programs"], span["kept"], named["spans"][0]["kept"]) == (filled, kept, [])
+    assert span["prompt_token_ids"] == named["spans"][0]["prompt_token_ids"] and played(result) == played(named)
+    check_rest(song, result["midi"], [span])
+    assert span["removed_notes"] == 8 * len(filled)
+
+
+def test_parts_that_the_model_never_heard_stay_and_are_named(remi, monkeypatch, caplog):
+    infill_control._tell_of_kept.cache_clear()
+    monkeypatch.setattr(remi.model.config, "trained_programs", [0, 33, 73], raising=False)
+    for wishes in ({}, {"instruments": "prompt"}):
+        check_kept(remi, band(), wishes, filled=[0, 33], kept=[DRUMS])
+    check_kept(remi, band(), {"drums": False}, filled=[0, 33], kept=[])
+    monkeypatch.setattr(remi.model.config, "trained_programs", [0, DRUMS], raising=False)
+    check_kept(remi, band(), {}, filled=[DRUMS, 0], kept=[33])
+    check_kept(remi, band(), {"drums": False}, filled=[0], kept=[33])
+    monkeypatch.setattr(remi.model.config, "trained_programs", [0, 73], raising=False)
+    check_kept(remi, band(), {}, filled=[0], kept=[DRUMS, 33])
+    told = [record.message for record in caplog.records if "never heard" in record.message]
+    assert len(told) == 3 and "Drums, Electric Bass (finger) (programs [-1, 33])" in told[-1]
+
+
+def test_parts_that_the_tokenizer_cannot_write_stay_too(make_pipe):
+    check_kept(make_pipe("REMI", programs=[DRUMS, 0, 73]), band(), {}, filled=[DRUMS, 0], kept=[33])
+
+
+def test_where_only_parts_are_asked_for_that_the_model_never_heard_the_piece_is_refused(remi, monkeypatch):
+    monkeypatch.setattr(remi.model.config, "trained_programs", [DRUMS, 73], raising=False)
+    with pytest.raises(ValueError, match=r"unknown_instruments: of its programs \[0, 33\] are asked for, none of"):
+        remi(band(), bars=(1, 3), drums=False, seed=0)
+    monkeypatch.setattr(remi.model.config, "trained_programs", [73], raising=False)
+    with pytest.raises(ValueError, match="unknown_instruments.*none of those the model was trained on"):
+        remi(band(), bars=(1, 3), seed=0)
 
 
 def test_spans_longer_than_those_of_training_are_filled_in_with_a_warning(remi, caplog):

@@ -67,6 +67,7 @@ class Filler:
                     "prompt_token_ids": [1],
                 }
                 | {"programs": None if programs is None else sorted(programs), "entropy": 1.0}
+                | {"kept": [33] if piece["name"] in self.unended else []}
                 | {"stopped_by": "max_new_tokens" if piece["name"] in self.unended else "eom"}
                 | {"removed_notes": 1, "new_notes": 1, "shortened": 0, "moved": 0, "left_out": {}}
             )
@@ -195,6 +196,12 @@ def test_means_and_what_is_left_out_are_on_the_page(scored):
     assert "prompt_too_long (1): 003 3" in scored.page.text
     assert scored.scores.record["runs"][1]["left_out"] == {"prompt_too_long": ["003 3"]}
     assert "4 spans of 4 pieces" in scored.page.text and "3 bars each" in scored.page.text
+
+
+def test_spans_in_which_parts_stayed_are_counted(scored):
+    assert [run["kept_parts"] for run in scored.scores.record["runs"]] == [2, 0]
+    assert scored.page.text.count("parts of instruments that it never heard stay") == 1
+    assert "in 2 spans parts of instruments" in scored.page.text
 
 
 def test_incomplete_spans_are_counted_and_told_where_one_is_shown(scored):

@@ -35,10 +35,12 @@ class FakeInfiller:
     """Infills a span by a scale of each of its programs; remembers what it was given."""
 
     def __init__(self, weights, trained_programs=None):
+        self.kept = []
         self.stopped_by = {}  # by names of pieces, where the model did not end the span itself
-        config = SimpleNamespace(trained_programs=trained_programs)
-        self.model = SimpleNamespace(name_or_path=str(weights), hub_commit=None, config=config)
-        self.controller = SimpleNamespace(programs=set(range(-1, 128)))
+        self.model = SimpleNamespace(name_or_path=str(weights), hub_commit=None)
+        every = set(range(-1, 128))
+        writable = every if trained_programs is None else set(trained_programs)
+        self.controller = SimpleNamespace(programs=every, writable=writable)
         self.processor = SimpleNamespace(tokenization="REMI")
         self.batches, self.asked = [], []
 
@@ -75,6 +77,7 @@ class FakeInfiller:
                     "ticks": ticks,
                     "seconds": tuple(seconds_at(score, ticks).tolist()),
                     "programs": None if programs is None else sorted(programs),
+                    "kept": self.kept,
                     "removed_notes": counts["removed"],
                     "new_notes": counts["added"],
                     "shortened": counts["shortened"],
@@ -359,12 +362,28 @@ def test_spans_that_the_model_did_not_end_are_counted_and_told(new_run, caplog):
     run.pipeline.stopped_by = {"1 näme": "max_new_tokens", "3 näme": "eos"}
     with caplog.at_level("INFO", logger="neuromusic_hf.runs"):
         manifest = complete(run)
-    counted = {"complete": 8, "incomplete": {"max_new_tokens": 4, "eos": 4}}
+    counted = {"complete": 8, "incomplete": {"max_new_tokens": 4, "eos": 4}, "kept_parts": 0}
     assert (manifest.complete, manifest.incomplete) == (counted["complete"], counted["incomplete"])
     assert json.loads((run.folder.path / "manifest.json").read_text())["spans"] == counted
     last = caplog.records[-1]
     assert last.levelname == "WARNING" and "8 of 16 spans" in last.message
     assert "max_new_tokens: 4" in last.message and "eos: 4" in last.message
+
+
+def test_parts_that_the_model_never_heard_are_named_counted_and_told(new_run, caplog):
+    run = new_run(bars=[(1, 2), (4, 6)])
+    run.pipeline.kept = [-1, 33]
+    manifest = complete(run)
+    path = run.folder.path / "manifest.json"
+    assert manifest.kept_parts == json.loads(path.read_text())["spans"]["kept_parts"] == 8
+    assert "In 8 spans parts of instruments that the model never heard stayed" in caplog.text
+    (span, _) = read_infill_run(run.folder.path).records[0].takes[0].spans
+    assert span.kept == [-1, 33]
+    written = json.loads(path.read_text())
+    for each in (span for piece in written["pieces"] for take in piece["takes"] for span in take["spans"]):
+        del each["kept"]  # as earlier versions wrote them
+    path.write_text(json.dumps(written))
+    assert read_infill_run(run.folder.path).records[0].takes[0].spans[0].kept == []
 
 
 def test_a_run_whose_spans_are_complete_says_so(new_run, caplog):
