@@ -144,13 +144,13 @@ class MidiInfillingPipeline(MidiPipeline):
                 self.controller.check(request.control)
         if request.infill is not of_call.infill:
             request.infill.warn_of_long_spans()
-        score = piece.load()
+        score, end = piece.load_with_end()
         self.controller.check_instruments(score)
         written = quantised(score, self.processor)
         infill = Infill(
             piece=piece,
             request=request,
-            where=PieceBars.of(score, written, self.processor),
+            where=PieceBars.of(score, end, written, self.processor),
             asked=self.controller.asked_programs(request.control, score),
             changed=self.processor.encoder.tally(ScoreArrays.of(score), written),
             seed=request.piece_seed(),

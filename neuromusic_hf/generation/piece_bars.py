@@ -9,7 +9,7 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from ..infilling import Cut
-from ..music import RefusedFile, bar_starts, meters_of, nearest_steps
+from ..music import RefusedFile, bar_starts, meters_of, nearest_steps, onsets
 from ..music.bars import bar_lines, meters_that_count
 from ..music.score_arrays import ScoreArrays
 from ..tokenization import MidiProcessor
@@ -24,8 +24,7 @@ class PieceBars:
     The bar lines of a piece.
 
     Args:
-        lines (`np.ndarray` of shape `(bars + 1,)`): in ticks of its file, from 0 to the end of the last bar in which a
-            note begins.
+        lines (`np.ndarray` of shape `(bars + 1,)`): in ticks of its file, from 0 to the end of its last bar.
         meters (`np.ndarray` of shape `(3, meters)`): of the file, as [`meters_of`] gives them.
         written (`np.ndarray`): the lines at which it can be cut, in ticks of the quantised piece.
         scale (`Fraction`): ticks of the quantised piece for one of the file.
@@ -43,9 +42,13 @@ class PieceBars:
     tokenization: str
 
     @classmethod
-    def of(cls, score: ScoreTick, quantised: ScoreArrays, processor: MidiProcessor) -> PieceBars:
-        """Those of a score that has a note, and of what a processor quantised of it."""
-        lines, meters = _lines_to_the_end(score), meters_of(score)
+    def of(cls, score: ScoreTick, end: int, quantised: ScoreArrays, processor: MidiProcessor) -> PieceBars:
+        """
+        Those of a score that has a note, and of what a processor quantised of it.
+
+        They go on to the bar in which the last note begins, or to that in which its file ends, at the tick `end`.
+        """
+        lines, meters = _lines_to_the_end(score, end), meters_of(score)
         old, new = score.ticks_per_quarter, quantised.ticks_per_quarter
         tolerance = Fraction(1)
         if _writes_bars(processor):
@@ -80,7 +83,8 @@ class PieceBars:
         if end > len(self):
             raise RefusedFile(
                 "no_such_bars",
-                f"it has {len(self)} bars, so that bars {bars} (counted from 0) are none of it: end at {len(self)}",
+                f"it has {len(self)} bars, so that bars {bars} (counted from 0) are none of it: end at {len(self)}. "
+                "midi-continuation adds bars behind its end",
             )
         start, stop = (int(self.lines[line]) for line in bars)
         if start >= stop or self._place(first) >= self._place(end):
@@ -141,9 +145,9 @@ def _writes_bars(processor: MidiProcessor) -> bool:
     return tokenizer.config.use_time_signatures or any(word.startswith("Bar_") for word in tokenizer.vocab)
 
 
-def _lines_to_the_end(score: ScoreTick) -> np.ndarray:
-    """Ticks of the bar lines of a score, with that after its last bar."""
-    starts, meters = bar_starts(score), meters_of(score)
+def _lines_to_the_end(score: ScoreTick, end: int) -> np.ndarray:
+    """Ticks of the bar lines of a score that ends at a tick, with that after its last bar."""
+    starts, meters = bar_starts(score, max(end, int(onsets(score).max()) + 1)), meters_of(score)
     _, numerator, denominator = meters[:, meters[0] <= starts[-1]][:, -1].tolist()
     beyond = int(starts[-1]) + -(-4 * score.ticks_per_quarter * numerator // denominator) + 2
     return bar_lines(meters, score.ticks_per_quarter, beyond)[: len(starts) + 1]

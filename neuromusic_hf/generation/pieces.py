@@ -9,8 +9,9 @@ from datasets.iterable_dataset import IterableColumn
 from symusic.core import ScoreTick
 from torch.utils.data import Dataset
 
-from ..corpora import inspect_midi
-from ..music import AnyScore, RefusedFile, SanityLimits, load_score, tell_mends
+from ..corpora import PieceFacts, inspect_midi
+from ..music import AnyScore, RefusedFile, SanityLimits, TempoMap, load_score, tell_mends
+from ..music.chunks import end_of_tracks
 from ..music.midi_feature import NO_BYTES, Midi
 
 PROMPT_LIMITS = SanityLimits(min_notes=None, min_seconds=None)
@@ -60,12 +61,31 @@ class PieceInput:
         """
         if isinstance(self.midi, AnyScore):
             return load_score(self.midi)
+        return self._facts().score
+
+    def load_with_end(self) -> tuple[ScoreTick, int]:
+        """
+        Reads the piece, and finds the tick at which it ends: that of its last event, or the end of a track after it.
+
+        What lies further on than a piece may last is no end of music. Raises what [`PieceInput.load`] does.
+        """
+        if isinstance(self.midi, AnyScore):
+            score = load_score(self.midi)
+            ends = [score.end()]
+        else:
+            facts = self._facts()
+            score, ends = facts.score, [facts.score.end(), end_of_tracks(facts.data)]
+        seconds = TempoMap.of(score).to_seconds(ends).tolist()
+        longest = PROMPT_LIMITS.max_seconds
+        return score, max((end for end, at in zip(ends, seconds, strict=True) if at <= longest), default=0)
+
+    def _facts(self) -> PieceFacts:
         if self._lacks_bytes():
             raise RefusedFile("missing", NO_BYTES)
         data = Midi().encode_example(self.midi)["bytes"]
         facts = inspect_midi(data, PROMPT_LIMITS)
         tell_mends(self.path or self.name, tuple(facts.mends))
-        return facts.score
+        return facts
 
     def _lacks_bytes(self) -> bool:
         """Whether it is a row that has nothing but a path, which is opened only where the caller gives it as such."""

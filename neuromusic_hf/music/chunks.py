@@ -31,6 +31,11 @@ class _Header(NamedTuple):
     end: int
 
 
+def end_of_tracks(data: bytes) -> int:
+    """The tick at which the last track of a file ends, which may be long after its last event."""
+    return int(read_events(data, Mends()).ends.max(initial=0))
+
+
 def read_events(data: bytes, mends: Mends) -> MidiFile:
     """
     Reads all events of a file that begins with its header.

@@ -7,7 +7,7 @@ import pytest
 import torch
 from datasets import Dataset, Features
 from music import make_song
-from symusic import Note, Score, Track
+from symusic import Note, Score, TextMeta, Track
 from tiny import ONE_LAYER
 from tokenization.sample_scores import DRUMS, build_score, random_score
 from transformers import LogitsProcessor, TextStreamer, pipeline
@@ -464,6 +464,21 @@ def test_so_many_bars_of_context_are_told(remi):
         assert (bos in parts[2]) is (eos in parts[0]) is known
     (span,) = remi(short_song(1, 10), bars=(4, 6), **wishes)["spans"]
     assert 512 - 64 - 60 < len(span["prompt_token_ids"]) <= 512 - 64
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("meters", [((0, 4, 4),), ((0, 4, 4), (16, 6, 8), (22, 5, 4))], ids=["4/4", "several"])
+def test_an_ending_and_an_accompaniment_are_written_over_a_silent_tail(infill_of, name, meters):
+    song = build_score(480, [(0, [(beat, 1, 60 + beat, 80) for beat in range(16)])], meters=meters)
+    song.markers.append(TextMeta(480 * 44, "end"))
+    lines = bar_starts(song, 480 * 60)
+    for bars, instruments in (((4, 7), None), ((3, 5), None), ((5, 8), [40])):
+        result = infill_of(name)(song, bars=bars, instruments=instruments, seed=0, context_bars=3)
+        (span,) = result["spans"]
+        assert span["ticks"] == tuple(lines[list(bars)].tolist()) and span["stopped_by"] == "eom"
+        assert span["removed_notes"] == (4 if bars == (3, 5) else 0) and span["new_notes"] > 0
+        assert span["left_out"] == {"outside": 0, "other_program": 0, "sounding": 0, "doubled": 0}
+        check_rest(song, result["midi"], [span])
 
 
 def near_the_lines(meters, lines, ticks=480):
