@@ -186,6 +186,7 @@ class MidiInfillingPipeline(MidiPipeline):
                     seed=infill.seed,
                     rows=rows,
                     first_row=row,
+                    part=number,
                     bars=bars,
                     ticks=infill.where.ticks(bars),
                     asked=infill.asked,

@@ -100,6 +100,7 @@ class Job:
         seed (`int`): of the random numbers.
         rows (`int`, *optional*, defaults to 1): how many times to go on from it.
         first_row (`int`, *optional*, defaults to 0): the number of the first of them.
+        part (`int`, *optional*, defaults to 0): the number of the job, where a piece has several, one after the other.
     """
 
     prompt: HasIds
@@ -108,12 +109,13 @@ class Job:
     seed: int
     rows: int = 1
     first_row: int = 0
+    part: int = 0
 
     @property
     def row_seeds(self) -> list[int]:
-        """The seed of each row. It depends on the prompt, `seed` and the row's number, and not on the batch."""
-        ids = ",".join(map(str, self.prompt.ids))
-        texts = (f"{self.seed}:{self.first_row + row}:{ids}" for row in range(self.rows))
+        """The seed of each row: by the prompt, `seed`, `part` and the row's number, and not by the batch."""
+        read = ",".join(map(str, self.prompt.ids)) + (f":{self.part}" if self.part else "")
+        texts = (f"{self.seed}:{self.first_row + row}:{read}" for row in range(self.rows))
         return [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1 for text in texts]
 
 
