@@ -9,13 +9,16 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from transformers import GenerationConfig
 
 from ..infilling.drawing import LONGEST_MIDDLE
 from ..music import RefusedFile
 from .copy_guard import GuardSettings
+from .limits import MusicLimit
 from .piece_bars import Bars
 from .pieces import PieceInput
+from .prompts import PromptSettings
 from .request import DEFAULT_NEW_TOKENS, Request, round_room
 
 logger = logging.getLogger(__name__)
@@ -24,6 +27,12 @@ OF_PIECES = ("bars", "instruments")
 """Arguments that a piece may have itself, where it is given as a `dict`."""
 TOO_SHORT = ("min_new_tokens", "min_length")
 """Arguments of `generate()` that would have music go on after the last bar."""
+OF_CONTINUING = {
+    GuardSettings: "filling in has no copy guard. Leave it out",
+    MusicLimit: "a span ends with its last bar. Say which bars, as bars=(8, 12)",
+    PromptSettings: "the model reads what is around a span. Say how many bars of it, as context_bars=4",
+}
+"""Settings of continuing, and why filling in has none of their arguments."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +41,10 @@ class InfillSettings:
     What is cut out of a piece, and how much of the music around it is told.
 
     Args:
-        bars (`tuple[int, int]` or sequence of them):
+        bars (`tuple[int, int]`, `range`, `np.ndarray`, or sequence of them):
             The bars of a span, counted from 0: the first one, and the one after the last. So bars 9 to 12 of a printed
-            score are `(8, 12)`. Of several spans, which may touch and not overlap, what comes of one is the context of
-            the next.
+            score are `(8, 12)`, or `range(8, 12)`. Of several spans, which may touch and not overlap, what comes of
+            one is the context of the next.
         context_bars (`int`, *optional*):
             Bars told before and after a span; as many as fit the model's context if not given.
 
@@ -43,7 +52,7 @@ class InfillSettings:
         `ValueError`: bars are no such pairs, a span is empty, two overlap, or `context_bars` is negative.
     """
 
-    bars: Sequence[Any] = ()
+    bars: Sequence[Any] | np.ndarray = ()
     context_bars: int | None = None
 
     def __post_init__(self):
@@ -57,10 +66,11 @@ class InfillSettings:
     @cached_property
     def spans(self) -> tuple[Bars, ...]:
         """The bars of each span, in the order given."""
-        if not isinstance(self.bars, Sequence) or isinstance(self.bars, str | bytes):
+        given = _plain(self.bars)
+        if not isinstance(given, Sequence) or isinstance(given, str | bytes):
             raise ValueError(f"bars={self.bars!r} must be (first, end), or a list of such pairs.")
-        is_one = len(self.bars) == 2 and all(map(_is_whole, self.bars))
-        return tuple(self._span(pair) for pair in ([self.bars] if is_one else self.bars))
+        is_one = isinstance(given, range) or len(given) == 2 and all(map(_is_whole, given))
+        return tuple(map(self._span, [given] if is_one else given))
 
     def warn_of_long_spans(self):
         """Says in the log where a span has more bars than models are trained to fill in."""
@@ -72,7 +82,12 @@ class InfillSettings:
                 ", ".join(map(str, long)),
             )
 
-    def _span(self, pair: Any) -> Bars:
+    def _span(self, given: Any) -> Bars:
+        pair = _plain(given)
+        if isinstance(pair, range):
+            if pair.step != 1:
+                raise ValueError(f"bars={self.bars!r}: {pair} leaves bars out. Give a list of spans.")
+            pair = pair.start, pair.stop
         if not isinstance(pair, Sequence) or len(pair) != 2 or not all(map(_is_whole, pair)):
             raise ValueError(f"bars={self.bars!r} must be (first, end), or a list of such pairs: {pair!r} is none.")
         first, end = map(int, pair)
@@ -82,6 +97,10 @@ class InfillSettings:
                 "of the bar after the last: (0, 4) are the first four."
             )
         return first, end
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def _is_whole(value: Any) -> bool:
@@ -138,8 +157,9 @@ class InfillRequest(Request):
         super().__post_init__()
         if self.control.tempo is not None:
             raise ValueError(f"tempo={self.control.tempo} cannot be had: the file keeps its own. Leave it out.")
-        if asked := [entry.name for entry in fields(GuardSettings) if entry.name in self.generation]:
-            raise ValueError(f"{' and '.join(asked)} cannot be had: filling in has no copy guard. Leave it out.")
+        for settings, why in OF_CONTINUING.items():
+            if asked := [entry.name for entry in fields(settings) if entry.name in self.generation]:
+                raise ValueError(f"{' and '.join(asked)} cannot be had: {why}.")
 
     def check(self, settings: GenerationConfig):
         """Raises `ValueError` where what is in force would have a span go on after its last bar."""

@@ -64,7 +64,7 @@ class MidiInfillingPipeline(MidiPipeline):
             midi (path, `bytes`, [`symusic.Score`], `dict`, or a list, data set or iterable of them):
                 What to fill in; a `dict` holds `bytes` or `path`, and a `name` if it has one. One that is no row of a
                 data set may hold `bars` and `instruments` of its own, which go before those of the call.
-            bars (`tuple[int, int]` or sequence of them):
+            bars (`tuple[int, int]`, `range`, `np.ndarray`, or sequence of them):
                 The first bar, counted from 0, and the one after the last. Several spans are filled in one after the
                 other, in the order given: what comes of one is the context of the next. Models are trained to fill
                 in 8 bars at most; of a longer span the log warns.

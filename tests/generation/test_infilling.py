@@ -3,6 +3,7 @@
 import re
 
 import miditok
+import numpy as np
 import pytest
 import torch
 from datasets import Dataset, Features
@@ -255,6 +256,27 @@ def test_spans_of_which_the_model_is_told_the_same_get_other_notes(remi):
     assert len(set(map(tuple, played(result)))) == 3
     assert played(remi(song, **wishes)) == played(result)
     assert played(remi(song, **wishes | {"bars": (2, 3)}))[0] == played(result)[0]
+
+
+@pytest.mark.parametrize(
+    "bars, spans",
+    [
+        (range(2, 4), [(2, 4)]),
+        ([range(0, 1), (2, 4)], [(0, 1), (2, 4)]),
+        ((range(4, 5), range(0, 2)), [(4, 5), (0, 2)]),
+        (np.array([2, 4]), [(2, 4)]),
+        (np.array([[0, 1], [2, 4]]), [(0, 1), (2, 4)]),
+        ([np.array([0, 1]), tuple(np.array([2, 4]))], [(0, 1), (2, 4)]),
+    ],
+)  # fmt: skip
+def test_ranges_and_arrays_are_the_bars_they_look_like(remi, bars, spans):
+    data = short_song(1, bars=6).dumps_midi()
+    wishes = BASS | {"context_bars": 0, "max_new_tokens": 24}
+    expected = remi(data, **wishes | {"bars": spans})
+    for result in (remi(data, **wishes | {"bars": bars}), remi({"bytes": data, "bars": bars}, **wishes)):
+        assert [span["bars"] for span in result["spans"]] == spans
+        assert all(type(bar) is int for span in result["spans"] for bar in span["bars"])
+        assert played(result) == played(expected)
 
 
 def test_pieces_may_have_bars_and_instruments_of_their_own(remi):
@@ -585,10 +607,18 @@ def test_a_span_that_is_not_complete_says_so(remi):
         ({"context_bars": 1.5}, "context_bars=1.5"),
         ({"tempo": 120}, "tempo=120 cannot be had"),
         ({"min_new_tokens": 5}, "min_new_tokens=5 cannot be had"),
-        ({"max_new_bars": 5}, "max_new_bars"),
+        ({"bars": range(2, 2)}, r"\(2, 2\) is no span"),
+        ({"bars": range(0, 4, 2)}, r"range\(0, 4, 2\) leaves bars out"),
+        ({"bars": [range(0, 2), (1, 3)]}, "overlap"),
+        ({"bars": np.array([1.0, 2.0])}, "is none"),
+        ({"bars": np.array([True, False])}, "is none"),
+        ({"bars": {2, 4}}, "must be"),
+        ({"max_new_bars": 5}, r"max_new_bars cannot be had: a span ends with its last bar.*bars=\(8, 12\)"),
+        ({"max_new_seconds": 5}, "max_new_seconds cannot be had: a span ends with its last bar"),
+        ({"prompt_bars": 5, "prompt_from": "end"}, "prompt_bars and prompt_from cannot be had: .*context_bars=4"),
         ({"copy_guard": "bach"}, "copy_guard cannot be had: filling in has no copy guard"),
         ({"max_run": 5}, "max_run cannot be had: filling in has no copy guard"),
-        ({"prompt_length": 5}, "prompt_length"),
+        ({"prompt_length": 5}, "prompt_length cannot be had: the model reads what is around a span"),
         ({"instruments": ["Kazoo"]}, "Kazoo"),
         ({"instruments": "Piano"}, "must be a list"),
         ({"seed": -1}, "seed"),
