@@ -23,7 +23,9 @@ from transformers import LogitsProcessor, set_seed
 from neuromusic_hf import MidiProcessor, build_model, load_corpus
 from neuromusic_hf.generation.clock import MusicClock
 from neuromusic_hf.grammar import GrammarLogitsProcessor
-from neuromusic_hf.infilling import Cut, InfillSample, MiddleGrammar
+from neuromusic_hf.infilling import Cut, InfillSample, MiddleFrame, MiddleGrammar
+from neuromusic_hf.infilling.middle_logits import RESERVE
+from neuromusic_hf.infilling.span_rules import SpanRules
 from neuromusic_hf.metrics import count_token_errors
 from neuromusic_hf.music.bars import bar_lines, meters_that_count
 from neuromusic_hf.music.score_arrays import ScoreArrays
@@ -83,6 +85,7 @@ def prove(cases: list[tuple[str, str]], pieces: list[dict], args: argparse.Names
         print(f"{name}_{vocabulary}: " + ", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     targets = {
         "errors": target(sum(row["errors"] for row in proof.values()), at_most=0),
+        "middles_without_an_end": target(sum(row["middles"] - row["ended"] for row in proof.values()), at_most=0),
         "exact_middles": target(min(row["exact"] / row["ended"] for row in proof.values()), at_least=1.0),
         "notes_outside": target(sum(row["notes_outside"] for row in proof.values()), at_most=0),
         "real_ids_that_are_illegal": target(sum(row["real_illegal"] for row in proof.values()), at_most=0),
@@ -155,23 +158,33 @@ def draw_cut(piece: ScoreArrays, longest: int, rng: random.Random) -> Cut | None
 
 
 def draw(processor: MidiProcessor, pieces: list[dict], tokens: int, length: int) -> dict:
-    """Draws `tokens` tokens of middles or somewhat more, and judges them; so are real middles of the same cuts."""
+    """
+    Draws `tokens` tokens of middles or somewhat more, and judges them; so are real middles of the same cuts.
+
+    Cuts whose silence alone takes more ids than `length` are counted and left out.
+    """
     middle, rng = MiddleGrammar(processor), random.Random(0)
     arrays = [ScoreArrays.of(processor.quantise(piece["midi"])) for piece in pieces]
     counted = dict.fromkeys(
         ("tokens", "middles", "ended", "exact", "errors", "notes", "notes_outside", "encoded_again", "same_music"), 0
     )
+    counted["too_long_cuts"] = 0
     real = {"real_ids": 0, "real_illegal": 0}
     models = {}
     while counted["tokens"] < tokens:
         chosen = [(piece, draw_cut(piece, LONGEST, rng)) for piece in rng.choices(arrays, k=PROMPTS)]
         cuts = [(piece, cut) for piece, cut in chosen if cut is not None]
-        samples = middle.encoder.samples(cuts)
+        frames, samples = [middle.frame(*cut) for cut in cuts], middle.encoder.samples(cuts)
+        room = [has_room(middle, *each, length) for each in zip(frames, samples, strict=True)]
+        cuts, frames, samples = (list(itertools.compress(each, room)) for each in (cuts, frames, samples))
+        counted["too_long_cuts"] += len(room) - len(cuts)
+        if not cuts:
+            raise ValueError(f"None of {len(room)} cuts can be filled with {length} ids: take a larger --length.")
         prompts, mask = padded(processor, samples)
         context = 2 ** math.ceil(math.log2(prompts.shape[1] + length))
         if context not in models:
             models[context] = build_model("gpt2", processor, context_length=context, **TINY).eval()
-        held = middle.logits_processor([middle.frame(*cut) for cut in cuts])
+        held = middle.logits_processor(frames, max_new_tokens=length)
         with torch.inference_mode():
             rows = models[context].generate(
                 input_ids=prompts,
@@ -192,6 +205,12 @@ def draw(processor: MidiProcessor, pieces: list[dict], tokens: int, length: int)
             for key, value in follow(processor, middle, cuts, samples).items():
                 real[key] += value
     return {"vocab_size": processor.vocab_size} | counted | real
+
+
+def has_room(middle: MiddleGrammar, frame: MiddleFrame, sample: InfillSample, length: int) -> bool:
+    """Whether so many ids are enough to fill a span, at least with silence."""
+    rules = SpanRules([middle.rule(frame, sample.prefix)], middle.paths)
+    return int(rules.left(rules.begin)[0]) + RESERVE <= length
 
 
 def padded(processor: MidiProcessor, samples: list[InfillSample]) -> tuple[torch.Tensor, torch.Tensor]:
