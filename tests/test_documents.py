@@ -96,6 +96,14 @@ def test_instruments_that_pages_ask_for_are_known_to_the_bundle_that_comes_along
     assert unknown == {"docs/continuing.md": {PROGRAM_NAMES.index("Banjo")}}  # which it says is refused
 
 
+def test_the_page_on_filling_in_lists_the_instruments_of_the_bundle_that_comes_along():
+    known = json.loads((DEFAULT_BUNDLE / "config.json").read_text())["trained_programs"]
+    (page,) = [page for page in PAGES if page.name == "docs/infilling.md"]
+    (table,) = re.findall(r"writes these, and no drums.*?\n\n(.*?)\n\n", page.text, re.DOTALL)
+    told = re.findall(r"(\d+) ([^,|]+?)(?=,| \|)", table)
+    assert sorted((int(program), name) for program, name in told) == [(each, PROGRAM_NAMES[each]) for each in known]
+
+
 def test_instruments_are_found_however_they_are_asked_for():
     calls = 'instruments=["Cello", 33] instruments="prompt" "instruments": ["Flute"]'
     text = f'{calls} --instruments "Oboe" --instruments 5'
