@@ -6,7 +6,10 @@ README.md says what each figure means.
 """
 
 import argparse
+import itertools
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +21,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from neuromusic_hf import MidiContinuationPipeline, MidiInfillingPipeline, MidiProcessor
 from neuromusic_hf.bundles import find_bundle
 from neuromusic_hf.metrics import JudgedSpan
+from neuromusic_hf.metrics.infill_baselines import continue_only
 from neuromusic_hf.models.fit import longest_context
 from neuromusic_hf.music import RefusedFile, bar_starts, load_score
 from neuromusic_hf.reports import InfillScores, add_baselines, score_infills, write_infill_report
@@ -39,7 +43,7 @@ def main():
     parser.add_argument("corpus", help="name, whose test split is filled, or a folder, all of which is")
     parser.add_argument("model", help="folder of a bundle that was trained on its train split, with --infill_share")
     parser.add_argument("--data_dir", help="where the corpus lies, if it is here already")
-    parser.add_argument("--pieces", type=int, default=100, help="so many that can be filled, chosen at random")
+    parser.add_argument("--pieces", type=int, default=100, help="so many that all can fill, drawn until there are")
     parser.add_argument("--bars", type=int, default=4, help="of a span")
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
@@ -51,15 +55,17 @@ def main():
     model, untrained, processor = load(args.model)
     sources = find_pieces([args.corpus], data_dir=args.data_dir)
     shuffled = [sources[index] for index in torch.randperm(len(sources)).tolist()]
-    spans, left_out = draw_spans(shuffled, args)
+    answers = Answers.of(model, untrained, processor, args)
+    left_out: dict[str, Counter[str]] = {ALL_TRACKS: Counter(), ONE_PROGRAM: Counter()}
     figures, targets = {}, {}
-    for kind, drawn in spans.items():
-        if not drawn:
+    for kind, reasons in left_out.items():
+        filled = fill_spans(draw_spans(kind, shuffled, args, reasons), answers, args.pieces, reasons)
+        if not filled.spans:
             continue
-        scores = judge(drawn, model, untrained, processor, args)
+        scores = judge(filled, args.seed)
         figures[kind] = condensed(scores)
         targets |= {f"{kind}: {name}": entry for name, entry in make_targets(scores).items()}
-        print(f"\n{kind}: {len(drawn)} spans", *figures[kind]["summary"], sep="\n")
+        print(f"\n{kind}: {len(filled.spans)} spans", *figures[kind]["summary"], sep="\n")
         print_table(figures[kind])
         plot_means(scores.record).savefig(args.output.with_name(f"{args.output.stem}_{kind}.png"))
         if args.report:
@@ -91,72 +97,119 @@ class Drawn(NamedTuple):
     piece: dict[str, Any]
 
 
-def draw_spans(sources: list, args: argparse.Namespace) -> tuple[dict[str, list[Drawn]], dict[str, dict[str, int]]]:
-    """
-    A span of all tracks, and one of a program where others sound, of so many pieces each.
-
-    Returns:
-        The spans, and how many pieces have none, by reason.
-    """
-    drawn: dict[str, list[Drawn]] = {ALL_TRACKS: [], ONE_PROGRAM: []}
-    left_out = {kind: Counter() for kind in drawn}
+def draw_spans(kind: str, sources: list, args: argparse.Namespace, left_out: Counter[str]) -> Iterator[Drawn]:
+    """A span of each piece that has one: of all tracks, or of one program where others sound; counts the others."""
     for index, source in enumerate(sources):
-        if all(len(found) >= args.pieces for found in drawn.values()):
-            break
         data, name = source.read(), f"{index:03d} {source.name}"
         try:
             score = load_score(data)
             bars = draw_span(score, args.bars, f"{args.seed} {index}")
             program = draw_program(score, [bars], f"{args.seed} {index}")
         except RefusedFile as refused:
-            for reasons in left_out.values():
-                reasons[refused.reason] += 1
+            left_out[refused.reason] += 1
             continue
         start, end = bar_starts(score)[list(bars)].tolist()
         every, one = JudgedSpan(name, score, start, end), JudgedSpan(name, score, start, end, frozenset({program}))
         piece = {"bytes": data, "name": name, "bars": bars}
-        if len(drawn[ALL_TRACKS]) < args.pieces:
-            drawn[ALL_TRACKS].append(Drawn(every, piece))
-        if one.removed.note_num() == every.removed.note_num():
-            left_out[ONE_PROGRAM]["one_program_alone"] += 1
-        elif len(drawn[ONE_PROGRAM]) < args.pieces:
-            drawn[ONE_PROGRAM].append(Drawn(one, piece | {"instruments": [program]}))
-    return drawn, {kind: dict(reasons) for kind, reasons in left_out.items()}
+        if kind == ALL_TRACKS:
+            yield Drawn(every, piece)
+        elif one.removed.note_num() == every.removed.note_num():
+            left_out["one_program_alone"] += 1
+        else:
+            yield Drawn(one, piece | {"instruments": [program]})
 
 
-def judge(
-    drawn: list[Drawn],
-    model: PreTrainedModel,
-    untrained: PreTrainedModel,
-    processor: MidiProcessor,
-    args: argparse.Namespace,
-) -> InfillScores:
-    """Fills the spans in all ways, and judges."""
-    asked = {"seed": args.seed, "batch_size": args.batch_size}
-    filled, incomplete = {}, {}
-    for name, each in ((TRAINED, model), (UNTRAINED, untrained)):
-        filled[name], incomplete[name] = fill(MidiInfillingPipeline(each, processor), drawn, asked)
-    spans = [each.span for each in drawn]
-    asked["prompt_length"] = longest_context(model.config) // 2
-    return score_infills(
-        spans,
-        add_baselines(spans, filled, continuation=MidiContinuationPipeline(model, processor), **asked),
-        incomplete=incomplete,
+@dataclass(frozen=True)
+class Answers:
+    """
+    What fills spans in all ways that may refuse one.
+
+    Args:
+        models (`dict[str, MidiInfillingPipeline]`): by their names.
+        continuation ([`MidiContinuationPipeline`]): goes on from what precedes a span.
+        asked (`dict`): seed and size of batches.
+        prompt_length (`int`): tokens of a continuation's prompt.
+    """
+
+    models: dict[str, MidiInfillingPipeline]
+    continuation: MidiContinuationPipeline
+    asked: dict[str, int]
+    prompt_length: int
+
+    @classmethod
+    def of(
+        cls, model: PreTrainedModel, untrained: PreTrainedModel, processor: MidiProcessor, args: argparse.Namespace
+    ) -> "Answers":
+        """Those of a model, and of another of its config."""
+        models = {
+            TRAINED: MidiInfillingPipeline(model, processor),
+            UNTRAINED: MidiInfillingPipeline(untrained, processor),
+        }
+        asked = {"seed": args.seed, "batch_size": args.batch_size}
+        return cls(models, MidiContinuationPipeline(model, processor), asked, longest_context(model.config) // 2)
+
+    def to(self, drawn: list[Drawn]) -> dict[str, list[tuple[ScoreTick | RefusedFile, str | None]]]:
+        """By name, what is put into each span, at tick 0, or why nothing; and what ended those not complete."""
+        spans = [each.span for each in drawn]
+        continued = continue_only(spans, self.continuation, self.prompt_length, **self.asked)
+        return {name: fill(pipeline, drawn, self.asked) for name, pipeline in self.models.items()} | {
+            CONTINUATION: [(each, None) for each in continued]
+        }
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Spans that all answers have filled; by the names of answers what is in them, and what ended them too early."""
+
+    spans: list[JudgedSpan] = field(default_factory=list)
+    infills: dict[str, list[ScoreTick]] = field(default_factory=dict)
+    incomplete: dict[str, list[str | None]] = field(default_factory=dict)
+
+
+def fill_spans(drawn: Iterator[Drawn], answers: Answers, count: int, left_out: Counter[str]) -> Filled:
+    """The first `count` spans that all answers can fill, as far as there are so many; counts the others by reason."""
+    filled = Filled()
+    while chunk := list(itertools.islice(drawn, count - len(filled.spans))):
+        found = answers.to(chunk)
+        for index, each in enumerate(chunk):
+            refused = [row[index][0] for row in found.values() if isinstance(row[index][0], RefusedFile)]
+            if refused:
+                left_out[refused[0].reason] += 1
+                continue
+            filled.spans.append(each.span)
+            for name, row in found.items():
+                filled.infills.setdefault(name, []).append(row[index][0])
+                filled.incomplete.setdefault(name, []).append(row[index][1])
+    return filled
+
+
+def judge(filled: Filled, seed: int) -> InfillScores:
+    """Judges what is in the spans, beside the real bars and what anyone could put there."""
+    models, incomplete = (
+        {name: each[name] for name in (TRAINED, UNTRAINED)} for each in (filled.infills, filled.incomplete)
     )
+    infills = add_baselines(filled.spans, models, seed) | {CONTINUATION: filled.infills[CONTINUATION]}
+    return score_infills(filled.spans, infills, incomplete=incomplete)
 
 
 def fill(
     pipeline: MidiInfillingPipeline, drawn: list[Drawn], asked: dict
-) -> tuple[list[ScoreTick | RefusedFile], list[str | None]]:
-    """What a model puts into spans, each at tick 0; and what ended those that are not complete."""
-    infills: list[ScoreTick | RefusedFile] = []
-    incomplete = []
-    for each, result in zip(drawn, pipeline([each.piece for each in drawn], **asked), strict=True):
-        skipped = result["midi"] is None
-        infills.append(RefusedFile(**result["skipped"]) if skipped else each.span.notes_of(result["midi"]))
-        stop = COMPLETE if skipped else result["spans"][0]["stopped_by"]
-        incomplete.append(None if stop == COMPLETE else stop)
-    return infills, incomplete
+) -> list[tuple[ScoreTick | RefusedFile, str | None]]:
+    """What a model puts into spans, and what ended those that are not complete."""
+    return [
+        _filled(each.span, result)
+        for each, result in zip(drawn, pipeline([each.piece for each in drawn], **asked), strict=True)
+    ]
+
+
+def _filled(span: JudgedSpan, result: dict[str, Any]) -> tuple[ScoreTick | RefusedFile, str | None]:
+    if result["midi"] is None:
+        return RefusedFile(**result["skipped"]), None
+    (facts,) = result["spans"]
+    if facts["kept"]:
+        return RefusedFile("unheard_programs", f"the programs {facts['kept']} stay"), None
+    stop = facts["stopped_by"]
+    return span.notes_of(result["midi"]), None if stop == COMPLETE else stop
 
 
 def condensed(scores: InfillScores) -> dict[str, Any]:

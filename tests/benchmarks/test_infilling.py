@@ -1,5 +1,8 @@
 """benchmarks/infilling.py: it fills the spans it says, in all ways, and its figures agree with each other."""
 
+from collections import Counter
+from types import SimpleNamespace
+
 import pytest
 import torch
 from music import make_song
@@ -7,6 +10,7 @@ from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiProcessor, build_model
 from neuromusic_hf.bundles import save_bundle
+from neuromusic_hf.music import RefusedFile
 
 
 @pytest.fixture(scope="module")
@@ -63,18 +67,53 @@ def infilling(load_benchmark):
     return load_benchmark("infilling")
 
 
+def draw(infilling, kind, folder):
+    arguments, left_out = SimpleNamespace(bars=3, seed=5), Counter()
+    return list(infilling.draw_spans(kind, infilling.find_pieces([str(folder)]), arguments, left_out)), left_out
+
+
 def test_spans_are_a_fixed_sample_of_bars_and_of_programs_among_others(infilling, folder):
-    pieces = infilling.find_pieces([str(folder)])
-    arguments = type("Arguments", (), {"pieces": 2, "bars": 3, "seed": 5})
-    drawn, left_out = infilling.draw_spans(pieces, arguments)
-    again, _ = infilling.draw_spans(pieces, arguments)
-    for kind in ("all_tracks", "one_program"):
-        assert [(each.span.start, each.span.programs) for each in drawn[kind]] == [
-            (each.span.start, each.span.programs) for each in again[kind]
+    for kind, count in (("all_tracks", 3), ("one_program", 2)):
+        (drawn, left_out), (again, _) = (draw(infilling, kind, folder) for _ in range(2))
+        assert [(each.span.start, each.span.programs) for each in drawn] == [
+            (each.span.start, each.span.programs) for each in again
         ]
-        assert {each.span.num_bars for each in drawn[kind]} == {3} and len(drawn[kind]) == 2
-    assert all(each.span.programs is None for each in drawn["all_tracks"])
-    for each in drawn["one_program"]:
-        assert each.piece["instruments"] == list(each.span.programs)
-        assert 0 < each.span.removed.note_num()
-    assert left_out == {"all_tracks": {}, "one_program": {}}
+        assert {each.span.num_bars for each in drawn} == {3} and len(drawn) == count
+        assert left_out == ({"one_program_alone": 1} if kind == "one_program" else {})
+        for each in drawn:
+            assert 0 < each.span.removed.note_num()
+            assert (each.span.programs is None) is (kind == "all_tracks")
+            assert each.span.programs is None or each.piece["instruments"] == list(each.span.programs)
+
+
+class Picky:
+    """Refuses some spans by one of its answers or the other."""
+
+    def __init__(self):
+        self.asked = []
+
+    def to(self, drawn):
+        self.asked += drawn
+        trained = [RefusedFile("prompt_too_long", "") if each in (1, 2) else f"trained {each}" for each in drawn]
+        untrained = [RefusedFile("no_notes", "") if each == 4 else f"untrained {each}" for each in drawn]
+        return {name: [(each, None) for each in row] for name, row in (("a", trained), ("b", untrained))}
+
+
+def test_spans_are_drawn_until_so_many_could_be_filled_by_all(infilling):
+    left_out, picky = Counter(), Picky()
+    filled = infilling.fill_spans(map(Numbered, range(9)), picky, 4, left_out)
+    assert filled.spans == [0, 3, 5, 6] and picky.asked == list(range(7))
+    assert filled.infills == {
+        name: [f"{of} {each}" for each in filled.spans] for name, of in (("a", "trained"), ("b", "untrained"))
+    }
+    assert left_out == {"prompt_too_long": 2, "no_notes": 1}
+    few = infilling.fill_spans(iter([Numbered(1), Numbered(8)]), Picky(), 4, left_out)
+    assert few.spans == [8] and left_out["prompt_too_long"] == 3
+
+
+class Numbered(int):
+    """A drawn span that is but a number."""
+
+    @property
+    def span(self):
+        return int(self)
