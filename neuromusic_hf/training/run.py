@@ -91,7 +91,7 @@ def save_run(trainer: MusicTrainer, facts: dict, metrics: dict):
     trainer.finish_pushes()
     merge_lora(trainer)
     trainer.record = run_record(trainer) | {"splits": facts, "metrics": metrics, "course": trainer.watch.course}
-    trainer.record |= {"failed_pushes": trainer.failed_pushes}
+    trainer.record |= {"failed_pushes": trainer.failed_pushes, "failed_trackers": trainer.tracker_failures.record()}
     trainer.save_model()
 
 

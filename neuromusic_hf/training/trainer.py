@@ -14,6 +14,7 @@ from .checkpoints import last_checkpoint, read_progress
 from .pushing_trainer import PushingTrainer
 from .stopping import EvaluationStopped, StopRequest
 from .throughput import Throughput
+from .tracker_failures import TrackerFailures, guard_tracker, is_tracker
 from .validation_watch import ValidationWatch
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class MusicTrainer(PushingTrainer):
     - A loss, a gradient or a weight that is not finite ends the run before it is saved ([`FiniteTrainer`]).
     - It searches for the best of a metric whichever way that gets better ([`SearchingTrainer`]).
     - Its evaluations measure infilling too, where there are samples of it ([`InfillTrainer`]).
+    - A tracker that fails does not end the run ([`TrackerFailures`]).
     - Beside the loss it logs how fast it trains ([`Throughput`]).
     - It stops early, and warns when validation turns up ([`ValidationWatch`]). `eval_on_start` holds for a run that
       begins, and not for one that goes on.
@@ -48,6 +50,9 @@ class MusicTrainer(PushingTrainer):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.stop = StopRequest()
+        self.tracker_failures = TrackerFailures()
+        for callback in filter(is_tracker, self.callback_handler.callbacks):
+            guard_tracker(callback, self.tracker_failures)
         self.throughput = Throughput(self, getattr(self.data_collator, "block_size", 0))
         self.add_callback(self.throughput)
         self.watch = ValidationWatch(self)
