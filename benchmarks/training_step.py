@@ -29,6 +29,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, Trainer
 
 from neuromusic_hf import MidiProcessor, build_model, load_corpus
+from neuromusic_hf.models.flops import training_flops_per_token
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.training import DataArguments, RunArguments, TrainingBlocks, create_trainer
 
@@ -171,12 +172,13 @@ def run_task(name: str, size: str, model: str, rows: int, steps: int, max_pieces
         logging_strategy="no",
         disable_tqdm=True,
     )
+    counted = build_model(model, processor, context_length=length, **sizes)
     if name == DEFAULTS:
         network = default_model(model, processor.vocab_size, length, sizes)
     elif name == NAIVE:
         network = NaiveMusicTransformer(processor.vocab_size, length, **sizes)
     else:
-        network = build_model(model, processor, context_length=length, **sizes)
+        network = counted
     if name == TRAINER:
         timed = train(network, processor, args, length, max_pieces)
     else:
@@ -184,24 +186,11 @@ def run_task(name: str, size: str, model: str, rows: int, steps: int, max_pieces
     return {
         **timed,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "flops_per_token": flops_per_token(model, sizes, processor.vocab_size, length),
+        "flops_per_token": training_flops_per_token(counted, length),
         "precision": "bf16 autocast" if args.bf16 else "float32",
         "optimizer": str(getattr(args.optim, "value", args.optim)),
         "peak_device_memory_mib": torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0,
     }
-
-
-def flops_per_token(model: str, sizes: dict, vocab_size: int, length: int) -> int:
-    """
-    Floating point operations of matrix products that one token of a training step needs, backward pass included (twice
-    the forward pass): with the weights, and with half of `length` keys, values and, in the Music Transformer,
-    embeddings of distances.
-    """
-    layers, width, inner = (sizes[name] for name in ("num_hidden_layers", "hidden_size", "intermediate_size"))
-    feed_forward = 3 if model == "llama" else 2
-    weights = layers * (4 * width**2 + feed_forward * width * inner) + vocab_size * width
-    products = 3 if model == "music_transformer" else 2
-    return 3 * (2 * weights + layers * products * length * width)
 
 
 def default_model(name: str, vocab_size: int, length: int, sizes: dict) -> PreTrainedModel:

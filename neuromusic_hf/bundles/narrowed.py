@@ -13,7 +13,7 @@ from .bundle import save_bundle
 from .card import write_card
 from .files import RECIPE_NAME, RUN_NAME
 
-OF_OTHER_WEIGHTS = ("metrics", "course", "parameters", "failed_pushes")
+OF_OTHER_WEIGHTS = ("metrics", "course", "parameters", "failed_pushes", "failed_trackers")
 """What the record of a run says that is not true of narrowed weights."""
 
 

@@ -16,8 +16,9 @@ from ..generation import MidiContinuationPipeline
 from ..generation.copy_guard import MAX_RUN
 from ..metrics import all_comparisons
 from ..reports import RunModel, RunScores, ScoringOptions, score_run, write_report
-from ..runs import ContinuationSettings, OutputSettings, PieceSource, RunFolder, RunWriter, read_run
+from ..runs import ContinuationSettings, FinishedRun, OutputSettings, PieceSource, RunFolder, RunWriter, read_run
 from ..training.stopping import StopRequest
+from ..training.tracker_failures import TrackerFailures
 from .copying import FEWEST_PIECES, TIMES_LONGER, copying_p_value, is_copying
 from .media import collect_media
 from .trackers import log_media
@@ -36,6 +37,9 @@ NOVELTY_FIGURES = (
 
 COPYING = "novelty_p_value"
 """How likely continuations share so long runs by chance."""
+
+RENDERER = "renderer"
+"""What failures of pictures, sound and pages are counted as."""
 
 MAX_AUDIO_SECONDS = 90.0
 """Models that have learned little may write minutes of silence."""
@@ -94,6 +98,7 @@ class ContinuationCallback(TrainerCallback):
         settings.check(trainer.model)
         self.trainer = trainer
         self.stop: StopRequest | None = getattr(trainer, "stop", None)
+        self.failures: TrackerFailures = getattr(trainer, "tracker_failures", None) or TrackerFailures()
         self.pieces = pieces
         self.settings = settings
         self.steps = steps
@@ -154,15 +159,25 @@ class ContinuationCallback(TrainerCallback):
         read_by = RunModel(model.config.model_type, processor)
         self.trainer.log(by_main_process(lambda: self._report(run, read_by)))
 
+    def _show(self, run: FinishedRun, scores: RunScores, report: Path) -> Path:
+        """The page of the report, and what trackers show of it; what fails of these is no reason to stop."""
+        for record in run.records:
+            for error in (record.not_rendered or {}).values():
+                self.failures.count(RENDERER, error)
+        page, trackers = report, []
+        with self.failures.watching(RENDERER):
+            page = write_report(run, scores, report)
+            trackers = log_media(self.trainer, collect_media(run, scores, report, self.shown))
+        logger.info("Continuations to look at: %s", ", ".join([str(page), *trackers]))
+        return page
+
     def _report(self, written: RunWriter, model: RunModel) -> dict[str, float]:
         written.end()
         folder = written.folder.path
         run = read_run(folder)
         scores = score_run(run, self.scoring, model, self.training)
         report = folder / "report"
-        page = write_report(run, scores, report)
-        trackers = log_media(self.trainer, collect_media(run, scores, report, self.shown))
-        logger.info("Continuations to look at: %s", ", ".join([str(page), *trackers]))
+        page = self._show(run, scores, report)
         figures = scalar_figures(scores)
         novelty = scores.record["novelty"] or {}
         longest = [novelty.get(f"longest_{part}") for part in ("original", "generated")]

@@ -7,6 +7,7 @@ from transformers import Trainer, TrainerCallback
 from transformers.integrations import TensorBoardCallback, TrackioCallback, WandbCallback
 
 from ..rendering import read_audio
+from ..training.tracker_failures import TrackerFailures, tracker_name
 from .media import Media
 
 STEP_NAME = "train/global_step"
@@ -53,7 +54,8 @@ def log_media(trainer: Trainer, media: Media) -> list[str]:
     Logs to every tracker of the Trainer that can show media.
 
     These are Weights & Biases, Trackio, TensorBoard, and those of [`register_tracker`]. It is called on the main
-    process, during training.
+    process, during training. One that fails is told and counted with the other failures of the Trainer, if it counts
+    them, and the others get theirs.
 
     Args:
         trainer ([`~transformers.Trainer`]): whose callbacks are the trackers.
@@ -63,11 +65,14 @@ def log_media(trainer: Trainer, media: Media) -> list[str]:
         `list[str]`: the trackers that it was logged to.
     """
     logged = []
+    failures = getattr(trainer, "tracker_failures", None) or TrackerFailures()
     for callback in trainer.callback_handler.callbacks:
         kind = next((kind for kind in type(callback).__mro__ if kind in _TRACKERS), None)
-        if kind is not None:
-            _TRACKERS[kind](callback, media, trainer.state.global_step)
-            logged.append(kind.__name__.removesuffix("Callback").lower())
+        name = tracker_name(callback)
+        if kind is not None and not failures.is_left_out(name):
+            with failures.watching(name):
+                _TRACKERS[kind](callback, media, trainer.state.global_step)
+                logged.append(name)
     return logged
 
 

@@ -9,6 +9,7 @@ from ..disk import write_file
 from ..music import midi_bytes
 from ..music.excerpts import new_music
 from .records import NoteCounts, PieceFiles, PieceRecord, piece_stem
+from .rendered_files import rendering
 from .settings import OutputSettings
 
 
@@ -48,14 +49,15 @@ def write_piece(result: dict[str, Any], index: int, name: str, folder: Path, out
     files["tokens"] = f"{stem}.tokens.txt"
     write_file(folder / files["tokens"], (" ".join(map(str, result["token_ids"])) + "\n").encode())
     has_notes = scores["full"].note_num() > 0
+    failed: dict[str, str] = {}
     if output.pictures and has_notes:
-        files["picture"] = f"{stem}.png"
-        new = new_music(scores["full"], scores["prompt"], from_zero=False)
-        plot_piano_roll(scores["prompt"], new, title=name).savefig(folder / files["picture"])
+        with rendering("picture", folder / f"{stem}.png", files, failed) as path:
+            new = new_music(scores["full"], scores["prompt"], from_zero=False)
+            plot_piano_roll(scores["prompt"], new, title=name).savefig(path)
     if output.wants_audio(index) and has_notes:
-        files["audio"] = f"{stem}.wav"
-        waveform = render_audio(scores["full"], soundfont=output.soundfont, max_seconds=output.max_audio_seconds)
-        save_audio(folder / files["audio"], waveform)
+        with rendering("audio", folder / f"{stem}.wav", files, failed) as path:
+            waveform = render_audio(scores["full"], soundfont=output.soundfont, max_seconds=output.max_audio_seconds)
+            save_audio(path, waveform)
     return PieceRecord(
         index=index,
         name=name,
@@ -70,6 +72,7 @@ def write_piece(result: dict[str, Any], index: int, name: str, folder: Path, out
         seed=result["seed"],
         seconds=round(result["seconds"], 3),
         copy_guard=_guarded(result.get("copy_guard")),
+        not_rendered=failed or None,
     )
 
 

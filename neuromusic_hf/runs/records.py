@@ -127,6 +127,8 @@ class PieceRecord(Labelled):
         seed (`int`, *optional*): of the sampling.
         seconds (`float`, *optional*): its batch took, divided by its pieces.
         copy_guard ([`GuardCounts`], *optional*): what the copy guard did, if there was one.
+        not_rendered (`dict[str, str]`, *optional*): the class of the error, of each of its files (`picture`, `audio`)
+            that could not be rendered.
     """
 
     index: int
@@ -142,6 +144,7 @@ class PieceRecord(Labelled):
     seed: int | None = None
     seconds: float | None = None
     copy_guard: GuardCounts | None = left_out_if_none()
+    not_rendered: dict[str, str] | None = left_out_if_none()
 
     def groups_of_files(self) -> Iterator[PieceFiles]:
         """Names of all its files."""

@@ -1,6 +1,7 @@
 """The Trainer of a run, and its end."""
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 
 from transformers import PreTrainedModel, Trainer
@@ -14,6 +15,7 @@ from .lora import merge_lora
 from .resuming import refuse_other_blocks
 from .run_record import run_record
 from .split_blocks import CLEAN_TEST, TrainingBlocks
+from .token_types import TokenTypes
 from .trainer import MusicTrainer
 
 METRIC_PREFIXES = {"validation": "eval"}
@@ -43,6 +45,7 @@ def create_trainer(
     """
     refuse_other_blocks(args.resume_from_checkpoint, blocks.facts["train"])
     limit_threads()
+    types = TokenTypes.of(processor)
     return MusicTrainer(
         model=model,
         args=args,
@@ -50,8 +53,8 @@ def create_trainer(
         eval_dataset=blocks.splits["validation"],
         processing_class=processor,
         data_collator=BlockCollator(processor.tokenizer.pad_token_id, data_args.context_length),
-        compute_metrics=LanguageModelingMetrics(blocks.tokens_per_note["validation"]),
-        preprocess_logits_for_metrics=row_statistics,
+        compute_metrics=LanguageModelingMetrics(blocks.tokens_per_note["validation"], types.names),
+        preprocess_logits_for_metrics=functools.partial(row_statistics, types=types),
         recipe=recipe,
         train_facts=blocks.facts["train"],
         provenance=provenance,
@@ -64,7 +67,8 @@ def evaluate_test_split(trainer: Trainer, blocks: TrainingBlocks) -> dict[str, f
     metrics = {}
     for split in ("test", CLEAN_TEST):
         if split in blocks.splits:
-            trainer.compute_metrics = LanguageModelingMetrics(blocks.tokens_per_note[split])
+            types = trainer.compute_metrics.types
+            trainer.compute_metrics = LanguageModelingMetrics(blocks.tokens_per_note[split], types)
             metrics |= trainer.evaluate(blocks.splits[split], metric_key_prefix=split)
     return metrics
 
@@ -87,7 +91,7 @@ def save_run(trainer: MusicTrainer, facts: dict, metrics: dict):
     trainer.finish_pushes()
     merge_lora(trainer)
     trainer.record = run_record(trainer) | {"splits": facts, "metrics": metrics, "course": trainer.watch.course}
-    trainer.record |= {"failed_pushes": trainer.failed_pushes}
+    trainer.record |= {"failed_pushes": trainer.failed_pushes, "failed_trackers": trainer.tracker_failures.record()}
     trainer.save_model()
 
 

@@ -13,6 +13,8 @@ from ..borders.trainer import evaluate_in_training, is_best_so_far, take_up_loss
 from .checkpoints import last_checkpoint, read_progress
 from .pushing_trainer import PushingTrainer
 from .stopping import EvaluationStopped, StopRequest
+from .throughput import Throughput
+from .tracker_failures import TrackerFailures, guard_tracker, is_tracker
 from .validation_watch import ValidationWatch
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ class MusicTrainer(PushingTrainer):
     - A loss, a gradient or a weight that is not finite ends the run before it is saved ([`FiniteTrainer`]).
     - It searches for the best of a metric whichever way that gets better ([`SearchingTrainer`]).
     - Its evaluations measure infilling too, where there are samples of it ([`InfillTrainer`]).
+    - A tracker that fails does not end the run ([`TrackerFailures`]).
+    - Beside the loss it logs how fast it trains ([`Throughput`]).
     - It stops early, and warns when validation turns up ([`ValidationWatch`]). `eval_on_start` holds for a run that
       begins, and not for one that goes on.
     - SIGTERM, SIGINT and SIGUSR1 have it finish the step, save a checkpoint and exit with 128 plus their number. What
@@ -46,6 +50,11 @@ class MusicTrainer(PushingTrainer):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.stop = StopRequest()
+        self.tracker_failures = TrackerFailures()
+        for callback in filter(is_tracker, self.callback_handler.callbacks):
+            guard_tracker(callback, self.tracker_failures)
+        self.throughput = Throughput(self, getattr(self.data_collator, "block_size", 0))
+        self.add_callback(self.throughput)
         self.watch = ValidationWatch(self)
         self.add_callback(self.watch)
         self._resumed_from: str | None = None
@@ -53,6 +62,10 @@ class MusicTrainer(PushingTrainer):
         self._due_evaluation: Callable[[], None] | None = None
         self._stopped_at: int | None = None
         self._evaluated: tuple[int, dict[str, float]] | None = None
+
+    def log(self, logs: dict[str, float], start_time: float | None = None):
+        """As [`~transformers.Trainer.log`]; with the loss of training goes its speed."""
+        super().log(logs | self.throughput.figures() if "loss" in logs else logs, start_time)
 
     def progress(self) -> dict:
         """As [`PushingTrainer.progress`], and whether an evaluation is left to the run that goes on from here."""
@@ -154,6 +167,7 @@ class MusicTrainer(PushingTrainer):
             torch.random.set_rng_state(random_state)
             self._end_at_this_step()
             super()._maybe_log_save_evaluate(*args, **kwargs)
+        self.throughput.go_on()
 
     def _end_at_this_step(self):
         """Has the Trainer save and stop, and leave an evaluation to the run that goes on from here."""

@@ -8,6 +8,8 @@ from datasets import Dataset
 from transformers import EvalPrediction
 
 from neuromusic_hf.training import LanguageModelingMetrics, row_statistics, tokens_per_note
+from neuromusic_hf.training.language_modeling import greater_is_better
+from neuromusic_hf.training.token_types import TokenTypes
 
 
 @pytest.fixture
@@ -49,6 +51,33 @@ def test_metrics_are_weighted_by_token_not_by_batch(batch):
     assert result["perplexity"] == pytest.approx(math.exp(nats / predicted))
     assert result["token_accuracy"] == correct / predicted
     assert result["nats_per_note"] == pytest.approx(4 * nats / predicted)
+
+
+TYPES = TokenTypes(("pitch", "position", "special"), torch.tensor([2, 0, 0, 1, 1]))
+
+
+def test_accuracy_is_told_for_each_type_of_token(batch):
+    """Held against a loop over all tokens; a batch at a time."""
+    logits, labels = batch
+    labels = labels.where(labels != 0, -100)  # nothing special is to be predicted
+    metrics = LanguageModelingMetrics(tokens_per_note=4.0, types=TYPES.names)
+    metrics(EvalPrediction(row_statistics(logits[:2], labels[:2], TYPES), None), compute_result=False)
+    result = metrics(EvalPrediction(row_statistics(logits[2:], labels[2:], TYPES), None), compute_result=True)
+    right = {}
+    for row, labelled in zip(logits.argmax(-1), labels, strict=True):
+        for guess, label in zip(row[:-1].tolist(), labelled[1:].tolist(), strict=True):
+            if label != -100:
+                right.setdefault(TYPES.names[TYPES.of_ids[label]], []).append(guess == label)
+    assert {"pitch", "position"} == set(right)
+    expected = {f"{name}_token_accuracy": sum(each) / len(each) for name, each in right.items()}
+    assert {name: value for name, value in result.items() if name.endswith("_token_accuracy")} == expected
+    plain = LanguageModelingMetrics(tokens_per_note=4.0)
+    told = plain(EvalPrediction(row_statistics(logits, labels, TYPES), None), compute_result=True)
+    assert told == pytest.approx({name: result[name] for name in told})
+
+
+def test_more_of_any_type_is_better():
+    assert greater_is_better("eval_pitch_token_accuracy") is True
 
 
 def test_one_evaluation_does_not_leak_into_the_next(batch):
