@@ -32,6 +32,8 @@ OURS, PEER = "ours", "music21"
 SCRIPTS = {OURS: Path(__file__), PEER: Path(__file__).with_name("music21_midi.py")}
 SHARES = (0.34, 0.33, 0.33)
 """So that a few pieces make three splits."""
+MOST_SECONDS, FASTER = 6.0, 20.0
+"""That building the corpus may take, and how many times as fast as music21 a work is to be read."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
@@ -123,12 +125,23 @@ def compare(runs: dict[str, list[FreshRun]], all_works: bool) -> dict:
     targets = {
         "works that are not byte for byte what music21 writes": target(unequal, at_most=0),
         "works that music21 has to read": target(ours["beyond"], at_most=0),
-        "the corpus, processor seconds": target(building["cpu_seconds"]["median"], at_most=6.0),
+        **judge(building, ratios, all_works),
     }
-    if all_works:
-        targets["reading, music21 to ours"] = target(ratios["music21_to_ours_cpu_milliseconds"], at_least=20.0)
     building["pieces"] = ours["pieces"]
     return {"a_work": figures, "building": building, "ratios": ratios, "targets": targets}
+
+
+def judge(building: dict[str, dict], ratios: dict[str, float], all_works: bool) -> dict[str, dict]:
+    """What the project asks of times, by processor and, on a quiet machine, by the clock on the wall."""
+    targets = {
+        "the corpus, processor seconds": target(building["cpu_seconds"]["median"], at_most=MOST_SECONDS),
+        "the corpus, wall seconds": target(building["seconds"]["median"], at_most=MOST_SECONDS),
+    }
+    if all_works:
+        by_processor, by_wall = (ratios[f"music21_to_ours_{clock}"] for clock in ("cpu_milliseconds", "milliseconds"))
+        targets["reading, music21 to ours, processor time"] = target(by_processor, at_least=FASTER)
+        targets["reading, music21 to ours, wall time"] = target(by_wall, at_least=FASTER)
+    return targets
 
 
 def milliseconds(laps: list[dict[str, float]], works: int) -> dict[str, dict]:

@@ -14,7 +14,7 @@ def draw_score(rng):
     Args:
         rng (`random.Random`): of the draw.
     """
-    tpq = rng.choice((480, 384, 220, 96, 24, 16, 32, 8, 5, 1))
+    tpq = rng.choice((480, 384, 220, 96, 24, 16, 32, 8, 5, 1, 1568, 352))
     length = rng.choice((1, 4, 16, 60)) * tpq
     step = max(1, tpq // rng.choice((1, 2, 3, 4, 8, 16, 32)))
 

@@ -1,7 +1,7 @@
 """Holds the encoder over arrays against miditok, on every file of corpora and on drawn scores: the ids must be equal.
 
     python benchmarks/encoder_proof.py maestro-v2.0.0-midi.zip lamd-sample.zip lieder-cc0.zip malformed.zip bach folk \
-        --drawn 20000
+        monteverdi --drawn 20000
 
 All files are compared by base tokens, and shares of them once more: of one drawn variant each, and by a vocabulary
 that was learned from some of the first corpus. `--every 50` takes every 50th file, for trials. `--resume` goes on
@@ -34,7 +34,7 @@ from neuromusic_hf.music.score_arrays import ScoreArrays
 from neuromusic_hf.tokenization import Augmentation, MidiProcessor, Variant, one_stream
 from neuromusic_hf.tokenization.arrays import BeyondArrays
 
-SHIPPED = ("bach", "folk")
+SHIPPED = ("bach", "folk", "monteverdi")
 DRAWN = "drawn"
 FIELDS = ("programs", "track", "onset", "duration", "pitch", "velocity", "meters", "tempos")
 MOST_NAMED = 20
@@ -95,7 +95,7 @@ class Comparison:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("corpora", nargs="*", help="zips of MIDI files, bach, or folk")
+    parser.add_argument("corpora", nargs="*", help="zips of MIDI files, bach, folk, or monteverdi")
     parser.add_argument("--tokenizations", default="REMI,TSD,Structured", help="classes of miditok")
     parser.add_argument("--every", type=int, default=1, help="take every so many-th file, for trials")
     parser.add_argument(

@@ -56,7 +56,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         libraries = {waiting.partition(".")[0] for waiting in list(self.waiting)}
         if not libraries or name.partition(".")[0] not in {PACKAGE, *libraries}:
             return None
-        others = [finder for finder in sys.meta_path if finder is not self]
+        others = [finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec")]
         spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader, self)

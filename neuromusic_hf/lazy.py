@@ -1,12 +1,11 @@
 """Names of a package that are imported when they are first used (PEP 562), so that only what is used takes time."""
 
-import ast
+import dis
 import importlib
 import importlib.util
-import inspect
 import sys
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 
@@ -14,7 +13,8 @@ def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[st
     """
     Makes the names of a package that its `__init__.py` imports under `if TYPE_CHECKING`, and its modules, importable.
 
-    Those lines are the one list of the names: type checkers and editors read them, and so does this function.
+    Those lines are the one list of the names: type checkers and editors read them, and so does this function, as they
+    are compiled, so that a package without its sources has them too. There, other imports stand before this call.
 
     Args:
         package (`str`): its `__name__`, while it is imported.
@@ -45,12 +45,18 @@ def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[st
 
 
 def _imports_for_types(module: ModuleType) -> Iterator[tuple[str, str]]:
-    """Each name imported under `if TYPE_CHECKING`, with the module of the package that has it."""
-    for block in ast.parse(inspect.getsource(module)).body:
-        if isinstance(block, ast.If) and getattr(block.test, "id", None) == "TYPE_CHECKING":
-            for line in block.body:
-                if isinstance(line, ast.ImportFrom):
-                    yield from ((alias.name, str(line.module)) for alias in line.names)
+    """Each name that is imported under `if TYPE_CHECKING`, where nothing has run, with the module that has it."""
+    home = ""
+    for step in dis.get_instructions(_code_of(module)):
+        if step.opname == "IMPORT_NAME":
+            home = step.argval
+        elif step.opname == "IMPORT_FROM" and step.argval not in vars(module):
+            yield step.argval, home
+
+
+def _code_of(module: ModuleType) -> CodeType:
+    assert module.__spec__ is not None
+    return module.__spec__.loader.get_code(module.__name__)  # type: ignore[union-attr]
 
 
 def _take(home: str, name: str) -> Any:

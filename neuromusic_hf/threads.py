@@ -4,8 +4,10 @@ How many threads PyTorch computes with on a CPU, and how they wait for each othe
 They meet at the end of every operation, a hundred times in a decoding step, and OpenMP's threads spin while they wait.
 On cores of their own that is fastest. Where another process wants one of the cores, the thread there has used up its
 share of it by spinning, and at each meeting all wait for milliseconds until it is its turn again. So decoding takes no
-more threads than there are free cores, and looks again while it goes on. Training, whose numbers must not change with
-what else the machine does, keeps its threads; there they sleep while they wait, which its long operations hardly feel.
+more threads than there are free cores, and looks again while it goes on. What cores do is told by two looks some time
+apart: between calls a watch goes on looking, so that a call has its answer at once. Training, whose numbers must not
+change with what else the machine does, keeps its threads; there they sleep while they wait, which its long operations
+hardly feel.
 
 Scoring computes nothing in PyTorch: its processes, as many as there are cores, never wait for each other.
 
@@ -34,8 +36,39 @@ WAITING_PASSIVELY = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
 LEAST_SHARED = 5_000_000
 """Products in a step (weights times rows) below which a second thread gains nothing."""
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_BETWEEN_GLANCES = 0.5
+"""Those of the watch: what began less than that before a call is seen at its beginning."""
+SECONDS_WATCHED = 300.0
+"""After a call: the first one of a process, and one after a longer pause, take 50 ms to look."""
+
+
+class Watch:
+    """
+    Keeps the answer of a meter new, in a thread of its own, for some time after it was last asked to.
+
+    Args:
+        meter ([`CoreMeter`]): which.
+    """
+
+    def __init__(self, meter: CoreMeter):
+        self._meter, self._until = meter, 0.0
+        self._thread: threading.Thread | None = None
+
+    def go_on(self):
+        """Watches from now on, or longer; a process that was forked begins anew."""
+        self._until = time.monotonic() + SECONDS_WATCHED
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._look, name="neuromusic_hf watch of cores", daemon=True)
+            self._thread.start()
+
+    def _look(self):
+        while time.monotonic() < self._until:
+            time.sleep(SECONDS_BETWEEN_GLANCES)
+            self._meter.free()
+
 
 _meter = CoreMeter()
+_watch = Watch(_meter)
 _calls: list[StepThreads] = []
 """Those that run, in any thread."""
 _calls_lock = threading.Lock()
@@ -101,7 +134,11 @@ class StepThreads:
             self.found = next((call.found for call in _calls if call.number == found), found)
             _calls.append(self)
         self._most = 1 if self.is_small else min(self.found, usable_cores())
-        self._take(1 if self._most == 1 else min(self._most, _meter.free()))
+        if self._most == 1:
+            self._take(1)
+        else:
+            self._take(min(self._most, _meter.free()))
+            _watch.go_on()
 
     def _take(self, number: int):
         self._looked = time.monotonic()
@@ -129,6 +166,8 @@ class StepThreads:
             _calls[:] = [call for call in _calls if call is not self]
             if self.found:
                 _set_threads(self.found)
+        if self._most > 1:
+            _watch.go_on()
 
 
 def _threads() -> int:

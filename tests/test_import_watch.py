@@ -135,6 +135,17 @@ def test_other_finders_are_asked(act, acted, monkeypatch):
     assert len(acted) == 1 and set(asked) == {"made_library", "made_library.outer", "made_library.inner"}
 
 
+def test_a_finder_that_cannot_be_asked_is_passed_over_as_python_does(act, acted):
+    class Old:
+        def find_module(self, name, path=None):
+            return None
+
+    sys.meta_path.insert(0, Old())
+    after_import("made_library.inner", act)
+    importlib.import_module("made_library")
+    assert acted == [["late", "inner"]]
+
+
 @pytest.fixture
 def gate(monkeypatch):
     """Where the slow module waits: `begun` once it does, until `go`."""

@@ -1,6 +1,7 @@
 """Names of a package are there when they are used, all of them and no others, and importing it imports none."""
 
 import ast
+import compileall
 import importlib
 import inspect
 import sys
@@ -10,6 +11,7 @@ from types import ModuleType
 import pytest
 
 import neuromusic_hf
+from neuromusic_hf.corpora import code_identity
 
 PACKAGE = Path(neuromusic_hf.__file__).parent
 PACKAGES = {path.parent.name: path for path in (PACKAGE / "__init__.py", *PACKAGE.glob("*/__init__.py"))}
@@ -92,3 +94,32 @@ def test_a_module_that_lacks_something_is_named_with_the_reason(made, text):
     made("from .broken import thing", broken=text)
     with pytest.raises(ImportError, match="'thing' from 'made_lazily.broken': module .* has no attribute"):
         from made_lazily import thing  # noqa: F401
+
+
+def test_a_package_without_its_sources_has_its_names(made):
+    package = made("from .one import first\n    from .two import second", one="first = 1", two="1 / 0")
+    folder = Path(package.__file__).parent
+    assert compileall.compile_dir(folder, quiet=1, legacy=True)
+    for source in folder.glob("*.py"):
+        source.unlink()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "made_lazily"]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    package = importlib.import_module("made_lazily")
+    assert package.__file__.endswith(".pyc") and package.__all__ == ["first", "second"] and package.first == 1
+    assert "made_lazily.two" not in sys.modules
+
+
+def test_code_that_is_only_compiled_is_what_caches_are_known_by(monkeypatch, tmp_path):
+    monkeypatch.setattr(code_identity, "PACKAGE", tmp_path)
+    room = tmp_path / "room"
+    room.mkdir()
+    found = []
+    for text in ("one = 1", "one = 2"):
+        (room / "made.py").write_text(text)
+        assert code_identity.code_of_rooms.__wrapped__("room") == (text,)
+        assert compileall.compile_dir(room, quiet=1, legacy=True, force=True)
+        (room / "made.py").unlink()
+        found.append(code_identity.code_of_rooms.__wrapped__("room"))
+        (room / "made.pyc").unlink()
+    assert len(found[0]) == 1 and found[0] != found[1]

@@ -6,13 +6,14 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from neuromusic_hf import threads
 from neuromusic_hf.generation import generate_rows
-from neuromusic_hf.threads import WAITING_PASSIVELY, StepThreads, limit_threads, threads_in_force
+from neuromusic_hf.threads import WAITING_PASSIVELY, StepThreads, Watch, limit_threads, threads_in_force
 
 REPOSITORY = Path(__file__).parents[1]
 LARGE = threads.LEAST_SHARED
@@ -26,6 +27,7 @@ def threads_are_left_as_they_were(monkeypatch):
     torch.set_num_threads(3)
     monkeypatch.setattr(threads, "usable_cores", lambda: 4)
     monkeypatch.setattr(threads, "_told", "")
+    monkeypatch.setattr(threads, "_watch", SimpleNamespace(go_on=lambda: None))
     monkeypatch.delenv("OMP_DYNAMIC", raising=False)
     yield
     torch.set_num_threads(found)
@@ -100,6 +102,27 @@ def test_an_error_leaves_the_threads_as_they_were(model, free):
     with pytest.raises(ZeroDivisionError):
         StepThreads(model, LARGE).call(lambda: 1 / 0)
     assert torch.get_num_threads() == 3
+
+
+def test_between_calls_a_watch_goes_on_looking_for_a_while(model, monkeypatch):
+    looked, seconds = threading.Semaphore(0), iter([0.0, 1.0, 299.0, 302.0, 302.0, 310.0])
+    monkeypatch.setattr(threads, "time", SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda _: None))
+    watch = Watch(SimpleNamespace(free=looked.release))
+    watch.go_on()  # at 0 s
+    watch._thread.join(60)  # which looks at 1 and 299 s
+    assert [looked.acquire(blocking=False) for _ in range(3)] == [True, True, False]
+    watch.go_on()  # at 302 s, anew
+    watch._thread.join(60)
+
+
+def test_a_call_has_the_watch_go_on_where_it_looks_at_cores(model, free, monkeypatch):
+    asked = []
+    monkeypatch.setattr(threads, "_watch", SimpleNamespace(go_on=lambda: asked.append(torch.get_num_threads())))
+    free(2)
+    StepThreads(model, LARGE).call(lambda: None)
+    assert asked == [2, 3], "as it begins, and when it has ended"
+    StepThreads(model, 1).call(lambda: None)
+    assert len(asked) == 2
 
 
 def test_calls_in_several_threads_leave_the_threads_as_they_were(model, free):

@@ -14,9 +14,14 @@ PACKAGE = Path(__file__).parents[1]
 
 @functools.cache
 def code_of_rooms(*rooms: str) -> tuple[str, ...]:
-    """The code of rooms of this package, as it is on disk."""
-    files = (path for room in rooms for path in sorted((PACKAGE / room).rglob("*.py")))
-    return tuple(path.read_text(encoding="utf-8") for path in files)
+    """The code of rooms of this package, as it is on disk: compiled where its sources are not."""
+    files = (path for room in rooms for path in _files(PACKAGE / room))
+    return tuple(path.read_text(encoding="utf-8", errors="backslashreplace") for path in files)
+
+
+def _files(room: Path) -> list[Path]:
+    compiled = (path for path in room.rglob("*.pyc") if path.parent.name != "__pycache__")
+    return sorted(room.rglob("*.py")) or sorted(compiled)
 
 
 def code_of(kind: Any) -> str:

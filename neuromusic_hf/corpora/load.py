@@ -20,6 +20,7 @@ from ..music.midi_feature import Midi
 from ..ranges import PROCESSES, check_ranges
 from .builder import HELPER_FEATURES, IGNORED, ROWS_SPLIT
 from .corpus import Corpus
+from .earlier_report import both_reports, earlier_report
 from .family_splits import family_splits, spooled
 from .names import CorpusNames, FoundCorpus, find_corpora
 from .provenance import Provenance, check_takes_splits, of_joined, provenance_of_found
@@ -64,6 +65,14 @@ class _OpenedCorpus:
     shares: tuple[float, float, float]
     carved: tuple[str, ...] = ()
     unread: int = 0
+    earlier: QuarantineReport | None = None
+
+    def report(self, doubles: Sequence[int]) -> QuarantineReport:
+        """What became of its files, the rows at `doubles` being left out."""
+        columns = ["midi", "refused_reason", "refused_detail", "mended"]
+        now = report_of(self.name, self.rows.data.table.select(columns), doubles)
+        now = dataclasses.replace(now, unread=self.unread)
+        return now if self.earlier is None else both_reports(self.name, self.earlier, now)
 
 
 def load_corpus(
@@ -89,7 +98,8 @@ def load_corpus(
     (General MIDI names, `"Drums"`), `content_hash`, and the columns of the corpus (MAESTRO: `composer`, `title`,
     `year`). Files are read and parsed once; later calls answer from the cache of `datasets`, until the source, the
     limits or the builder's code change. What was refused or mended is counted in the log, and named in the quarantine
-    report, which is also the attribute `quarantine` of the [`Corpus`] that is returned.
+    report, which is also the attribute `quarantine` of the [`Corpus`] that is returned. Of a corpus that was prepared
+    ([`prepare_corpus`]) it tells what became of files then, too.
 
     Args:
         name_or_path (`str`, `Path`, [`MidiCorpusBuilder`] class, or a list of these):
@@ -116,8 +126,9 @@ def load_corpus(
         streaming (`bool`, *optional*, defaults to `False`):
             Read the files anew in each pass and cache nothing. Each split reads the whole source. Where there are
             families to be found, a first pass does that before this returns, and lays the pieces in the temporary
-            folder for it. Refused files are logged one by one in passes over train; there is no report, no check for
-            empty splits, and of joined corpora no piece is left out.
+            folder for it. Refused files are logged one by one in passes over train; there is no report but that of a
+            prepared corpus, whose summary is logged, no check for empty splits, and of joined corpora no piece is
+            left out.
         quarantine_path (`str` or `Path`, *optional*):
             Where the report (JSON) goes. Defaults to `<cache>/quarantine/<name>-<fingerprint>.json`.
         name (`str`, *optional*):
@@ -207,7 +218,8 @@ def _open(corpus: FoundCorpus, opening: _Opening) -> _OpenedCorpus:
             **opening.builder_kwargs,
         )
         provenance = provenance_of_found(corpus, place, opening.config, opening.splits)
-        return _OpenedCorpus(provenance, corpus.name, rows, shares, tuple(carved))
+        earlier = earlier_report(corpus.place or corpus.name, place) if opening.config is None else None
+        return _OpenedCorpus(provenance, corpus.name, rows, shares, tuple(carved), earlier=earlier)
     builder = corpus.builder(
         cache_dir, data_dir=corpus.place, limits=limits, token=opening.token, **opening.builder_kwargs
     )
@@ -262,12 +274,7 @@ def _report(
     opened: list[_OpenedCorpus], doubles: list[list[int]], path: str | Path | None, cache_dir: str | None
 ) -> QuarantineReport:
     """The report of corpora together, which is logged and saved."""
-    columns = ["midi", "refused_reason", "refused_detail", "mended"]
-    reports = [
-        dataclasses.replace(report_of(part.name, part.rows.data.table.select(columns), left_out), unread=part.unread)
-        for part, left_out in zip(opened, doubles, strict=True)
-    ]
-    report = merge_reports(reports)
+    report = merge_reports([part.report(left_out) for part, left_out in zip(opened, doubles, strict=True)])
     fingerprint = Hasher.hash([fingerprint_of(part.rows) for part in opened])
     saved = _save_report(
         report, path or _default_report_path(report.corpus, fingerprint, cache_dir), asked_for=path is not None
@@ -296,6 +303,9 @@ def _stream(opened: list[_OpenedCorpus], decided: dict[str, str]) -> IterableDat
     if len(opened) > 1:
         names = ", ".join(part.name for part in opened)
         logger.warning("Streamed together, pieces that are in more than one of %s come more than once.", names)
+    for part in opened:
+        if part.earlier is not None:
+            logger.info("When it was prepared: %s.", part.earlier.summary)
     splits = {}
     for name in SPLIT_NAMES:
         parts = []

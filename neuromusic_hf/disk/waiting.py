@@ -15,7 +15,7 @@ from pathlib import Path
 
 import datasets
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast_object_list, gather_object
 from torch.distributed import DistNetworkError
 
 from ..borders.torch import launch_store
@@ -69,7 +69,7 @@ class Meeting:
     def tell_failure(self, error: BaseException):
         """Ends the waiting of all others with an error that tells of this one, and gives them time to read it."""
         process = f"Process {PartialState().process_index} on {socket.gethostname()}"
-        self.leave("failure", f"{process} failed, which worked for this one: {type(error).__name__}: {error}")
+        self.leave("failure", f"{process} failed, which worked for others: {type(error).__name__}: {error}")
         time.sleep(2 * PAUSES[-1])  # The store may end with this process.
 
 
@@ -79,29 +79,33 @@ def main_process_first(cache: str | Path | None = None) -> Iterator[None]:
     Has the main process do the work of the `with` block before all others, which then find it in a cache.
 
     Of processes that do not see the cache of the main process, as on other machines, the first with each cache works
-    for those that share it. All meet before, and then wait for the work up to a week; where it fails, they fail too.
+    for those that share it. All meet before, and none goes on before each of the first is done: they wait for that up
+    to a week, and where one fails, they fail too.
 
     Args:
         cache (`str` or `Path`, *optional*): its folder; that of datasets if not given.
 
     Raises:
-        `RuntimeError`: the process that works for this one failed; the message tells its error.
+        `RuntimeError`: a process that works for others failed; the message tells its error.
     """
     state = PartialState()
     if state.num_processes == 1:
         yield
         return
     first, meeting = _first_with(Path(cache or datasets.config.HF_DATASETS_CACHE)), Meeting()
+    firsts = sorted(set(gather_object([first])))
     if first != state.process_index:
         meeting.await_word(f"done by {first}")
         yield
-        return
-    try:
-        yield
-    except BaseException as error:
-        meeting.tell_failure(error)
-        raise
-    meeting.leave(f"done by {first}")
+    else:
+        try:
+            yield
+        except BaseException as error:
+            meeting.tell_failure(error)
+            raise
+        meeting.leave(f"done by {first}")
+    for each in firsts:  # PyTorch's operations, which come next, would give up on one that still works
+        meeting.await_word(f"done by {each}")
 
 
 def _first_with(cache: Path) -> int:

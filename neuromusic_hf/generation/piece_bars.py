@@ -9,7 +9,7 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from ..infilling import Cut
-from ..music import RefusedFile, bar_starts, meters_of, nearest_steps, onsets
+from ..music import RefusedFile, bar_starts, meters_of, nearest_steps, onsets, resampled
 from ..music.bars import bar_lines, meters_that_count
 from ..music.score_arrays import ScoreArrays
 from ..tokenization import MidiProcessor
@@ -58,7 +58,7 @@ class PieceBars:
             end = int(nearest_steps(lines[-1:], old, new)[0]) + int(tolerance) + 2
             written = np.unique(bar_lines(meters_that_count(quantised.meters), new, end))
         else:
-            written = np.unique(nearest_steps(lines, old, new))
+            written = np.unique(resampled(lines, old, new))
         last_onset = int(quantised.onset.max())
         return cls(lines, meters, written, Fraction(new, old), tolerance, last_onset, processor.tokenization)
 

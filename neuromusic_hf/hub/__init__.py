@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .pull import pulled_from as pulled_from
     from .pull import resolve_commit as resolve_commit
     from .pull import telling_faults as telling_faults
+    from .shareable import without_secrets as without_secrets
     from .shipping import shipped_code as shipped_code
     from .upload import is_hub_id as is_hub_id
     from .upload import make_repository as make_repository

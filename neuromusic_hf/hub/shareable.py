@@ -33,16 +33,29 @@ def check_shareable(path: str | Path, token: str | bool | None = None):
     if path.suffix not in TEXTS:
         return
     text = path.read_text(encoding="utf-8", errors="replace")
-    secrets = {each for each in (token, get_token()) if isinstance(each, str) and each}
-    if _TOKEN.search(text) or any(secret in text for secret in secrets):
+    if _holds_token(text, token):
         raise ValueError(f"{path} holds a token of the Hub: nothing is pushed. Take it out there, and revoke it.")
     if path.suffix in SETTINGS and path.name not in VOCABULARIES:
         for place, value in _strings(read_content(path, MOST_BYTES_OF_VOCABULARIES)):
-            if _LOCAL.search(value) or f"{Path.home()}/" in value:
+            if _is_local(value):
                 raise ValueError(
                     f"{path} names a path of this machine ({place}: {value}): nothing is pushed. Take it out there, "
                     "or write a Hub id in its place."
                 )
+
+
+def without_secrets(text: str) -> str:
+    """A text as it is; words in its place where it holds a token of the Hub or a path of this machine."""
+    return "(left out: it names a path or a token)" if _is_local(text) or _holds_token(text, None) else text
+
+
+def _is_local(text: str) -> bool:
+    return bool(_LOCAL.search(text)) or f"{Path.home()}/" in text
+
+
+def _holds_token(text: str, token: str | bool | None) -> bool:
+    secrets = {each for each in (token, get_token()) if isinstance(each, str) and each}
+    return bool(_TOKEN.search(text)) or any(secret in text for secret in secrets)
 
 
 def _strings(value: Any, place: str = "") -> Iterator[tuple[str, str]]:

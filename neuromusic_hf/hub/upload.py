@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
@@ -30,6 +30,7 @@ def push_folder(
     commit_description: str | None = None,
     links_into: str | Path | None = None,
     replaces: Sequence[str] = (),
+    made: Mapping[str, str] | None = None,
     card: Callable[[str], Card] | None = None,
     repo_type: str = "model",
     private: bool | None = None,
@@ -53,6 +54,7 @@ def push_folder(
         commit_description (`str`, *optional*): what the commit says beside that.
         links_into (`str` or `Path`, *optional*): another folder, files of which those of `folder` may be links to.
         replaces (sequence of `str`): patterns, as of `files`, of files that are deleted there if they are not pushed.
+        made (mapping of `str` to `str`, *optional*): texts to push as files beside these, by their paths there.
         card (`Callable[[str], Card]`, *optional*):
             Makes the card of a repository of that id. What its owner wrote into README.md stays, there or, of a new
             repository, in `folder`; words in `folder` that are not there are told.
@@ -80,6 +82,7 @@ def push_folder(
     repo_id = make_repository(repo_id, repo_type, private, None if create_pr else revision, token, tag)
     api = HfApi(token=token)
     adding: dict[str, Path | bytes] = {path: folder / path for path in chosen}
+    adding |= {path: text.encode() for path, text in (made or {}).items()}
     if card is not None:
         here, there = _card_here(folder), _card_there(api, repo_id, repo_type, revision)
         if here and there:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .excerpts import new_music as new_music
     from .formats import keep_scores as keep_scores
     from .grid import nearest_steps as nearest_steps
+    from .grid import resampled as resampled
     from .limits import AS_STORED as AS_STORED
     from .limits import SanityLimits as SanityLimits
     from .loading import load_score as load_score

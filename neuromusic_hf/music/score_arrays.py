@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from symusic.core import NoteTickList, ScoreTick, TempoTickList, TimeSignatureTickList, TrackTick
 
-from .grid import nearest_steps
+from .grid import resampled
 from .note_arrays import NO_NOTE
 
 DRUMS = -1
@@ -107,7 +107,7 @@ class ScoreArrays:
         """The tempos, in other ticks."""
         time = self.tempos[:1]
         if ticks_per_quarter != self.ticks_per_quarter:
-            time = nearest_steps(time, self.ticks_per_quarter, ticks_per_quarter)
+            time = resampled(time, self.ticks_per_quarter, ticks_per_quarter)
         return np.concatenate([time, self.tempos[1:]])
 
     def to_score(self) -> ScoreTick:

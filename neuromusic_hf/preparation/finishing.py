@@ -15,18 +15,19 @@ import pyarrow.parquet as pq
 from huggingface_hub import CommitInfo
 
 from ..corpora.card import SUMMED, SplitContents, corpus_card
+from ..corpora.earlier_report import QUARANTINE, shared_report
 from ..corpora.provenance import Provenance
 from ..corpora.quarantine import QuarantineReport, report_of
 from ..corpora.repository import DEFAULT_CONFIG
 from ..corpora.splits import SPLIT_NAMES
-from ..disk import read_json, user_path, write_json, write_whole
+from ..disk import read_json, to_json, user_path, write_json, write_whole
 from ..hub import CARD_NAME, Card, push_folder
 from .block import Block
 from .identity import checked_processor
 from .workplace import DATA, TOKENS, Workplace, is_finished, read_array
 from .writing import shards_of
 
-QUARANTINE, PROVENANCE, PROCESSOR = "quarantine.json", "provenance.json", "processor"
+PROVENANCE, PROCESSOR = "provenance.json", "processor"
 TOLD = ["midi.path", "refused_reason", "refused_detail", "mended"]
 
 
@@ -104,12 +105,14 @@ def push_prepared(
         raise ValueError(f"'{folder}' is not prepared, or not to its end: start its preparation again.")
     contents = {split: _contents_of(sorted((folder / DATA).glob(f"{split}-*.parquet"))) for split in SPLIT_NAMES}
     files = [f"{DATA}/*.parquet", f"{TOKENS}/*.parquet"]
+    report = shared_report(QuarantineReport.load(folder / QUARANTINE), repo_id)
     return push_folder(
         folder,
         repo_id,
         [*files, f"{PROCESSOR}/*"],
         commit_message="Push the corpus",
         replaces=files,
+        made={QUARANTINE: json.dumps(to_json(report), indent=2, ensure_ascii=False)},
         card=partial(_card, contents=contents, folder=folder),
         repo_type="dataset",
         token=token,

@@ -53,7 +53,10 @@ def test_tokenize_corpus(maestro_zip, run_benchmark):
         assert ratios[f"{part}_one_to_loop_per_core"] == pytest.approx(one / loop, rel=1e-3)
     blocks = 1000 * median("one_process", "blocks", "cpu_seconds") / len(SPLITS)
     assert result["targets"]["make_blocks, processor milliseconds a file"]["found"] == pytest.approx(blocks, rel=1e-3)
-    assert len(result["targets"]) == 6
+    assert len(result["targets"]) == 7
+    for source, part in (("files", "together"), ("Arrow", "tokenising")):
+        judged = result["targets"][f"{source} to tokens, processor time, miditok's loop to one process"]
+        assert judged["found"] == ratios[f"{part}_one_to_loop_cpu"] and judged["at_least"] == 20
 
 
 def test_training_step(run_benchmark):

@@ -23,7 +23,9 @@ def run(tmp_path):
     return run_task
 
 
-@pytest.mark.parametrize(("task", "number"), [("wait_long", 2), ("work_apart", 3)])
+@pytest.mark.parametrize(
+    ("task", "number"), [("wait_long", 2), ("work_apart_first_longer", 3), ("work_apart_second_longer", 3)]
+)
 def test_processes_come_together(run, task, number):
     for ended in run(task, number):
         assert (ended.returncode, ended.stdout) == (0, "together\n"), ended.stderr[-3000:]
@@ -39,6 +41,14 @@ def test_the_error_of_the_main_process_frees_the_other(run, task, told):
     assert first.returncode == second.returncode == 1
     assert f"KeyError: '{told}'" in first.stderr
     assert "RuntimeError: Process 0 on" in second.stderr and f"KeyError: '{told}'" in second.stderr
+
+
+def test_the_error_of_a_process_that_works_for_itself_ends_all(run):
+    first, second, third = run("fail_apart", 3)
+    assert first.returncode == second.returncode == third.returncode == 1
+    assert "KeyError: 'the corpus'" in second.stderr
+    for other in (first, third):
+        assert "RuntimeError: Process 1 on" in other.stderr and "KeyError: 'the corpus'" in other.stderr
 
 
 def test_an_error_of_the_main_process_is_raised_in_all(run):

@@ -1,6 +1,7 @@
 """Some processes of a launch whose operations give up after four seconds, in which the first one works for longer."""
 
 import contextlib
+import functools
 import json
 import os
 import sys
@@ -67,8 +68,10 @@ def die_while_the_first_works(folder: Path):
     by_main_process(lambda: time.sleep(1))
 
 
-def work_apart(folder: Path):
-    """The last two have one cache, and the first has another: neither of these waits for the other."""
+def work_apart(folder: Path, longest: int):
+    """
+    The last two have one cache, and the first has another: these work at once, one longer, and all meet afterwards.
+    """
     caches = [folder / "first", folder / "others", folder / "others"]
     with main_process_first(caches[dist.get_rank()]):
         if dist.get_rank() == 2:
@@ -78,9 +81,23 @@ def work_apart(folder: Path):
         while not all((folder / f"begun {number}").exists() for number in (0, 1)):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        time.sleep(0.5)
+        time.sleep(LONGER if dist.get_rank() == longest else 0.5)
         (caches[dist.get_rank()] / "prepared").touch()
+    assert all((cache / "prepared").exists() for cache in caches)
+    dist.barrier()
     print("together", flush=True)
+
+
+work_apart_first_longer = functools.partial(work_apart, longest=0)
+work_apart_second_longer = functools.partial(work_apart, longest=1)
+
+
+def fail_apart(folder: Path):
+    """The second works for itself, and so does the first, which is done when the second fails."""
+    with main_process_first(folder / str(dist.get_rank())):
+        if dist.get_rank() == 1:
+            time.sleep(1)
+            raise KeyError("the corpus")
 
 
 def main():

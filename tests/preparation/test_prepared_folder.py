@@ -1,6 +1,8 @@
 """What a prepared folder holds, who may write to it, and how it is shared."""
 
 import json
+import logging
+from dataclasses import replace
 
 import datasets
 import pytest
@@ -10,7 +12,7 @@ from music import make_song
 
 from neuromusic_hf import MidiProcessor
 from neuromusic_hf.corpora import MidiCorpusBuilder, Piece, load_corpus, provenance_of
-from neuromusic_hf.music import Midi
+from neuromusic_hf.music import Midi, SanityLimits
 from neuromusic_hf.preparation import push_prepared
 from neuromusic_hf.tokenization import tokenize_corpus
 
@@ -66,6 +68,54 @@ def test_the_hub_has_it_and_its_tokens(hub, source, one_process, prepare, rows_o
         assert found["content_hash"][:] == one_process[split]["content_hash"][:]
         for row in found:
             assert {**row, "piece": None} == {**in_order[row["content_hash"]], "piece": None}
+
+
+def test_what_became_of_files_is_told_again(hub, source, one_process, prepare, tmp_path, caplog):
+    folder = prepare(source, tmp_path / "prepared")
+    cache = {"cache_dir": tmp_path / "cache"}
+    assert load_corpus(folder, **cache).quarantine == one_process.quarantine
+    with caplog.at_level(logging.INFO):
+        load_corpus(folder, streaming=True)
+    assert one_process.quarantine.summary in caplog.text
+    push_prepared(folder, "alice/songs")
+    for _ in range(2):
+        assert load_corpus("alice/songs").quarantine == replace(one_process.quarantine, corpus="alice/songs")
+
+
+def test_what_is_refused_of_a_prepared_corpus_is_told_beside_what_was(source, one_process, prepare, tmp_path):
+    before, cache = one_process.quarantine, {"cache_dir": tmp_path / "cache"}
+    folder = prepare(source, tmp_path / "prepared")
+    most = max(max(rows["num_notes"]) for rows in one_process.values())
+    strict = load_corpus(folder, limits=SanityLimits(max_notes=most - 1), **cache).quarantine
+    refused = strict.refused.pop("too_many_notes")
+    assert refused and strict.refused == before.refused and strict.accepted == before.accepted - refused
+    mended = {file["path"] for file in strict.mended_files}
+    assert not mended & {file["path"] for file in strict.files} and strict.ignored == before.ignored
+    joined = load_corpus([folder, source], **cache).quarantine
+    assert joined.num_files == 2 * before.num_files and joined.accepted == before.accepted
+    assert len(joined.files) == sum(joined.refused.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("{", "is no quarantine report"), ('{"corpus": "x", "accepted": 3}', "tells of 3 rows")]
+)
+def test_a_report_that_is_not_of_these_rows_is_left_out_and_said(source, prepare, tmp_path, caplog, text, told):
+    folder = prepare(source, tmp_path / "prepared")
+    (folder / "quarantine.json").write_text(text)
+    report = load_corpus(folder, cache_dir=tmp_path / "cache").quarantine
+    assert report.refused == {} and told in caplog.text
+
+
+def test_a_report_that_is_pushed_names_no_path_of_this_machine(hub, prepare, tmp_path):
+    class Broken(Songs):
+        def read_pieces(self, pieces):
+            for piece in super().read_pieces(pieces):
+                yield replace(piece, data=b"Dear all,") if piece.path.endswith("/11.mid") else piece
+
+    folder = prepare(Broken, tmp_path / "songs", split_shares=None)
+    push_prepared(folder, "alice/songs")
+    report = hub.files("alice/songs", kind="dataset")["quarantine.json"].decode()
+    assert '"11.mid"' in report and "/home" not in report and str(tmp_path) not in report
 
 
 def test_a_folder_holds_one_answer(source, prepare, shares, midi_folder, tmp_path):

@@ -1,15 +1,17 @@
 """Arrays yield the very ids of miditok: of drawn scores that aim at every rule, in every setting that is known."""
 
+import functools
 import logging
 import pickle
 import random
 from collections import Counter
+from fractions import Fraction
 
 import miditok
 import numpy as np
 import pytest
 from datasets import Dataset, Features
-from symusic import Note, Tempo, TimeSignature
+from symusic import Note, Score, Tempo, TimeSignature, Track
 from tiny import TOKENIZATIONS
 from tokenization.drawn import draw_score
 from tokenization.sample_scores import SCORES, build_score, random_score
@@ -78,13 +80,13 @@ def by_arrays(encoder, score):
     return quantised, encoder.encode(quantised).flat().tolist() if len(quantised) else []
 
 
-def check(kind, settings, seeds):
+def check(kind, settings, seeds, draw=draw_score):
     """Why some of the drawn scores are left to miditok, and how many of them; the others are equal."""
     tokenizer = create_music_tokenizer(kind, **settings)
     assert unknown_setting(tokenizer) is None
     encoder, left = ArrayEncoder(tokenizer), Counter()
     for seed in seeds:
-        score = draw_score(random.Random(seed))
+        score = draw(random.Random(seed))
         try:
             found = by_arrays(encoder, score)
         except BeyondArrays as beyond:
@@ -105,6 +107,28 @@ def test_ids_of_a_thousand_drawn_scores_are_those_of_miditok(kind):
 @pytest.mark.parametrize(("kind", "name"), VARIED)
 def test_ids_in_every_known_setting_are_those_of_miditok(kind, name):
     assert set(check(kind, SETTINGS[name], range(1000, 1040))) <= LEFT.get(name, set())
+
+
+def draw_halves(rng, steps):
+    """A score whose times lie halfway between steps, as far as its ticks allow: in each resolution some do exactly."""
+    tpq = rng.choice((1568, 352, 88, 100, 220, 384, 480, 960, 1024, rng.randrange(1, 2000)))
+    half = Fraction(tpq, 2 * steps)
+    times = sorted(round(half * rng.randrange(32 * steps)) for _ in range(40))
+    score = Score(tpq)
+    notes = [Note(time, round(half * rng.randrange(1, 8 * steps)) or 1, rng.randrange(128), 64) for time in times]
+    score.tracks = [Track(notes=notes[::2]), Track(program=40, notes=notes[1::2])]
+    score.tempos = [Tempo(time, rng.uniform(40, 250)) for time in times[::5]]
+    score.time_signatures = rng.choice(
+        ([], [TimeSignature(0, 3, 8)], [TimeSignature(0, 4, 4), TimeSignature(8 * tpq, 6, 8)])
+    )
+    return score
+
+
+@pytest.mark.parametrize("kind", TOKENIZATIONS)
+@pytest.mark.parametrize("steps", [5, 7, 8, 11, 12, 13, 21, 22, 24, 42])
+def test_what_lies_halfway_between_steps_is_rounded_as_by_miditok(kind, steps):
+    draw = functools.partial(draw_halves, steps=steps)
+    assert not check(kind, {"beat_res": {(0, 4): steps}}, range(30), draw)
 
 
 def test_every_setting_that_is_known_is_varied():

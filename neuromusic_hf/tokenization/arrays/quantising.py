@@ -10,7 +10,7 @@ from miditok.constants import TIME_SIGNATURE
 from miditok.utils.utils import np_get_closest
 
 from ...borders.miditok import time_shifts
-from ...music import nearest_steps
+from ...music import resampled
 from ...music.bars import meters_that_count
 from ...music.score_arrays import DRUMS, ScoreArrays
 from ..reachable_onsets import reachable_onsets
@@ -97,8 +97,8 @@ class Quantiser:
         """Times in ticks of the tokenizer."""
         old, onset, duration = notes.ticks_per_quarter, notes.onset, notes.duration
         if old != ticks_per_quarter:
-            onset = nearest_steps(onset, old, ticks_per_quarter)
-            duration = np.maximum(nearest_steps(duration, old, ticks_per_quarter), 1)
+            onset = resampled(onset, old, ticks_per_quarter)
+            duration = np.maximum(resampled(duration, old, ticks_per_quarter), 1)
         if (onset + np.abs(duration)).max(initial=0) > LAST_TICK:
             raise BeyondArrays("it lasts longer than symusic can count in ticks of the tokenizer")
         if isinstance(self.tokenizer, Structured):
