@@ -352,12 +352,46 @@ def test_an_adapter_s_pickle_is_not_read(adapter, refused):
         AutoMusicModel.from_pretrained(str(adapter))
 
 
-def test_an_adapter_s_weights_are_all_of_them(adapter, refused):
-    weights = load_file(adapter / "adapter_model.safetensors")
-    weights.pop(sorted(weights)[0])
-    save_file(weights, adapter / "adapter_model.safetensors")
-    with refused("lack"):
-        AutoMusicModel.from_pretrained(str(adapter))
+def without(part):
+    return lambda weights: {name: value for name, value in weights.items() if part not in name}
+
+
+@pytest.mark.parametrize(
+    ("settings", "changed", "reason"),
+    [
+        ({}, without("lora_A"), "lack"),
+        ({}, without("lora_B"), "lack"),
+        ({}, lambda weights: {"x": torch.zeros(4, 96)}, "lack"),
+        ({}, lambda weights: weights | {"base_model.model.stranger.lora_A.weight": torch.zeros(2, 2)}, "hold more"),
+        ({}, lambda weights: weights | {"x": torch.zeros(2, 2)}, "hold more"),
+        ({"use_dora": True}, dict, "lack"),
+        ({"lora_bias": True}, dict, "lack"),
+        ({"target_modules": "all-linear"}, dict, "lack"),
+        ({"modules_to_save": ["lm_head"]}, dict, "lack"),
+        ({"trainable_token_indices": [1]}, dict, "lack"),
+    ],
+    ids=["no A", "no B", "foreign", "an extra layer", "an extra", "dora", "bias", "all", "saved", "tokens"],
+)
+def test_an_adapter_s_weights_are_those_of_its_config(settings, changed, reason, adapter, processor_of, refused):
+    weights = changed(load_file(adapter / "adapter_model.safetensors"))
+    save_file(weights, adapter / "adapter_model.safetensors", {"format": "pt"})
+    change(adapter / "adapter_config.json", **settings)
+    for load in (
+        lambda: AutoMusicModel.from_pretrained(str(adapter)),
+        lambda: build_model(str(adapter), processor_of("REMI")),
+    ):
+        with refused(str(adapter), reason):
+            load()
+
+
+def test_an_adapter_of_adapters_fetches_none(adapter, processor_of, refused):
+    change(adapter / "adapter_config.json", peft_type="XLORA", adapters={"0": "mallory/other"}, hidden_size=32)
+    for load in (
+        lambda: AutoMusicModel.from_pretrained(str(adapter)),
+        lambda: build_model(str(adapter), processor_of("REMI")),
+    ):
+        with refused(str(adapter / "adapter_config.json"), "mallory/other"):
+            load()
 
 
 def test_the_base_of_an_adapter_is_checked_as_any_model(adapter, evil, refused):
