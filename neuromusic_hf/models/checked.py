@@ -233,7 +233,7 @@ def check_adapter_config(config: dict, path: Path, from_hub: bool):
     if config.get("layer_replication"):
         raise ValueError(f"{path}: layer_replication builds a larger model than its base, which is not done.")
     if config.get("adapters"):
-        raise ValueError(f"{path}: adapters={shown(config['adapters'])} are of other repositories, which are not read.")
+        raise ValueError(f"{path}: adapters={shown(config['adapters'])} lie elsewhere, and are not read.")
     for key in IMPORTED_BY_PEFT:
         if config.get(key) not in (None, "megatron.core"):
             raise ValueError(f"{path}: {key}={shown(config[key])} is code to be imported, which is not done.")
