@@ -12,7 +12,7 @@ from huggingface_hub.utils import validate_repo_id
 from .bounds import check_inside
 from .card import CARD_NAME, Card, own_lines
 from .patterns import choose, files_in
-from .pull import COMMIT
+from .places import COMMIT
 from .shareable import check_shareable, check_text
 
 logger = logging.getLogger(__name__)
