@@ -41,7 +41,7 @@ _ADDRESS = re.compile(
 )
 """An address, data that stand in a page, or a link within a site."""
 
-_FAR = r"/[\w.-]+/\w|//\w[\w.-]*/\w|[A-Za-z]:[\\/]Users[\\/]\w|(?i:file):[\\/]"
+_FAR = r"/[\w.-]+/\w|(?<!:)//\w[\w.-]*/\w|[A-Za-z]:[\\/]Users[\\/]\w|(?i:file):[\\/]"
 _LOCAL = re.compile(
     rf"""(?:^|[\s+:=,;"'(\[{{|`>@])(?:{_FAR}|\.\.[\\/]|~(?:[^\W\d][\w.-]*)?/|[A-Za-z]:[\\/]\w|\\\\\w[\w.-]*\\\w)"""
     r"""|(?:^|[+:=,;"'(])/[\w.-]{2}|(?i:^file:)"""

@@ -8,7 +8,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 from loopback_hub import Cut, Status
 
-from neuromusic_hf.hub import Card, Section, push_folder
+from neuromusic_hf.hub import Card, Section, escape, push_folder
 
 CONTENT = {"config.json": b"{}", "model.safetensors": bytes(range(256)) * 1000, "notes.txt": b"mine"}
 FILES = ("*.json", "*.safetensors", "README.md")
@@ -296,6 +296,7 @@ def test_what_only_looks_like_a_path_is_pushed(hub, folder):
         "Pitch_60/Velocity_64/Duration_1.0.8",
         r"$\\frac{3}{4}$, \\alpha/\\beta, a \\\\ b \\\\hline",
         "Chord: C/E/G",
+        f"see **{escape('https://example.com/piece')}**",
         "a MIDI file: 3 tracks",
         "[bach](/datasets/alice/bach)",
         "data:image/jpeg;base64,/9j/4AAQ/x+/a/b==",
