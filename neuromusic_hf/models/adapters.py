@@ -160,7 +160,8 @@ class Adapter:
 
         needed = get_peft_model_state_dict(adapted, save_embedding_layers=False).keys()
         check_keys({"missing_keys": needed - shapes.keys(), "unexpected_keys": ()}, self.name)
-        check_keys(adapted.load_adapter(str(self.folder), adapted.active_adapter)._asdict(), self.name)
+        loaded = adapted.load_adapter(str(self.folder), adapted.active_adapter)
+        check_keys({"missing_keys": loaded.missing_keys, "unexpected_keys": loaded.unexpected_keys}, self.name)
 
     def _pull_weights(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the weights, by name."""
