@@ -43,8 +43,15 @@ class Range:
         return bool(self.share_of) and value != int(value)
 
     def __str__(self) -> str:
+        return self._text(self.most != LARGEST_INTEGER)
+
+    def told_of(self, value: Any) -> str:
+        """In words, for a value that is none of them: the largest number too where it is above that."""
+        return self._text(self.most != LARGEST_INTEGER or (isinstance(value, (int, float)) and value > self.most))
+
+    def _text(self, with_most: bool) -> str:
         text = f"{'above' if self.open else 'at least'} {self.least}"
-        if self.most != LARGEST_INTEGER:
+        if with_most:
             text += f" and {'below' if self.below else 'at most'} {self.most}"
         text += f" ({self.unit})" if self.unit else ""
         text += f", or a share of {self.share_of}, between 0 and 1" if self.share_of else ""
@@ -73,7 +80,7 @@ def check_ranges(values: Mapping[str, Any] | object, ranges: Mapping[str, Range]
         value = values.get(name)
         if value is not None and not (isinstance(value, Real) and value in numbers):
             said = f"{value:g}" if isinstance(value, float) else value
-            raise ValueError(f"{name}={said} must be {numbers}.")
+            raise ValueError(f"{name}={said} must be {numbers.told_of(value)}.")
 
 
 def check_seed(seed: int):

@@ -30,6 +30,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--max_pieces", type=int, help="pieces to read, for a trial")
     parser.add_argument("--tokenization", help="write its tokens, too: REMI, or a saved processor")
+    parser.add_argument("--tokenization_revision", help="its branch, tag or commit on the Hub; main if not given")
     parser.add_argument("--push_to", help="dataset on the Hub to push it to in the end, owner/name")
     parser.add_argument("--private", action="store_true", default=None, help="make a new dataset a private one")
     return parser.parse_args()
@@ -51,6 +52,7 @@ def main():
         split_version=args.split_version,
         max_pieces=args.max_pieces,
         tokenization=args.tokenization,
+        tokenization_revision=args.tokenization_revision,
     )
     if done and args.push_to is not None:
         pushed = preparation.push_prepared(args.output, args.push_to, private=args.private)

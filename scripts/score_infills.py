@@ -25,6 +25,7 @@ def parse_arguments() -> argparse.Namespace:
         "--continue_with",
         help="bundle that goes on from what precedes each span, as one more baseline; without it, there is none",
     )
+    parser.add_argument("--continue_revision", help="its branch, tag or commit on the Hub; main if not given")
     parser.add_argument("--batch_size", type=int, default=8, help="spans that it continues together")
     parser.add_argument("--seed", type=int, default=0, help="of bars drawn from other pieces, and of continuations")
     parser.add_argument(
@@ -52,6 +53,7 @@ def main():
     options = reports.InfillScoringOptions(
         labels=args.labels,
         continue_with=args.continue_with,
+        continue_revision=args.continue_revision,
         batch_size=args.batch_size,
         seed=args.seed,
         comparisons=args.comparison,

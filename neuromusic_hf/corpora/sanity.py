@@ -49,19 +49,19 @@ def inspect_midi(data: bytes, limits: SanityLimits | None = None) -> PieceFacts:
 
     Raises:
         [`RefusedFile`]: the bytes are not a readable MIDI file or break a limit. Reasons: those of [`read_midi`], and
-            `no_notes`, `too_few_notes`, `too_many_notes`, `drums_only`, `bad_durations`, `tempo_out_of_range`,
-            `too_short`, `too_long`, `note_too_long`.
+            `no_notes`, `too_few_notes`, `drums_only`, `bad_durations`, `tempo_out_of_range`, `too_short`,
+            `note_too_long`.
     """
     limits = limits or SanityLimits()
     reading = read_midi(data, limits)
     score, notes = reading.score, reading.notes
     _check_counts(notes, len(score.tracks), limits)
     _check_tempos(score.tempos.numpy(), limits)
-    ticks = np.concatenate([notes.onset, notes.onset + np.maximum(notes.duration, 0), [score.end()]])
-    seconds = TempoMap.of(score).to_seconds(ticks)
-    onsets, ends = np.split(seconds[:-1], 2)
+    ticks = np.stack([notes.onset, notes.onset + np.maximum(notes.duration, 0)])
+    onsets, ends = TempoMap.of(score).to_seconds(ticks)
     duration = float(ends.max())
-    _check_seconds(duration, float(max(seconds[-1], duration)), limits)
+    if exceeds(limits.min_seconds, duration):
+        raise RefusedFile("too_short", f"{duration:.2f} s, at least {limits.min_seconds} s are asked for")
     if not limits.mend:
         _check_durations(notes.duration, notes.duration / score.tpq, ends - onsets, limits)
     content_hash = hash_notes(notes.onset, notes.pitch, notes.is_drum, score.tpq)
@@ -99,8 +99,6 @@ def _check_counts(notes: NoteArrays, tracks: int, limits: SanityLimits) -> None:
         raise RefusedFile("no_notes", f"{tracks} tracks without a note")
     if exceeds(limits.min_notes, count):
         raise RefusedFile("too_few_notes", f"{count} notes, at least {limits.min_notes} are asked for")
-    if exceeds(count, limits.max_notes):
-        raise RefusedFile("too_many_notes", f"{count} notes, limit {limits.max_notes}")
     if not limits.allow_drums_only and notes.is_drum.all():
         raise RefusedFile("drums_only", f"all {count} notes are on the drum channel")
 
@@ -113,13 +111,6 @@ def _check_tempos(tempos: dict[str, np.ndarray], limits: SanityLimits) -> None:
                 "tempo_out_of_range",
                 f"{tempo:g} quarter notes per minute at tick {tick}, limits {limits.min_tempo} to {limits.max_tempo}",
             )
-
-
-def _check_seconds(duration: float, length: float, limits: SanityLimits) -> None:
-    if exceeds(limits.min_seconds, duration):
-        raise RefusedFile("too_short", f"{duration:.2f} s, at least {limits.min_seconds} s are asked for")
-    if exceeds(length, limits.max_seconds):
-        raise RefusedFile("too_long", f"{length:.0f} s, limit {limits.max_seconds} s")
 
 
 def _check_durations(ticks: np.ndarray, quarters: np.ndarray, seconds: np.ndarray, limits: SanityLimits) -> None:

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from .markdown import table as table
     from .patterns import choose as choose
     from .patterns import files_in as files_in
+    from .places import pulled_from as pulled_from
+    from .places import was_pulled as was_pulled
     from .pull import NotOnHubError as NotOnHubError
     from .pull import PullError as PullError
     from .pull import check_revision as check_revision
     from .pull import find_file as find_file
-    from .pull import pulled_from as pulled_from
     from .pull import resolve_commit as resolve_commit
     from .pull import telling_faults as telling_faults
     from .shareable import without_secrets as without_secrets

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,17 @@ from typing import Any
 import yaml
 from safetensors import SafetensorError, safe_open
 
+from .plain_yaml import DEEPEST, load_yaml
+
 MEBIBYTE = 2**20
 MOST_BYTES = MEBIBYTE
 """Of a JSON or YAML file; those that hold vocabularies have a bound of their own."""
 
 MOST_BYTES_OF_VOCABULARIES = 32 * MEBIBYTE
-DEEPEST = 64
 MOST_SHOWN = 60
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict = 3, 8, 8
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 4 * MOST_SHOWN
 
 
 def read_object(path: str | Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
@@ -44,11 +49,11 @@ def read_content(path: str | Path, most_bytes: int = MOST_BYTES) -> Any:
         raise ValueError(f"{path} has {size:,} bytes, and may have {most_bytes:,} at most: it is not read.")
     try:
         text = Path(path).read_text(encoding="utf-8")
-        content = yaml.safe_load(text) if kind == "YAML" else json.loads(text)
+        content = load_yaml(text) if kind == "YAML" else json.loads(text)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"{path} is no {kind} ({reason}): it is damaged; get it again.") from error
-    if not _is_flat(content):
+        raise ValueError(f"{path} is no {kind} ({reason}): it is damaged, or too much; get it again.") from error
+    if not is_flat(content):
         raise ValueError(f"{path} is nested more than {DEEPEST} levels deep: it is not read.")
     return content
 
@@ -76,14 +81,15 @@ def telling_damage(what: str) -> Iterator[None]:
 
 def shown(value: Any) -> str:
     """A value as a message shows it: not longer than a line."""
-    text = repr(value)
+    text = _SHORT.repr(value)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
-def _is_flat(content: Any) -> bool:
+def is_flat(content: Any) -> bool:
+    """Whether plain values are nested no more than `DEEPEST` levels deep."""
     level = [content]
     for _ in range(DEEPEST):
-        level = list({id(item): item for value in level for item in _items(value)}.values())  # YAML repeats them
+        level = [item for value in level for item in _items(value)]
         if not level:
             return True
     return False

@@ -11,6 +11,8 @@ import yaml
 from huggingface_hub import ModelCard, ModelCardData
 from huggingface_hub.utils import yaml_dump
 
+from .plain_yaml import load_yaml
+
 logger = logging.getLogger(__name__)
 
 CARD_NAME = "README.md"
@@ -22,9 +24,6 @@ HASH_DIGITS = 12
 MOST_LETTERS = 1 << 18
 DEEPEST = 20
 """Of metadata: their size, and lists within lists."""
-
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Of plain values alone; ten times as fast where libyaml is there."""
 
 _FRONT = re.compile(r"\A\ufeff?---[ \t]*\n(.*?\n)?---[ \t]*(?:\n|\Z)", re.DOTALL)
 _BEGIN = re.compile(rf"<!-- {OURS}: (?P<name>[\w-]+) (?P<hash>[0-9a-f]{{{HASH_DIGITS}}}) -->\n?")
@@ -164,12 +163,7 @@ def split_card(text: str) -> tuple[dict[str, Any], str]:
     if len(head) > MOST_LETTERS:
         raise ValueError(f"has {len(head)} letters, limit {MOST_LETTERS}")
     try:
-        depth = 0
-        for event in yaml.parse(head, Loader=LOADER):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
-                raise ValueError(f"has aliases, or lists within lists deeper than {DEEPEST}")
-        metadata = yaml.load(head, Loader=LOADER) or {}  # noqa: S506
+        metadata = load_yaml(head, deepest=DEEPEST) or {}
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"is no YAML: {error}") from error
     if not isinstance(metadata, dict):

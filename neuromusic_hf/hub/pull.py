@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,8 +31,6 @@ OF_FILES = (*OF_REPOSITORY, "revision", "subfolder")
 
 KINDS = {"model": "model", "dataset": "data set", "space": "space"}
 """Of repositories, and how errors call them."""
-
-COMMIT = re.compile("[0-9a-f]{40}")
 
 INVALID_TOKEN, FORBIDDEN, SERVER_ERRORS = 401, 403, 500
 """Answers of the Hub."""
@@ -75,15 +72,6 @@ def resolve_commit(name: str | Path, revision: str | None = None, **where: Any) 
         return HfApi().resolve_revision(str(name), revision=revision, **where)
     except FAULTS:  # whatever keeps it from being resolved keeps the files from being pulled, which says it
         return None
-
-
-def pulled_from(folder: str | Path) -> tuple[str, str] | None:
-    """Hub id and commit of a folder in the cache of `huggingface_hub`; `None` of another."""
-    *_, repository, snapshots, commit = ("", "", "", *Path(os.path.abspath(folder)).parts)
-    kind, *name = repository.split("--")
-    if kind != "models" or not name or snapshots != "snapshots" or not COMMIT.fullmatch(commit):
-        return None
-    return "/".join(name), commit
 
 
 def check_revision(name: str | Path, revision: str | None):

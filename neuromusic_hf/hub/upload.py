@@ -12,8 +12,8 @@ from huggingface_hub.utils import validate_repo_id
 from .bounds import check_inside
 from .card import CARD_NAME, Card, own_lines
 from .patterns import choose, files_in
-from .pull import COMMIT
-from .shareable import check_shareable
+from .places import COMMIT
+from .shareable import check_shareable, check_text
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,9 @@ def push_folder(
         here, there = _card_here(folder), _card_there(api, repo_id, repo_type, revision)
         if here and there:
             _tell_lost_words(here, there)
-        adding[CARD_NAME] = card(repo_id).render(there or here).encode()
+        written = card(repo_id)
+        check_text("\n\n".join(section.text for section in written.sections), CARD_NAME, token)
+        adding[CARD_NAME] = written.render(there or here).encode()
     stale: list[str] = []
     if replaces:
         existing = api.list_repo_files(repo_id, revision=revision, repo_type=repo_type)

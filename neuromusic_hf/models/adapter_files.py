@@ -8,17 +8,15 @@ from transformers.utils import ADAPTER_CONFIG_NAME, GENERATION_CONFIG_NAME
 
 from ..disk import write_json
 from ..hub import find_file
-from ..hub.bounds import read_object, shown
+from ..hub.bounds import read_object
 from ..ranges import Range
 from .adapter_base import name_default_base
-from .checked import check_generation
+from .checked_generation import check_generation
+from .taught import TAUGHT, check_taught
 
 MUSIC_CONFIG_NAME = "music_config.json"
 """What training notes in the config of a model; an adapter has none."""
 
-TAUGHT = ("trained_programs", "infill_share")
-PROGRAMS = Range(-1, "MIDI program, or -1 for drums", most=127)
-SHARES = Range(0, "share of the training tokens", most=1)
 TOKEN_ROLES = ("pad", "bos", "eos")
 
 
@@ -61,11 +59,7 @@ def restore_music_config(config: PreTrainedConfig, name: str, **where: Any):
     if path is None:
         return
     said = read_object(path)
-    programs, share = said.get("trained_programs", []), said.get("infill_share", 0)
-    if type(programs) is not list or not all(type(each) is int and each in PROGRAMS for each in programs):
-        raise ValueError(f"{path}: trained_programs={shown(programs)} must be a list of numbers {PROGRAMS}.")
-    if type(share) not in (int, float) or share not in SHARES:
-        raise ValueError(f"{path}: infill_share={shown(share)} must be {SHARES}.")
+    check_taught(said, path)
     for key in TAUGHT:
         if key in said:
             setattr(config, key, said[key])

@@ -133,10 +133,12 @@ class Adapter:
         from peft import PeftConfig, PeftModel
 
         try:
-            self._pull_weights()
-            if PeftConfig.from_pretrained(str(self.folder)).is_prompt_learning:
+            shapes = self._pull_weights()
+            config = PeftConfig.from_pretrained(str(self.folder))
+            if config.is_prompt_learning:
                 raise ValueError("it adds to what the model reads, and changes no weights that could be trained on")
-            adapted = PeftModel.from_pretrained(base, str(self.folder))
+            adapted = PeftModel(base, config)
+            self._fill(adapted, shapes)
             refuse_tied_targets(adapted)
             merged = adapted.merge_and_unload()
             self._restore(merged)
@@ -152,12 +154,24 @@ class Adapter:
         self.restore_config(model.config)
         restore_sampling(model, self.name, **self.where)
 
-    def _pull_weights(self):
+    def _fill(self, adapted: PreTrainedModel, shapes: dict[str, tuple[int, ...]]):
+        """Loads the weights there, which have to be those that peft would save of it."""
+        from peft import get_peft_model_state_dict
+
+        needed = get_peft_model_state_dict(adapted, save_embedding_layers=False).keys()
+        check_keys({"missing_keys": needed - shapes.keys(), "unexpected_keys": ()}, self.name)
+        loaded = adapted.load_adapter(str(self.folder), adapted.active_adapter)
+        check_keys({"missing_keys": loaded.missing_keys, "unexpected_keys": loaded.unexpected_keys}, self.name)
+
+    def _pull_weights(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the weights, by name."""
         weights = find_file(self.name, ADAPTER_SAFE_WEIGHTS_NAME, **self.where)
         if weights is None:
             raise ValueError(f"it has no {ADAPTER_SAFE_WEIGHTS_NAME} (a pickle is not read)")
         config = self.folder / ADAPTER_CONFIG_NAME
-        check_adapter_weights(read_shapes(weights), read_object(config), config)
+        shapes = read_shapes(weights)
+        check_adapter_weights(shapes, read_object(config), config)
+        return shapes
 
     def _name(self, model: PreTrainedModel, trust_remote_code: bool | None = None) -> PreTrainedModel:
         """Makes a model with this adapter tell where it comes from."""

@@ -13,7 +13,6 @@ from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
-    GenerationConfig,
     PreTrainedConfig,
     PreTrainedModel,
 )
@@ -30,6 +29,8 @@ from ..hub import find_file
 from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_object, read_shapes, shown
 from ..hub.pull import OF_FILES, given
 from ..ranges import Range
+from .checked_generation import check_generation, vocabulary_of
+from .taught import check_taught
 
 COUNTS = re.compile(r".*(layer|head|expert|block|stage|group|label)s?", re.IGNORECASE)
 """Names of numbers in a config of which each is at least an object in memory."""
@@ -42,26 +43,6 @@ BUFFERS = Range(most=2**28)
 
 SPARE = 2**20
 """Weights that a model makes itself, beside those in a file."""
-
-LENGTHS = Range(-1, most=2**20)
-DECAYS = Range(0, most=2)
-GENERATION_RANGES = {
-    "max_length": LENGTHS,
-    "max_new_tokens": LENGTHS,
-    "min_length": LENGTHS,
-    "min_new_tokens": LENGTHS,
-    "max_cache_len": LENGTHS,
-    "num_return_sequences": Range(1, most=1),
-    "num_beams": Range(1, most=1024),
-    "num_beam_groups": Range(1, most=1),
-    "prompt_lookup_num_tokens": Range(most=1024),
-    "num_assistant_tokens": Range(most=1024),
-    "top_k": Range(),
-}
-MODES_OF_OTHERS = ("constraints", "dola_layers", "force_words_ids", "penalty_alpha")
-"""Settings that choose a loop of sampling whose code transformers pulls from the Hub."""
-
-MOST_STOP_STRINGS = Range(most=64)
 
 MOST_TOLD = 600
 """Characters of what another library says."""
@@ -99,7 +80,7 @@ def check_configs(name: str | Path, **hub_arguments: Any) -> Path | None:
     if config is not None:
         _check_config(read_object(config), config, str(name))
     if generation is not None:
-        check_generation(read_object(generation), generation, _vocabulary(config))
+        check_generation(read_object(generation), generation, vocabulary_of(config))
     return config
 
 
@@ -232,6 +213,8 @@ def check_adapter_config(config: dict, path: Path, from_hub: bool):
             raise ValueError(f"{path}: a rank is {shown(rank)}, and no whole number.")
     if config.get("layer_replication"):
         raise ValueError(f"{path}: layer_replication builds a larger model than its base, which is not done.")
+    if config.get("adapters"):
+        raise ValueError(f"{path}: adapters={shown(config['adapters'])} lie elsewhere, and are not read.")
     for key in IMPORTED_BY_PEFT:
         if config.get(key) not in (None, "megatron.core"):
             raise ValueError(f"{path}: {key}={shown(config[key])} is code to be imported, which is not done.")
@@ -318,6 +301,7 @@ def _check_config(config: dict, path: Path, name: str):
             raise ValueError(f"{path}: quantised weights (quantization_config) are not read: save the model without.")
         if (labels := part.get("id2label")) is not None and not (isinstance(labels, dict) and len(labels) in LABELS):
             raise ValueError(f"{path}: id2label={shown(labels)} must be names by number, {LABELS.most:,} at most.")
+    check_taught(config, path)
     if "transformers_weights" in config:
         raise ValueError(f"{path} may not choose transformers_weights={shown(config['transformers_weights'])}.")
     for reference in _texts(config.get("auto_map")):
@@ -327,59 +311,6 @@ def _check_config(config: dict, path: Path, name: str):
                 f"{path} takes its code from another repository ({shown(repository)}), which you did not name: copy "
                 "that code into this one, if you trust it."
             )
-
-
-def _vocabulary(config: Path | None) -> Range:
-    """Ids of tokens, as far as the config says how many there are."""
-    size = None if config is None else read_object(config).get("vocab_size")
-    return Range(most=size - 1 if type(size) is int and size > 0 else LENGTHS.most)
-
-
-def check_generation(config: dict, path: Path, vocabulary: Range):
-    """
-    Checks how a model samples.
-
-    Args:
-        config (`dict`): of `generation_config.json`.
-        path (`Path`): of that file.
-        vocabulary ([`Range`]): of the model's ids.
-
-    Raises:
-        `ValueError`: a value of it cannot be.
-    """
-    for key, value in config.items():
-        if hasattr(GenerationConfig, key) or key.startswith("__"):
-            raise ValueError(f"{path}: {shown(key)} is no setting of generate().")
-        numbers = GENERATION_RANGES.get(key)
-        if numbers and value is not None and not (type(value) in (int, float) and value in numbers):
-            raise ValueError(f"{path}: {key}={shown(value)} must be {numbers}.")
-        if key.endswith("_token_id") and not all(type(each) is int for each in _listed(value)):
-            raise ValueError(f"{path}: {key}={shown(value)} must be a token's number, or a list of these.")
-        if key.startswith("forced_") and any(each not in vocabulary for each in _listed(value)):
-            raise ValueError(f"{path}: {key}={shown(value)} must be {vocabulary}.")
-        if key in MODES_OF_OTHERS and value is not None:
-            raise ValueError(f"{path}: {key}={shown(value)} needs code of another repository, which is not run.")
-    decay = config.get("exponential_decay_length_penalty")
-    if decay is not None and not (
-        type(decay) is list and [type(each) for each in decay] in ([int, int], [int, float]) and _decays(*decay)
-    ):
-        raise ValueError(
-            f"{path}: exponential_decay_length_penalty={shown(decay)} must be a number of tokens and a factor that is "
-            f"{DECAYS}."
-        )
-    if config.get("compile_config") is not None:
-        raise ValueError(f"{path}: compile_config chooses how code is compiled here, which is for you to say.")
-    strings = _listed(config.get("stop_strings"))
-    if len(strings) not in MOST_STOP_STRINGS:
-        raise ValueError(f"{path}: stop_strings has {len(strings):,} items; {MOST_STOP_STRINGS.most} at most.")
-
-
-def _decays(start: int, factor: float) -> bool:
-    return start in LENGTHS and factor in DECAYS
-
-
-def _listed(value: Any) -> list:
-    return [] if value is None else value if isinstance(value, list) else [value]
 
 
 def _numbers(value: Any, key: str = "") -> Iterator[tuple[str, int | float]]:

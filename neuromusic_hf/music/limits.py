@@ -26,6 +26,15 @@ class SanityLimits:
             From the start of the file to the end of its last note; `too_short` below it.
         max_seconds (`float`, *optional*, defaults to 7,200):
             From the start of the file to the end of its last event, notes or not; `too_long` beyond it.
+        max_bars (`int`, *optional*, defaults to 65,536):
+            Bars until then, by the meters of the file; `too_many_bars` beyond it.
+        max_tracks (`int`, *optional*, defaults to 1,024):
+            Track chunks, empty ones too; `too_many_tracks` beyond it.
+        max_meters (`int`, *optional*, defaults to 10,000):
+            Time signatures; `too_many_meters` beyond it.
+        max_system_events (`int`, *optional*, defaults to 200,000):
+            Bytes that begin or end events of no channel: tempos, meters, texts, system exclusive messages;
+            `too_many_events` beyond it.
         max_note_seconds (`float`, *optional*, defaults to 120):
             Length of the longest note; longer ones are cut, or `note_too_long`.
         max_note_quarters (`float`, *optional*, defaults to 512):
@@ -51,6 +60,10 @@ class SanityLimits:
     max_notes: int | None = 200_000
     min_seconds: float | None = 0.5
     max_seconds: float | None = 7_200.0
+    max_bars: int | None = 2**16
+    max_tracks: int | None = 1_024
+    max_meters: int | None = 10_000
+    max_system_events: int | None = 200_000
     max_note_seconds: float | None = 120.0
     max_note_quarters: float | None = 512.0
     min_tempo: float | None = 5.0
@@ -73,5 +86,7 @@ def exceeds(value: float | None, limit: float | None) -> bool:
     return value is not None and limit is not None and value > limit
 
 
-AS_STORED = SanityLimits(max_note_seconds=None, max_note_quarters=None, min_tempo=None, max_tempo=None)
+AS_STORED = SanityLimits(
+    max_notes=None, max_seconds=None, max_note_seconds=None, max_note_quarters=None, min_tempo=None, max_tempo=None
+)
 """Of rows, whose lengths and tempos were within the limits of their corpus."""

@@ -9,6 +9,7 @@ from functools import lru_cache
 from symusic.core import ScoreTick
 
 from .chunks import read_events
+from .extent import check_bytes, check_extent
 from .limits import SanityLimits, exceeds
 from .mending import mend_notes, mend_programs
 from .mends import Mend, Mends
@@ -54,17 +55,20 @@ def read_midi(data: bytes, limits: SanityLimits | None = None) -> Reading:
 
     Raises:
         [`RefusedFile`]: it holds no music that can be read. Reasons: `empty_file`, `too_large`, `not_midi`,
-            `several_files`, `unreadable`, `bad_time_division`, `independent_sequences`, `too_long`; where nothing may
-            be mended also `tempo_out_of_range` and `bad_time_signature`.
+            `several_files`, `unreadable`, `bad_time_division`, `independent_sequences`, `too_long`, `too_many_notes`,
+            `too_many_bars`, `too_many_tracks`, `too_many_meters`, `too_many_events`; where nothing may be mended also
+            `tempo_out_of_range` and `bad_time_signature`.
     """
     limits = limits or SanityLimits()
     mends = Mends(limits.mend)
     data = unwrap(data, mends, limits)
+    check_bytes(data, limits)
     music = _read_plain(data, limits)
     if music is None:
         data = _read_patiently(data, mends, limits)
         score = _parse(data)
         music = score, gather_notes(score)
+    check_extent(*music, limits)
     return Reading(*music, data, mends.found())
 
 

@@ -13,6 +13,7 @@ from ..corpora.names import CorpusName, FoundCorpus, find_corpora
 from ..corpora.provenance import check_takes_splits, provenance_of_found
 from ..corpora.splits import CorpusSplits
 from ..disk import check_output_folder, user_path
+from ..hub import is_hub_id
 from ..music import SanityLimits
 from ..ranges import Range, check_ranges
 from .configuration import MOST_SHARD_BYTES, Preparation
@@ -33,6 +34,7 @@ def begin_preparation(
     limits: SanityLimits | None = None,
     max_pieces: int | None = None,
     tokenization: str | None = None,
+    tokenization_revision: str | None = None,
     max_shard_bytes: int = MOST_SHARD_BYTES,
     cache_dir: str | Path | None = None,
 ) -> Preparation:
@@ -59,6 +61,8 @@ def begin_preparation(
         tokenization (`str`, *optional*):
             Tokenizer (`"REMI"`, an import path) or folder or Hub id of a saved processor: its tokens are written, too.
             A folder of the name of a class of miditok is meant by a path (`"./REMI"`).
+        tokenization_revision (`str`, *optional*):
+            Branch, tag or commit of a processor on the Hub.
         max_shard_bytes (`int`, *optional*, defaults to 256 MiB):
             Of MIDI in one file of the corpus.
         cache_dir (`str` or `Path`, *optional*):
@@ -69,7 +73,8 @@ def begin_preparation(
 
     Raises:
         `ValueError`: there is no such corpus, it is several or a dataset already; or the folder lies in it, or holds
-            something else, or the preparation of another corpus, or of this one in another way or by other code.
+            something else, or the preparation of another corpus, or of this one in another way or by other code; or
+            a revision is asked for of a tokenization that is not on the Hub.
     """
     check_ranges({"tasks": tasks, "max_shard_bytes": max_shard_bytes}, RANGES)
     asked = CorpusSplits.asked(split_version, split_shares)
@@ -86,7 +91,8 @@ def begin_preparation(
         asked.shares or corpus.split_shares,
         builder.source_fingerprint(corpus.place),
         max_pieces,
-        None if tokenization is None else _meant(tokenization),
+        None if tokenization is None else _meant(tokenization, tokenization_revision),
+        tokenization_revision,
         max_shard_bytes,
         None if cache_dir is None else str(user_path(cache_dir).absolute()),
     )
@@ -129,8 +135,13 @@ def _check_outside(folder: Path, corpus: FoundCorpus) -> None:
         raise ValueError(f"'{folder}' lies in the corpus that is read, '{corpus.place}': take a folder outside of it.")
 
 
-def _meant(tokenization: str) -> str:
+def _meant(tokenization: str, revision: str | None) -> str:
     """A tokenizer by its name, or a saved processor, which tasks find wherever they run."""
     is_class = "." not in tokenization and isinstance(getattr(miditok, tokenization, None), type)
     path = user_path(tokenization)
-    return str(path.absolute()) if not is_class and path.exists() else tokenization
+    meant = str(path.absolute()) if not is_class and path.exists() else tokenization
+    if revision is not None and not is_hub_id(meant):
+        raise ValueError(
+            f"Revision {revision!r} of '{tokenization}': only what is on the Hub has revisions. Leave it out."
+        )
+    return meant

@@ -32,6 +32,7 @@ class Preparation:
         fingerprint (`str`): of the source, when it began.
         max_pieces (`int`, *optional*): pieces to read.
         tokenization (`str`, *optional*): tokenizer, or saved processor: its id on the Hub, or absolute path.
+        tokenization_revision (`str`, *optional*): branch, tag or commit of a processor on the Hub.
         max_shard_bytes (`int`): of MIDI in a file of the corpus.
         cache_dir (`str`, *optional*): the cache of `datasets`, an absolute path.
     """
@@ -44,6 +45,7 @@ class Preparation:
     fingerprint: str
     max_pieces: int | None = None
     tokenization: str | None = None
+    tokenization_revision: str | None = None
     max_shard_bytes: int = MOST_SHARD_BYTES
     cache_dir: str | None = None
 
@@ -69,8 +71,9 @@ class Preparation:
         from ..tokenization import MidiProcessor  # slow to import
 
         is_saved = os.path.isabs(self.tokenization) or "/" in self.tokenization
-        make = MidiProcessor.from_pretrained if is_saved else MidiProcessor.from_tokenization
-        return make(self.tokenization)
+        if is_saved:
+            return MidiProcessor.from_pretrained(self.tokenization, revision=self.tokenization_revision)
+        return MidiProcessor.from_tokenization(self.tokenization)
 
     @property
     def builder_class(self) -> type[MidiCorpusBuilder]:

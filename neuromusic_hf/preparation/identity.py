@@ -60,6 +60,7 @@ def identity_of(preparation: Preparation) -> dict[str, Any]:
         "tasks": preparation.work.tasks,
         "max_shard_bytes": preparation.max_shard_bytes,
         "tokenization": preparation.tokenization,
+        "tokenization_revision": preparation.tokenization_revision,
         SOURCE: preparation.fingerprint,
         VOCABULARY: vocabulary,
         CODE: code,

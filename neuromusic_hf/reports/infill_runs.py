@@ -38,21 +38,26 @@ def score_infill_runs(folders: Sequence[str | Path], options: InfillScoringOptio
     comparisons = all_comparisons([CHROMA, GROOVE, *options.comparisons], options.load_embedding())
     comparisons = (*comparisons[len(COMPARISONS) :], *comparisons[: len(COMPARISONS)])
     read = read_infill_runs(folders, options.labels)
-    infills = add_baselines(read.spans, read.infills, options.seed, **_continuing(options))
+    infills = add_baselines(read.spans, read.infills, options.seed, **continuing(options))
     scores = score_infills(read.spans, infills, comparisons, options.settings, read.incomplete)
-    settings = {"seed": options.seed, "continue_with": options.continue_with, **scores.record["settings"]}
+    bundle = {"continue_with": options.continue_with, "continue_revision": options.continue_revision}
+    settings = {"seed": options.seed, **bundle, **scores.record["settings"]}
     facts = [_facts(label, run) for label, run in zip(read.infills, read.runs, strict=True)]
     return replace(scores, record={"runs": facts, **scores.record, "settings": settings})
 
 
-def _continuing(options: InfillScoringOptions) -> dict[str, Any]:
+def continuing(options: InfillScoringOptions) -> dict[str, Any]:
+    """Arguments of [`add_baselines`] for a bundle that goes on, if one was named."""
     if options.continue_with is None:
         return {}
     from ..generation import MidiContinuationPipeline  # with PyTorch, which is slow to import
     from ..models.fit import longest_context
 
     pipeline = MidiContinuationPipeline.from_pretrained(
-        options.continue_with, trust_remote_code=options.trust_remote_code, token=options.token
+        options.continue_with,
+        revision=options.continue_revision,
+        trust_remote_code=options.trust_remote_code,
+        token=options.token,
     )
     half = {"prompt_length": context // 2} if (context := longest_context(pipeline.model.config)) else {}
     return {"continuation": pipeline, "batch_size": options.batch_size, **half}

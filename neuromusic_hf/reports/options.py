@@ -87,6 +87,7 @@ class InfillScoringOptions:
         labels (sequence of `str`, *optional*): what to call the runs, in order; by their models if not given.
         continue_with (`str`, *optional*):
             A bundle that goes on from what precedes each span, as one more baseline; without it, there is none.
+        continue_revision (`str`, *optional*): branch, tag or commit of that bundle, where it is on the Hub.
         batch_size (`int`, *optional*, defaults to 8): spans that it continues together.
         seed (`int`, *optional*, defaults to 0): of bars drawn from other pieces, and of continuations.
         comparisons (sequence of [`Comparison`] or `str`, *optional*): as of [`ScoringOptions`], as are those below.
@@ -97,11 +98,13 @@ class InfillScoringOptions:
         token (`str` or `bool`, *optional*): with which bundle and embedding are pulled.
 
     Raises:
-        `ValueError`: `harmony_revision` without an embedding, or a number is out of its range.
+        `ValueError`: `harmony_revision` without an embedding, `continue_revision` without a bundle, or a number is
+            out of its range.
     """
 
     labels: Sequence[str] | None = None
     continue_with: str | None = None
+    continue_revision: str | None = None
     batch_size: int = 8
     seed: int = 0
     comparisons: Sequence[Comparison | str] = ()
@@ -113,6 +116,8 @@ class InfillScoringOptions:
 
     def __post_init__(self):
         check_ranges(self, INFILL_SCORING_RANGES)
+        if self.continue_revision is not None and self.continue_with is None:
+            raise ValueError("continue_revision belongs to a bundle on the Hub: name that too (continue_with).")
         check_embedding(self)
 
     def load_embedding(self) -> HarmonyEmbedding:

@@ -7,8 +7,9 @@ from typing import Any
 from miditok import MusicTokenizer
 
 from ..borders.miditok import BASE_TOKENS, CHARACTERS, LEARNED_MODEL
-from ..hub.bounds import shown
+from ..hub.bounds import is_flat, shown
 from ..ranges import Range
+from .text_steps import LEARNED_STEPS, check_text_steps
 
 MOST_BASE_TOKENS = 65_534
 """As many as the plain tokenizer has characters for."""
@@ -149,21 +150,10 @@ def _check_learned(learned: dict, source: str):
         model = json.loads(learned[LEARNED_MODEL])
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{source}: its learned model is no JSON ({error}).") from error
-    if "Regex" in _names(model):
-        raise ValueError(f"{source}: its learned model has a regular expression, and miditok makes none.")
     trained = model.get("model") if isinstance(model, dict) else None
-    if not isinstance(trained, dict):
+    if not (isinstance(trained, dict) and is_flat(model)):
         raise ValueError(f"{source}: its learned model is {shown(model)}, and none of the tokenizers library.")
     sizes = [len(part) for part in trained.values() if isinstance(part, (dict, list))]
     if max(sizes, default=0) > MOST_LEARNED_TOKENS:
         raise ValueError(f"{source}: its learned model has {max(sizes):,} tokens; {MOST_LEARNED_TOKENS:,} at most.")
-
-
-def _names(content: Any) -> Iterator[str]:
-    """Of all that a JSON value holds, however deep."""
-    left = [content]
-    while left:
-        part = left.pop()
-        if isinstance(part, dict):
-            yield from part
-        left.extend(part.values() if isinstance(part, dict) else part if isinstance(part, list) else ())
+    check_text_steps(model, LEARNED_STEPS, f"{source}, in its learned model")

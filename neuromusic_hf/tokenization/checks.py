@@ -3,7 +3,7 @@
 from miditok import MusicTokenizer
 from transformers import PreTrainedTokenizerFast
 
-from .fast_tokenizer import to_fast_tokenizer, vocabulary_hash
+from .fast_tokenizer import vocabulary_hash
 
 NEEDED_SPECIAL_TOKENS = ("PAD_None", "BOS_None", "EOS_None")
 
@@ -49,12 +49,12 @@ def check_saved(saved: MusicTokenizer, tokenizer: MusicTokenizer):
         )
 
 
-def check_rebuilt(tokenizer: MusicTokenizer, expected_hash: str | None, saved: dict) -> str:
+def check_rebuilt(rebuilt: PreTrainedTokenizerFast, expected_hash: str | None, saved: dict) -> str:
     """
     Checks the vocabulary that the installed miditok builds.
 
     Args:
-        tokenizer ([`miditok.MusicTokenizer`]): rebuilt here.
+        rebuilt ([`~transformers.PreTrainedTokenizerFast`]): the plain tokenizer that is made here.
         expected_hash (`str`, *optional*): of the vocabulary that it had.
         saved (`dict`): what it was rebuilt from.
 
@@ -64,14 +64,14 @@ def check_rebuilt(tokenizer: MusicTokenizer, expected_hash: str | None, saved: d
     Raises:
         `ValueError`: it is another one.
     """
-    rebuilt = vocabulary_hash(to_fast_tokenizer(tokenizer).get_vocab())
-    if expected_hash not in (None, rebuilt):
+    found = vocabulary_hash(rebuilt.get_vocab())
+    if expected_hash not in (None, found):
         raise ValueError(
-            f"The vocabulary that {saved['class']} builds here (hash {rebuilt[:12]}) is not the one this processor "
+            f"The vocabulary that {saved['class']} builds here (hash {found[:12]}) is not the one this processor "
             f"was saved with (hash {str(expected_hash)[:12]}): its ids would mean other tokens. It was saved with "
             f"miditok {saved.get('miditok_version')}; install that version, or retrain."
         )
-    return rebuilt
+    return found
 
 
 def check_plain(tokenizer: PreTrainedTokenizerFast, num_music_ids: int, expected_hash: str):

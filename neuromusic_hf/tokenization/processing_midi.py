@@ -27,6 +27,7 @@ from .music_encoding import MusicEncoder
 from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, music_tokenizer_to_dict
 from .saved_files import load_text_tokenizer, read_saved_processor
 from .tally import Tally
+from .text_steps import check_same_steps
 from .vocabulary_training import train_music_tokenizer
 
 LOCAL_FACTS = ("is_local", "local_files_only", "name_or_path", "token", "cache_dir")
@@ -84,10 +85,11 @@ class MidiProcessor(ProcessorMixin):
             )
         self.music_tokenizer = music_tokenizer_from_dict(miditok)
         check_usable(self.music_tokenizer)
-        rebuilt = check_rebuilt(self.music_tokenizer, vocabulary_hash, miditok)
-        check_plain(tokenizer, len(self.music_tokenizer), rebuilt)
+        rebuilt = to_fast_tokenizer(self.music_tokenizer)
+        self.vocabulary_hash = check_rebuilt(rebuilt, vocabulary_hash, miditok)
+        check_plain(tokenizer, len(self.music_tokenizer), self.vocabulary_hash)
+        check_same_steps(tokenizer, rebuilt)
         self.miditok = miditok
-        self.vocabulary_hash = rebuilt
         self._made_of = _state(self.music_tokenizer)
         self._coders = Coders()
 

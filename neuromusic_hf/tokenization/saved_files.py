@@ -8,7 +8,9 @@ from transformers.utils import PROCESSOR_NAME
 from ..hub import find_file
 from ..hub.bounds import MOST_BYTES_OF_VOCABULARIES, read_object, shown, telling_damage
 from .bounds import check_bounds
+from .miditok_file import FILE_NAME
 from .music_tokenizer import saved_tokenizer_class
+from .text_steps import PLAIN_STEPS, check_text_steps
 from .text_tokenizer import MusicTextTokenizer
 
 TEXT_TOKENIZER_FILES = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
@@ -54,7 +56,7 @@ def load_text_tokenizer(source: str, **hub_arguments: Any) -> MusicTextTokenizer
     No class that its config names is looked for, and no file beside its own is opened.
 
     Raises:
-        `ValueError`: a file is damaged or too large, or names another one.
+        `ValueError`: a file is damaged or too large, names another one, or does with text what ours does not.
         `OSError`: there is no such folder or repository.
     """
     for name in TEXT_TOKENIZER_FILES:
@@ -62,5 +64,8 @@ def load_text_tokenizer(source: str, **hub_arguments: Any) -> MusicTextTokenizer
         content = {} if path is None else read_object(path, MOST_BYTES_OF_VOCABULARIES)
         if names := [key for key in content if NAMES_A_FILE.fullmatch(key)]:
             raise ValueError(f"{path} names a file of its own choice ({names[0]}={shown(content[names[0]])}).")
+    path = find_file(source, FILE_NAME, **hub_arguments)
+    if path is not None:
+        check_text_steps(read_object(path, MOST_BYTES_OF_VOCABULARIES), PLAIN_STEPS, str(path))
     with telling_damage(f"The tokenizer.json of {source} cannot be read"):
         return MusicTextTokenizer.from_pretrained(source, **hub_arguments)

@@ -5,21 +5,14 @@ from typing import Any
 
 import yaml
 
+from ..hub.plain_yaml import load_yaml
+
 LARGEST_RECIPE = 2**20
 """In bytes. A recipe is written by hand."""
 
 
 class RecipeLoader(yaml.SafeLoader):
-    """Plain YAML. Refuses keys that stand twice, and references to lists and mappings, which unfold without end."""
-
-    def compose_node(self, parent, index):
-        """A node of the document; a reference may stand for a single value only."""
-        reference = self.peek_event() if self.check_event(yaml.AliasEvent) else None
-        node = super().compose_node(parent, index)
-        if reference is not None and isinstance(node, yaml.CollectionNode):
-            problem = f"*{reference.anchor} stands for a list or a mapping: write it out"
-            raise yaml.constructor.ConstructorError(problem=problem, problem_mark=reference.start_mark)
-        return node
+    """Plain YAML. Refuses keys that stand twice."""
 
     def construct_mapping(self, node, deep=False):
         """A mapping whose keys are all different."""
@@ -42,7 +35,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
     try:
         if path.is_file() and path.stat().st_size > LARGEST_RECIPE:
             raise ValueError(f"{path} has {path.stat().st_size} bytes: that is no recipe.")
-        recipe = yaml.load(path.read_text(encoding="utf-8"), RecipeLoader)
+        recipe = load_yaml(path.read_text(encoding="utf-8"), RecipeLoader)
     except OSError as error:
         raise ValueError(f"Cannot read the recipe {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:

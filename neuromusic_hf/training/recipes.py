@@ -12,12 +12,13 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ..disk import user_path
+from ..hub import was_pulled
 from ..ranges import check_ranges
 from .option_effects import check_effects, check_rivals, drop_rivals
 from .option_parser import OptionParser
 from .option_values import RANGES, check_options
 from .recipe_file import read_recipe
-from .trust import refuse_acts, refuse_code, refuse_secrets
+from .trust import refuse_acts, refuse_code, refuse_pulled, refuse_secrets
 
 if TYPE_CHECKING:
     from .arguments import DataArguments, ModelArguments, RunArguments
@@ -108,6 +109,8 @@ def _recipe_values(path: str, parser: OptionParser) -> dict[str, Any]:
         refuse_secrets(recipe)
         values = {key: parser.typed(key, value) for key, value in recipe.items()}
         refuse_acts(values)
+        if was_pulled(user_path(path)):
+            refuse_pulled(values)
         return values
 
 

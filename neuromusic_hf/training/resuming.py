@@ -27,7 +27,7 @@ from .checkpoints import (
     number_of_processes,
     read_progress,
 )
-from .saving import set_aside_later, tidy
+from .saving import refuse_foreign, set_aside_later, tidy
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ def begin_run(args: RunArguments, recipe: dict) -> Iterator[None]:
 
 def _starting_point(args: RunArguments, recipe: dict) -> str | None:
     output_dir = Path(args.output_dir)
+    refuse_foreign(output_dir / BUNDLE_NAME)
     tidy(output_dir)
     checkpoint = _wanted_checkpoint(args)
     if checkpoint is not None:

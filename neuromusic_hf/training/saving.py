@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, PROCESSOR_NAME
+
 from ..bundles.files import BESIDE_WEIGHTS, RECIPE_NAME, REPORT_NAMES, RUN_NAME, WEIGHTS_PATTERNS
 from ..disk import remove_folder, sync, sync_tree
 from .checkpoints import checkpoint_step, find_checkpoints
@@ -72,11 +74,29 @@ def replace_bundle(staged: Path, folder: Path):
     (folder / RUN_NAME).unlink(missing_ok=True)
     for name in sorted(new, key=lambda name: (name == RUN_NAME, name)):
         os.replace(staged / name, folder / name)
-    for pattern in (*WEIGHTS_PATTERNS, *BESIDE_WEIGHTS, *REPORT_NAMES, RECIPE_NAME):
-        for path in folder.glob(pattern):
-            if path.name not in new:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in _replaced(folder):
+        if path.name not in new:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     sync(folder)
+
+
+def refuse_foreign(folder: Path):
+    """
+    Refuses to put a bundle where files lie that it would delete, and that are no bundle's.
+
+    Raises:
+        `ValueError`: naming one of them.
+    """
+    if any((folder / name).exists() for name in (CONFIG_NAME, ADAPTER_CONFIG_NAME, PROCESSOR_NAME)):
+        return
+    for path in _replaced(folder):
+        raise ValueError(f"{path} is no part of a model, and a run would delete it: take another output_dir.")
+
+
+def _replaced(folder: Path) -> list[Path]:
+    """What of a folder a new bundle stands in place of."""
+    patterns = (*WEIGHTS_PATTERNS, *BESIDE_WEIGHTS, *REPORT_NAMES, RECIPE_NAME)
+    return sorted({path for pattern in patterns for path in folder.glob(pattern)})
 
 
 def link_or_copy(path: Path, target: Path):

@@ -18,6 +18,9 @@ ONLY_TYPED = {
 }
 """Options that count on the command line alone, and why. A recipe may switch them off."""
 
+TRACKERS_HERE = ("none", "tensorboard", "trackio")
+"""Trackers that write to this machine alone."""
+
 FILES = ("accelerator_config", "deepspeed", "fsdp_config")
 """Options that may be paths of files to read; a recipe may say what they hold."""
 
@@ -70,6 +73,30 @@ def refuse_acts(recipe: Mapping[str, Any]):
             "resume_from_checkpoint: last counts on the command line alone, as the recipe chooses output_dir, "
             "and what lies there may not be yours."
         )
+
+
+def refuse_pulled(recipe: Mapping[str, Any]):
+    """
+    Refuses what a recipe that came from the Hub cannot decide, and one of the user's own can.
+
+    Args:
+        recipe (mapping): options by name.
+
+    Raises:
+        `ValueError`: naming the option, and how it can be said.
+    """
+    if (folder := recipe.get("output_dir")) is not None:
+        raise ValueError(
+            f"output_dir: {folder} counts on the command line alone, as this recipe was pulled, and a run replaces "
+            "the model that lies there: add --output_dir there."
+        )
+    trackers = recipe.get("report_to") or []
+    for tracker in [trackers] if isinstance(trackers, str) else trackers:
+        if tracker not in TRACKERS_HERE:
+            raise ValueError(
+                f"report_to: {tracker} counts on the command line alone, as this recipe was pulled, and a tracker "
+                "sends what a run does to your account: add --report_to there."
+            )
 
 
 def refuse_code(recipe: Mapping[str, Any]):

@@ -15,7 +15,9 @@ from neuromusic_hf.bundles import save_bundle
 from neuromusic_hf.metrics import HARMONY, load_harmony_embedding, load_metrics, metric_path
 from neuromusic_hf.metrics.embedding import SHIPPED_EMBEDDING
 from neuromusic_hf.models.adapters import check_base
-from neuromusic_hf.reports import ScoringOptions, score_run
+from neuromusic_hf.preparation import begin_preparation
+from neuromusic_hf.reports import InfillScoringOptions, ScoringOptions, score_run
+from neuromusic_hf.reports.infill_runs import continuing
 from neuromusic_hf.reports.run_model import NotAvailable, load_run_model
 from neuromusic_hf.runs import find_pieces, read_run
 
@@ -126,6 +128,33 @@ def test_what_is_private_is_found_with_a_token(hub, commits, corpus, tmp_path, c
     with pytest.raises(NotAvailable, match="cannot be loaded"):
         load_run_model(run)
     assert load_run_model(run, token="hf_alice_read").processor.tokenization == "TSD"
+
+
+def test_infills_are_judged_beside_a_bundle_of_a_revision(commits):
+    for revision, tokenization in (("v1", "REMI"), (commits["v1"], "REMI"), (None, "TSD")):
+        options = InfillScoringOptions(continue_with=NAME, continue_revision=revision)
+        assert continuing(options)["continuation"].processor.tokenization == tokenization
+    with pytest.raises(ValueError, match="name that too"):
+        InfillScoringOptions(continue_revision="v1")
+
+
+def test_a_corpus_is_prepared_for_a_processor_of_a_revision(commits, midi_folder, tmp_path):
+    def begin(folder, tokenization=NAME, revision=None):
+        return begin_preparation(
+            midi_folder,
+            tmp_path / folder,
+            tokenization=tokenization,
+            tokenization_revision=revision,
+            cache_dir=tmp_path / "cache",
+        )
+
+    for revision, tokenization in (("v1", "REMI"), (None, "TSD")):
+        assert begin(f"for {revision}", revision=revision).processor().tokenization == tokenization
+    with pytest.raises(ValueError, match="tokenization_revision was 'v1' and is None"):
+        begin("for v1")
+    for here in ("REMI", str(tmp_path / "REMI")):
+        with pytest.raises(ValueError, match="Revision 'v1' of .*REMI': only what is on the Hub"):
+            begin("another", here, "v1")
 
 
 def test_revisions_of_scores_belong_to_something():

@@ -60,6 +60,11 @@ def test_the_honest_one_passes(evil):
         ("_attn_implementation", "stranger/kernel@main:flash", "another repository"),
         ("transformers_weights", "../other.safetensors", "../other.safetensors"),
         ("auto_map", {"AutoModelForCausalLM": "other/place--modeling.Model"}, "other/place"),
+        ("trained_programs", [10**9], "trained_programs"),
+        ("trained_programs", "x", "trained_programs"),
+        ("trained_programs", {"0": 1}, "trained_programs"),
+        ("infill_share", 1e308, "infill_share"),
+        ("infill_share", "x", "infill_share"),
     ],
     ids=short,
 )
@@ -227,6 +232,26 @@ def test_a_damaged_index_is_refused(content, evil, never_built, refused):
         ("__class__", "x"),
         ("compile_config", {"backend": "inductor", "options": {"cpp.cxx": ["/tmp/stranger"]}}),
         ("stop_strings", ["x"] * 1000),
+        ("temperature", 1e-300),
+        ("temperature", "x"),
+        ("temperature", -1),
+        ("top_k", 2**31),
+        ("top_p", 7),
+        ("min_p", -1),
+        ("repetition_penalty", 1e308),
+        ("no_repeat_ngram_size", 10**12),
+        ("max_time", -1),
+        ("eos_token_id", list(range(100_000))),
+        ("suppress_tokens", [10**12]),
+        ("suppress_tokens", 7),
+        ("begin_suppress_tokens", ["x"]),
+        ("bad_words_ids", [[10**12]]),
+        ("bad_words_ids", [[]]),
+        ("bad_words_ids", [3]),
+        ("bad_words_ids", "x"),
+        ("sequence_bias", [[[1], "x"]]),
+        ("sequence_bias", [[[10**12], 1.0]]),
+        ("sequence_bias", {"x": 1}),
     ],
     ids=short,
 )
@@ -235,6 +260,18 @@ def test_how_it_samples_is_measured(name, value, evil, never_built, refused):
     for load in loads(evil):
         with refused(str(evil / "generation_config.json"), name):
             load()
+
+
+def test_what_music_is_sampled_with_is_taken(evil):
+    changes = {"temperature": 0.9, "top_k": 50, "top_p": 0.95, "repetition_penalty": 1.1, "suppress_tokens": [5]}
+    change(evil / "generation_config.json", **changes, bad_words_ids=[[5], [6, 7]], sequence_bias=[[[5, 6], -1.5]])
+    change(evil / "config.json", trained_programs=[0, -1, 127], infill_share=0.25)
+    for load in loads(evil):
+        load()
+    change(evil / "config.json", trained_programs=None, infill_share=None)
+    change(evil / "generation_config.json", do_sample=False, temperature=0.0, bad_words_ids=None, max_time=None)
+    for load in loads(evil):
+        load()
 
 
 @pytest.mark.parametrize("name", ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"])
@@ -352,12 +389,46 @@ def test_an_adapter_s_pickle_is_not_read(adapter, refused):
         AutoMusicModel.from_pretrained(str(adapter))
 
 
-def test_an_adapter_s_weights_are_all_of_them(adapter, refused):
-    weights = load_file(adapter / "adapter_model.safetensors")
-    weights.pop(sorted(weights)[0])
-    save_file(weights, adapter / "adapter_model.safetensors")
-    with refused("lack"):
-        AutoMusicModel.from_pretrained(str(adapter))
+def without(part):
+    return lambda weights: {name: value for name, value in weights.items() if part not in name}
+
+
+@pytest.mark.parametrize(
+    ("settings", "changed", "reason"),
+    [
+        ({}, without("lora_A"), "lack"),
+        ({}, without("lora_B"), "lack"),
+        ({}, lambda weights: {"x": torch.zeros(4, 96)}, "lack"),
+        ({}, lambda weights: weights | {"base_model.model.stranger.lora_A.weight": torch.zeros(2, 2)}, "hold more"),
+        ({}, lambda weights: weights | {"x": torch.zeros(2, 2)}, "hold more"),
+        ({"use_dora": True}, dict, "lack"),
+        ({"lora_bias": True}, dict, "lack"),
+        ({"target_modules": "all-linear"}, dict, "lack"),
+        ({"modules_to_save": ["lm_head"]}, dict, "lack"),
+        ({"trainable_token_indices": [1]}, dict, "lack"),
+    ],
+    ids=["no A", "no B", "foreign", "an extra layer", "an extra", "dora", "bias", "all", "saved", "tokens"],
+)
+def test_an_adapter_s_weights_are_those_of_its_config(settings, changed, reason, adapter, processor_of, refused):
+    weights = changed(load_file(adapter / "adapter_model.safetensors"))
+    save_file(weights, adapter / "adapter_model.safetensors", {"format": "pt"})
+    change(adapter / "adapter_config.json", **settings)
+    for load in (
+        lambda: AutoMusicModel.from_pretrained(str(adapter)),
+        lambda: build_model(str(adapter), processor_of("REMI")),
+    ):
+        with refused(str(adapter), reason):
+            load()
+
+
+def test_an_adapter_of_adapters_fetches_none(adapter, processor_of, refused):
+    change(adapter / "adapter_config.json", peft_type="XLORA", adapters={"0": "mallory/other"}, hidden_size=32)
+    for load in (
+        lambda: AutoMusicModel.from_pretrained(str(adapter)),
+        lambda: build_model(str(adapter), processor_of("REMI")),
+    ):
+        with refused(str(adapter / "adapter_config.json"), "mallory/other"):
+            load()
 
 
 def test_the_base_of_an_adapter_is_checked_as_any_model(adapter, evil, refused):

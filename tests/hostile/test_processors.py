@@ -1,17 +1,22 @@
 """Processors of a stranger: refused by file and reason before anything is imported or built."""
 
+import functools
 import json
 import sys
 import types
 
 import pytest
+from datasets import Dataset, Features
 from hostile.conftest import change
 from miditok import TSD
+from music import make_score
 from transformers import AutoProcessor
 
 from neuromusic_hf import MidiProcessor
 from neuromusic_hf.imports import imported_class
 from neuromusic_hf.models.adapters import load_processor
+from neuromusic_hf.music import Midi
+from neuromusic_hf.tokenization.text_tokenizer import MusicTextTokenizer
 from neuromusic_hf.training import ModelArguments
 from neuromusic_hf.training.processor import load_processor as load_processor_of_a_run
 
@@ -185,6 +190,94 @@ def test_a_learned_vocabulary_is_measured(learned, evil, refused):
         MidiProcessor.from_pretrained(evil)
 
 
+LOWER = {"type": "Lowercase"}
+TENFOLD = {"type": "Replace", "pattern": {"String": "B"}, "content": "B" * 10}
+LONG = {"type": "Prepend", "prepend": "x" * 20_000_000}
+NOTHING = {"type": "Replace", "pattern": {"Regex": "."}, "content": ""}
+SLOW = {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated", "invert": False}
+PADDED = {
+    "strategy": {"Fixed": 3 * 10**8}, "direction": "Right", "pad_id": 0, "pad_type_id": 0, "pad_token": "PAD_None",
+}  # fmt: skip
+CUT = {"max_length": 2**40, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}
+BOS_FIRST = {
+    "type": "TemplateProcessing",
+    "single": [{"SpecialToken": {"id": "BOS_None", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+    "pair": [],
+    "special_tokens": {"BOS_None": {"id": "BOS_None", "ids": [1], "tokens": ["BOS_None"]}},
+}
+
+
+def token(index, content):
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+    return {"id": index, "content": content, **flags}
+
+
+STEPS = [
+    ("normalizer", LOWER),
+    ("normalizer", LONG),
+    ("normalizer", TENFOLD),
+    ("normalizer", {"type": "Sequence", "normalizers": [{"type": "Sequence", "normalizers": [TENFOLD] * 9}]}),
+    ("normalizer", NOTHING),
+    ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "x"}),
+    ("normalizer", [LOWER]),
+    ("pre_tokenizer", SLOW),
+    ("pre_tokenizer", {"type": "Sequence", "pretokenizers": [SLOW, "x"]}),
+    ("pre_tokenizer", {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}),
+    ("decoder", {"type": "ByteLevel"}),
+    ("decoder", {"type": "Replace", "pattern": {"Regex": "(a|aa)+$"}, "content": ""}),
+    ("post_processor", BOS_FIRST),
+    ("post_processor", {"type": "RobertaProcessing"}),
+    ("added_tokens", [token(index, f"x{index}") for index in range(200_000)]),
+    ("added_tokens", [token(0, "x" * 100_000)]),
+    ("padding", PADDED),
+    ("truncation", CUT),
+]
+
+
+@pytest.mark.parametrize(("part", "value"), STEPS, ids=[f"{part} {str(value)[:30]}" for part, value in STEPS])
+def test_what_is_done_with_text_is_looked_at_first(part, value, evil, processor_of, refused, monkeypatch):
+    change(evil / "tokenizer.json", **{part: value})
+    with monkeypatch.context() as patch, refused(str(evil / "tokenizer.json"), part):
+        patch.setattr(MusicTextTokenizer, "from_pretrained", pytest.fail)
+        MidiProcessor.from_pretrained(evil)
+    processor_of("REMI BPE").save_pretrained(evil)
+    saved = json.loads((evil / "processor_config.json").read_text())
+    saved["miditok"]["_model"] = json.dumps(json.loads(saved["miditok"]["_model"]) | {part: value})
+    (evil / "processor_config.json").write_text(json.dumps(saved))
+    with refused(str(evil / "processor_config.json"), "learned model", part):
+        MidiProcessor.from_pretrained(evil)
+
+
+@pytest.fixture(scope="session")
+def learned(processor_of):
+    """A processor by the kind of its learned vocabulary."""
+    rows = {"midi": [make_score(seed).dumps_midi() for seed in range(4)]}
+    corpus = Dataset.from_dict(rows, features=Features({"midi": Midi()}))
+    return functools.cache(lambda kind: processor_of("REMI").train_new_from_corpus(corpus, 960, model=kind))
+
+
+@pytest.mark.parametrize("trained", ["BPE", "WordPiece", "Unigram"])
+@pytest.mark.parametrize("part", ["normalizer", "decoder", "model"])
+def test_text_that_would_mean_other_tokens_is_refused(part, trained, evil, learned, refused):
+    learned(trained).save_pretrained(evil)
+    MidiProcessor.from_pretrained(evil)
+    saved = json.loads((evil / "tokenizer.json").read_text())
+    if part == "model":
+        content = saved[part].get("merges") or saved[part]
+        saved[part] |= {"merges": content[1:]} if isinstance(content, list) else {"unk_token": "BOS_None"}
+        if trained == "Unigram":
+            saved[part]["vocab"][9][1] = 3.0
+    else:
+        steps = saved[part][f"{part}s"]
+        texts = [step["content"] for step in steps if "String" in step.get("pattern", ())]
+        first, second = texts[-2:]
+        for step in steps:
+            step["content"] = {first: second, second: first}.get(step.get("content"), step.get("content"))
+    (evil / "tokenizer.json").write_text(json.dumps(saved))
+    with refused("tokenizer.json", f"another {part}"):
+        MidiProcessor.from_pretrained(evil)
+
+
 @pytest.mark.parametrize("name", ["processor_config.json", "tokenizer.json", "tokenizer_config.json"])
 @pytest.mark.parametrize(
     ("content", "reason"),
@@ -200,8 +293,6 @@ def test_a_learned_vocabulary_is_measured(learned, evil, refused):
 )
 def test_files_are_bounded(name, content, reason, evil, refused):
     (evil / name).write_bytes(content)
-    if name == "tokenizer.json" and content == b"[]":
-        reason = "cannot be read"
     with refused(name, reason):
         MidiProcessor.from_pretrained(evil)
 

@@ -132,7 +132,7 @@ def test_a_section_into_which_a_mark_was_written_is_its_owner_s():
 @pytest.mark.parametrize(
     ("head", "problem"),
     [
-        ("a: &a [1]\nb: *a", "aliases"),
+        ("a: &a [1]\nb: *a", "stands for a list"),
         (f"a: {'[' * 30}{']' * 30}", "deeper than 20"),
         (f"a: {'b' * (1 << 18)}", "letters, limit"),
         ("- a", "'key: value'"),

@@ -1,13 +1,14 @@
 """A folder is pushed in one commit: what was asked for, with its card, and nothing that belongs to this machine."""
 
 import json
+from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 from loopback_hub import Cut, Status
 
-from neuromusic_hf.hub import Card, Section, push_folder
+from neuromusic_hf.hub import Card, Section, escape, push_folder
 
 CONTENT = {"config.json": b"{}", "model.safetensors": bytes(range(256)) * 1000, "notes.txt": b"mine"}
 FILES = ("*.json", "*.safetensors", "README.md")
@@ -170,6 +171,12 @@ def test_an_upload_that_is_cut_off_is_sent_again(hub, folder):
         ("run.json", '{"from": "alice@host:/srv/x"}', "from: alice"),
         ("run.json", '{"left_out": {"/srv/data/alice/x.mid": 1}}', "/srv/data/alice/x.mid"),
         ("run.json", "{", "damaged"),
+        ("run.json", json.dumps({"a": "hf_oauth_" + "eyJ." * 10}), "token"),
+        ("run.json", json.dumps({"a": "api_org_" + "a" * 34}), "token"),
+        ("run.json", json.dumps({"a": "x_hf_" + "a" * 34}), "token"),
+        ("run.json", '{"a": "\\u0068f_' + "a" * 34 + '"}', "token"),
+        ("tokenizer.json", '{"a": "\\u0068f_' + "a" * 34 + '"}', "token"),
+        ("report/index.html", f"<td>hf_{'a' * 34}</td>", "token"),
     ],
 )
 def test_what_belongs_to_this_machine_is_refused(hub, folder, name, content, reason):
@@ -179,6 +186,97 @@ def test_what_belongs_to_this_machine_is_refused(hub, folder, name, content, rea
     with pytest.raises(ValueError, match=f"{path}.*{reason}"):
         push(folder, files=["*", "*/*"])
     assert not hub.requests
+
+
+PATHS = [
+    "/u/alice/midi",
+    "x=/u/alice",
+    "~alice/midi",
+    "[/home/alice]",
+    "`/home/alice`",
+    "|/home/alice",
+    "{/home/alice}",
+]
+PATHS += [
+    "/é/alice",
+    "//srv/x",
+    "FILE:/x",
+    "a@/home/alice/x",
+    "C:\\Users\\alice",
+    "see file:///home/alice",
+    "\\\\srv\\share",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_is_known_in_any_form(hub, folder, path):
+    (folder / "run.json").write_text(json.dumps({"a": [path]}))
+    with pytest.raises(ValueError, match=r"run.json.*a\[0\]"):
+        push(folder)
+    assert not hub.requests
+
+
+@pytest.mark.parametrize("name", ["README.md", "manifest.csv", "modeling.py", "report.html", "words.txt"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my model in /home/alice/secret\n",
+        "first\na,/data/alice/x\n",
+        "P = '/u/alice/x'\n",
+        "<td>/scratch/alice</td>",
+        "see `C:\\Users\\alice`",
+        "file:///x/y",
+        "in ~alice/midi",
+    ],
+)
+def test_texts_are_searched_as_settings_are(hub, folder, name, text):
+    (folder / name).write_text(text)
+    with pytest.raises(ValueError, match=f"{name} names a path of this machine"):
+        push(folder, files=["*"])
+    assert not hub.requests
+
+
+@pytest.mark.parametrize("name", ["run.json", "README.md", "words.txt"])
+def test_the_user_s_own_folder_is_known_wherever_it_stands(hub, folder, name, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.home", lambda: Path("/var/people/alice"))
+    (folder / name).write_text(json.dumps({"a": "see/var/people/alice/x"}))
+    with pytest.raises(ValueError, match=f"{name} names a path of this machine"):
+        push(folder, files=["*"])
+
+
+@pytest.mark.parametrize("words", ["alice", "made by alice, on 3 cores", "(alice)"])
+def test_the_name_of_the_account_is_not_pushed(hub, folder, words, monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: "alice")
+    (folder / "run.json").write_text(json.dumps({"a": words}))
+    with pytest.raises(ValueError, match="run.json names the account.*a: "):
+        push(folder)
+    assert not hub.requests
+
+
+def test_the_name_of_a_repository_s_owner_is_that_of_no_account(hub, folder, monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: "alice")
+    harmless = [
+        "alice/model",
+        "https://huggingface.co/alice",
+        "hf.co/alice",
+        "malice",
+        "Alice",
+        "alice-music",
+        "x@alice",
+    ]
+    (folder / "run.json").write_text(json.dumps({"alice/model": harmless}))
+    (folder / "README.md").write_text("By alice.")
+    push(folder)
+    for name in ("root", "bob", "music"):
+        monkeypatch.setattr("getpass.getuser", lambda name=name: name)
+        (folder / "run.json").write_text(json.dumps({name: f"{name}, {name}"}))
+        push(folder)
+
+
+def test_no_account_has_no_name(hub, folder, monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: {}["LOGNAME"])
+    push(folder)
+    assert "config.json" in hub.files("alice/model")
 
 
 def test_what_only_looks_like_a_path_is_pushed(hub, folder):
@@ -191,10 +289,28 @@ def test_what_only_looks_like_a_path_is_pushed(hub, folder):
         "1:/2",
         "[/INST]",
         "</div>",
+        "6/8 and 3/4, ~3/4 of them, 1 / 2",
+        "Bach / Gounod / Liszt",
+        "Bach /Gounod",
+        "AC/DC (L/R) w/ strings",
+        "Pitch_60/Velocity_64/Duration_1.0.8",
+        r"$\\frac{3}{4}$, \\alpha/\\beta, a \\\\ b \\\\hline",
+        "Chord: C/E/G",
+        f"see **{escape('https://example.com/piece')}**",
+        "a MIDI file: 3 tracks",
+        "[bach](/datasets/alice/bach)",
+        "data:image/jpeg;base64,/9j/4AAQ/x+/a/b==",
+        "</td><td/></tr>",
+        "V/V/ii",
+        "10:30/11:30",
     ]
     (folder / "run.json").write_text(json.dumps({"alice/model": harmless}))
     (folder / "tokenizer.json").write_text(json.dumps({"/usr/lib": ["/usr/bin"]}))
-    push(folder)
+    for name in ("README.md", "model.py", "page.html"):
+        (folder / name).write_text(
+            "\n".join([*harmless, "#!/usr/bin/env python", "x = a // b /c", "~/midi, /path/to/x"])
+        )
+    push(folder, files=["*"])
     assert {"run.json", "tokenizer.json"} <= hub.files("alice/model").keys()
 
 

@@ -94,6 +94,10 @@ def test_the_dataclasses_check_too(tmp_path):
         ModelArguments(vocab_size=-5)
     with pytest.raises(ValueError, match=r"augmentation_variants=-3 must be at least 0 \(changed copies of a piece\)"):
         DataArguments(augmentation_variants=-3)
+    with pytest.raises(
+        ValueError, match=r"context_length=1000000000000 must be at least 2 and at most 2147483647 \(tok"
+    ):
+        DataArguments(context_length=10**12)
     with pytest.raises(ValueError, match="max_tempo_change=1 must be at least 0 and below 1"):
         DataArguments(max_tempo_change=1)
     with pytest.raises(ValueError, match="eval_steps=-5 must be at least 1"):

@@ -116,3 +116,35 @@ def test_a_recipe_cannot_name_what_transformers_would_fetch(parse, key):
 def test_a_strategy_that_pushes_pickles_is_refused(parse, strategy):
     with pytest.raises(ValueError, match=f"hub_strategy={strategy} would push .* pickles: take every_save"):
         parse("--push_to_hub", "true", "--hub_strategy", strategy)
+
+
+PULLED = {"output_dir": ("runs/mine", "runs/mine"), "report_to": (["tensorboard", "wandb"], "wandb")}
+
+
+@pytest.fixture(params=["models", "datasets", "a folder"])
+def pulled(request, tmp_path):
+    """Where a recipe lies that huggingface_hub downloaded: in its cache, or in a folder."""
+    if request.param == "a folder":
+        folder = tmp_path / "local"
+        mark = folder / ".cache/huggingface/download/recipes/recipe.yaml.metadata"
+        mark.parent.mkdir(parents=True)
+        mark.touch()
+    else:
+        folder = tmp_path / f"{request.param}--mallory--model" / "snapshots" / ("0" * 40)
+    (folder / "recipes").mkdir(parents=True)
+    return folder / "recipes" / "recipe.yaml"
+
+
+@pytest.mark.parametrize("option", PULLED)
+def test_a_recipe_of_the_hub_chooses_no_account_and_no_folder(parse, pulled, option):
+    said, shown = PULLED[option]
+    recipe = yaml.safe_dump({option: said})
+    pulled.write_text(recipe)
+    with pytest.raises(ValueError, match=rf"recipe.yaml: {option}: {shown} counts on the command line alone"):
+        parse_recipe([str(pulled), "--output_dir", "run", "--corpus", "bach"])
+    pulled.write_text("report_to: [none]\n")
+    parse_recipe([str(pulled), "--output_dir", "run", "--corpus", "bach", "--report_to", "trackio"])
+    own = pulled.parents[1] / "own.yaml"
+    own.write_text(recipe)
+    if pulled.parents[1].name == "local":
+        parse_recipe([str(own), *(["--output_dir", "run"] if option != "output_dir" else []), "--corpus", "bach"])
