@@ -14,11 +14,14 @@ from .detectors import NEWEST, Detector
 CHORD_SPREAD = 0.08
 """Of a quarter: notes of a track that begin within it are one chord, as those of a played one do not begin at once."""
 
+CROWDED = 0.25
+"""Share of the time of a piece that lies between onsets of one chord, beyond which its note values are too short;"""
+
 SLOW_GAPS = 0.9
-"""Share of the onsets of a piece that the next one follows within a time which tells its pace;"""
+"""then its pace is told by the time within which so many onsets are followed by the next,"""
 
 SPREAD_OF_GAP = 0.2
-"""of that time, what a chord may take at most, whatever the quarter is."""
+"""of which a chord takes so much at most."""
 
 HELD_UNDER = 0.25
 """Share of the chords of a track whose highest note begins under another and sounds on when the next one begins, from
@@ -101,10 +104,10 @@ def changes(values: np.ndarray) -> np.ndarray:
 
 
 def _bounded_by_pace(spread: float, onset: np.ndarray) -> float:
-    """What a chord may take, in ticks, in a piece whose quarters may be those of another one divided."""
+    """What a chord may take, in ticks, in a piece whose note values may be those of another one divided."""
     gaps = np.diff(np.sort(onset))
     gaps = gaps[gaps > 0]
-    if not len(gaps):
+    if gaps[gaps <= spread].sum() <= CROWDED * gaps.sum():
         return spread
     place = int(SLOW_GAPS * len(gaps))
     return min(spread, SPREAD_OF_GAP * float(np.partition(gaps, place)[place]))

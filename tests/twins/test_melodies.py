@@ -11,6 +11,7 @@ from neuromusic_hf.twins import melody_of
 from neuromusic_hf.twins.detectors import FIRST, NEWEST
 from neuromusic_hf.twins.melodies import (
     CHORD_SPREAD,
+    CROWDED,
     HELD_UNDER,
     MOST_SOUNDING,
     SLOW_GAPS,
@@ -45,11 +46,21 @@ def pedalled(seed):
     return score_of(notes + chords * (seed % 2))
 
 
+def divided(seed):
+    """A song in note values of an eighth."""
+    tracks = [
+        [(note.time // 8, note.duration // 8, note.pitch) for note in track.notes] for track in make_song(seed).tracks
+    ]
+    return score_of(*tracks)
+
+
 def naive_spread(score, detector):
     onsets = sorted({note.time for track in score.tracks if not track.is_drum for note in track.notes})
     gaps = sorted(after - before for before, after in pairwise(onsets))
     nominal = CHORD_SPREAD * score.tpq
-    return min(nominal, SPREAD_OF_GAP * gaps[int(SLOW_GAPS * len(gaps))]) if detector.finds_pace else nominal
+    if detector.finds_pace and sum(gap for gap in gaps if gap <= nominal) > CROWDED * sum(gaps):
+        return min(nominal, SPREAD_OF_GAP * gaps[int(SLOW_GAPS * len(gaps))])
+    return nominal
 
 
 def naive_lines(score, detector):
@@ -94,7 +105,7 @@ def naive_lines(score, detector):
 @pytest.mark.parametrize("detector", [FIRST, NEWEST], ids=["first", "newest"])
 @pytest.mark.parametrize("seed", range(4))
 def test_lines_are_those_a_naive_search_finds(seed, detector):
-    for score in (make_score(seed), make_song(seed), pedalled(seed)):
+    for score in (make_score(seed), make_song(seed), pedalled(seed), divided(seed)):
         assert lines_of(melody_of(score, detector)) == naive_lines(score, detector)
         piano = score.copy()
         notes = [note for track in score.tracks for note in track.notes]
