@@ -10,7 +10,7 @@ from rapidfuzz.distance import LCSseq
 
 from .detectors import NEWEST, Detector
 from .melodies import Melody
-from .runs import WIDEST_STEP, distinct, is_figure, melodic_runs
+from .runs import WIDEST_STEP, distinct, goes_by_step, is_figure, melodic_runs
 
 ALIGNED_RUN = 5
 """Intervals of the runs that are aligned."""
@@ -41,7 +41,7 @@ FRESH = 0.1
 
 TELLING_RUNS = {True: 20.0, False: 32.0}
 """Of a tune and of something else, runs that make twins of any two pieces, as [`SharedMelody.telling`] counts them; of
-what goes by step all through none do, see [`Detector`]."""
+those that go by step alone none do, see [`Detector`]."""
 
 FEWER_RUNS = float(FEWEST_RUNS)
 SHARE_OF_LINE = {True: 0.4, False: 0.5}
@@ -61,6 +61,7 @@ class SharedMelody:
     Args:
         telling (`float`): its distinct runs of [`ALIGNED_RUN`] intervals but for figuration ([`is_figure`]), of which
             a tune may have some; of those in another rhythm, half.
+        leaping (`float`): of these, those that tell if what goes by step alone is figuration, too.
         tuneful (`float`): of the steps between its notes, those of two semitones at most.
         share (`float`): of the runs of the shorter line, those that match.
         share_of_piece (`float`): of the distinct runs of the smaller piece, those that match.
@@ -72,6 +73,7 @@ class SharedMelody:
     """
 
     telling: float
+    leaping: float
     tuneful: float
     share: float
     share_of_piece: float
@@ -101,7 +103,7 @@ class SharedMelody:
             and self.density >= DENSITY
         )
         is_copy = min(self.likeness, self.share) >= LIKENESS_OF_COPIES
-        is_long = self.telling >= TELLING_RUNS[is_tune] and self.tuneful < detector.stepwise
+        is_long = (self.telling if detector.steps_tell else self.leaping) >= TELLING_RUNS[is_tune]
         return is_long or is_passage or is_copy
 
 
@@ -227,13 +229,15 @@ def _shared(
     passage, other_passage = _passage(first.melody, notes), _passage(second.melody, other_notes)
     tuneful = float(np.mean(np.abs(np.diff(passage[:, 1])) <= WIDEST_STEP))
     figure = is_figure(first.melody, first.start[runs], ALIGNED_RUN, by_direction=tuneful < TUNEFUL)
-    telling = len(distinct(first.hashes[runs[~figure]]))
-    if tuneful >= TUNEFUL:
-        telling = min(matched, (1 + FIGURES_OF_TUNE) * telling)
-    elif telling < FRESH * len(runs):
-        telling = 0
+    by_step = goes_by_step(first.melody, first.start[runs], ALIGNED_RUN)
+    telling, leaping = (
+        _telling(len(distinct(first.hashes[runs[~stock]])), matched, len(runs), tuneful)
+        for stock in (figure, figure | by_step)
+    )
+    pace = (1 + _same_rhythm(first, second, runs, others)) / 2
     return SharedMelody(
-        telling=telling * (1 + _same_rhythm(first, second, runs, others)) / 2,
+        telling=telling * pace,
+        leaping=leaping * pace,
         tuneful=tuneful,
         share=float(len(runs) / min(lengths)),
         share_of_piece=matched / min(len(first.distinct), len(second.distinct)),
@@ -243,6 +247,13 @@ def _shared(
         first=passage,
         second=other_passage,
     )
+
+
+def _telling(fresh: int, matched: int, runs: int, tuneful: float) -> int:
+    """Of the distinct runs that match, those that tell: the fresh ones, and of a tune some of the others."""
+    if tuneful >= TUNEFUL:
+        return min(matched, (1 + FIGURES_OF_TUNE) * fresh)
+    return fresh if fresh >= FRESH * runs else 0
 
 
 def _same_rhythm(first: PieceRuns, second: PieceRuns, runs: np.ndarray, others: np.ndarray) -> float:

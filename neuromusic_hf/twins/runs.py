@@ -81,6 +81,12 @@ def is_figure(melody: Melody, start: np.ndarray, length: int, by_direction: bool
     return figure | returns[start]
 
 
+def goes_by_step(melody: Melody, start: np.ndarray, length: int) -> np.ndarray:
+    """Whether runs go by step alone; arguments and answer as of [`is_figure`]."""
+    steps = np.abs(np.diff(melody.pitch.astype(np.int64))) <= WIDEST_STEP
+    return np.logical_and.reduce(steps[start[:, None] + np.arange(length)], axis=1)
+
+
 def sketch(melody: Melody) -> np.ndarray:
     """
     What a piece is found by: hashes of its distinct runs, all of a short piece and a quarter of those of a long one.
