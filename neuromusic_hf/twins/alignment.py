@@ -41,7 +41,7 @@ FRESH = 0.1
 
 TELLING_RUNS = {True: 20.0, False: 32.0}
 """Of a tune and of something else, runs that make twins of any two pieces, as [`SharedMelody.telling`] counts them; of
-those that go by step alone none do, see [`Detector`]."""
+those that go by step alone few do, see [`Detector`]."""
 
 FEWER_RUNS = float(FEWEST_RUNS)
 SHARE_OF_LINE = {True: 0.4, False: 0.5}
@@ -103,7 +103,8 @@ class SharedMelody:
             and self.density >= DENSITY
         )
         is_copy = min(self.likeness, self.share) >= LIKENESS_OF_COPIES
-        is_long = (self.telling if detector.steps_tell else self.leaping) >= TELLING_RUNS[is_tune]
+        telling = self.telling if self.tuneful < detector.stepwise else self.leaping
+        is_long = telling >= TELLING_RUNS[is_tune]
         return is_long or is_passage or is_copy
 
 
