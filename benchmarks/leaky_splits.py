@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SETUPS = {
     "hash": ("notes-hash-1", False),
     "hash without twins": ("notes-hash-1", True),
-    "families": ("families-1", False),
+    "families": ("families-2", False),
 }
 """By name: the version of the splits, and whether twins of test pieces are taken out of train. For that, no network is
 trained anew."""

@@ -109,6 +109,27 @@ def values_doubled(score, random, strangers):
     return score_of([notes * np.array([2, 2, 1, 1]) for notes in tracks_of(score)], score)
 
 
+def values_divided(score, random, strangers):
+    """An eighth as long on paper, as by a wrong division."""
+
+    def shorter(notes):
+        return np.maximum(np.round(notes / np.array([8, 8, 1, 1])).astype(np.int64), (0, 1, 0, 1))
+
+    return score_of([shorter(notes) for notes in tracks_of(score)], score)
+
+
+def held_to_the_bar(score, random, strangers):
+    """All notes last to the next bar line, of four quarters, as by a pedal that is written as length."""
+
+    def held(notes):
+        lasting = notes.copy()
+        bar = 4 * score.tpq
+        lasting[:, DURATION] = np.maximum(notes[:, DURATION], bar - notes[:, ONSET] % bar)
+        return lasting
+
+    return score_of([held(notes) for notes in tracks_of(score)], score)
+
+
 def melody_in_tenor(score, random, strangers):
     """On one piano, the melody an octave lower: among, or below, what accompanies it."""
     melody, rest = melody_and_rest(score)
@@ -261,6 +282,8 @@ PLANTINGS: dict[str, Planting] = {
     "other tempo": other_tempo,
     "other ticks": other_ticks,
     "note values doubled": values_doubled,
+    "note values by 8": values_divided,
+    "held to the bar line": held_to_the_bar,
     "melody in the tenor": melody_in_tenor,
     "on one piano": on_one_piano,
     "hands apart": hands_apart,

@@ -150,7 +150,7 @@ def leaking_corpus(tmp_path_factory) -> Path:
 def twins(monkeypatch):
     """Every two rows of a corpus that follow each other are twins, as far as anybody can tell."""
 
-    def twins_of(parts, cache_dir=None, num_proc=None):
+    def twins_of(parts, cache_dir=None, num_proc=None, **how):
         return [Twin(first, first + 1, 30, 1.0, 0) for first in range(0, sum(map(len, parts)) - 1, 2)]
 
     monkeypatch.setattr("neuromusic_hf.corpora.family_splits.twins_of", twins_of)

@@ -44,7 +44,7 @@ class TrainedSplits(CorpusSplits):
 
     def may_leak_into(self, found: Sequence[Provenance]) -> bool:
         """Whether pieces that were learned from may be in other splits of these corpora, one of which was."""
-        others = self.version == FAMILIES and {each.name for each in found} != set(self.corpora)
+        others = self.version in FAMILIES and {each.name for each in found} != set(self.corpora)
         return others or self.are_other_than(found)
 
 

@@ -17,6 +17,7 @@ from datasets.fingerprint import Hasher
 from ..music import RefusedFile, SanityLimits
 from ..music.midi_feature import PLAIN_MIDI
 from ..twins import NO_MELODY, melody_of
+from ..twins.detectors import Detector
 from .cache import CachedBuilder
 from .code_identity import code_of, code_of_classes, code_of_rooms
 from .families import MELODY, MELODY_FEATURE, melody_row
@@ -180,7 +181,8 @@ class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
     def _code_hash(cls) -> str:
         """Part of the cache key: the code of the builder and of what reads files, and the MIDI reader's version."""
         sources = code_of_classes(cls, MidiCorpusBuilder)
-        return Hasher.hash([sources, code_of_rooms("corpora", "music"), code_of(melody_of), symusic.__version__])
+        ours = [*code_of_rooms("corpora", "music"), code_of(melody_of), code_of(Detector)]
+        return Hasher.hash([sources, ours, symusic.__version__])
 
     def _info(self) -> datasets.DatasetInfo:
         ours = {"midi": PLAIN_MIDI, **FACT_FEATURES, **HELPER_FEATURES}

@@ -35,8 +35,11 @@ NAMED = 20
 
 SPLITS = {
     OFFICIAL: "as the corpus itself says",
-    FAMILIES: f"by families (`{FAMILIES}`): pieces that share their melody, in whatever key and tempo, are on one "
-    "side, but for those that the corpus itself has elsewhere",
+    **{
+        version: f"by families (`{version}`): pieces that share their melody, in whatever key and tempo, are on one "
+        "side, but for those that the corpus itself has elsewhere"
+        for version in FAMILIES
+    },
     NOTES_HASH: f"by the hash of a piece's notes (`{NOTES_HASH}`): copies of a piece are on one side, whatever "
     "their names",
 }

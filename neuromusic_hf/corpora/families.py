@@ -22,6 +22,7 @@ from ..music import RefusedFile
 from ..music.loading import load_score
 from ..music.midi_feature import Midi
 from ..twins import NO_MELODY, Melody, Twin, find_twins, melody_of
+from ..twins.detectors import NEWEST, Detector
 from .cache import WRONG_CONTENT, cached_map
 from .code_identity import code_of, code_of_rooms
 
@@ -42,6 +43,7 @@ def twins_of(
     num_proc: int | None = None,
     *,
     groups: Sequence[int] | None = None,
+    detector: Detector = NEWEST,
 ) -> list[Twin]:
     """
     Finds the twins among the rows of corpora: those that share their melody, and those of the same notes.
@@ -55,11 +57,12 @@ def twins_of(
         cache_dir (`str` or `Path`, *optional*): the cache of `datasets` if not given.
         num_proc (`int`, *optional*): processes that read those of which the melodies are not known yet.
         groups (sequence of `int`, *optional*): of each part; twins are looked for between parts of different groups.
+        detector ([`Detector`], *optional*): that finds them; the newest if not given.
 
     Returns:
         `list[Twin]`, whose indices count through all parts, one after the other.
     """
-    return with_copies(parts, _sharing_melody(parts, cache_dir, num_proc, groups), groups)
+    return with_copies(parts, _sharing_melody(parts, cache_dir, num_proc, groups, detector), groups)
 
 
 def with_copies(parts: Sequence[Dataset], found: list[Twin], groups: Sequence[int] | None = None) -> list[Twin]:
@@ -68,15 +71,20 @@ def with_copies(parts: Sequence[Dataset], found: list[Twin], groups: Sequence[in
 
 
 def _sharing_melody(
-    parts: Sequence[Dataset], cache_dir: str | Path | None, num_proc: int | None, groups: Sequence[int] | None
+    parts: Sequence[Dataset],
+    cache_dir: str | Path | None,
+    num_proc: int | None,
+    groups: Sequence[int] | None,
+    detector: Detector,
 ) -> list[Twin]:
-    identity = [*map(fingerprint_of, parts), groups, code_of_rooms("twins")]
+    identity = [*map(fingerprint_of, parts), groups, detector, code_of_rooms("twins")]
     folder = user_path(cache_dir or datasets.config.HF_DATASETS_CACHE) / "twins"
     path = folder / f"{Hasher.hash(identity)}.json"
     if (known := _read(path, sum(map(len, parts)))) is not None:
         return known
     group_of = None if groups is None else np.repeat(groups, list(map(len, parts)))
-    found = find_twins(Melodies([melodies_of(part, num_proc) for part in parts]), group_of)
+    melodies = Melodies([melodies_of(part, num_proc, detector) for part in parts])
+    found = find_twins(melodies, group_of, detector)
     _write(path, found)
     return found
 
@@ -122,15 +130,21 @@ def melody_row(melody: Melody) -> dict[str, bytes]:
     return {name: getattr(melody, name).astype(kind).tobytes() for name, kind in MELODY_TYPES.items()}
 
 
-def melodies_of(rows: Dataset, num_proc: int | None = None) -> Dataset:
-    """The melodies of rows, as a column: that of the builder, or one that is made of the files in them, and cached."""
-    if rows.features.get(MELODY) == MELODY_FEATURE and not rows.data.column(MELODY).null_count:
+def melodies_of(rows: Dataset, num_proc: int | None = None, detector: Detector = NEWEST) -> Dataset:
+    """
+    The melodies of rows, as a column: that of the builder, or one that is made of the files in them, and cached.
+
+    A builder takes them for the newest detector. Rows without files hold melodies for the one that is asked.
+    """
+    has_them = rows.features.get(MELODY) == MELODY_FEATURE and not rows.data.column(MELODY).null_count
+    if has_them and (detector == NEWEST or "midi" not in rows.features):
         return rows.select_columns([MELODY])
     stored = rows.select_columns(["midi"]).cast_column("midi", Midi(decode=False))
     return cached_map(
         stored,
         _add_melody,
-        Hasher.hash([fingerprint_of(rows), MELODY, code_of_rooms("music"), code_of(melody_of)]),
+        Hasher.hash([fingerprint_of(rows), MELODY, detector, code_of_rooms("music"), code_of(melody_of)]),
+        fn_kwargs={"detector": detector},
         num_proc=num_proc,
         remove_columns=["midi"],
         features=Features({MELODY: MELODY_FEATURE}),
@@ -173,18 +187,18 @@ class _Chunk:
         return Melody(*(np.frombuffer(rows[index].as_buffer(), kind) for rows, kind in self._fields))
 
 
-def melody_of_row(row: dict[str, Any]) -> dict[str, bytes]:
+def melody_of_row(row: dict[str, Any], detector: Detector = NEWEST) -> dict[str, bytes]:
     """The melody of a row with the column `midi`, not decoded; one without notes where it holds no MIDI file."""
     if row["midi"] is None or row["midi"]["bytes"] is None:
         return melody_row(NO_MELODY)
     try:
-        return melody_row(melody_of(load_score(row["midi"])))
+        return melody_row(melody_of(load_score(row["midi"]), detector))
     except RefusedFile:
         return melody_row(NO_MELODY)
 
 
-def _add_melody(row: dict[str, Any]) -> dict[str, Any]:
-    return {MELODY: melody_of_row(row)}
+def _add_melody(row: dict[str, Any], detector: Detector) -> dict[str, Any]:
+    return {MELODY: melody_of_row(row, detector)}
 
 
 def _read(path: Path, count: int) -> list[Twin] | None:

@@ -14,6 +14,7 @@ from datasets import Dataset, Features, IterableDataset, Value
 from datasets.utils import tqdm
 
 from ..twins import Twin, families
+from ..twins.detectors import NEWEST, Detector
 from .families import COPY_FEATURES, MELODY, MELODY_FEATURE, melody_of_row, twins_of
 from .filling import fill_empty_splits
 from .splits import SPLIT_NAMES, Member, assign_split, splits_of_families
@@ -28,6 +29,7 @@ def family_splits(
     shares: Sequence[float],
     cache_dir: str | None = None,
     num_proc: int | None = None,
+    detector: Detector = NEWEST,
 ) -> dict[str, str]:
     """
     Finds the pieces that go elsewhere than their own hash says: to their family, or to a split that would be empty.
@@ -38,11 +40,12 @@ def family_splits(
         shares (sequence of `float`): shares of train, validation and test.
         cache_dir (`str`, *optional*): cache of `datasets`.
         num_proc (`int`, *optional*): processes.
+        detector ([`Detector`], *optional*): of the version of the splits; the newest if not given.
 
     Returns:
         `dict[str, str]`: their splits by content hash.
     """
-    return splits_by_twins(parts, carved, shares, twins_of(parts, cache_dir, num_proc))
+    return splits_by_twins(parts, carved, shares, twins_of(parts, cache_dir, num_proc, detector=detector))
 
 
 def splits_by_twins(
@@ -99,9 +102,13 @@ def _some_families(numbers: np.ndarray) -> Iterator[slice]:
 
 
 @contextlib.contextmanager
-def spooled(parts: Sequence[IterableDataset]) -> Iterator[tuple[list[Dataset], str]]:
+def spooled(parts: Sequence[IterableDataset], detector: Detector = NEWEST) -> Iterator[tuple[list[Dataset], str]]:
     """
     Lays the melodies of streamed rows in a temporary folder, for the time of the `with` block.
+
+    Args:
+        parts (sequence of [`~datasets.IterableDataset`]): rows with their files.
+        detector ([`Detector`], *optional*): that the melodies are for; the newest if not given.
 
     Yields:
         The rows of each, and the folder.
@@ -111,14 +118,15 @@ def spooled(parts: Sequence[IterableDataset]) -> Iterator[tuple[list[Dataset], s
         with tqdm(desc="Finding twins", unit="piece") as bar:
             for number, part in enumerate(parts):
                 path = Path(folder, f"{number}.arrow")
-                _write(part, path, bar)
+                _write(part, path, bar, detector)
                 rows.append(Dataset.from_file(str(path)))
         yield rows, folder
 
 
-def _write(stream: IterableDataset, path: Path, bar: tqdm) -> None:
+def _write(stream: IterableDataset, path: Path, bar: tqdm, detector: Detector) -> None:
     schema = Features(SPOOLED).arrow_schema
-    rows = ({**row, MELODY: row[MELODY] or melody_of_row(row)} for row in stream)
+    known = detector == NEWEST
+    rows = ({**row, MELODY: known and row[MELODY] or melody_of_row(row, detector)} for row in stream)
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
         while batch := list(itertools.islice(rows, BATCH_ROWS)):
             writer.write_table(pa.Table.from_pylist(batch, schema))

@@ -28,9 +28,10 @@ from .quarantine import QuarantineReport, merge_reports, report_of
 from .repository import open_hub
 from .saved import saved_rows
 from .splits import (
-    NOTES_HASH,
+    FAMILIES,
     OFFICIAL,
     SPLIT_NAMES,
+    SPLIT_VERSION,
     CorpusSplits,
     Member,
     assign_split,
@@ -114,9 +115,10 @@ def load_corpus(
             Shares of train, validation and test where the corpus has no official splits. Defaults to 0.8 / 0.1 / 0.1
             (`"lamd"`: 0.6 / 0.2 / 0.2).
         split_version (`str`, *optional*):
-            How pieces without official splits are split. `"families-1"`, the newest and the default, has all pieces
+            How pieces without official splits are split. `"families-2"`, the newest and the default, has all pieces
             that share their melody, in whatever key and tempo, on one side; families are found over all corpora that
-            are loaded together. `"notes-hash-1"` has those of the same notes on one side, as earlier versions did.
+            are loaded together. `"families-1"` finds fewer of them, as earlier versions did; `"notes-hash-1"` has
+            those of the same notes on one side, as the first ones did.
         limits ([`SanityLimits`], *optional*):
             What a file may be; `SanityLimits(mend=False)` refuses what is mended otherwise.
         cache_dir (`str` or `Path`, *optional*):
@@ -233,13 +235,15 @@ def _open(corpus: FoundCorpus, opening: _Opening) -> _OpenedCorpus:
 
 def _decided(opened: list[_OpenedCorpus], opening: _Opening) -> dict[str, str]:
     """Splits by content hash of the pieces that their family sends elsewhere than their own hash does."""
-    if opening.splits.version == NOTES_HASH or all(part.provenance.splits == OFFICIAL for part in opened):
+    detector = FAMILIES.get(opening.splits.version or SPLIT_VERSION)
+    if detector is None or all(part.provenance.splits == OFFICIAL for part in opened):
         return {}
     carved, shares = [part.carved for part in opened], opened[0].shares
     if not opening.streaming:
-        return family_splits([part.rows for part in opened], carved, shares, opening.cache_dir, opening.num_proc)
-    with spooled([part.rows for part in opened]) as (rows, folder):
-        return family_splits(rows, carved, shares, folder)
+        rows = [part.rows for part in opened]
+        return family_splits(rows, carved, shares, opening.cache_dir, opening.num_proc, detector)
+    with spooled([part.rows for part in opened], detector) as (rows, folder):
+        return family_splits(rows, carved, shares, folder, detector=detector)
 
 
 def _split(opened: list[_OpenedCorpus], decided: dict[str, str]) -> tuple[list[dict[str, Dataset]], list[list[int]]]:

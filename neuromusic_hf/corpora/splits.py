@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
+from ..twins.detectors import FIRST, NEWEST, Detector
+
 SPLIT_NAMES = ("train", "validation", "test")
 SPLIT_ALIASES = {
     "training": "train",
@@ -19,9 +21,11 @@ SPLIT_ALIASES = {
 DEFAULT_SPLIT_SHARES = (0.8, 0.1, 0.1)
 
 OFFICIAL = "official"
-FAMILIES = "families-1"
+FAMILIES: Mapping[str, Detector] = MappingProxyType({"families-2": NEWEST, "families-1": FIRST})
+"""Versions that split by families, the newest first: how each finds them."""
+
 NOTES_HASH = "notes-hash-1"
-SPLIT_VERSIONS = (FAMILIES, NOTES_HASH)
+SPLIT_VERSIONS = (*FAMILIES, NOTES_HASH)
 """How pieces without official splits are split, the newest first: by families of twins, or each by the hash of its
 notes. Each puts pieces elsewhere, and none ever changes; but where a split would be empty, a family fills it, and
 which one hangs on all pieces."""
@@ -226,8 +230,9 @@ def check_not_empty(counts: dict[str, int], corpus: str) -> None:
         raise ValueError(
             f"Corpus '{corpus}': the split{'s' if len(empty) > 1 else ''} {' and '.join(empty)} would be empty. "
             f"There are {sum(counts.values())} accepted pieces ({counts}). Those that share their melody are a "
-            f"family, and on one side. '{FAMILIES}' fills every split as soon as there are three families that no "
-            "official split holds: add pieces of other melodies, or look in the quarantine report for refused ones. "
+            f"family, and on one side. '{SPLIT_VERSION}' fills every split as soon as there are three families that "
+            "no official split holds: add pieces of other melodies, or look for refused ones in the quarantine "
+            "report. "
             f"'{NOTES_HASH}' keeps copies alone together: give that split a larger share with "
             "split_shares=(train, validation, test)."
         )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from ..corpora import MidiCorpusBuilder, Provenance
 from ..corpora.names import FoundCorpus
-from ..corpora.splits import NOTES_HASH, OFFICIAL
+from ..corpora.splits import FAMILIES
 from ..music import SanityLimits
+from ..twins.detectors import NEWEST, Detector
 from .workplace import Workplace
 
 if TYPE_CHECKING:
@@ -52,7 +53,12 @@ class Preparation:
     @property
     def has_families(self) -> bool:
         """Whether twins are looked for."""
-        return self.provenance.splits not in (OFFICIAL, NOTES_HASH)
+        return self.provenance.splits in FAMILIES
+
+    @property
+    def detector(self) -> Detector:
+        """What finds them; the newest where they are not looked for."""
+        return FAMILIES.get(self.provenance.splits, NEWEST)
 
     def builder(self) -> MidiCorpusBuilder:
         """What reads the corpus, made anew in each task."""

@@ -37,7 +37,7 @@ class FindCandidates(Block):
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
         """Writes the pairs."""
         work = self.preparation.work
-        pairs = candidates_among(_melodies(work))
+        pairs = candidates_among(_melodies(work), detector=self.preparation.detector)
         self.stat_update("pairs", value=len(pairs))
         write_array(work.pairs, pairs)
 
@@ -57,7 +57,7 @@ class AlignMelodies(Block):
         work = self.preparation.work
         pairs = read_array(work.pairs)
         begin, end = (len(pairs) * task // world_size for task in (rank, rank + 1))
-        found = verified(_melodies(work), np.asarray(pairs[begin:end]))
+        found = verified(_melodies(work), np.asarray(pairs[begin:end]), self.preparation.detector)
         self.stat_update("twins", value=len(found))
         write_json_whole(work.twins(rank), [dataclasses.astuple(twin) for twin in found])
 

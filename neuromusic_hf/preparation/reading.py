@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 from datasets import Features, Value
 
 from ..corpora import MidiCorpusBuilder, Piece
-from ..corpora.families import MELODY
+from ..corpora.families import MELODY, melody_of_row
 from ..corpora.family_splits import SPOOLED
 from ..disk import to_json, whole_file
+from ..twins.detectors import NEWEST
 from .block import Block
 from .identity import check_source
 from .workplace import write_json_whole
@@ -91,10 +92,12 @@ class InspectPieces(Block):
 
     def run(self, data: Iterable[Piece], rank: int = 0, world_size: int = 1) -> Iterator[dict[str, Any]]:
         """Yields the row of each [`Piece`], as [`MidiCorpusBuilder.make_row`] makes it."""
-        builder = self.preparation.builder()
+        builder, detector = self.preparation.builder(), self.preparation.detector
         for piece in data:
             with self.track_time():
                 row = builder.make_row(piece)
+                if detector != NEWEST:  # for which the builder takes melodies
+                    row[MELODY] = melody_of_row(row, detector)
             self.stat_update("refused" if row["refused_reason"] else "mended" if row["mended"] else "sound")
             yield row
 

@@ -94,7 +94,8 @@ def report_leaks(
     Finds the pieces of a corpus that have a twin in another split of it, or in another corpus.
 
     Twins share a melody of some length, in whatever key, tempo and voice (see [`shared_melody`]). Official splits are
-    reported as they are; those that [`load_corpus`] makes have no family on two sides.
+    reported as they are. [`load_corpus`] puts the families that it finds among all pieces on one side each; those of
+    an earlier version may be torn, as the report looks with the newest detector.
 
     Args:
         corpus ([`Corpus`]): whose splits are looked at.

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from rapidfuzz.distance import LCSseq
 
+from .detectors import NEWEST, Detector
 from .melodies import Melody
-from .runs import WIDEST_STEP, distinct, is_figure, melodic_runs
+from .runs import WIDEST_STEP, distinct, goes_by_step, is_figure, melodic_runs
 
 ALIGNED_RUN = 5
 """Intervals of the runs that are aligned."""
@@ -39,7 +40,8 @@ FRESH = 0.1
 """Share of the runs of broken chords that tell, below which they are a pattern that comes again and again."""
 
 TELLING_RUNS = {True: 20.0, False: 32.0}
-"""Of a tune and of something else, runs that make twins of any two pieces, as [`SharedMelody.telling`] counts them."""
+"""Of a tune and of something else, runs that make twins of any two pieces, as [`SharedMelody.telling`] counts them; of
+those that go by step alone few do, see [`Detector`]."""
 
 FEWER_RUNS = float(FEWEST_RUNS)
 SHARE_OF_LINE = {True: 0.4, False: 0.5}
@@ -59,6 +61,7 @@ class SharedMelody:
     Args:
         telling (`float`): its distinct runs of [`ALIGNED_RUN`] intervals but for figuration ([`is_figure`]), of which
             a tune may have some; of those in another rhythm, half.
+        leaping (`float`): of these, those that tell if what goes by step alone is figuration, too.
         tuneful (`float`): of the steps between its notes, those of two semitones at most.
         share (`float`): of the runs of the shorter line, those that match.
         share_of_piece (`float`): of the distinct runs of the smaller piece, those that match.
@@ -70,6 +73,7 @@ class SharedMelody:
     """
 
     telling: float
+    leaping: float
     tuneful: float
     share: float
     share_of_piece: float
@@ -87,6 +91,10 @@ class SharedMelody:
     @property
     def makes_twins(self) -> bool:
         """Whether it is more than music shares by chance, or by custom: scales, broken chords, cadences."""
+        return self.makes_twins_by(NEWEST)
+
+    def makes_twins_by(self, detector: Detector) -> bool:
+        """As `makes_twins`, which is by the newest detector."""
         is_tune = self.tuneful >= TUNEFUL
         is_passage = (
             self.telling >= FEWER_RUNS
@@ -95,7 +103,9 @@ class SharedMelody:
             and self.density >= DENSITY
         )
         is_copy = min(self.likeness, self.share) >= LIKENESS_OF_COPIES
-        return self.telling >= TELLING_RUNS[is_tune] or is_passage or is_copy
+        telling = self.telling if self.tuneful < detector.stepwise else self.leaping
+        is_long = telling >= TELLING_RUNS[is_tune]
+        return is_long or is_passage or is_copy
 
 
 class PieceRuns:
@@ -127,7 +137,8 @@ def shared_melody(first: Melody, second: Melody) -> SharedMelody | None:
         second ([`Melody`]): of another.
 
     Returns:
-        [`SharedMelody`] of the pair of lines with the most telling runs; `None` where no two share [`FEWEST_RUNS`].
+        [`SharedMelody`] of the pair of lines with the most telling runs; `None` where no two share runs enough to make
+        twins.
     """
     return align(PieceRuns(first), PieceRuns(second))
 
@@ -139,8 +150,13 @@ def align(first: PieceRuns, second: PieceRuns) -> SharedMelody | None:
         return None
     pairs = _aligned_lines(_Matching(first, common), _Matching(second, common))
     likeness = len(common) / max(len(first.distinct), len(second.distinct))
-    found = [_shared(first, second, *_densest(*pair), likeness) for pair in pairs]
-    return max(found, key=lambda shared: shared.telling, default=None)
+    found: SharedMelody | None = None
+    for pair in pairs:
+        runs, others = _densest(*pair)
+        if found is None or len(distinct(first.hashes[runs])) > found.telling:  # or it cannot tell more
+            shared = _shared(first, second, runs, others, likeness)
+            found = shared if found is None or shared.telling > found.telling else found
+    return found
 
 
 def _common(numbers: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -163,6 +179,7 @@ class _Matching:
         self.lines, row = np.unique(self.line, return_inverse=True)
         self.has = np.zeros((len(self.lines), len(common)), np.float32)
         self.has[row, self.number] = 1
+        self.matching, self.size = np.bincount(row), piece.runs_of_line[self.lines]
 
     def of(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """Index and number of the runs of a line."""
@@ -173,16 +190,24 @@ class _Matching:
 def _aligned_lines(first: _Matching, second: _Matching) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Runs of two lines that match in order, of the pairs of lines that share the most runs."""
     shared = first.has @ second.has.T
-    for pair in np.argsort(-shared, axis=None, kind="stable")[:MOST_LINES].tolist():
-        row, column = divmod(pair, shared.shape[1])
-        if shared[row, column] < FEWEST_RUNS:
-            return
+    most = np.argsort(-shared, axis=None, kind="stable")[:MOST_LINES]
+    pairs = [divmod(pair, shared.shape[1]) for pair in most.tolist()]
+    pairs = [(row, column) for row, column in pairs if shared[row, column] >= FEWEST_RUNS]
+    if not any(shared[pair] >= TELLING_RUNS[True] or _are_enough(first, second, *pair) for pair in pairs):
+        return
+    for row, column in pairs:
         (index, number), (other_index, other_number) = first.of(row), second.of(column)
         equal = [step for step in LCSseq.opcodes(number.tolist(), other_number.tolist()) if step.tag == "equal"]
         yield (
             np.concatenate([index[step.src_start : step.src_end] for step in equal]),
             np.concatenate([other_index[step.dest_start : step.dest_end] for step in equal]),
         )
+
+
+def _are_enough(first: _Matching, second: _Matching, row: int, column: int) -> bool:
+    """Whether runs of two lines match that could be a large share of the shorter one."""
+    matching = min(first.matching[row], second.matching[column])
+    return bool(matching >= SHARE_OF_LINE[True] * min(first.size[row], second.size[column]))
 
 
 def _densest(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -205,13 +230,15 @@ def _shared(
     passage, other_passage = _passage(first.melody, notes), _passage(second.melody, other_notes)
     tuneful = float(np.mean(np.abs(np.diff(passage[:, 1])) <= WIDEST_STEP))
     figure = is_figure(first.melody, first.start[runs], ALIGNED_RUN, by_direction=tuneful < TUNEFUL)
-    telling = len(distinct(first.hashes[runs[~figure]]))
-    if tuneful >= TUNEFUL:
-        telling = min(matched, (1 + FIGURES_OF_TUNE) * telling)
-    elif telling < FRESH * len(runs):
-        telling = 0
+    by_step = goes_by_step(first.melody, first.start[runs], ALIGNED_RUN)
+    telling, leaping = (
+        _telling(len(distinct(first.hashes[runs[~stock]])), matched, len(runs), tuneful)
+        for stock in (figure, figure | by_step)
+    )
+    pace = (1 + _same_rhythm(first, second, runs, others)) / 2
     return SharedMelody(
-        telling=telling * (1 + _same_rhythm(first, second, runs, others)) / 2,
+        telling=telling * pace,
+        leaping=leaping * pace,
         tuneful=tuneful,
         share=float(len(runs) / min(lengths)),
         share_of_piece=matched / min(len(first.distinct), len(second.distinct)),
@@ -221,6 +248,13 @@ def _shared(
         first=passage,
         second=other_passage,
     )
+
+
+def _telling(fresh: int, matched: int, runs: int, tuneful: float) -> int:
+    """Of the distinct runs that match, those that tell: the fresh ones, and of a tune some of the others."""
+    if tuneful >= TUNEFUL:
+        return min(matched, (1 + FIGURES_OF_TUNE) * fresh)
+    return fresh if fresh >= FRESH * runs else 0
 
 
 def _same_rhythm(first: PieceRuns, second: PieceRuns, runs: np.ndarray, others: np.ndarray) -> float:

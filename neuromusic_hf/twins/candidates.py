@@ -8,22 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
+from .detectors import NEWEST, Detector
 from .melodies import changes
 
-CANDIDATE_SURPRISE = 3.5
-"""Of the runs that candidates share: one has it that is in one piece alone, and the more common it is the less;"""
-
 CANDIDATE_RUNS = 3
-"""and there are so many of them."""
+"""That candidates share at least."""
 
 STRANGERS = 1000
 """Pieces that are thought of as having none of the runs: what is rare in a small corpus need not be common."""
 
-FEW = 8
-"""Of so many pieces with the same run each pair counts; of more, each piece with the next ones, in an order that puts
-pieces with the same runs side by side, and with the next one on either side that is of another group."""
-
 NEXT = 4
+"""Pieces in which a run that many have is looked for, see [`Detector`]."""
+
 PARTS = 32
 BUFFER = 1_000_000
 _LARGEST = np.iinfo(np.uint64).max
@@ -58,46 +54,50 @@ class Spilled:
         yield from (np.fromfile(file, self.dtype) for file in self.files if file.exists())
 
 
-def candidate_pairs(sketches: Iterable[np.ndarray], count: int, groups: np.ndarray | None = None) -> np.ndarray:
+def candidate_pairs(
+    sketches: Iterable[np.ndarray], count: int, groups: np.ndarray | None = None, detector: Detector = NEWEST
+) -> np.ndarray:
     """
-    Finds the pairs of pieces that share rare runs, in time that grows little faster than the number of pieces.
+    Finds the pairs of pieces that share runs, in time that grows little faster than the number of pieces.
 
     Sketches and pairs are sorted in [`PARTS`] parts, which lie in a temporary folder meanwhile: 12 bytes for each
-    hash, and for each of the at most [`NEXT`] pairs it makes. Memory holds a part.
+    hash, and for each pair it makes, which are half as many as pieces that have it, or [`NEXT`] where these are more
+    than a few. Memory holds a part.
 
     Args:
         sketches (iterable of `np.ndarray`): of each piece, its distinct hashes (`uint64`).
         count (`int`): pieces.
         groups (`np.ndarray` of shape `(count,)`, *optional*): pairs are of different groups alone.
+        detector ([`Detector`], *optional*): says which pairs; the newest if not given.
 
     Returns:
         `np.ndarray` of shape `(pairs, 2)`: indices of pieces, the smaller one first, in ascending order.
     """
     with tempfile.TemporaryDirectory() as folder:
         hashes, pairs = Spilled(folder, _HASH), Spilled(folder, _PAIR)
-        smallest = np.zeros(count, np.uint64)
-        for records in _buffered(sketches, smallest):
+        smallest, sizes = np.zeros(count, np.uint64), np.zeros(count, np.int64)
+        for records in _buffered(sketches, smallest, sizes):
             hashes.add(records, (records["hash"] % np.uint64(PARTS)).astype(np.int64))
         place = np.argsort(np.argsort(smallest, kind="stable"), kind="stable")
         for part in hashes.parts():
             records = part[np.lexsort((place[part["piece"]], part["hash"]))]
-            first, second, bits = map(np.concatenate, zip(*_pairs_of(records, count, groups), strict=True))
+            first, second, bits = map(np.concatenate, zip(*_pairs_of(records, count, groups, detector), strict=True))
             found = np.empty(len(first), _PAIR)
             found["first"], found["second"] = np.minimum(first, second), np.maximum(first, second)
             found["bits"] = bits
             pairs.add(found, found["first"].astype(np.int64) * PARTS // count)
-        surprising = [_surprising(part, count) for part in pairs.parts()]
-    return np.concatenate([np.zeros((0, 2), np.int64), *surprising])
+        enough = [_with_enough(part, sizes, detector) for part in pairs.parts()]
+    return np.concatenate([np.zeros((0, 2), np.int64), *enough])
 
 
-def _buffered(sketches: Iterable[np.ndarray], smallest: np.ndarray) -> Iterator[np.ndarray]:
-    """Records of the hashes of many pieces; takes down the smallest hash of each."""
+def _buffered(sketches: Iterable[np.ndarray], smallest: np.ndarray, sizes: np.ndarray) -> Iterator[np.ndarray]:
+    """Records of the hashes of many pieces; takes down of each the smallest hash, and how many it has."""
     held: list[np.ndarray] = []
     size = 0
     for piece, sketch in enumerate(sketches):
         records = np.empty(len(sketch), _HASH)
         records["hash"], records["piece"] = sketch, piece
-        smallest[piece] = sketch.min(initial=_LARGEST)
+        smallest[piece], sizes[piece] = sketch.min(initial=_LARGEST), len(sketch)
         held.append(records)
         size += len(records)
         if size >= BUFFER:
@@ -107,7 +107,7 @@ def _buffered(sketches: Iterable[np.ndarray], smallest: np.ndarray) -> Iterator[
 
 
 def _pairs_of(
-    records: np.ndarray, count: int, groups: np.ndarray | None
+    records: np.ndarray, count: int, groups: np.ndarray | None, detector: Detector
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Two pieces that share a run, and the bits it is worth, of records in the order of their hashes."""
     hashes, pieces = records["hash"], records["piece"]
@@ -115,17 +115,18 @@ def _pairs_of(
     sizes = np.diff(np.append(begins, len(hashes)))
     size = np.repeat(sizes, sizes)
     end = np.repeat(begins + sizes, sizes)
-    index = np.arange(len(hashes))
     bits = np.log2((count + STRANGERS) / np.maximum(size, 1))
     group = np.zeros(0) if groups is None else groups[pieces]
-    for distance in range(1, FEW):
-        first = index[(index + distance < end) & ((size <= FEW) | (distance <= NEXT))]
-        if groups is not None:
-            first = first[group[first] != group[first + distance]]
+    reaching = np.arange(len(hashes))
+    for distance in range(1, detector.few):
+        reaching = reaching[reaching + distance < end[reaching]]
+        if distance == NEXT + 1:
+            reaching = reaching[size[reaching] <= detector.few]
+        first = reaching if groups is None else reaching[group[reaching] != group[reaching + distance]]
         yield pieces[first], pieces[first + distance], bits[first]
     if groups is not None:
         first, second = _across(group, changes(hashes), end)
-        far = (size[first] > FEW) & (second - first > NEXT)
+        far = (size[first] > detector.few) & (second - first > NEXT)
         yield pieces[first[far]], pieces[second[far]], bits[first[far]]
 
 
@@ -143,8 +144,9 @@ def _across(group: np.ndarray, begins: np.ndarray, end: np.ndarray) -> tuple[np.
     return np.divmod(np.unique(pairs), max(1, len(group)))
 
 
-def _surprising(records: np.ndarray, count: int) -> np.ndarray:
-    """Pairs with runs enough in common."""
+def _with_enough(records: np.ndarray, sizes: np.ndarray, detector: Detector) -> np.ndarray:
+    """Pairs with runs enough in common, of pieces with sketches of these sizes."""
+    count = len(sizes)
     key = records["first"].astype(np.int64) * count + records["second"]
     order = np.argsort(key, kind="stable")
     key = key[order]
@@ -152,7 +154,7 @@ def _surprising(records: np.ndarray, count: int) -> np.ndarray:
     if not len(begins):
         return np.zeros((0, 2), np.int64)
     bits = np.add.reduceat(records["bits"][order].astype(np.float64), begins)
-    enough = CANDIDATE_SURPRISE * np.log2(count + STRANGERS)
     runs = np.diff(np.append(begins, len(key)))
-    key = key[begins[(bits >= enough) & (runs >= CANDIDATE_RUNS)]]
-    return np.stack(np.divmod(key, count), axis=1)
+    pairs = np.stack(np.divmod(key[begins], count), axis=1)
+    fewest = np.maximum(CANDIDATE_RUNS, detector.share_of_sketch * sizes[pairs].min(axis=1))
+    return pairs[(runs >= fewest) & (bits >= detector.surprise * np.log2(count + STRANGERS))]

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from .alignment import PieceRuns, align
 from .candidates import candidate_pairs
+from .detectors import NEWEST, Detector
 from .melodies import Melody
 from .runs import sketch
 
@@ -41,37 +42,42 @@ class Twin:
     transposition: int
 
 
-def find_twins(melodies: Sequence[Melody], groups: np.ndarray | None = None) -> list[Twin]:
+def find_twins(
+    melodies: Sequence[Melody], groups: np.ndarray | None = None, detector: Detector = NEWEST
+) -> list[Twin]:
     """
     Finds the pieces that share a melody, in time that grows little faster than their number.
 
-    Pairs that share rare runs are candidates ([`candidate_pairs`]), and each of these is aligned
-    ([`shared_melody`]). Of a melody that more than eight pieces have, not every pair is found, but all belong to one
-    family.
+    Pairs that share a few runs are candidates ([`candidate_pairs`]), and each of these is aligned
+    ([`shared_melody`]). Of runs that more than 32 pieces have, each is looked for in some of these pieces alone: of a
+    melody that so many have, not every pair need be found.
 
     Args:
         melodies (sequence of [`Melody`]): of all pieces; read one at a time, some again.
         groups (`np.ndarray` of shape `(pieces,)`, *optional*): twins are looked for between pieces of different groups
             alone, such as those of a test split and of a train split.
+        detector ([`Detector`], *optional*): that the melodies were made for; the newest if not given.
 
     Returns:
         `list[Twin]`: by first and second piece.
     """
-    return verified(melodies, candidates_among(melodies, groups))
+    return verified(melodies, candidates_among(melodies, groups, detector), detector)
 
 
-def candidates_among(melodies: Sequence[Melody], groups: np.ndarray | None = None) -> np.ndarray:
+def candidates_among(
+    melodies: Sequence[Melody], groups: np.ndarray | None = None, detector: Detector = NEWEST
+) -> np.ndarray:
     """Pairs of pieces that may be twins, as of [`candidate_pairs`]."""
     bar = tqdm(range(len(melodies)), desc="Sketching melodies", unit="piece", delay=BAR_DELAY)
-    return candidate_pairs((sketch(melodies[index]) for index in bar), len(melodies), groups)
+    return candidate_pairs((sketch(melodies[index]) for index in bar), len(melodies), groups, detector)
 
 
-def verified(melodies: Sequence[Melody], pairs: np.ndarray) -> list[Twin]:
+def verified(melodies: Sequence[Melody], pairs: np.ndarray, detector: Detector = NEWEST) -> list[Twin]:
     """Those pairs that are twins."""
     runs = functools.lru_cache(KEPT_PIECES)(lambda index: PieceRuns(melodies[index]))
     found = []
     for first, second in tqdm(pairs.tolist(), desc="Aligning melodies", unit="pair", delay=BAR_DELAY):
         shared = align(runs(first), runs(second))
-        if shared is not None and shared.makes_twins:
+        if shared is not None and shared.makes_twins_by(detector):
             found.append(Twin(first, second, shared.notes, shared.share, shared.transposition))
     return found

@@ -9,9 +9,23 @@ from symusic.core import ScoreTick
 
 from ..music import gather_notes
 from ..music.note_arrays import NoteArrays
+from .detectors import NEWEST, Detector
 
 CHORD_SPREAD = 0.08
 """Of a quarter: notes of a track that begin within it are one chord, as those of a played one do not begin at once."""
+
+CROWDED = 0.25
+"""Share of the time of a piece that lies between onsets of one chord, beyond which its note values are too short;"""
+
+SLOW_GAPS = 0.9
+"""then its pace is told by the time within which so many onsets are followed by the next,"""
+
+SPREAD_OF_GAP = 0.2
+"""of which a chord takes so much at most."""
+
+HELD_UNDER = 0.25
+"""Share of the chords of a track whose highest note begins under another and sounds on when the next one begins, from
+which on they may be held by a pedal."""
 
 TIED_OVER = 0.25
 """Of a note: so much of it may sound on while the next one of its voice does, no longer than half of that."""
@@ -45,15 +59,17 @@ class Melody:
 NO_MELODY = Melody(np.zeros(0, np.uint8), np.zeros(0, np.int32), np.zeros(0, np.int32))
 
 
-def melody_of(score: ScoreTick) -> Melody:
+def melody_of(score: ScoreTick, detector: Detector = NEWEST) -> Melody:
     """
     Takes the melodic lines out of a piece.
 
     Those of a track are its highest, second and third voice, and its lowest: a note belongs to the voice that says how
-    many higher notes of the track sound with it, and to the lowest if none does below it. Drums have none.
+    many higher notes of the track sound with it, and to the lowest if none does below it. Where many of them are held
+    under others, as by a pedal, the highest that begin are a line, too. Drums have none.
 
     Args:
         score ([`symusic.Score`]): in ticks.
+        detector ([`Detector`], *optional*): that the melody is for; the newest if not given.
 
     Returns:
         [`Melody`], without lines where the score has no notes but of drums.
@@ -62,10 +78,14 @@ def melody_of(score: ScoreTick) -> Melody:
     if not len(notes):
         return NO_MELODY
     spread = CHORD_SPREAD * score.tpq
+    if detector.finds_pace:
+        spread = _bounded_by_pace(spread, notes.onset)
     track, chord, onset, pitch, end = _in_chords(notes, spread)
     above, is_lowest = _voices(track, chord, onset, pitch, end, spread)
     chosen = [np.flatnonzero(above == voice) for voice in range(UPPER_VOICES)]
     chosen.append(np.flatnonzero(is_lowest & (above > 0)))
+    if detector.by_onset:
+        chosen.append(_struck_highest(track, chord, onset, end, above, spread))
     index = np.concatenate(chosen)
     voice = np.repeat(np.arange(len(chosen)), [len(each) for each in chosen])
     line = track[index] * len(chosen) + voice
@@ -81,6 +101,27 @@ def melody_of(score: ScoreTick) -> Melody:
 def changes(values: np.ndarray) -> np.ndarray:
     """Whether each value is the first, or another than the one before it."""
     return np.append(np.ones(min(1, len(values)), bool), values[1:] != values[:-1])
+
+
+def _bounded_by_pace(spread: float, onset: np.ndarray) -> float:
+    """What a chord may take, in ticks, in a piece whose note values may be those of another one divided."""
+    gaps = np.diff(np.sort(onset))
+    gaps = gaps[gaps > 0]
+    if gaps[gaps <= spread].sum() <= CROWDED * gaps.sum():
+        return spread
+    place = int(SLOW_GAPS * len(gaps))
+    return min(spread, SPREAD_OF_GAP * float(np.partition(gaps, place)[place]))
+
+
+def _struck_highest(
+    track: np.ndarray, chord: np.ndarray, onset: np.ndarray, end: np.ndarray, above: np.ndarray, spread: float
+) -> np.ndarray:
+    """The highest note of each chord, of tracks in which many of these begin under a note, and outlast the next."""
+    highest = np.flatnonzero(changes(chord))
+    place = track[highest]
+    outlasts = np.append(end[highest[:-1]] - onset[highest[1:]] > spread, False)
+    held = np.bincount(place, weights=outlasts & (above[highest] > 0))
+    return highest[(held > HELD_UNDER * np.bincount(place))[place]]
 
 
 def _in_chords(notes: NoteArrays, spread: float) -> tuple[np.ndarray, ...]:

@@ -62,8 +62,10 @@ def is_figure(melody: Melody, start: np.ndarray, length: int, by_direction: bool
         `np.ndarray` of shape `(runs,)`, `bool`: whether it goes by step and turns once at most, or a leap is all it
         has; or goes up and down, by step and by leap, as the run some notes before or after it ([`PERIODS`]).
     """
-    line = melody.line
-    step = np.diff(melody.pitch.astype(np.int64))
+    begin = max(0, int(start.min(initial=len(melody.pitch))) - PERIODS[-1])
+    around = slice(begin, int(start.max(initial=0)) + length + PERIODS[-1] + 1)
+    start, line = start - begin, melody.line[around]
+    step = np.diff(melody.pitch[around].astype(np.int64))
     shape = np.sign(step) * (1 + (np.abs(step) > WIDEST_STEP))
     shapes = shape[start[:, None] + np.arange(length)]
     turns = (np.sign(shapes[:, 1:]) != np.sign(shapes[:, :-1])).sum(axis=1)
@@ -72,13 +74,17 @@ def is_figure(melody: Melody, start: np.ndarray, length: int, by_direction: bool
     count = max(0, len(shape) - length + 1)
     returns = np.zeros(count, bool)
     for period in PERIODS:
-        same = alike[period:] == alike[:-period]
-        both = line[: max(0, count - period)] == line[period + length :]
-        for offset in range(length):
-            both &= same[offset : offset + len(both)]
+        same = np.cumsum(np.append(0, alike[period:] == alike[:-period]))
+        both = (same[length:] - same[:-length] == length) & (line[: max(0, count - period)] == line[period + length :])
         returns[: len(both)] |= both
         returns[period:] |= both
     return figure | returns[start]
+
+
+def goes_by_step(melody: Melody, start: np.ndarray, length: int) -> np.ndarray:
+    """Whether runs go by step alone; arguments and answer as of [`is_figure`]."""
+    steps = np.abs(np.diff(melody.pitch.astype(np.int64))) <= WIDEST_STEP
+    return np.logical_and.reduce(steps[start[:, None] + np.arange(length)], axis=1)
 
 
 def sketch(melody: Melody) -> np.ndarray:

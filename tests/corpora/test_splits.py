@@ -80,7 +80,7 @@ def test_an_empty_split_is_named():
 def test_versions_that_there_are_not_are_refused():
     for version in SPLIT_VERSIONS:
         assert CorpusSplits.asked(version, [0.6, 0.2, 0.2]) == CorpusSplits(version, SHARES)
-    with pytest.raises(ValueError, match="must be one of families-1, notes-hash-1, got 'families-0'"):
+    with pytest.raises(ValueError, match="must be one of families-2, families-1, notes-hash-1, got 'families-0'"):
         CorpusSplits.asked("families-0")
     with pytest.raises(ValueError, match="split_shares"):
         CorpusSplits.asked(shares=(1, 1, 1))

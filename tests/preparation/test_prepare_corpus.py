@@ -4,6 +4,7 @@ from pathlib import Path
 
 import datasets
 import pytest
+from music import make_song
 
 from neuromusic_hf.corpora import QuarantineReport, load_corpus
 from neuromusic_hf.preparation import begin_preparation, stages
@@ -52,6 +53,28 @@ def test_four_tasks_are_one_process(source, one_process, prepare, shares, rows_o
         "provenance.json",
         "quarantine.json",
     ]
+
+
+@pytest.mark.parametrize("version", ["families-1", "families-2"])
+def test_families_are_those_of_the_version(prepare, rows_of, tmp_path, version):
+    """Copies in notes an eighth as long were not found by the first."""
+    songs = tmp_path / "songs"
+    songs.mkdir()
+    for seed in range(24):
+        score = make_song(seed % 12)
+        score.tracks = score.tracks[:1]
+        for index, note in enumerate(score.tracks[0].notes):
+            note.duration = 30 if seed >= 12 else 240
+            note.time = note.duration * index
+        score.dump_midi(songs / f"{seed}.mid")
+    how = {"split_shares": (0.4, 0.3, 0.3), "split_version": version}
+    folder = prepare(songs, tmp_path / "prepared", **how)
+    one_process = load_corpus(songs, cache_dir=tmp_path / "cache", **how)
+    assert rows_of(load_corpus(folder, cache_dir=tmp_path / "cache")) == rows_of(one_process)
+    split_of = {midi["path"]: split for split, rows in rows_of(one_process).items() for midi in rows["midi"]}
+    assert all(split_of[f"{seed}.mid"] == split_of[f"{seed + 12}.mid"] for seed in range(12)) == (
+        version == "families-2"
+    )
 
 
 def test_files_do_not_depend_on_tasks(source, one_process, prepare, rows_of, tmp_path):

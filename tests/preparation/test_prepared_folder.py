@@ -124,7 +124,7 @@ def test_a_folder_holds_one_answer(source, prepare, shares, midi_folder, tmp_pat
     for change, told in {
         "tasks": (3, "tasks was 2 and is 3"),
         "max_pieces": (5, "max_pieces was None and is 5"),
-        "split_version": ("notes-hash-1", "splits was 'families-1' and is 'notes-hash-1'"),
+        "split_version": ("notes-hash-1", "splits was 'families-2' and is 'notes-hash-1'"),
         "tokenization": ("REMI", "tokenization was None and is 'REMI'"),
     }.items():
         with pytest.raises(ValueError, match=f"from something else: .*{told[1]}"):

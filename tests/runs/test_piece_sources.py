@@ -129,7 +129,7 @@ def test_a_corpus_is_split_as_the_model_was_trained_unless_asked_otherwise(midi_
     pieces = find_pieces([archive], model=model, splits=asked)
     assert hashes(pieces) == load_corpus(archive, split_shares=shares)["test"]["content_hash"][:]
     assert splits_of(pieces) == CorpusSplits("families-1", shares)
-    assert splits_of(find_pieces([archive])) == CorpusSplits("families-1", (0.8, 0.1, 0.1))
+    assert splits_of(find_pieces([archive])) == CorpusSplits("families-2", (0.8, 0.1, 0.1))
 
 
 def test_splits_that_are_asked_of_no_corpus_are_refused(folder, leaking_corpus, tmp_path):

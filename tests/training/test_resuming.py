@@ -250,7 +250,7 @@ def test_a_run_of_an_earlier_version_is_gone_on_with(resume, train, options, run
     (run / "bundle").rmdir()
     recipe = yaml.safe_load((run / "checkpoint-4" / "recipe.yaml").read_text())
     recipe |= {"push_to_hub": True, "hub_model_id": "alice/x", "trust_remote_code": False}
-    assert recipe.pop("split_version") == "families-1"
+    assert recipe.pop("split_version") == "families-2"
     (run / "checkpoint-4" / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     train(options("further", model=run, tokenization=run, max_steps=1, **dict.fromkeys(ONE_LAYER)))
     with caplog.at_level(logging.WARNING):
@@ -265,7 +265,7 @@ def test_a_run_of_an_earlier_version_is_gone_on_with(resume, train, options, run
 @pytest.mark.parametrize(
     ("corpus", "asked", "recipe", "settled"),
     [
-        ("folk", None, None, "families-1"),
+        ("folk", None, None, "families-2"),
         ("folk", "notes-hash-1", None, "notes-hash-1"),
         ("folk", None, {"seed": 3}, "notes-hash-1"),
         ("folk", None, {"split_version": "families-1"}, "families-1"),

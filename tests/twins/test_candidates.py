@@ -1,4 +1,4 @@
-"""Candidates are the pairs that share rare runs, and are found without looking at all pairs."""
+"""Candidates are the pairs that share a few runs, and are found without looking at all pairs."""
 
 from collections import Counter
 from itertools import combinations
@@ -6,24 +6,18 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from neuromusic_hf.twins.candidates import (
-    CANDIDATE_RUNS,
-    CANDIDATE_SURPRISE,
-    FEW,
-    NEXT,
-    STRANGERS,
-    candidate_pairs,
-)
+from neuromusic_hf.twins.candidates import CANDIDATE_RUNS, NEXT, STRANGERS, candidate_pairs
+from neuromusic_hf.twins.detectors import FIRST, NEWEST
 
 
 def sketches_of(seed, count, most=12):
     """Random hashes over all 64 bits, of which each is in few of the pieces."""
     random = np.random.default_rng(seed)
-    known = random.integers(0, 2**64, count * 6, dtype=np.uint64)
+    known = random.integers(0, 2**64, count * most // 2, dtype=np.uint64)
     return [np.unique(random.choice(known, random.integers(0, most))) for _ in range(count)]
 
 
-def naive_pairs(sketches, groups=None):
+def naive_pairs(sketches, groups, detector):
     everyone = len(sketches) + STRANGERS
     owners = {}
     for index, sketch in enumerate(sketches):
@@ -31,28 +25,38 @@ def naive_pairs(sketches, groups=None):
             owners.setdefault(number, []).append(index)
     bits, runs = Counter(), Counter()
     for pieces in owners.values():
-        assert len(pieces) <= FEW
+        assert len(pieces) <= detector.few
         for pair in combinations(pieces, 2):
             bits[pair] += np.log2(everyone / len(pieces))
             runs[pair] += 1
     return [
         list(pair)
         for pair in sorted(bits)
-        if bits[pair] >= CANDIDATE_SURPRISE * np.log2(everyone)
-        and runs[pair] >= CANDIDATE_RUNS
+        if bits[pair] >= detector.surprise * np.log2(everyone)
+        and runs[pair] >= max(CANDIDATE_RUNS, detector.share_of_sketch * min(len(sketches[index]) for index in pair))
         and (groups is None or groups[pair[0]] != groups[pair[1]])
     ]
 
 
+@pytest.mark.parametrize("detector, most", [(FIRST, 12), (NEWEST, 12), (NEWEST, 500)])
 @pytest.mark.parametrize("seed", range(3))
-def test_pairs_are_those_of_all_pairs(seed):
-    sketches = sketches_of(seed, 70)
+def test_pairs_are_those_of_all_pairs(seed, detector, most):
+    sketches = sketches_of(seed, 70, most)
     for index in range(0, 60, 4):  # of random sketches hardly any share three
         sketches[index + 1] = np.unique(np.concatenate([sketches[index + 1], sketches[index][:5]]))
     groups = np.random.default_rng(seed).integers(0, 3, len(sketches))
-    assert len(naive_pairs(sketches)) > 5
-    assert candidate_pairs(sketches, len(sketches)).tolist() == naive_pairs(sketches)
-    assert candidate_pairs(iter(sketches), len(sketches), groups).tolist() == naive_pairs(sketches, groups)
+    for among in (None, groups):
+        expected = naive_pairs(sketches, among, detector)
+        assert 5 < len(expected) < 70 * 69 / 2
+        assert candidate_pairs(iter(sketches), len(sketches), among, detector).tolist() == expected
+
+
+@pytest.mark.parametrize("strangers", [0, 10, 25])
+def test_what_other_pieces_share_too_does_not_part_two(strangers):
+    """Two have five runs in common; those of each are common to others as well, two by two."""
+    shared = np.arange(5, dtype=np.uint64) << np.uint64(50)
+    sketches = [shared, shared, *(shared[[index % 5, (index + 1) % 5]] for index in range(strangers))]
+    assert [0, 1] in candidate_pairs(sketches, len(sketches)).tolist()
 
 
 def test_what_many_share_makes_few_pairs_that_join_them_all():

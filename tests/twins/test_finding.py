@@ -113,6 +113,16 @@ def chromatic_runs(random):
     return piece_of(line)
 
 
+def steps(random):
+    """Up or down by a step, at random: of such runs there are few, which all of them have."""
+    return piece_of([in_scale(28 + abs(step % 40 - 20)) for step in np.cumsum(random.choice([-1, 1], 600)).tolist()])
+
+
+def mostly_steps(random):
+    line = np.cumsum(random.choice([-2, -1, 1, 2], 600, p=[0.04, 0.46, 0.46, 0.04]))
+    return piece_of([in_scale(28 + abs(step % 40 - 20)) for step in line.tolist()])
+
+
 @pytest.mark.parametrize(
     "kind, most",
     [
@@ -122,6 +132,8 @@ def chromatic_runs(random):
         (scales, 6),
         (chromatic_runs, 6),
         (prelude, 6),
+        (steps, 0),
+        (mostly_steps, 0),
     ],
 )
 def test_what_all_music_shares_joins_nobody(kind, most):
