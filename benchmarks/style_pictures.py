@@ -1,6 +1,7 @@
 """The picture of a style: validation while it is learned, and what was won and forgotten."""
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 
 def plot_style(figures: dict) -> Figure:
@@ -18,7 +19,10 @@ def plot_style(figures: dict) -> Figure:
         curves.plot([*curve], [*curve.values()], marker=".", label=model, color=hue)
         curves.plot([kept], [curve[kept]], marker="o", markersize=9, fillstyle="none", color=hue)
     curves.set(title=figures["title"], xlabel="optimizer steps", ylabel="validation, nats per note")
-    curves.grid(alpha=0.3)
+    curves.set_yscale("log")  # a new model begins far above all others
+    for axis in (curves.yaxis.set_major_formatter, curves.yaxis.set_minor_formatter):
+        axis(ScalarFormatter())
+    curves.grid(alpha=0.3, which="both")
     curves.legend()
     corpora, width = list(figures["test"][models[0]]), 0.8 / len(models)
     for number, model in enumerate(models):
@@ -28,7 +32,8 @@ def plot_style(figures: dict) -> Figure:
         bars.bar_label(drawn, fmt="{:.2f}", fontsize=7)
     bars.set_xticks(range(len(corpora)), corpora)
     bars.set(title="clean test pieces", ylabel="nats per note")
-    bars.legend()
+    bars.margins(y=0.15)
+    bars.legend(loc="upper center", ncols=len(models))
     return figure
 
 
