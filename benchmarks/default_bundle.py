@@ -20,6 +20,8 @@ from measuring import RESULTS, print_targets, save_result, target
 
 from neuromusic_hf.bundles import find_bundle
 from neuromusic_hf.bundles.identity import files_hash, weights_hash
+from neuromusic_hf.bundles.trained_splits import splits_of_model
+from neuromusic_hf.corpora.splits import CorpusSplits
 from neuromusic_hf.metrics import COMPARISONS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,7 +69,7 @@ def main():
     work = args.work / "-".join(each[:8] for each in identity.values())
     for folder in (work, args.output.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    pieces = JudgedPieces(tuple(args.corpora), args.num_proc)
+    pieces = JudgedPieces(tuple(args.corpora), splits_of_model(bundle) or CorpusSplits(), args.num_proc)
     continuing = Continuing(bundle, pieces, work, args.max_items, args.length, args.batch_size, args.seed)
     tasks = {"nats": lambda: measure_nats(bundle, pieces, work, args.max_pieces, args.variants)}
     tasks |= {"sampling": lambda: try_samplings(continuing, args.samplings, args.sampled)}

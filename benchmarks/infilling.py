@@ -53,7 +53,7 @@ def main():
     torch.manual_seed(args.seed)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     model, untrained, processor = load(args.model)
-    sources = find_pieces([args.corpus], data_dir=args.data_dir)
+    sources = find_pieces([args.corpus], data_dir=args.data_dir, model=args.model)
     shuffled = [sources[index] for index in torch.randperm(len(sources)).tolist()]
     answers = Answers.of(model, untrained, processor, args)
     left_out: dict[str, Counter[str]] = {ALL_TRACKS: Counter(), ONE_PROGRAM: Counter()}

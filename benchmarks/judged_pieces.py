@@ -11,6 +11,7 @@ from leaky_splits import Texts
 from neuromusic_hf import MidiProcessor, load_corpus
 from neuromusic_hf.corpora import Corpus
 from neuromusic_hf.corpora.clean import twins_in_train
+from neuromusic_hf.corpora.splits import CorpusSplits
 from neuromusic_hf.runs import RowPiece
 from neuromusic_hf.tokenization import Augmentation, tokenize_corpus
 
@@ -24,10 +25,12 @@ class JudgedPieces:
 
     Args:
         names (`tuple[str, ...]`): of the corpora, as of [`load_corpus`].
+        splits ([`CorpusSplits`]): how they were split then.
         num_proc (`int`): processes that read them.
     """
 
     names: tuple[str, ...]
+    splits: CorpusSplits
     num_proc: int
 
     @property
@@ -43,7 +46,8 @@ class JudgedPieces:
     @cached_property
     def corpus(self) -> Corpus:
         """All of them, as train, validation and test."""
-        return load_corpus(self.joined, num_proc=self.num_proc)
+        how = {"split_version": self.splits.version, "split_shares": self.splits.shares}
+        return load_corpus(self.joined, num_proc=self.num_proc, **how)
 
     @cached_property
     def corpus_of(self) -> dict[str, str]:

@@ -9,9 +9,11 @@ import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
 
 from neuromusic_hf import load_corpus
+from neuromusic_hf.bundles.trained_splits import splits_of_model
 from neuromusic_hf.corpora import clean
 from neuromusic_hf.music import Midi, bar_starts, excerpt, write_midi
 
+DEFAULT = "default"
 BACH, FOLK, SONGS = "bach", "folk", "songs"
 SONG_IDS = Path(__file__).with_name("songs_by_holmes.txt")
 MOST_TRAIN_PIECES = 120
@@ -28,7 +30,8 @@ def read_parts(lieder: Path | None) -> dict[str, DatasetDict]:
     Args:
         lieder (`Path`, *optional*): the archive of OpenScore Lieder; there are no songs if not given.
     """
-    known = load_corpus([BACH, FOLK, *([str(lieder)] if lieder else [])])
+    version = splits_of_model(DEFAULT).version
+    known = load_corpus([BACH, FOLK, *([str(lieder)] if lieder else [])], split_version=version)
     hashes = {name: set(all_hashes(load_corpus(name))) for name in (BACH, FOLK)}
     parts = {name: chosen(known, lambda row, name=name: row["content_hash"] in hashes[name]) for name in hashes}
     if lieder:

@@ -16,6 +16,7 @@ from datasets import Dataset, DatasetDict
 from measuring import RESULTS, save_result
 from style_corpora import (
     BACH,
+    DEFAULT,
     FOLK,
     MOST_TRAIN_PIECES,
     SONGS,
@@ -43,7 +44,6 @@ from neuromusic_hf.bundles import find_bundle
 from neuromusic_hf.bundles.identity import files_hash, weights_hash
 from neuromusic_hf.corpora.names import CORPORA
 
-DEFAULT = "default"
 BEFORE, FULL, LORA, SCRATCH = "before", "full", "lora", "scratch"
 FINETUNE, FINETUNE_LORA = ROOT / "recipes/finetune.yaml", ROOT / "recipes/finetune_lora.yaml"
 STYLE = "style"
