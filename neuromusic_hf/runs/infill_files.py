@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..music.excerpts import are_among
 from ..music.instruments import name_programs
 from .infill_records import InfillRecord, OriginalFiles, SpanRecord, TakeFiles, TakeRecord
 from .records import piece_stem
+from .rendered_files import rendering
 from .settings import OutputSettings
 
 
@@ -51,25 +53,33 @@ def write_infill(
     write_file(folder / files["removed"], removed)
     original = read_midi(content).score
     spans = [span["ticks"] for span in takes[0]["spans"]]
+    failed: dict[str, str] = {}
     if output.wants_audio(index):
-        files["audio"] = f"{stem}.original.wav"
-        _save_sound(original, original, spans, folder / files["audio"], output)
+        with rendering("audio", folder / f"{stem}.original.wav", files, failed) as path:
+            _save_sound(original, original, spans, path, output)
     records = []
     for take, own, midi, notes in zip(takes, stems, infilled, new, strict=True):
         named = {"infilled": f"{own}.infilled.mid", "new": f"{own}.new.mid", "tokens": f"{own}.tokens.txt"}
         write_file(folder / named["infilled"], midi)
         write_file(folder / named["new"], notes)
         write_file(folder / named["tokens"], _lines([span["token_ids"] for span in take["spans"]]))
+        left_out: dict[str, str] = {}
         if output.pictures:
-            named["picture"] = f"{own}.png"
-            title = f"{name_programs(take['spans'][0]['programs'])} of {name}"
-            _save_picture(take, original, spans, title, folder / named["picture"])
+            with rendering("picture", folder / f"{own}.png", named, left_out) as path:
+                title = f"{name_programs(take['spans'][0]['programs'])} of {name}"
+                _save_picture(take, original, spans, title, path)
         if output.wants_audio(index):
-            named["audio"] = f"{own}.wav"
-            _save_sound(take["midi"], original, spans, folder / named["audio"], output)
-        records.append(_take_record(take, TakeFiles(**named), _cut_when_read(take["midi"], midi)))
+            with rendering("audio", folder / f"{own}.wav", named, left_out) as path:
+                _save_sound(take["midi"], original, spans, path, output)
+        record = _take_record(take, TakeFiles(**named), _cut_when_read(take["midi"], midi))
+        records.append(replace(record, not_rendered=left_out or None))
     return InfillRecord(
-        index=index, name=name, files=OriginalFiles(**files), takes=records, changed=takes[0]["changed"]
+        index=index,
+        name=name,
+        files=OriginalFiles(**files),
+        takes=records,
+        changed=takes[0]["changed"],
+        not_rendered=failed or None,
     )
 
 

@@ -127,6 +127,8 @@ class TakeRecord:
         seconds (`float`): its batch took, divided by its pieces.
         cut_when_read (`int`):
             Notes that last longer than [`SanityLimits`] allow: the file holds them whole, and [`read_midi`] cuts them.
+        not_rendered (`dict[str, str]`, *optional*): the class of the error, of each of its files (`picture`, `audio`)
+            that could not be rendered.
     """
 
     files: TakeFiles
@@ -134,6 +136,7 @@ class TakeRecord:
     seed: int
     seconds: float
     cut_when_read: int
+    not_rendered: dict[str, str] | None = left_out_if_none()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +150,8 @@ class InfillRecord(Labelled):
         files ([`OriginalFiles`]): of the piece itself.
         takes (list of [`TakeRecord`]): at least one.
         changed ([`Tally`], *optional*): what the tokenizer changed in the piece that it told to the model.
+        not_rendered (`dict[str, str]`, *optional*): the class of the error, of each of its files (`audio`)
+            that could not be rendered.
     """
 
     index: int
@@ -154,6 +159,7 @@ class InfillRecord(Labelled):
     files: OriginalFiles
     takes: list[TakeRecord]
     changed: Tally | None = None
+    not_rendered: dict[str, str] | None = left_out_if_none()
 
     def groups_of_files(self) -> Iterator[OriginalFiles | TakeFiles]:
         """Names of all its files."""

@@ -250,6 +250,19 @@ def test_takes_are_numbered_and_several_spans_told(new_run):
     assert labels[:3] == [f"000 0 näme, take {number}" for number in (1, 2, 3)] and len(labels) == 12
 
 
+def test_a_picture_that_fails_is_left_out_and_the_notes_are_not(new_run, monkeypatch):
+    def plot(*arguments, title):
+        raise MemoryError
+
+    monkeypatch.setattr("neuromusic_hf.rendering.plot_infill", plot)
+    run = new_run(output=OutputSettings())
+    complete(run)
+    takes = [take for record in read_infill_run(run.folder.path).records for take in record.takes]
+    assert takes and all(take.not_rendered == {"picture": "MemoryError"} for take in takes)
+    assert not any(take.files.picture for take in takes) and not list(run.folder.path.glob("*.png"))
+    assert all((run.folder.path / take.files.infilled).is_file() for take in takes)
+
+
 def test_sound_of_what_is_around_the_spans(new_run):
     pytest.importorskip("midirenderer", reason="midirenderer is not installed (pip install neuromusic_hf[audio])")
     run = new_run(output=OutputSettings(pictures=False, audio=1))
