@@ -75,7 +75,8 @@ def settle_training_splits(
     Decides how corpora are split to train on them. Logs it, and warns as [`settle_splits`].
 
     They are split as asked, else as of the checkpoint that is gone on from, else as the base model had them in its own
-    training, if it had one of them; else as of today.
+    training, if it had one of them. Else it is by the version of those that the base model was trained on, so that it
+    is tested, before and after, on what it was not trained on; without one, as of today.
 
     Args:
         corpora (`str`, `Path`, builder class, or a list of these): as of [`load_corpus`].
@@ -96,8 +97,15 @@ def settle_training_splits(
         return asked
     learned = base.of(found) if base else []
     said = checkpoint or (learned[0] if learned else None)
-    splits = asked | (said or CorpusSplits()) | CorpusSplits(SPLIT_VERSION)
-    why = "as of the checkpoint" if checkpoint else "as the base model was trained with" if said else "the newest"
+    of_base = CorpusSplits(base.version if base else None)
+    splits = asked | (said or of_base) | CorpusSplits(SPLIT_VERSION)
+    why = (
+        "as of the checkpoint"
+        if checkpoint
+        else "as the base model was trained with"
+        if said or base
+        else "the newest"
+    )
     _settled(corpora, splits, "as asked" if asked else why)
     _warn(_cut(found, splits), learned)
     return splits

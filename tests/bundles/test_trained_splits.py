@@ -173,6 +173,13 @@ def test_a_checkpoint_goes_before_the_base_of_its_run():
     assert settle_training_splits("folk", CorpusSplits(), base, checkpoint) == CorpusSplits(OLD, OF_MINE)
 
 
+def test_music_that_a_base_does_not_know_is_trained_on_as_it_is_tested_on():
+    """Else what it is before and what it is after could not be compared."""
+    base = TrainedSplits(OLD, corpora=("folk",))
+    before, training = (settle("bach", CorpusSplits(), base) for settle in (settle_splits, settle_training_splits))
+    assert before.version == training.version == OLD
+
+
 @pytest.mark.parametrize(
     "corpora, shares, otherwise",
     [
