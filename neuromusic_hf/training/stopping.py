@@ -66,7 +66,9 @@ class StopRequest:
         """Whether any process of the run was asked to stop. All of them call this at the same moment."""
         if self._launcher is not None and os.getppid() != self._launcher:
             self.signal = self.signal or signal.SIGTERM  # `accelerate launch` was killed, and hands nothing on.
-        if accelerator.num_processes > 1:
-            asked = torch.tensor([int(self.signal)], device=accelerator.device)
-            self.signal = int(accelerator.gather(asked).max())
-        return bool(self.signal)
+        if accelerator.num_processes == 1:
+            return bool(self.signal)
+        asked = torch.tensor([int(self.signal)], device=accelerator.device)
+        agreed = int(accelerator.gather(asked).max())
+        self.signal = self.signal or agreed  # one that came while they asked each other is for the next time
+        return bool(agreed)
