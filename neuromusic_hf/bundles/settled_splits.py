@@ -99,13 +99,8 @@ def settle_training_splits(
     said = checkpoint or (learned[0] if learned else None)
     of_base = CorpusSplits(base.version if base else None)
     splits = asked | (said or of_base) | CorpusSplits(SPLIT_VERSION)
-    why = (
-        "as of the checkpoint"
-        if checkpoint
-        else "as the base model was trained with"
-        if said or base
-        else "the newest"
-    )
+    of_model = "as the base model was trained with" if base else "the newest"
+    why = "as of the checkpoint" if checkpoint else of_model
     _settled(corpora, splits, "as asked" if asked else why)
     _warn(_cut(found, splits), learned)
     return splits
