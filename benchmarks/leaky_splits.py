@@ -327,7 +327,7 @@ def plot(figures: dict[str, dict], path: Path):
         axes.set_xticks(range(len(sets)), sets, fontsize="small")
         axes.set(title=corpus, ylabel="nats per note")
         axes.grid(alpha=0.3, axis="y")
-    panels[0].legend(fontsize="small")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(NETWORKS) + 3)
     figure.savefig(path, dpi=120)
     print(f"Written: {path}")
 
