@@ -162,8 +162,13 @@ def join_processes() -> PartialState:
     They wait for each other up to a week, as the last pieces of one may take hours more than those of another.
 
     Raises:
-        `ValueError`: a launcher was asked for what did not happen.
+        `ValueError`: a launcher was asked for what did not happen, or for what divides a model that is trained.
     """
+    for name in filter(asks_for, ENGINES):
+        raise ValueError(
+            f"{name} divides a model that is trained, and here each process holds all of it: take "
+            "accelerate_configs/multi_gpu.yaml."
+        )
     check_processes(launched_for_cpu())
     cpu = launched_for_cpu() or not torch.accelerator.is_available()
     return PartialState(cpu=cpu, timeout=timedelta(days=7))

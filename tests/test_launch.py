@@ -124,6 +124,13 @@ def test_an_engine_that_would_be_left_off_is_refused(monkeypatch, arguments, nam
         arguments(use_cpu=True)
 
 
+@pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED"])
+def test_processes_that_do_not_train_divide_no_model(monkeypatch, name):
+    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
+    with pytest.raises(ValueError, match="(?i)divides a model that is trained.*multi_gpu.yaml"):
+        join_processes()
+
+
 def test_two_engines_at_once_are_refused(monkeypatch, arguments):
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(ValueError, match="both divide a model.*take one"):

@@ -3,7 +3,6 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from unittest import mock
 
 from accelerate import PartialState
 from accelerate.utils import DistributedType
@@ -25,21 +24,23 @@ def without_autocast(model: PreTrainedModel) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def dividing_on_cpus(fsdp: bool) -> Iterator[None]:
+def dividing_on_cpus(engine: str | None) -> Iterator[None]:
     """
-    Has the Accelerator that is made in the `with` block turn FSDP or DeepSpeed on among processes on CPUs.
+    Has the Accelerator that is made in the `with` block turn an engine on among processes on CPUs, too.
 
     It does so for every other kind of device: FSDP not where the state, made before, says `MULTI_CPU`, and DeepSpeed
     not where the launcher's variable says so. The device is the state's all the same.
 
     Args:
-        fsdp (`bool`): FSDP is asked for.
+        engine (`str`, *optional*): `FSDP` or `DeepSpeed`, if one is asked for.
     """
-    state = PartialState()
-    if state.distributed_type != DistributedType.MULTI_CPU:
+    state, said = PartialState(), None
+    if state.distributed_type == DistributedType.MULTI_CPU and engine == "FSDP":
+        state.distributed_type = DistributedType.MULTI_GPU  # which the Accelerator replaces by FSDP
+    elif engine == "DeepSpeed":
+        said = os.environ.pop("ACCELERATE_USE_CPU", None)
+    try:
         yield
-        return
-    state.distributed_type = DistributedType.MULTI_GPU if fsdp else state.distributed_type
-    with mock.patch.dict(os.environ):
-        os.environ.pop("ACCELERATE_USE_CPU", None)
-        yield
+    finally:
+        if said is not None:
+            os.environ["ACCELERATE_USE_CPU"] = said

@@ -19,7 +19,8 @@ class DividingTrainer(InfillTrainer):
 
     def create_accelerator_and_postprocess(self):
         """As [`~transformers.Trainer.create_accelerator_and_postprocess`]; a model is divided on CPUs, too."""
-        with dividing_on_cpus(asks_for("FSDP", self.args.fsdp)):
+        asked = {"FSDP": self.args.fsdp, "DeepSpeed": self.args.deepspeed}
+        with dividing_on_cpus(next((name for name, option in asked.items() if asks_for(name, option)), None)):
             super().create_accelerator_and_postprocess()
         plugin = self.accelerator.state.deepspeed_plugin if self.is_deepspeed_enabled else None
         if plugin and plugin.zero_stage == 3 and not plugin.zero3_save_16bit_model:

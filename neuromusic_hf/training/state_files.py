@@ -20,6 +20,10 @@ OF_DEEPSPEED = {
 """What the pickles of DeepSpeed name that PyTorch does not know as harmless: plain values, of which nothing runs."""
 
 
+DAMAGE = (pickle.UnpicklingError, AttributeError, EOFError, KeyError, IndexError, RuntimeError)
+"""Errors of readers of what is no pickle, or another one."""
+
+
 def check_shards(index: Path):
     """
     Finds out, running nothing, whether a checkpoint in shards is whole and holds states alone.
@@ -38,7 +42,7 @@ def check_shards(index: Path):
             if os.path.basename(stored.file) != stored.file:
                 raise ValueError(f"{stored.file!r} is no file beside it")
             _check_stored(index.with_name(stored.file), stored)
-    except (pickle.UnpicklingError, AttributeError, EOFError, KeyError, IndexError) as error:
+    except DAMAGE as error:
         raise ValueError(str(error).split("\n")[0] or type(error).__name__) from error
 
 
@@ -60,6 +64,9 @@ def check_deepspeed(path: Path):
     Raises:
         `ValueError`: it does.
     """
-    foreign = set(torch.serialization.get_unsafe_globals_in_checkpoint(path)) - OF_DEEPSPEED
+    try:
+        foreign = set(torch.serialization.get_unsafe_globals_in_checkpoint(path)) - OF_DEEPSPEED
+    except DAMAGE as error:
+        raise ValueError(str(error).split("\n")[0] or type(error).__name__) from error
     if foreign:
         raise ValueError(f"it names {sorted(foreign)[0]}, which no state of DeepSpeed does")

@@ -83,6 +83,13 @@ def test_an_object_in_a_shard_that_would_run_code_is_refused_and_does_not_run(sh
     assert not (tmp_path / "ran").exists()
 
 
+def test_an_object_in_a_shard_that_is_garbage_is_damage(shards):
+    shard = shards / "optimizer_0" / "__0_0.distcp"
+    shard.write_bytes(bytes(len(shard.read_bytes())))
+    with pytest.raises(ValueError, match="checkpoint-2 is damaged: .metadata cannot be read"):
+        refuse_damage(shards)
+
+
 def test_a_shard_elsewhere_is_not_looked_for(shards, monkeypatch):
     stored = [SimpleNamespace(file="../../secret", start=0, length=1, is_tensor=True)]
     monkeypatch.setattr("neuromusic_hf.training.state_files.read_shard_index", lambda path: stored)
