@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 import yaml
 from accelerate.utils import is_deepspeed_available, merge_fsdp_weights
-from measuring import save_result
+from measuring import print_targets, save_result, target
 from safetensors.torch import load_file
 from tqdm import tqdm
 from transformers import AutoModelForCausalLM
@@ -212,6 +212,37 @@ def measure(args: argparse.Namespace, model: str, work: Path) -> dict:
     return results
 
 
+def make_targets(models: dict[str, dict]) -> dict[str, dict]:
+    """What is asked of the engines, with the worst of all models."""
+    rows = {
+        name: [engines[name] for engines in models.values() if isinstance(engines.get(name), dict)] for name in ENGINES
+    }
+    of = {
+        precision: [row for name, found in rows.items() if ENGINES[name].precision == precision for row in found]
+        for precision in ("float32", "bfloat16")
+    }
+
+    def worst(precision: str, beside: str, *names: str) -> float:
+        return max(row[beside][name] for row in of[precision] for name in names)
+
+    targets = {}
+    for precision, losses in (("float32", 1e-4), ("bfloat16", 2e-2)):
+        if of[precision]:
+            to_one = worst(precision, "to_one_process", "loss", "eval_loss")
+            targets[f"{precision}: losses beside one process, nats a token"] = target(to_one, at_most=losses)
+            again = worst(precision, "resumed_to_unbroken", *COMPARED, "weights")
+            targets[f"{precision}: a resumed run beside an unbroken one"] = target(again, at_most=0.0)
+    if of["float32"]:
+        to_one = worst("float32", "to_one_process", "weights")
+        targets["float32: weights beside one process"] = target(to_one, at_most=1e-4)
+    every = [row for found in rows.values() for row in found]
+    kept = [row["states_to_weights_of_checkpoint"] or 0.0 for row in every]
+    targets["states beside the weights of a checkpoint"] = target(max(kept), at_most=0.0)
+    whole = sum(row["bundle_loads"] and row["bundle_has_the_same_files"] for row in every) / len(every)
+    targets["share of bundles that are ordinary ones"] = target(whole, at_least=1.0)
+    return targets
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
@@ -232,7 +263,10 @@ def main():
             work = Path(folder, model)
             work.mkdir()
             results[model] = measure(args, model, work)
-    save_result(args.output, "engines", {"settings": vars(args) | {"output": args.output.name}, "models": results})
+    targets = make_targets(results)
+    settings = vars(args) | {"output": args.output.name}
+    save_result(args.output, "engines", {"settings": settings, "models": results, "targets": targets})
+    print_targets(targets)
 
 
 if __name__ == "__main__":
