@@ -12,7 +12,7 @@ from accelerate.commands.config.config_args import default_config_file, load_con
 from accelerate.utils import parse_flag_from_env
 from accelerate.utils.environment import get_cpu_distributed_information
 
-TORCHRUN = "ACCELERATE_USE_CPU=true torchrun --nproc_per_node {} script.py ..."
+MULTI_CPU = "accelerate_configs/multi_cpu.yaml"
 LAUNCHERS = ("accelerate-launch", "accelerate.commands.launch")
 ENGINES = {
     "FSDP": "ACCELERATE_USE_FSDP",
@@ -24,7 +24,8 @@ ENGINES = {
 
 def launched_for_cpu() -> bool:
     """Whether `use_cpu` stands in the accelerate config, which TrainingArguments does not read."""
-    return parse_flag_from_env("ACCELERATE_USE_CPU")
+    asked = _asked_of_accelerate()  # which does not hand it on to several processes that it starts itself
+    return parse_flag_from_env("ACCELERATE_USE_CPU") or (asked is not None and asked.cpu)
 
 
 def asked_precision() -> str:
@@ -50,12 +51,12 @@ def check_processes(use_cpu: bool):
     if asked is not None and asked.gpu and not (use_cpu or has_gpu):
         raise ValueError(
             "The accelerate config asks for GPUs (use_cpu: false), and this machine has none: take "
-            "accelerate_configs/cpu.yaml."
+            "accelerate_configs/cpu.yaml, or train with it on CPUs, for a trial, by --use_cpu true."
         )
     if asked is not None and asked.num_processes > world.world_size:
         on_gpus = has_gpu and not use_cpu
         remedy = "set distributed_type: MULTI_GPU, as in accelerate_configs/multi_gpu.yaml"
-        remedy = remedy if on_gpus else f"use {TORCHRUN.format(asked.num_processes)}"
+        remedy = remedy if on_gpus else f"take {MULTI_CPU}, which starts them by itself"
         raise ValueError(
             f"accelerate launch was asked for num_processes {asked.num_processes} and started {world.world_size}, as "
             f"{'its config has distributed_type: NO' if on_gpus else 'it starts several on CPUs through MPI only'}: "
@@ -68,34 +69,60 @@ def check_processes(use_cpu: bool):
         )
 
 
-def check_engine(use_cpu: bool, fsdp: bool = False, deepspeed: bool = False):
+def asks_for(engine: str, option: object = None) -> bool:
     """
-    Refuses what divides a model among processes where the libraries would leave it off without a word.
+    Whether a launcher asks for what divides a model among processes.
 
     Args:
-        use_cpu (`bool`): Whether this process computes on the CPU.
+        engine (`str`): a key of `ENGINES`.
+        option (*optional*): what the run's own arguments say of it.
+    """
+    return bool(option) or parse_flag_from_env(ENGINES[engine])
+
+
+def check_engine(fsdp: bool = False, deepspeed: bool = False):
+    """
+    Refuses what divides a model among processes where it cannot be, or would be left off without a word.
+
+    Args:
         fsdp (`bool`, *optional*, defaults to `False`): FSDP is asked for beside what the launcher says.
         deepspeed (`bool`, *optional*, defaults to `False`): DeepSpeed is.
 
     Raises:
         `ValueError`: saying what to do.
     """
-    asked = {name for name, variable in ENGINES.items() if parse_flag_from_env(variable)}
-    asked |= {name for name, wanted in (("FSDP", fsdp), ("DeepSpeed", deepspeed)) if wanted}
-    for name in sorted(asked):
-        if name == "Megatron-LM":
-            raise ValueError("The Trainer does not train with Megatron-LM: take FSDP or DeepSpeed in its place.")
-        if use_cpu:
-            raise ValueError(
-                f"{name} divides a model among GPUs, and this run computes on the CPU: leave {name} out (several "
-                f"processes on CPUs train as DDP: {TORCHRUN.format(2)})."
-            )
-        if name == "FSDP" and "LOCAL_RANK" not in os.environ:
-            raise ValueError("FSDP needs processes to divide a model among: start with accelerate launch or torchrun.")
+    if asks_for("Megatron-LM"):
+        raise ValueError("The Trainer does not train with Megatron-LM: take FSDP or DeepSpeed in its place.")
+    asked = [name for name, option in (("FSDP", fsdp), ("DeepSpeed", deepspeed)) if asks_for(name, option)]
+    if len(asked) > 1:
+        raise ValueError("FSDP and DeepSpeed both divide a model among processes: take one of them.")
+    if asked and "LOCAL_RANK" not in os.environ:
+        config = "fsdp2" if "FSDP" in asked else "deepspeed_zero2"
+        raise ValueError(
+            f"{asked[0]} needs processes to divide a model among: start with accelerate launch --config_file "
+            f"accelerate_configs/{config}.yaml."
+        )
+
+
+def check_fsdp_version(plugin: dict | None):
+    """
+    Refuses another FSDP than FSDP2, whoever asks for it.
+
+    Args:
+        plugin (`dict`, *optional*): arguments of the plugin of accelerate, where the run's own arguments make it.
+
+    Raises:
+        `ValueError`: saying what to set.
+    """
+    version = str((plugin or {"fsdp_version": os.environ.get("FSDP_VERSION", "1")})["fsdp_version"])
+    if version != "2":
+        raise ValueError(
+            f"fsdp_version {version} is not supported: set fsdp_version: 2, as in accelerate_configs/fsdp2.yaml."
+        )
 
 
 class _Asked(argparse.Namespace):
-    """What `accelerate launch` was asked for: `num_processes` and `gpu`."""
+    """What `accelerate launch` was asked for: `num_processes`, and whether on a `gpu` or a `cpu`, if it was said."""
 
 
 def _asked_of_accelerate() -> _Asked | None:
@@ -109,8 +136,9 @@ def _asked_of_accelerate() -> _Asked | None:
     path = launch.config_file or (default_config_file if Path(default_config_file).is_file() else None)
     config = load_config_from_file(path) if path and not (launch.cpu and not launch.config_file) else None
     num_processes = launch.num_processes or getattr(config, "num_processes", None) or 1
+    cpu = launch.cpu or (config is not None and bool(getattr(config, "use_cpu", False)))
     gpu = launch.multi_gpu or (config is not None and not getattr(config, "use_cpu", True))
-    return _Asked(num_processes=num_processes, gpu=bool(gpu) and not launch.cpu)
+    return _Asked(num_processes=num_processes, gpu=bool(gpu) and not launch.cpu, cpu=cpu)
 
 
 def _launch_options() -> list[str] | None:
@@ -134,8 +162,13 @@ def join_processes() -> PartialState:
     They wait for each other up to a week, as the last pieces of one may take hours more than those of another.
 
     Raises:
-        `ValueError`: a launcher was asked for what did not happen.
+        `ValueError`: a launcher was asked for what did not happen, or for what divides a model that is trained.
     """
+    for name in filter(asks_for, ENGINES):
+        raise ValueError(
+            f"{name} divides a model that is trained, and here each process holds all of it: take "
+            "accelerate_configs/multi_gpu.yaml."
+        )
     check_processes(launched_for_cpu())
     cpu = launched_for_cpu() or not torch.accelerator.is_available()
     return PartialState(cpu=cpu, timeout=timedelta(days=7))

@@ -12,7 +12,7 @@ import torch
 from huggingface_hub import HfApi
 
 from neuromusic_hf.command_line import show_log
-from neuromusic_hf.launch import join_processes
+from neuromusic_hf.launch import check_fsdp_version, join_processes, launched_for_cpu
 from neuromusic_hf.training import RunArguments, parse_recipe, resolved_recipe
 
 REPOSITORY = Path(__file__).parents[1]
@@ -77,7 +77,7 @@ TWO_ON_CPU = [
 @pytest.mark.parametrize(("options", "command"), TWO_ON_CPU)
 def test_two_processes_that_became_one_are_refused_with_the_way_to_two(launched, arguments, options, command):
     launched(*options, "train.py", "--num_processes", 5, command=command, **ON_CPU)
-    remedy = "asked for num_processes 2 and started 1.*ACCELERATE_USE_CPU=true torchrun --nproc_per_node 2"
+    remedy = "asked for num_processes 2 and started 1.*take accelerate_configs/multi_cpu.yaml"
     with pytest.raises(ValueError, match=remedy):
         arguments()
     with pytest.raises(ValueError, match=remedy):
@@ -93,7 +93,7 @@ def test_one_process_is_what_cpu_yaml_asks_for(launched, arguments):
     assert arguments().world_size == 1, "started by something else"
 
 
-@pytest.mark.parametrize("config", ["single_gpu", "multi_gpu"])
+@pytest.mark.parametrize("config", ["single_gpu", "multi_gpu", "multi_node", "fsdp2", "deepspeed_zero3"])
 def test_a_gpu_that_is_not_there_is_not_replaced(launched, arguments, no_gpu, config):
     launched("--config_file", CONFIGS / f"{config}.yaml", "train.py")
     for start in (arguments, join_processes):
@@ -101,19 +101,40 @@ def test_a_gpu_that_is_not_there_is_not_replaced(launched, arguments, no_gpu, co
             start()
 
 
-def test_a_run_that_was_told_to_take_the_cpu_takes_it(launched, arguments, no_gpu):
+def test_a_run_that_was_told_to_take_the_cpu_takes_it(launched, tmp_path, no_gpu):
     launched("--config_file", CONFIGS / "single_gpu.yaml", "train.py")
-    assert arguments(use_cpu=True).device.type == "cpu"
+    parsed = parse_recipe(["--output_dir", str(tmp_path), "--use_cpu", "true"])
+    assert "use_cpu" not in resolved_recipe(*parsed) and parsed[2].device.type == "cpu"
+
+
+def test_a_config_that_starts_several_processes_on_cpus_is_believed_where_there_are_gpus(launched, monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    launched("--config_file", CONFIGS / "multi_cpu.yaml", "train.py")
+    assert launched_for_cpu()
+    launched("--config_file", CONFIGS / "multi_gpu.yaml", "train.py")
+    assert not launched_for_cpu()
 
 
 @pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED", "MEGATRON_LM"])
 def test_an_engine_that_would_be_left_off_is_refused(monkeypatch, arguments, name):
+    """Where no process was started to divide a model among."""
     monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
-    for rank in (None, "0"):
-        if rank is not None:
-            monkeypatch.setenv("LOCAL_RANK", rank)
-        with pytest.raises(ValueError, match="(?i)(leave .* out|does not train)"):
-            arguments(use_cpu=True)
+    said = "does not train" if name == "MEGATRON_LM" else rf"start with accelerate launch .*{name.lower()}\w*.yaml"
+    with pytest.raises(ValueError, match=said):
+        arguments(use_cpu=True)
+
+
+@pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED"])
+def test_processes_that_do_not_train_divide_no_model(monkeypatch, name):
+    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
+    with pytest.raises(ValueError, match="(?i)divides a model that is trained.*multi_gpu.yaml"):
+        join_processes()
+
+
+def test_two_engines_at_once_are_refused(monkeypatch, arguments):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ValueError, match="both divide a model.*take one"):
+        arguments(use_cpu=True, deepspeed={"zero_optimization": {"stage": 2}})
 
 
 @pytest.mark.parametrize(
@@ -121,9 +142,28 @@ def test_an_engine_that_would_be_left_off_is_refused(monkeypatch, arguments, nam
     [{"fsdp": True}, {"fsdp": "full_shard"}, {"fsdp": "full_shard auto_wrap", "fsdp_config": {"version": 2}},
      {"deepspeed": {"zero_optimization": {"stage": 2}}}],
 )  # fmt: skip
-def test_an_engine_asked_for_by_an_option_is_refused_on_a_cpu(arguments, options):
-    with pytest.raises(ValueError, match="divides a model among GPUs.*DDP.*torchrun"):
+def test_an_engine_asked_for_by_an_option_is_refused_in_one_process(arguments, options):
+    with pytest.raises(ValueError, match="needs processes to divide a model among"):
         arguments(use_cpu=True, **options)
+
+
+@pytest.mark.parametrize(
+    ("variables", "options"),
+    [
+        ({"ACCELERATE_USE_FSDP": "true"}, {}),
+        ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "1"}, {}),
+        ({}, {"fsdp": True, "fsdp_config": {"version": 1}}),
+    ],
+)
+def test_another_fsdp_than_fsdp2_is_refused(monkeypatch, variables, options):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    plugin = {"fsdp_version": options["fsdp_config"]["version"]} if options else None
+    with pytest.raises(ValueError, match="fsdp_version 1 is not supported: set fsdp_version: 2"):
+        check_fsdp_version(plugin)
+    check_fsdp_version({"fsdp_version": 2})
+    monkeypatch.setenv("FSDP_VERSION", "2")
+    check_fsdp_version(None)
 
 
 def test_fsdp_can_be_said_no_to(tmp_path):

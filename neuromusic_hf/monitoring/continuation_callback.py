@@ -17,6 +17,7 @@ from ..generation.copy_guard import MAX_RUN
 from ..metrics import all_comparisons
 from ..reports import RunModel, RunScores, ScoringOptions, score_run, write_report
 from ..runs import ContinuationSettings, FinishedRun, OutputSettings, PieceSource, RunFolder, RunWriter, read_run
+from ..training.divided_weights import holds_parts, outside_zero3, whole_model
 from ..training.stopping import StopRequest
 from ..training.tracker_failures import TrackerFailures
 from .copying import FEWEST_PIECES, TIMES_LONGER, copying_p_value, is_copying
@@ -51,8 +52,11 @@ class ContinuationCallback(TrainerCallback):
 
     Scalars go through the Trainer; piano rolls, sound and histograms to those of its trackers that show them.
     Each test is a test run in `output_dir/eval_continuations/step-...`, as scripts/continue_midi.py writes it, with a
-    report. It does not touch the random numbers of the training. Processes share the prompts. A [`MusicTrainer`] that
-    was asked to stop does not wait for the end of a test; the run that goes on from there makes up for it.
+    report. It does not touch the random numbers of the training. A [`MusicTrainer`] that was asked to stop does not
+    wait for the end of a test; the run that goes on from there makes up for it.
+
+    Processes share the prompts. Where weights are divided among them (FSDP, ZeRO-3), the main process continues all
+    prompts with a copy of all weights, and the others wait.
 
     Args:
         trainer ([`~transformers.Trainer`]): of a causal language model, whose `processing_class` is its
@@ -66,8 +70,7 @@ class ContinuationCallback(TrainerCallback):
             `content_hash`; continuations are compared with them ([`score_novelty`]), and it warns where they copy.
 
     Raises:
-        `ValueError`: prompt and continuation are longer than the model reads, its weights are divided among processes
-            (FSDP, DeepSpeed), or there is no such comparison.
+        `ValueError`: prompt and continuation are longer than the model reads, or there is no such comparison.
         `OSError`: the harmony embedding cannot be read.
 
     Example:
@@ -90,11 +93,6 @@ class ContinuationCallback(TrainerCallback):
         scoring: ScoringOptions | None = None,
         training: Dataset | None = None,
     ):
-        if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
-            raise ValueError(
-                "No process of FSDP or DeepSpeed has all weights, so that none can continue: leave "
-                "eval_continuations_steps out, and continue with checkpoints (scripts/continue_midi.py)."
-            )
         settings.check(trainer.model)
         self.trainer = trainer
         self.stop: StopRequest | None = getattr(trainer, "stop", None)
@@ -145,14 +143,18 @@ class ContinuationCallback(TrainerCallback):
         """Continues all prompts with the model as it is, scores and logs them."""
         args, state, accelerator = self.trainer.args, self.trainer.state, self.trainer.accelerator
         folder = RunFolder(Path(args.output_dir, CONTINUATIONS_FOLDER, f"step-{state.global_step:06d}"))
+        divided, processor = holds_parts(self.trainer), self.trainer.processing_class
         model = accelerator.unwrap_model(self.trainer.model, keep_torch_compile=False)
-        processor = self.trainer.processing_class
-        with _as_for_generation(model):
-            pipeline = MidiContinuationPipeline(model, processor, device=model.device)
+        whole = whole_model(self.trainer) if divided else model
+        with outside_zero3(self.trainer) if divided else _as_for_generation(model):
+            pipeline = whole and MidiContinuationPipeline(whole, processor, device=whole.device)
             run = RunWriter(pipeline, self.pieces, folder, self.settings, self.output)
             identity = ModelIdentity(f"{args.output_dir} at step {state.global_step}", "in training")
             by_main_process(run.begin, overwrite=True, model=identity, sources=["validation"])
-            run.write_share(accelerator.process_index, accelerator.num_processes, self._was_asked_to_stop)
+            if divided:
+                by_main_process(run.write_share, should_stop=self._was_asked_to_stop)
+            else:
+                run.write_share(accelerator.process_index, accelerator.num_processes, self._was_asked_to_stop)
         accelerator.wait_for_everyone()
         if self._is_stopping():
             return

@@ -14,7 +14,7 @@ from ..corpora.names import split_names
 from ..corpora.splits import SPLIT_VERSIONS, check_shares
 from ..hub import is_hub_id
 from ..imports import is_import_path
-from ..launch import asked_precision, check_engine, check_processes, launched_for_cpu
+from ..launch import asked_precision, asks_for, check_engine, check_fsdp_version, check_processes, launched_for_cpu
 from ..models.fit import DEFAULT_INFILL_SHARE
 from ..models.sampling import SAMPLING_RANGES
 from ..tokenization import Augmentation
@@ -252,11 +252,13 @@ class RunArguments(WatchingArguments, TrainingArguments):
         self.fsdp = None if str(self.fsdp).lower() == "false" else self.fsdp
         wants_cpu = self.use_cpu or launched_for_cpu()
         self.use_cpu = wants_cpu or not torch.accelerator.is_available()
-        check_engine(self.use_cpu, bool(self.fsdp), bool(self.deepspeed))
+        check_engine(bool(self.fsdp), bool(self.deepspeed))
         check_processes(wants_cpu)
         self._settle_precision()
         settle_best_model(self)
         super().__post_init__()
+        if asks_for("FSDP", self.fsdp):
+            check_fsdp_version(self.fsdp_plugin_args)
         settle_scheduler_mode(self)
 
     def __getstate__(self) -> dict:

@@ -12,13 +12,24 @@ import yaml
 from safetensors import SafetensorError, safe_open
 from transformers import TrainerState
 
+from .state_files import SHARD_INDEX_NAME, check_deepspeed, check_shards
+
 logger = logging.getLogger(__name__)
 
 PROGRESS_NAME = "progress.json"
 """What the state of the Trainer leaves out: [`MusicTrainer`] writes it beside the state."""
 
 TRAINER_STATE_NAME = "trainer_state.json"
-OPTIMIZER_NAMES = ("optimizer.pt", "optimizer.bin")
+OPTIMIZER_NAME = "optimizer.pt"
+FSDP_NAMES = (
+    ("pytorch_model_fsdp.bin", "optimizer.bin"),
+    tuple(f"{folder}/{SHARD_INDEX_NAME}" for folder in ("pytorch_model_fsdp_0", "optimizer_0")),
+)
+"""What FSDP goes on with: states that are whole, or in shards."""
+
+DEEPSPEED_NAME = "latest"
+"""Names the folder of the states of DeepSpeed."""
+
 SCHEDULER_NAME = "scheduler.pt"
 WEIGHTS_NAMES = ("model.safetensors", "pytorch_model.bin", "adapter_model.safetensors", "adapter_model.bin")
 INDEX_NAMES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -95,7 +106,7 @@ def missing_parts(checkpoint: Path) -> list[str]:
 
 def has_optimizer(checkpoint: Path) -> bool:
     """Whether training can go on exactly; a checkpoint of `save_only_model` holds weights alone."""
-    return (checkpoint / SCHEDULER_NAME).exists() or (checkpoint / "latest").exists()
+    return (checkpoint / SCHEDULER_NAME).exists() or (checkpoint / DEEPSPEED_NAME).exists()
 
 
 def number_of_processes(checkpoint: Path) -> int | None:
@@ -121,18 +132,13 @@ def _is_finished(checkpoint: Path) -> bool:
 
 
 def _missing_weights(checkpoint: Path) -> list[str]:
-    if any(_is_filled(checkpoint / name) for name in WEIGHTS_NAMES) or _is_sharded(checkpoint):
+    if any(_is_filled(checkpoint / name) for name in WEIGHTS_NAMES):
         return []
     for name in INDEX_NAMES:
         if _is_filled(checkpoint / name):
             return [shard for shard in _shards(checkpoint / name) if not _is_filled(checkpoint / shard)]
     parts = any(checkpoint.glob("model-*-of-*.safetensors"))
     return [INDEX_NAMES[0] if parts else WEIGHTS_NAMES[0]]
-
-
-def _is_sharded(checkpoint: Path) -> bool:
-    """Whether FSDP or DeepSpeed wrote the weights, in folders of their own."""
-    return (checkpoint / "latest").exists() or any(checkpoint.glob("pytorch_model_fsdp*"))
 
 
 def _shards(index: Path) -> list[str]:
@@ -143,17 +149,19 @@ def _shards(index: Path) -> list[str]:
 
 
 def _missing_optimizer(checkpoint: Path) -> list[str]:
-    if (checkpoint / "latest").exists():
-        return []
-    folders = any(path.is_dir() for path in checkpoint.glob("optimizer_*"))
-    states = {
-        OPTIMIZER_NAMES[0]: folders or any(_is_filled(checkpoint / name) for name in OPTIMIZER_NAMES),
-        SCHEDULER_NAME: _is_filled(checkpoint / SCHEDULER_NAME),
-        **_random_states(checkpoint),
-    }
-    missing = [name for name, found in states.items() if not found]
+    states = {name: _is_filled(checkpoint / name) for name in _names_of_states(checkpoint)}
+    states |= _random_states(checkpoint)
     none_there = not any(states.values()) and not _needs_optimizer(checkpoint)
-    return [] if none_there else missing
+    return [] if none_there else [name for name, found in states.items() if not found]
+
+
+def _names_of_states(checkpoint: Path) -> list[str]:
+    """Of optimizer and schedule, as the engine calls them that wrote them."""
+    latest = checkpoint / DEEPSPEED_NAME
+    if latest.exists():
+        return [latest.read_text(encoding="utf-8").strip() or DEEPSPEED_NAME]
+    of_fsdp = (names for names in FSDP_NAMES if any((checkpoint / name).exists() for name in names))
+    return [*next(of_fsdp, (OPTIMIZER_NAME,)), SCHEDULER_NAME]
 
 
 def _random_states(checkpoint: Path) -> dict[str, bool]:
@@ -199,7 +207,7 @@ def _way_out(checkpoint: Path) -> str:
 def damaged_parts(checkpoint: Path) -> Iterator[tuple[Path, str]]:
     """Files of a checkpoint that cannot be read, with the reason. Headers and ends are read, not the weights."""
     for path in sorted(checkpoint.rglob("*")):
-        reader = _READERS.get(path.suffix)
+        reader = _READERS.get(path.suffix or path.name)
         if reader is None or not path.is_file():
             continue
         try:
@@ -230,9 +238,12 @@ def _read_archive(path: Path):
     """What torch.save writes is a zip archive, whose directory stands at its end."""
     with zipfile.ZipFile(path):
         pass
+    if (path.parent.parent / DEEPSPEED_NAME).exists():
+        check_deepspeed(path)
 
 
 _READERS = {".json": _read_json, ".yaml": _read_yaml, ".safetensors": _read_safetensors}
+_READERS[SHARD_INDEX_NAME] = check_shards
 _READERS |= dict.fromkeys((".pt", ".pth", ".bin"), _read_archive)
 
 

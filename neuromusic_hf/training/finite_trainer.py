@@ -3,8 +3,10 @@
 import math
 
 import torch
+from torch.distributed.tensor import DTensor
 
 from .checkpoints import newest_whole
+from .divided_weights import part_of_this_process
 from .searching_trainer import SearchingTrainer
 
 MAX_SKIPPED_STEPS = 50
@@ -33,7 +35,7 @@ class FiniteTrainer(SearchingTrainer):
         return loss
 
     def _get_grad_norm(self, model, grad_norm=None):
-        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        norm = _of_all_processes(super()._get_grad_norm(model, grad_norm=grad_norm))
         loss, self._step_loss = self._step_loss, None
         self._refuse_lost_step(loss, norm)
         return norm
@@ -59,7 +61,7 @@ class FiniteTrainer(SearchingTrainer):
 
     def refuse_lost_weights(self):
         """Refuses to go on with a weight that is not finite. All processes call this."""
-        weights = [_part_of_this_process(weight.detach()) for weight in self.model.parameters()]
+        weights = [part_of_this_process(weight.detach()) for weight in self.model.parameters()]
         weights = [weight for weight in weights if weight.is_floating_point() and not weight.is_meta]
         lost = sum((~weight.isfinite().all()).to(self.accelerator.device).long() for weight in weights)
         lost = self.accelerator.gather(torch.as_tensor(lost, device=self.accelerator.device)[None]).sum()
@@ -76,5 +78,5 @@ class FiniteTrainer(SearchingTrainer):
         )
 
 
-def _part_of_this_process(weight: torch.Tensor) -> torch.Tensor:
-    return weight.to_local() if hasattr(weight, "to_local") else weight  # FSDP2 divides weights among processes
+def _of_all_processes(norm: torch.Tensor | float | None) -> torch.Tensor | float | None:
+    return norm.full_tensor() if isinstance(norm, DTensor) else norm  # of FSDP2, a part in each of them

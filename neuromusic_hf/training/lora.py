@@ -10,6 +10,7 @@ from transformers.pytorch_utils import Conv1D
 
 from ..default_bundle import DEFAULT, is_default
 from ..hub import is_hub_id
+from ..launch import asks_for
 from ..models import saved_config
 from ..models.adapters import Adapter
 from ..models.fit import lacks_infill_tokens
@@ -37,8 +38,11 @@ def check_lora(model_args: ModelArguments, args: RunArguments, processor: MidiPr
     name, where = model_args.model, _where(model_args)
     if not model_args.is_saved_model:
         raise ValueError(f"lora_rank adapts weights, and {name!r} is new: name a bundle, as --model {DEFAULT}.")
-    if args.fsdp or args.deepspeed:
-        raise ValueError("lora_rank trains few weights, which are not divided: leave fsdp and deepspeed out.")
+    if asks_for("FSDP", args.fsdp) or asks_for("DeepSpeed", args.deepspeed):
+        raise ValueError(
+            "lora_rank trains few weights, which are not divided: leave FSDP and DeepSpeed out, as in "
+            "accelerate_configs/multi_gpu.yaml."
+        )
     config = saved_config(name, **where)
     if model_args.leaves_adapter:
         if lacks_infill_tokens(config.get_text_config().vocab_size, processor):

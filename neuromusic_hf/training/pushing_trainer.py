@@ -190,8 +190,6 @@ class PushingTrainer(SavingTrainer):
     def _staged_for_push(self, checkpoint: Path) -> Path:
         """The bundle in a checkpoint, with the record so far; it stays when the checkpoint goes."""
         files = [name for name in bundle_files(checkpoint) if name != RECIPE_NAME]
-        if not any(name.endswith(".safetensors") for name in files):
-            raise ValueError(f"{checkpoint} holds its weights in parts of processes, which load nowhere else.")
         staged = Path(self.args.output_dir, PUSHING_NAME, checkpoint.name)
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)

@@ -24,7 +24,7 @@ def resolved_recipe(model_args: ModelArguments, data_args: DataArguments, args: 
     unchanged = vars(ModelArguments()) | vars(DataArguments())
     void = void_options(recipe | vars(args))
     recipe |= {name: unchanged[name] for name in void if name in unchanged}
-    defaults = RunArguments(output_dir=args.output_dir, report_to=args.report_to or ["none"])
+    defaults = RunArguments(output_dir=args.output_dir, use_cpu=args.use_cpu, report_to=args.report_to or ["none"])
     always = ("output_dir", "seed", "bf16", "fp16", "report_to")
     for item in fields(args):
         value = getattr(args, item.name)

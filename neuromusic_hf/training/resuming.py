@@ -27,6 +27,7 @@ from .checkpoints import (
     number_of_processes,
     read_progress,
 )
+from .divided_states import refuse_other_states
 from .saving import refuse_foreign, set_aside_later, tidy
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ def _starting_point(args: RunArguments, recipe: dict) -> str | None:
     checkpoint = _wanted_checkpoint(args)
     if checkpoint is not None:
         refuse_differences(checkpoint, recipe, args)
+        refuse_other_states(checkpoint, args)
         _tell_about(checkpoint)
     elif (output_dir / BUNDLE_NAME / RUN_NAME).exists():
         logger.warning("%s holds the model of an earlier run, which this one replaces at its end.", output_dir)

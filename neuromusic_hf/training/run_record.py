@@ -10,6 +10,7 @@ import torch
 from ..bundles.base import base_record
 from ..bundles.trained_splits import split_otherwise
 from ..threads import threads_in_force
+from .divided_weights import class_of
 from .saving_trainer import SavingTrainer
 
 RECORDED_PACKAGES = (
@@ -23,7 +24,7 @@ def run_record(trainer: SavingTrainer) -> dict:
     model = getattr(model, "get_base_model", lambda: model)()
     base = base_record(model)
     return {
-        "model": type(model).__name__,
+        "model": class_of(model).__name__,
         "base_model": base,
         "lora": getattr(model, "lora_facts", None),
         "parameters": trainer.model.num_parameters(),
@@ -35,6 +36,7 @@ def run_record(trainer: SavingTrainer) -> dict:
         },
         "optimizer_steps": trainer.state.global_step,
         "processes": trainer.args.world_size,
+        "engine": trainer.engine,
         "hardware": hardware(),
         "versions": versions(),
         "corpora": trainer.provenance,

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 import yaml
 from transformers.trainer import TRAINING_ARGS_NAME
-from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
+from transformers.utils import ADAPTER_CONFIG_NAME
 
 from ..borders.trainer import last_logged_step, unlogged_loss
 from ..bundles import BUNDLE_NAME, write_card
@@ -83,7 +83,7 @@ class SavingTrainer(FiniteTrainer):
             output_dir (`str`, *optional*): The folder of the bundle; `bundle` in that of the run if not given.
         """
         if self._staging is not None:
-            super().save_model(output_dir, _internal_call=True)
+            self.save_weights(output_dir)
             self._complete(Path(output_dir), self.recipe)
             return
         self.refuse_lost_weights()
@@ -91,7 +91,7 @@ class SavingTrainer(FiniteTrainer):
         remedy = "The checkpoints of the run are untouched: make room and go on with --resume_from_checkpoint last."
         beside = folder if output_dir else folder.parent
         with staged_folder(beside / PARTIAL_NAME / "bundle", folder, remedy) as staging:
-            super().save_model(str(staging), _internal_call=True)
+            self.save_weights(str(staging))
             self._complete(staging, self.shared_recipe)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
@@ -111,11 +111,6 @@ class SavingTrainer(FiniteTrainer):
     def _complete(self, folder: Path, recipe: dict | None):
         if not self.args.should_save:
             return
-        if not (folder / CONFIG_NAME).exists() and not (folder / ADAPTER_CONFIG_NAME).exists():
-            # FSDP with states in shards writes its weights elsewhere, and nothing beside them.
-            self.model.config.save_pretrained(folder)
-            self.model.generation_config.save_pretrained(folder)
-            self.processing_class.save_pretrained(folder)
         if (folder / ADAPTER_CONFIG_NAME).exists():
             complete_adapter(self.model, folder)
         add_pipeline_files(folder)

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from functools import partial
 
-from .infill_trainer import InfillTrainer
+from .dividing_trainer import DividingTrainer
 from .language_modeling import greater_is_better
 
 
-class SearchingTrainer(InfillTrainer):
+class SearchingTrainer(DividingTrainer):
     """[`~transformers.Trainer`] that knows which way the metrics of a language model of music get better."""
 
     def hyperparameter_search(

@@ -33,6 +33,7 @@ class MusicTrainer(PushingTrainer):
     - What it pushes are bundles, with their cards ([`PushingTrainer`]).
     - A loss, a gradient or a weight that is not finite ends the run before it is saved ([`FiniteTrainer`]).
     - It searches for the best of a metric whichever way that gets better ([`SearchingTrainer`]).
+    - FSDP2 and DeepSpeed divide its model, on CPUs too, and what it saves is whole ([`DividingTrainer`]).
     - Its evaluations measure infilling too, where there are samples of it ([`InfillTrainer`]).
     - A tracker that fails does not end the run ([`TrackerFailures`]).
     - Beside the loss it logs how fast it trains ([`Throughput`]).

@@ -4,7 +4,6 @@ import json
 import logging
 import signal
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from neuromusic_hf.monitoring.continuation_callback import LOG_PREFIX, _as_for_g
 from neuromusic_hf.monitoring.watching import half_of_the_usual
 from neuromusic_hf.music import Midi
 from neuromusic_hf.reports import compare_runs, score_run
-from neuromusic_hf.runs import ContinuationSettings, RunWriter, read_run, row_pieces
+from neuromusic_hf.runs import RunWriter, read_run
 
 RAW = Midi(decode=False)
 
@@ -161,13 +160,6 @@ def test_lengths_that_the_model_cannot_read_are_refused_before_training(watched)
 def test_an_embedding_that_cannot_be_read_is_refused_before_training(watched):
     with pytest.raises(OSError, match="no harmony embedding './nowhere'"):
         watched(eval_harmony_embedding="./nowhere")
-
-
-@pytest.mark.parametrize("name", ["is_fsdp_enabled", "is_deepspeed_enabled"])
-def test_divided_weights_are_refused(corpus, name):
-    trainer = SimpleNamespace(**{"is_fsdp_enabled": False, "is_deepspeed_enabled": False, name: True})
-    with pytest.raises(ValueError, match="eval_continuations_steps"):
-        ContinuationCallback(trainer, row_pieces(corpus["validation"]), ContinuationSettings(), steps=2)
 
 
 @pytest.mark.parametrize(

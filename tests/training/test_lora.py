@@ -2,13 +2,16 @@
 
 import json
 import logging
+import os
 import shutil
+from pathlib import Path
 
 import peft
 import pytest
 import torch
 import yaml
 from music import make_score
+from preloaded import run_in_two_processes
 from safetensors.torch import load_file
 from tiny import ONE_LAYER
 from transformers import AutoModelForCausalLM, pipeline
@@ -17,7 +20,8 @@ from neuromusic_hf import MidiProcessor, build_model, default_bundle
 from neuromusic_hf.bundles import ModelIdentity, push_bundle, save_bundle
 from neuromusic_hf.bundles.base import base_record
 from neuromusic_hf.models import adapters, check_base
-from neuromusic_hf.training import lora_arguments
+from neuromusic_hf.training import ModelArguments, RunArguments, lora_arguments
+from neuromusic_hf.training.lora import check_lora
 
 FAMILIES = ("gpt2", "llama", "music_transformer")
 NEW_MODEL = dict.fromkeys(ONE_LAYER)
@@ -25,6 +29,7 @@ NEW_MODEL = dict.fromkeys(ONE_LAYER)
 
 SHORT = {"prompt_length": 16, "max_new_tokens": 12, "do_sample": False}
 LAST = ["--resume_from_checkpoint", "last"]
+SCRIPT = Path(__file__).parents[2] / "scripts" / "train.py"
 
 
 @pytest.fixture(scope="session")
@@ -159,6 +164,29 @@ def test_a_run_goes_on_from_its_last_checkpoint_to_where_an_unbroken_one_ends(ad
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
     with pytest.raises(ValueError, match=r"(?s)cannot change on the way.*lora_rank: 4 there, 8 now"):
         adapt("resumed", family="llama", lora_dropout=0.1, lora_rank=8, resume=True)
+
+
+def test_two_processes_train_one_adapter_as_one_process_does(adapt, options, bases, tmp_path):
+    one = adapt("one", "llama")
+    values = NEW_MODEL | {"model": bases("llama"), "lora_rank": 4, "max_steps": 4, "per_device_train_batch_size": 2}
+    variables = {**os.environ, "ACCELERATE_USE_CPU": "true"}
+    for ended in run_in_two_processes(SCRIPT, *options("two", **values), folder=tmp_path, variables=variables):
+        assert ended.returncode == 0, ended.stderr[-3000:]
+    records = [read(tmp_path / name / "bundle" / "run.json") for name in ("one", "two")]
+    assert [record["engine"] for record in records] == ["one process", "DDP"]
+    assert records[0]["lora"] == records[1]["lora"] and records[0]["lora"]["rank"] == 4
+    for name in ("checkpoint-4/adapter_model.safetensors", "bundle/model.safetensors"):
+        ours, theirs = (load_file(folder / name) for folder in (tmp_path / "two", one))
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("variable", ["ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"])
+def test_what_divides_weights_is_refused_whoever_asks_for_it(bases, processor_of, monkeypatch, tmp_path, variable):
+    model_args = ModelArguments(model=str(bases("gpt2")), lora_rank=4)
+    args = RunArguments(output_dir=str(tmp_path), use_cpu=True)
+    monkeypatch.setenv(variable, "true")
+    with pytest.raises(ValueError, match="few weights, which are not divided.*multi_gpu.yaml"):
+        check_lora(model_args, args, processor_of("REMI"))
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama"])  # with tied embeddings and without

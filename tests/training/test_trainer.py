@@ -479,16 +479,6 @@ def test_an_adapter_is_saved_and_goes_on_as_a_whole_model_does(trainer_in, proce
     assert missing_parts(checkpoint) == ["model.safetensors"]
 
 
-def test_a_checkpoint_whose_weights_are_in_shards_of_fsdp_has_all_else(make_trainer, tmp_path, monkeypatch):
-    def save_shards(self, output_dir, _internal_call):
-        Path(output_dir, "pytorch_model_fsdp_0").mkdir(parents=True)
-
-    trainer = make_trainer(max_steps=2)
-    monkeypatch.setattr(Trainer, "save_model", save_shards)
-    trainer.train()
-    assert missing_parts(tmp_path / "run" / "checkpoint-2") == []
-
-
 def test_the_folder_of_a_trial_gets_its_checkpoints_whole(make_trainer, tmp_path, monkeypatch):
     trainer = make_trainer(max_steps=2)
     monkeypatch.setattr(Trainer, "_get_output_dir", lambda self, trial: str(tmp_path / "run" / "run-0"))
