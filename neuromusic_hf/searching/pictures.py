@@ -18,8 +18,11 @@ from .space import Numbers, Space
 from .study import best_trial
 
 PANEL_INCHES = 3.6
-FEWEST_FOR_IMPORTANCE = 4
-"""Trials; of fewer, importance says nothing."""
+FEWEST_FOR_IMPORTANCE = 10
+"""Trials that came to their end; of fewer, it would tell chance."""
+
+MOST_LEVEL = 8
+"""Characters of a word below a panel that stands level."""
 
 SPREADS_SHOWN = 3
 """Times the distance of the median from the best: what lies farther stands at the border."""
@@ -157,5 +160,8 @@ def _draw_option(axes: Axes, name: str, values, dots: Dots):
         axes.set_xlim(*bounds)
         return
     dots.draw(axes, [values.limits.index(trial.params[name]) for trial in dots.trials])
-    axes.set_xticks(range(len(values.limits)), [str(value) for value in values.limits], parse_math=False)
+    words = [str(value) for value in values.limits]
+    axes.set_xticks(
+        range(len(words)), words, rotation=15 if max(map(len, words)) > MOST_LEVEL else 0, parse_math=False
+    )
     axes.set_xlim(-0.5, len(values.limits) - 0.5)

@@ -75,7 +75,7 @@ class TrialSampler(BaseSampler):
 def study_arguments(plan: SearchPlan, *, prune: bool) -> dict[str, Any]:
     """The arguments of `optuna.create_study`, which `hyperparameter_search` of a Trainer takes, but the direction."""
     check_seed(plan.args.seed)
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=1)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS)
     return {
         "study_name": STUDY_NAME,
         "storage": _storage(plan.folder / STUDY_FILE),

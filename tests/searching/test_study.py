@@ -84,16 +84,17 @@ def test_what_does_not_compare_is_refused(plan, tmp_path):
 def test_a_pruner_ends_a_training_at_an_evaluation():
     class Always(optuna.pruners.BasePruner):
         def prune(self, study, trial):
-            return trial.last_step == 20
+            return True
 
     trial = optuna.create_study(pruner=Always()).ask()
     trainer = SimpleNamespace(is_in_train=True)
     pruning = Pruning(trainer, trial, lambda metrics: metrics["eval_loss"])
     control = SimpleNamespace(should_training_stop=False)
-    for step, loss in ((10, 3.0), (20, 2.5)):
+    for step, loss in ((10, 3.0), (20, 2.5)):  # a third of a run is never pruned
         assert not pruning.pruned and control.should_training_stop is False
-        pruning.on_evaluate(None, SimpleNamespace(global_step=step), control, metrics={"eval_loss": loss})
+        state = SimpleNamespace(global_step=step, max_steps=60)
+        pruning.on_evaluate(None, state, control, metrics={"eval_loss": loss})
     assert pruning.pruned and control.should_training_stop is True
     trainer.is_in_train = False
-    pruning.on_evaluate(None, SimpleNamespace(global_step=20), control, metrics={"eval_loss": 9.0})
+    pruning.on_evaluate(None, state, control, metrics={"eval_loss": 9.0})
     assert trial.study.trials[0].intermediate_values == {10: 3.0, 20: 2.5}
