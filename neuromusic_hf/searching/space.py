@@ -135,7 +135,8 @@ class Space:
     @classmethod
     def of(cls, said: Mapping[str, Any], place: str) -> Space:
         """The space that plain data says; else as `read`."""
-        parser, options = OptionParser(), {}
+        parser = OptionParser()
+        options: dict[str, Numbers | Choices] = {}
         space = cls(place, options)
         with space.named():
             if not said:
@@ -179,7 +180,8 @@ class Space:
             values (mapping): by the names of the space.
             recipe (mapping): of the search, whose objects keep what the space does not name.
         """
-        plain, objects = {}, {}
+        plain: dict[str, str] = {}
+        objects: dict[str, dict[str, Any]] = {}
         for name, value in values.items():
             option, key = split_name(name)
             if key:
