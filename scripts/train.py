@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import sys
 
-import neuromusic_hf
-from neuromusic_hf import command_line, disk, monitoring, threads, tokenization, training
+from neuromusic_hf import command_line, monitoring, threads, training
 
 
 def main():
@@ -32,42 +31,19 @@ def train(model_args: training.ModelArguments, data_args: training.DataArguments
 
     set_seed(args.seed)
     infill_asked = training.settle_infill_share(model_args, data_args, args)
-    with disk.main_process_first():
-        corpus = training.select_splits(neuromusic_hf.load_corpus(**data_args.corpus_arguments), args)
-        processor = training.prepare_processor(
-            model_args, corpus["train"], args.resume_from_checkpoint, args.seed, data_args.infill_share
-        )
-        augmentation = data_args.augmentation(args.seed)
-        tokens = tokenization.tokenize_corpus(
-            corpus, processor, augmentation=augmentation, num_proc=data_args.num_proc
-        )
-        blocks = training.TrainingBlocks.from_tokens(tokens, data_args, args.seed)
-        blocks.add_infill(corpus, processor, data_args, args.seed, asked=infill_asked)
-        if args.do_test and args.clean_test:
-            blocks.add_clean_test(corpus, tokens["test"], data_args, args.seed)
-
-    model = neuromusic_hf.build_model(
-        model_args.model,
-        processor,
-        context_length=data_args.context_length,
-        sampling=model_args.sampling,
-        revision=model_args.revision,
-        trust_remote_code=model_args.trust_remote_code,
-        **model_args.sizes,
-    )
-    training.record_trained_programs(model, processor, blocks.splits["train"])
-    training.record_infill_share(model, data_args.infill_share)
-    model = training.add_lora(model, model_args)
+    data = training.prepare_data(model_args, data_args, args, infill_asked=infill_asked)
+    model = training.prepare_model(model_args, data_args, data)
     recipe = training.resolved_recipe(model_args, data_args, args)
-    trainer = training.create_trainer(model, processor, blocks, data_args, args, recipe, corpus.provenance)
-    validation = corpus["validation"], tokens["validation"]
-    monitoring.watch_continuations(trainer, *validation, data_args, training=corpus["train"])
+    origin = data.corpus.provenance
+    trainer = training.create_trainer(model, data.processor, data.blocks, data_args, args, recipe, origin)
+    validation = data.corpus["validation"], data.tokens["validation"]
+    monitoring.watch_continuations(trainer, *validation, data_args, training=data.corpus["train"])
     with training.ended_run(trainer):
         metrics = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint).metrics
         metrics |= trainer.evaluate_at_end()
         if args.do_test:
-            metrics |= training.evaluate_test_split(trainer, blocks)
-        training.save_run(trainer, blocks.facts, metrics)
+            metrics |= training.evaluate_test_split(trainer, data.blocks)
+        training.save_run(trainer, data.blocks.facts, metrics)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from neuromusic_hf.music.instruments import PROGRAM_NAMES
 
 COMMANDS = list(dict.fromkeys(command for page in PAGES for command in page.commands))
 SERVING = [command for command in COMMANDS if re.match("cp |transformers serve|curl ", command)]
-NOT_RUN = ("make ", "pip ", "cp ", "transformers serve ", "curl ")
+NOT_RUN = ("make ", "pip ", "cp ", "transformers serve ", "curl ", "wandb ")
 """How commands begin that are proved in other ways."""
 LAUNCH = re.compile(r"accelerate launch --config_file accelerate_configs/\w+\.yaml ")
 SMALL_SIZES = "--hidden_size 32 --num_hidden_layers 1 --num_attention_heads 2 --intermediate_size 64".split()
@@ -39,7 +39,7 @@ SMALL_RUN = (
 SMALL_TEST = "--eval_continuations_steps 2 --eval_continuations 2 --eval_shown_continuations 0".split()
 HUB_PAGE = "docs/hub.md"
 """Its commands and its Python meet a Hub; those of other pages need none."""
-TRAINING = ("scripts/train.py", "examples/own_tracker.py")
+TRAINING = ("scripts/train.py", "scripts/search.py", "examples/own_tracker.py")
 ROOMS = "|".join(path.parent.name for path in (REPOSITORY / "neuromusic_hf").glob("*/__init__.py"))
 INSTRUMENTS = re.compile(r"""instruments(?:=|": |\s)(\[[^\]]*\]|"[^"]*"|\d+)""")
 SHARE = re.compile(r"--infill_share ([\d.]+)|A new model \| ([\d.]+)", re.IGNORECASE)
@@ -57,8 +57,9 @@ def test_every_command_is_one_this_test_knows():
 
 
 def test_every_example_is_run_by_a_page():
-    scripts = {word for command in COMMANDS for word in command.split() if word.startswith("examples/")}
-    assert scripts == {f"examples/{path.name}" for path in (REPOSITORY / "examples").glob("*.py")}
+    used = {word for command in COMMANDS for word in command.split() if word.startswith("examples/")}
+    files = (REPOSITORY / "examples").iterdir()
+    assert used == {f"examples/{path.name}" for path in files if path.suffix in (".py", ".yaml")}
 
 
 @of_each([*PAGES, CONTRIBUTING])
@@ -231,6 +232,10 @@ def smaller(script: str, arguments: list[str]) -> list[str]:
         return ["--prompt_length", "64", "--continue_length", "16"]
     if script not in TRAINING:
         return []
+    if script == "scripts/search.py":
+        searched = SMALL_SIZES.index("--num_hidden_layers")
+        sizes = SMALL_SIZES[:searched] + SMALL_SIZES[searched + 2 :]
+        return [*SMALL_RUN, *sizes, "--corpus", "my_midi", "--trials", "1"]
     is_own_model = any(argument.startswith("own_model.") for argument in arguments)
     is_saved = any("finetune" in argument for argument in arguments)
     sizes = [] if is_saved else SMALL_SIZES[:4] if is_own_model else SMALL_SIZES

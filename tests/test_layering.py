@@ -12,7 +12,7 @@ PACKAGE = REPOSITORY / "neuromusic_hf"
 
 ROOMS = (
     "music", "twins", "copying", "corpora", "tokenization", "preparation", "grammar", "infilling", "models", "bundles",
-    "training", "generation", "runs", "metrics", "reports", "monitoring",
+    "training", "generation", "runs", "metrics", "reports", "monitoring", "searching",
 )  # fmt: skip
 HELPERS = {
     "borders": (),

@@ -81,6 +81,7 @@ WRONG = {
     "infill_midi": (["m", "song.mid", "--output", "o", "--span_bars", "0"], "span_bars=0 must be at least 1"),
     "report_leaks": (["bach", "--output", "o", "--max_pairs", "-1"], "max_pairs=-1 must be at least 0"),
     "score_continuations": (["m", "--output", "o", "--num_proc", "0"], "num_proc=0 must be at least 1"),
+    "search": (["recipes/small.yaml", "--trials", "0"], "trials=0 must be at least 1"),
     "train": (["recipes/small.yaml", "--learning_rate", "-1"], "learning_rate=-1 must be at least 0"),
     "train_harmony_embedding": (["bach", "--output", "o", "--window", "0"], "window=0 must be at least 1"),
 }

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from .run import ended_run as ended_run
     from .run import evaluate_test_split as evaluate_test_split
     from .run import save_run as save_run
-    from .run import select_splits as select_splits
+    from .run_data import RunData as RunData
+    from .run_data import prepare_data as prepare_data
+    from .run_data import prepare_model as prepare_model
     from .split_blocks import TrainingBlocks as TrainingBlocks
     from .trainer import MusicTrainer as MusicTrainer
 else:

@@ -25,23 +25,27 @@ class RecipeLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_recipe(path: Path) -> dict[str, Any]:
+def read_recipe(path: Path, kind: str = "recipe") -> dict[str, Any]:
     """
     Returns what a recipe says, by key.
+
+    Args:
+        path (`Path`): of the file.
+        kind (`str`, *optional*, defaults to `"recipe"`): what errors call it.
 
     Raises:
         `ValueError`: it cannot be read, or is no mapping of keys to values.
     """
     try:
         if path.is_file() and path.stat().st_size > LARGEST_RECIPE:
-            raise ValueError(f"{path} has {path.stat().st_size} bytes: that is no recipe.")
+            raise ValueError(f"{path} has {path.stat().st_size} bytes: that is no {kind}.")
         recipe = load_yaml(path.read_text(encoding="utf-8"), RecipeLoader)
     except OSError as error:
-        raise ValueError(f"Cannot read the recipe {path}: {error.strerror}.") from error
+        raise ValueError(f"Cannot read the {kind} {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise ValueError(f"The recipe {path} is no text in UTF-8: is it another file?") from error
+        raise ValueError(f"The {kind} {path} is no text in UTF-8: is it another file?") from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"The recipe {path} is not valid YAML: {error}.") from error
+        raise ValueError(f"The {kind} {path} is not valid YAML: {error}.") from error
     if not isinstance(recipe, dict):
-        raise ValueError(f"The recipe {path} must be a list of 'key: value' lines.")
+        raise ValueError(f"The {kind} {path} must be a list of 'key: value' lines.")
     return recipe

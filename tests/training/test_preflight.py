@@ -16,7 +16,7 @@ def refused(monkeypatch, call_script, tmp_path):
         raise AssertionError("the corpus is read")
 
     def run(*options, kind=ValueError, output_dir=tmp_path / "run"):
-        monkeypatch.setattr("neuromusic_hf.load_corpus", untouched)
+        monkeypatch.setattr("neuromusic_hf.training.run_data.load_corpus", untouched)
         with pytest.raises(kind) as error:
             call_script("train", "--output_dir", output_dir, *options)
         return str(error.value)

@@ -12,7 +12,6 @@ from loopback_hub import Status
 from tiny import ONE_LAYER
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
-import neuromusic_hf
 from neuromusic_hf import MidiProcessor, load_corpus
 from neuromusic_hf.bundles import bundle_files, push_bundle
 from neuromusic_hf.training import pushing_trainer, saving_trainer
@@ -108,7 +107,7 @@ def test_a_run_leaves_no_token_anywhere_and_no_path_where_others_see_it(
 
 
 def test_a_refused_repository_ends_a_run_before_its_corpus_is_read(hub, push, tmp_path, monkeypatch):
-    monkeypatch.setattr(neuromusic_hf, "load_corpus", None)
+    monkeypatch.setattr("neuromusic_hf.training.run_data.load_corpus", None)
     HfApi(token="hf_bob").create_repo("bob/x")
     for changed in ({"hub_model_id": "bob/x"}, {"hub_token": "hf_alice_read"}):
         with pytest.raises(ValueError, match=r"This run could not be pushed to .*/x: (?s:.*)HF_TOKEN"):

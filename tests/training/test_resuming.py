@@ -98,7 +98,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_the_checkpoint_has_decided_cannot_change(resume, run, name, monkeypatch):
-    monkeypatch.setattr("neuromusic_hf.load_corpus", None)  # It is refused before the corpus is read.
+    monkeypatch.setattr("neuromusic_hf.training.run_data.load_corpus", None)  # It is refused before that.
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     difference = rf"(?s)checkpoint-4 was made with other values.*{name}: .* there, .* now.*begin a new run from its"
     with pytest.raises(ValueError, match=difference):
