@@ -52,6 +52,7 @@ USED = {
         "_total_loss_scalar",
         "_tr_loss",
     ),
+    "transformers.integrations.TrackioCallback": ("_initialized", "_space_id"),
     "transformers.TrainingArguments": ("_VALID_DICT_FIELDS",),
 }
 """Names that the files of this room use, by the class, module or function that has them."""

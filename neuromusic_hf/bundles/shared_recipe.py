@@ -12,7 +12,7 @@ from ..hub import is_hub_id
 from .bundle import public_name
 
 OF_THIS_MACHINE = (
-    *("output_dir", "data_dir", "report_to", "run_name", "project"),
+    *("output_dir", "data_dir", "report_to", "run_name", "run_group", "project"),
     *("trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"),
     *("deepspeed", "fsdp", "fsdp_config", "accelerator_config", "parallelism_config", "local_rank"),
 )

@@ -2,9 +2,12 @@
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import math
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset
 from transformers import PreTrainedModel, Trainer, TrainerCallback
@@ -15,29 +18,32 @@ from ..disk import by_main_process
 from ..generation import MidiContinuationPipeline
 from ..generation.copy_guard import MAX_RUN
 from ..metrics import all_comparisons
+from ..models.fit import trained_infill_share
 from ..reports import RunModel, RunScores, ScoringOptions, score_run, write_report
-from ..runs import ContinuationSettings, FinishedRun, OutputSettings, PieceSource, RunFolder, RunWriter, read_run
+from ..runs import (
+    ContinuationSettings,
+    FinishedRun,
+    OutputSettings,
+    PieceRun,
+    PieceSource,
+    RunFolder,
+    RunWriter,
+    read_run,
+)
+from ..tokenization import MidiProcessor
 from ..training.divided_weights import holds_parts, outside_zero3, whole_model
 from ..training.stopping import StopRequest
 from ..training.tracker_failures import TrackerFailures
-from .copying import FEWEST_PIECES, TIMES_LONGER, copying_p_value, is_copying
-from .media import collect_media
+from .copying import FEWEST_PIECES, TIMES_LONGER, is_copying
+from .examples import Example, choose_examples, predict_examples, show_examples
+from .figures import COPYING, LOG_PREFIX, scalar_figures
+from .infill_test import INFILLS_FOLDER, infill_figures, infill_media, infill_run
+from .media import Media, distances_of
 from .trackers import log_media
 
 logger = logging.getLogger(__name__)
 
 CONTINUATIONS_FOLDER = "eval_continuations"
-LOG_PREFIX = f"{CONTINUATIONS_FOLDER}/"
-LOGGED_FIGURES = ("noise_floor_95", "overlap_area", "mean_original", "mean_generated", "num_dropped")
-"""Of each score, beside itself."""
-
-NOVELTY_FIGURES = (
-    *("mean_original", "mean_generated", "longest_original", "longest_generated"),
-    *("share_beyond_originals", "num_dropped"),
-)
-
-COPYING = "novelty_p_value"
-"""How likely continuations share so long runs by chance."""
 
 RENDERER = "renderer"
 """What failures of pictures, sound and pages are counted as."""
@@ -50,10 +56,12 @@ class ContinuationCallback(TrainerCallback):
     """
     Continues the same prompts every so many steps, scores them, and logs what comes of it.
 
-    Scalars go through the Trainer; piano rolls, sound and histograms to those of its trackers that show them.
+    Scalars go through the Trainer; pictures, sound, histograms and tables to those of its trackers that show them.
     Each test is a test run in `output_dir/eval_continuations/step-...`, as scripts/continue_midi.py writes it, with a
-    report. It does not touch the random numbers of the training. A [`MusicTrainer`] that was asked to stop does not
-    wait for the end of a test; the run that goes on from there makes up for it.
+    report. The first pieces are shown as they go on, as the model expects each next token of them, and as it goes on
+    by itself. Bars of pieces are filled in, too, if that is asked for, in `output_dir/eval_infills/step-...`. It does
+    not touch the random numbers of the training. A [`MusicTrainer`] that was asked to stop does not wait for the end
+    of a test; the run that goes on from there makes up for it.
 
     Processes share the prompts. Where weights are divided among them (FSDP, ZeRO-3), the main process continues all
     prompts with a copy of all weights, and the others wait.
@@ -64,13 +72,17 @@ class ContinuationCallback(TrainerCallback):
         pieces (list of [`PieceSource`]): what to continue.
         settings ([`ContinuationSettings`]): how.
         steps (`float`): optimizer steps between two tests, or a share of the run.
-        shown (`int`, *optional*, defaults to 4): pieces, the first ones, that trackers get as pictures and sound.
+        shown (`int`, *optional*, defaults to 4):
+            Pieces, the first ones, that trackers get as pictures, sound and tokens. Each takes one more pass of the
+            model over prompt and original.
+        infills (`int`, *optional*, defaults to 0): pieces, the first ones, of which bars are filled in.
         scoring ([`ScoringOptions`], *optional*): how continuations are scored.
         training ([`~datasets.Dataset`], *optional*): pieces that the model trains on, with the columns `midi` and
             `content_hash`; continuations are compared with them ([`score_novelty`]), and it warns where they copy.
 
     Raises:
-        `ValueError`: prompt and continuation are longer than the model reads, or there is no such comparison.
+        `ValueError`: prompt and continuation are longer than the model reads, it was never taught to fill in bars that
+            are to be filled in, or there is no such comparison.
         `OSError`: the harmony embedding cannot be read.
 
     Example:
@@ -92,7 +104,13 @@ class ContinuationCallback(TrainerCallback):
         shown: int = 4,
         scoring: ScoringOptions | None = None,
         training: Dataset | None = None,
+        infills: int = 0,
     ):
+        if infills and not trained_infill_share(trainer.model.config):
+            raise ValueError(
+                f"eval_infills={infills} cannot be, as the model does not learn to fill in bars: leave it out, or set "
+                "infill_share."
+            )
         settings.check(trainer.model)
         self.trainer = trainer
         self.stop: StopRequest | None = getattr(trainer, "stop", None)
@@ -102,6 +120,10 @@ class ContinuationCallback(TrainerCallback):
         self.steps = steps
         self.shown = shown
         self.training = training
+        self.infilled = pieces[:infills]
+        self.examples: list[Example] = []
+        with self.failures.watching(RENDERER):
+            self.examples = choose_examples(pieces, shown, trainer.processing_class, settings)
         if training is not None and len(pieces) < FEWEST_PIECES:
             logger.warning(
                 "%d validation pieces are continued, too few to tell copying from chance: it is told of a run of more "
@@ -142,45 +164,83 @@ class ContinuationCallback(TrainerCallback):
     def test(self):
         """Continues all prompts with the model as it is, scores and logs them."""
         args, state, accelerator = self.trainer.args, self.trainer.state, self.trainer.accelerator
-        folder = RunFolder(Path(args.output_dir, CONTINUATIONS_FOLDER, f"step-{state.global_step:06d}"))
         divided, processor = holds_parts(self.trainer), self.trainer.processing_class
         model = accelerator.unwrap_model(self.trainer.model, keep_torch_compile=False)
         whole = whole_model(self.trainer) if divided else model
+        identity = ModelIdentity(f"{args.output_dir} at step {state.global_step}", "in training")
+        predicted: dict[int, list[int]] = {}
         with outside_zero3(self.trainer) if divided else _as_for_generation(model):
-            pipeline = whole and MidiContinuationPipeline(whole, processor, device=whole.device)
-            run = RunWriter(pipeline, self.pieces, folder, self.settings, self.output)
-            identity = ModelIdentity(f"{args.output_dir} at step {state.global_step}", "in training")
-            by_main_process(run.begin, overwrite=True, model=identity, sources=["validation"])
-            if divided:
-                by_main_process(run.write_share, should_stop=self._was_asked_to_stop)
-            else:
-                run.write_share(accelerator.process_index, accelerator.num_processes, self._was_asked_to_stop)
+            runs = self._runs(whole, processor)
+            for run in runs:
+                by_main_process(run.begin, overwrite=True, model=identity, sources=["validation"])
+                if divided:
+                    by_main_process(run.write_share, should_stop=self._was_asked_to_stop)
+                else:
+                    run.write_share(accelerator.process_index, accelerator.num_processes, self._was_asked_to_stop)
+            if accelerator.is_main_process:
+                with self.failures.watching(RENDERER):
+                    predicted = predict_examples(whole, self.examples)
         accelerator.wait_for_everyone()
         if self._is_stopping():
             return
         read_by = RunModel(model.config.model_type, processor)
-        self.trainer.log(by_main_process(lambda: self._report(run, read_by)))
+        self.trainer.log(by_main_process(lambda: self._report(*runs, model=read_by, predicted=predicted)))
 
-    def _show(self, run: FinishedRun, scores: RunScores, report: Path) -> Path:
-        """The page of the report, and what trackers show of it; what fails of these is no reason to stop."""
-        for record in run.records:
-            for error in (record.not_rendered or {}).values():
-                self.failures.count(RENDERER, error)
-        page, trackers = report, []
+    def _runs(self, model: PreTrainedModel | None, processor: MidiProcessor) -> list[PieceRun]:
+        """That of continuations, and that of infills if they are asked for; a process without a model does none."""
+        pipeline = model and MidiContinuationPipeline(model, processor, device=model.device)
+        folder = RunFolder(self._folder(CONTINUATIONS_FOLDER))
+        runs: list[PieceRun] = [RunWriter(pipeline, self.pieces, folder, self.settings, self.output)]
+        if self.infilled:
+            place = self._folder(INFILLS_FOLDER)
+            runs.append(infill_run(model, processor, self.infilled, place, self.settings, self.output))
+        return runs
+
+    def _folder(self, kind: str) -> Path:
+        return Path(self.trainer.args.output_dir, kind, f"step-{self.trainer.state.global_step:06d}")
+
+    def _report(
+        self, written: PieceRun, infills: PieceRun | None = None, *, model: RunModel, predicted: dict[int, list[int]]
+    ) -> dict[str, float]:
+        written.end()
+        run = read_run(written.folder.path)
+        scores = score_run(run, self.scoring, model, self.training)
+        figures = scalar_figures(run, scores)
+        self._count_not_rendered(run.records)
+        if infills is not None:
+            manifest = infills.end()
+            self._count_not_rendered([*manifest.pieces, *(take for piece in manifest.pieces for take in piece.takes)])
+            figures |= infill_figures(infills.folder.path, manifest)
+        report = self._show(run, scores, predicted, infills)
+        self._warn_of_copying(scores, figures, report)
+        return figures
+
+    def _show(
+        self, run: FinishedRun, scores: RunScores, predicted: dict[int, list[int]], infills: PieceRun | None
+    ) -> Path:
+        """The page of the report, and what trackers show beside it; what fails of these is no reason to stop."""
+        page = report = run.folder / "report"
+        media = Media()
         with self.failures.watching(RENDERER):
             page = write_report(run, scores, report)
-            trackers = log_media(self.trainer, collect_media(run, scores, report, self.shown))
+            media |= distances_of(scores, report)
+        with self.failures.watching(RENDERER):
+            watching, sounds = functools.partial(self.failures.watching, RENDERER), bool(self.output.audio)
+            processor = self.trainer.processing_class
+            media |= show_examples(self.examples, predicted, run, processor, watching, sounds=sounds)
+        if infills is not None:
+            with self.failures.watching(RENDERER):
+                media |= infill_media(infills.folder.path, self.shown)
+        trackers = log_media(self.trainer, media)
         logger.info("Continuations to look at: %s", ", ".join([str(page), *trackers]))
         return page
 
-    def _report(self, written: RunWriter, model: RunModel) -> dict[str, float]:
-        written.end()
-        folder = written.folder.path
-        run = read_run(folder)
-        scores = score_run(run, self.scoring, model, self.training)
-        report = folder / "report"
-        page = self._show(run, scores, report)
-        figures = scalar_figures(scores)
+    def _count_not_rendered(self, records: Iterable[Any]):
+        for record in records:
+            for error in (record.not_rendered or {}).values():
+                self.failures.count(RENDERER, error)
+
+    def _warn_of_copying(self, scores: RunScores, figures: dict[str, float], page: Path):
         novelty = scores.record["novelty"] or {}
         longest = [novelty.get(f"longest_{part}") for part in ("original", "generated")]
         if is_copying(figures.get(f"{LOG_PREFIX}{COPYING}"), *longest):
@@ -194,24 +254,6 @@ class ContinuationCallback(TrainerCallback):
                 novelty["longest_original"],
                 page,
             )
-        return figures
-
-
-def scalar_figures(scores: RunScores) -> dict[str, float]:
-    """What of the scores of a test run is a number worth a curve, by its name for [`~transformers.Trainer.log`]."""
-    record = scores.record
-    figures = {}
-    for name, score in record["scores"].items():
-        figures[name] = score["score"]
-        figures |= {f"{name}_{figure}": score[figure] for figure in LOGGED_FIGURES}
-    novelty = record["novelty"] or {}
-    figures |= {f"novelty_{figure}": novelty.get(figure) for figure in NOVELTY_FIGURES}
-    figures[COPYING] = copying_p_value(scores.table)
-    figures["entropy_nats"] = record["mean_entropy_nats"]
-    figures["token_error_rate"] = record["token_errors"]["token_error_rate"]
-    figures["pieces"] = record["pieces"]["continued"]
-    figures["pieces_left_out"] = sum(map(len, record["pieces"]["left_out"].values()))
-    return {f"{LOG_PREFIX}{name}": value for name, value in figures.items() if value is not None}
 
 
 def _possible_output(shown: int) -> OutputSettings:

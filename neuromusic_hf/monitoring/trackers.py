@@ -1,13 +1,17 @@
-"""Pictures, sounds and histograms to the trackers of a Trainer, which carry scalars themselves."""
+"""Pictures, sounds, histograms and tables to the trackers of a Trainer, which carry scalars themselves."""
 
+import math
 from collections.abc import Callable
 
+import pandas as pd
 from matplotlib.image import imread
 from transformers import Trainer, TrainerCallback
 from transformers.integrations import TensorBoardCallback, TrackioCallback, WandbCallback
 
+from ..hub import markdown
 from ..rendering import read_audio
 from ..training.tracker_failures import TrackerFailures, tracker_name
+from ..training.tracker_memory import TrackerMemory
 from .media import Media
 
 STEP_NAME = "train/global_step"
@@ -66,13 +70,17 @@ def log_media(trainer: Trainer, media: Media) -> list[str]:
     """
     logged = []
     failures = getattr(trainer, "tracker_failures", None) or TrackerFailures()
+    memory = getattr(trainer, "tracker_memory", None) or TrackerMemory()
+    step = trainer.state.global_step
     for callback in trainer.callback_handler.callbacks:
         kind = next((kind for kind in type(callback).__mro__ if kind in _TRACKERS), None)
         name = tracker_name(callback)
-        if kind is not None and not failures.is_left_out(name):
-            with failures.watching(name):
-                _TRACKERS[kind](callback, media, trainer.state.global_step)
-                logged.append(name)
+        if kind is None or failures.is_left_out(name) or memory.was_told(name, step, media.names):
+            continue
+        with failures.watching(name):
+            _TRACKERS[kind](callback, media, step)
+            memory.note(name, step, media.names)
+            logged.append(name)
     return logged
 
 
@@ -93,7 +101,8 @@ def _log_values(tracker, media: Media, step: int):
     pictures = {name: tracker.Image(str(path)) for name, path in media.pictures.items()}
     sounds = {f"{name}.sound": tracker.Audio(str(path)) for name, path in media.sounds.items()}
     histograms = {name: tracker.Histogram(values) for name, values in media.histograms.items()}
-    tracker.log({**pictures, **sounds, **histograms, STEP_NAME: step})
+    tables = {name: tracker.Table(dataframe=table) for name, table in media.tables.items()}
+    tracker.log({**pictures, **sounds, **histograms, **tables, STEP_NAME: step})
 
 
 def _log_to_tensorboard(callback: TensorBoardCallback, media: Media, step: int):
@@ -105,7 +114,21 @@ def _log_to_tensorboard(callback: TensorBoardCallback, media: Media, step: int):
         writer.add_audio(name, audio.mean(axis=0, keepdims=True), step, sample_rate=rate)
     for name, values in media.histograms.items():
         writer.add_histogram(name, values, step)
+    for name, table in media.tables.items():
+        writer.add_text(name, markdown_table(table), step)
     writer.flush()
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """A table as Markdown that shows its texts as they are."""
+    rows = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
+    return markdown.table(list(map(markdown.escape, table.columns)), rows)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4g}"
+    return "" if value is None else markdown.escape(str(value))
 
 
 _TRACKERS: dict[type[TrainerCallback], LogMedia] = {

@@ -3,12 +3,14 @@
 import numpy as np
 import pyarrow.compute
 from datasets import Dataset
-from transformers import Trainer
+from transformers import PreTrainedConfig, Trainer
 
 from ..metrics import all_comparisons
+from ..models.fit import trained_infill_share
 from ..reports import ScoringOptions
 from ..runs import ContinuationSettings, PieceSource, choose_pieces, row_pieces
 from ..training import DataArguments, RunArguments
+from ..training.watching_arguments import DEFAULT_INFILLS
 from .continuation_callback import ContinuationCallback
 
 
@@ -90,8 +92,16 @@ def watch_continuations(
         shown=args.eval_shown_continuations,
         scoring=_scoring(args),
         training=training if args.eval_continuations_novelty else None,
+        infills=infills_asked(args, trainer.model.config),
     )
     trainer.add_callback(callback)
+
+
+def infills_asked(args: RunArguments, config: PreTrainedConfig) -> int:
+    """Of how many pieces bars are filled in: if nothing is said, of a few where the model learns it."""
+    if args.eval_infills is not None:
+        return args.eval_infills
+    return DEFAULT_INFILLS if trained_infill_share(config) else 0
 
 
 def _scoring(args: RunArguments) -> ScoringOptions:

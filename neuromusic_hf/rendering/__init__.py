@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .passages import Passage as Passage
     from .passages import plot_passages as plot_passages
     from .piano_roll import plot_piano_roll as plot_piano_roll
+    from .stacked_rolls import plot_versions as plot_versions
     from .window_sound import render_windows as render_windows
     from .windows import Windows as Windows
 else:

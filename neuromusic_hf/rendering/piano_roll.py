@@ -61,7 +61,7 @@ def plot_piano_roll(
     layers = [
         Layer(name, color, notes[~is_drum], notes[is_drum])
         for name, color, (notes, is_drum) in zip(
-            ("prompt", "continuation"), (GIVEN_COLOR, NEW_COLOR), _notes(prompt, continuation), strict=False
+            ("prompt", "continuation"), (GIVEN_COLOR, NEW_COLOR), notes_in_seconds(prompt, continuation), strict=False
         )
     ]
     pitched = np.concatenate([layer.pitched for layer in layers])
@@ -81,7 +81,7 @@ def plot_piano_roll(
     return figure
 
 
-def _notes(*given: AnyScore | None) -> list[tuple[np.ndarray, np.ndarray]]:
+def notes_in_seconds(*given: AnyScore | None) -> list[tuple[np.ndarray, np.ndarray]]:
     """
     The notes of scores on one tempo map, as a continuation in ticks may carry no tempo of its own.
 

@@ -91,12 +91,12 @@ def draw_layers(layers: Sequence[Layer], width: float) -> Figure:
         pitches = pitched[:, 2] if len(pitched) else np.array([MIDDLE_C])
         draw_rows(roll, pitches.min(), pitches.max())
     if strip is not None:
-        _label_drums(strip, drum_keys)
+        label_drums(strip, drum_keys)
     for layer in layers:
         if roll is not None and len(layer.pitched):
             draw_bars(roll, layer.pitched, layer.color, outlined=len(pitched) <= OUTLINED_NOTES, hollow=layer.hollow)
         if strip is not None and len(layer.drums):
-            _draw_hits(strip, layer, drum_keys)
+            draw_hits(strip, layer, drum_keys)
     for axes in figure.axes:
         axes.tick_params(length=2.5, color="#888888")
         axes.tick_params(axis="x", labelbottom=axes is figure.axes[-1])
@@ -207,7 +207,8 @@ def _layout(width: float, has_roll: bool, drum_rows: int) -> tuple[Figure, Axes 
     return figure, roll, strip
 
 
-def _label_drums(axes: Axes, keys: np.ndarray) -> None:
+def label_drums(axes: Axes, keys: np.ndarray) -> None:
+    """Rows of a strip of drums, with their names."""
     last = FIRST_DRUM + len(DRUM_NAMES)
     names = [DRUM_NAMES[int(key) - FIRST_DRUM] if FIRST_DRUM <= key < last else f"Drum {int(key)}" for key in keys]
     axes.set_ylim(-0.6, max(len(keys), 3) - 0.4)
@@ -220,7 +221,8 @@ def _label_drums(axes: Axes, keys: np.ndarray) -> None:
         axes.axhline(row, color="#E8E8E8", linewidth=0.6, zorder=0.5)
 
 
-def _draw_hits(axes: Axes, layer: Layer, keys: np.ndarray) -> None:
+def draw_hits(axes: Axes, layer: Layer, keys: np.ndarray) -> None:
+    """Draws the drums of a layer as ticks at their onsets, each in the row of its key."""
     rows, seconds = np.searchsorted(keys, layer.drums[:, 2]), layer.drums[:, 0]
     if layer.hollow:
         axes.scatter(seconds, rows, s=26, facecolors="none", edgecolors=layer.color, linewidths=0.9, zorder=3)

@@ -24,5 +24,6 @@ if TYPE_CHECKING:
     from .run_scores import RunScores as RunScores
     from .run_scores import score_run as score_run
     from .side_by_side import compare_runs as compare_runs
+    from .trainings import compare_trainings as compare_trainings
 else:
     __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -10,6 +10,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.trainer_utils import IntervalStrategy
 
 from ..bundles import find_bundle
+from ..bundles.shared_recipe import shareable_recipe
 from ..corpora.names import split_names
 from ..corpora.splits import SPLIT_VERSIONS, check_shares
 from ..hub import is_hub_id
@@ -229,6 +230,9 @@ class RunArguments(WatchingArguments, TrainingArguments):
     project: str | None = field(
         default=None, metadata={"help": "Trackio's project; TRACKIO_PROJECT, or huggingface, if not set"}
     )
+    run_group: str | None = field(
+        default=None, metadata={"help": "group of the run in W&B and Trackio; the corpus if not set"}
+    )
     logging_steps: float = field(default=50, metadata={"help": "optimizer steps between two logs"})
     save_total_limit: int | None = field(default=2, metadata={"help": "checkpoints kept"})
     include_num_input_tokens_seen: str = field(default="all", metadata={"help": "log tokens seen"})
@@ -260,6 +264,16 @@ class RunArguments(WatchingArguments, TrainingArguments):
         if asks_for("FSDP", self.fsdp):
             check_fsdp_version(self.fsdp_plugin_args)
         settle_scheduler_mode(self)
+
+    def to_dict(self) -> dict:
+        """
+        What trackers are told of a run: its arguments, as far as others may see them, and what makes it the one it is.
+
+        Nothing of it is of this machine or of an account. `told` holds the latter, from [`MusicTrainer`].
+        """
+        arguments = {name: value for name, value in super().to_dict().items() if not name.startswith("hub_")}
+        arguments |= {"resume_from_checkpoint": None}
+        return shareable_recipe(arguments) | getattr(self, "told", {})
 
     def __getstate__(self) -> dict:
         """What a pickle holds: no token. transformers writes one of these arguments beside each model it saves."""

@@ -50,8 +50,8 @@ class Need:
     remedy: str
 
 
-def _reports_to(tracker: str) -> Callable[[Any], bool]:
-    return lambda trackers: bool({tracker, "all"} & set(trackers))
+def _reports_to(*names: str) -> Callable[[Any], bool]:
+    return lambda trackers: bool({*names, "all"} & set(trackers))
 
 
 NEEDS = (
@@ -74,6 +74,7 @@ NEEDS = (
             "eval_continuations",
             "eval_continuations_novelty",
             "eval_shown_continuations",
+            "eval_infills",
             "eval_prompt_length",
             "eval_continue_length",
             "eval_comparisons",
@@ -104,6 +105,7 @@ NEEDS = (
         _reports_to("trackio"),
         "report_to trackio (other trackers read variables, as WANDB_PROJECT)",
     ),
+    Need(("run_group",), "report_to", _reports_to("wandb", "trackio"), "report_to wandb or trackio"),
     Need(("lora_alpha", "lora_dropout", "lora_target_modules", "lora_merge"), "lora_rank", _given, "lora_rank"),
     Need(("clean_test",), "do_test", _on, "do_test"),
     Need(("fsdp_config",), "fsdp", _on, "fsdp"),

@@ -71,6 +71,7 @@ RUN_RANGES = {
     "eval_continuations_steps": STEPS_OR_SHARE,
     "eval_continuations": Range(1, "pieces"),
     "eval_shown_continuations": Range(0, "pieces"),
+    "eval_infills": Range(0, "pieces"),
     "eval_prompt_length": Range(1, "tokens"),
     "eval_continue_length": Range(1, "tokens"),
 }

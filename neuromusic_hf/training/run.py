@@ -16,6 +16,8 @@ from .resuming import refuse_other_blocks
 from .run_record import run_record
 from .split_blocks import CLEAN_TEST, TrainingBlocks
 from .token_types import TokenTypes
+from .tracker_failures import tracker_name
+from .tracker_sessions import finish_session
 from .trainer import MusicTrainer
 
 METRIC_PREFIXES = {"validation": "eval"}
@@ -56,7 +58,7 @@ def create_trainer(
         compute_metrics=LanguageModelingMetrics(blocks.tokens_per_note["validation"], types.names),
         preprocess_logits_for_metrics=functools.partial(row_statistics, types=types),
         recipe=recipe,
-        train_facts=blocks.facts["train"],
+        split_facts=blocks.facts,
         provenance=provenance,
         infill_splits={METRIC_PREFIXES.get(split, split): samples for split, samples in blocks.infill.items()},
     )
@@ -109,4 +111,7 @@ def ended_run(trainer: MusicTrainer) -> Iterator[None]:
         trainer.finish_pushes()
         trainer.model_wrapped = trainer.model
         trainer.accelerator.free_memory()
+        for tracker in trainer.trackers:
+            with trainer.tracker_failures.watching(tracker_name(tracker)):
+                finish_session(tracker)
         trainer.accelerator.end_training()

@@ -60,7 +60,7 @@ def prepare_data(
         )
         augmentation = data_args.augmentation(args.seed)
         tokens = tokenize_corpus(corpus, processor, augmentation=augmentation, num_proc=data_args.num_proc)
-        blocks = TrainingBlocks.from_tokens(tokens, data_args, args.seed)
+        blocks = TrainingBlocks.from_tokens(tokens, data_args, args.seed, corpus)
         blocks.add_infill(corpus, processor, data_args, args.seed, asked=infill_asked)
         if args.do_test and args.clean_test:
             blocks.add_clean_test(corpus, tokens["test"], data_args, args.seed)

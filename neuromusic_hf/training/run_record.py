@@ -10,12 +10,17 @@ import torch
 from ..bundles.base import base_record
 from ..bundles.trained_splits import split_otherwise
 from ..threads import threads_in_force
+from ..tokenization import MidiProcessor
+from .code_facts import code_facts
 from .divided_weights import class_of
 from .saving_trainer import SavingTrainer
 
 RECORDED_PACKAGES = (
     *("neuromusic_hf", "torch", "transformers", "accelerate", "datasets", "tokenizers", "miditok", "symusic"),
 )
+
+FINGERPRINTS = ("music", "content", "ids", "pieces")
+"""Of the facts about a split: hashes of its pieces, of them as tokenised and of their ids; and how many there are."""
 
 
 def run_record(trainer: SavingTrainer) -> dict:
@@ -38,10 +43,37 @@ def run_record(trainer: SavingTrainer) -> dict:
         "processes": trainer.args.world_size,
         "engine": trainer.engine,
         "hardware": hardware(),
-        "versions": versions(),
         "corpora": trainer.provenance,
         "split_otherwise": split_otherwise(trainer.provenance, base),
+        **identity(trainer),
     }
+
+
+def identity(trainer: SavingTrainer) -> dict:
+    """
+    What makes a run the one it is, for its record and for the configuration that trackers show.
+
+    Returns:
+        `dict`: `recipe`, as others may run it; `code`, from [`code_facts`]; `data`, by split the hashes of its pieces
+            and of their ids; `versions`. Nothing that is of this machine or of an account.
+    """
+    data = {
+        split: {name: facts[name] for name in FINGERPRINTS if name in facts}
+        for split, facts in trainer.split_facts.items()
+    }
+    return {"recipe": trainer.shared_recipe, "code": code_facts(), "data": data, "versions": versions()}
+
+
+def run_tags(trainer: SavingTrainer) -> tuple[str, ...]:
+    """What a run is, in words to find it by: its model, its tokenizer, and what else it learns or learns by."""
+    processor, recipe = trainer.processing_class, trainer.shared_recipe or {}
+    words = [trainer.model.config.model_type]
+    if isinstance(processor, MidiProcessor):
+        words.append(processor.tokenization.rpartition(".")[2])
+        if processor.music_tokenizer.is_trained:
+            words.append(f"{recipe.get('vocabulary_model', 'learned')} {processor.vocab_size}")
+    words += [word for word, option in (("infilling", "infill_share"), ("LoRA", "lora_rank")) if recipe.get(option)]
+    return tuple(words)
 
 
 def versions() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -33,7 +33,8 @@ class SavingTrainer(FiniteTrainer):
     Args:
         recipe (`dict`, *optional*): from [`resolved_recipe`], saved with every checkpoint, and with the bundle what
             others may see of it.
-        train_facts (`dict`, *optional*): about the blocks of the train split, saved with every checkpoint.
+        split_facts (mapping of `str` to `dict`, *optional*): about the splits, from [`TrainingBlocks`]; those of the
+            train split are saved with every checkpoint.
         provenance (sequence of [`Provenance`], *optional*): where the music comes from that it trains on.
         kwargs: of [`~transformers.Trainer`].
 
@@ -45,14 +46,14 @@ class SavingTrainer(FiniteTrainer):
         self,
         *args,
         recipe: dict | None = None,
-        train_facts: dict | None = None,
+        split_facts: Mapping[str, dict] | None = None,
         provenance: Sequence[Provenance] = (),
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
         self.recipe = recipe
         self.shared_recipe = shareable_recipe(recipe) if recipe is not None else None
-        self.train_facts = train_facts
+        self.split_facts = dict(split_facts or {})
         self.provenance = list(provenance)
         self.record: dict | None = None
         self._staging: Path | None = None
@@ -62,7 +63,7 @@ class SavingTrainer(FiniteTrainer):
         return {
             "processes": self.args.world_size,
             "optimizer": not self.args.save_only_model,
-            "train": self.train_facts,
+            "train": self.split_facts.get("train"),
             "unlogged_loss": self.accelerator.gather(unlogged_loss(self)[None]).mean().item(),
             "last_logged_step": last_logged_step(self),
         }

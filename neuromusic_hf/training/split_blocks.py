@@ -4,6 +4,7 @@ import hashlib
 import logging
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow.compute
 from datasets import Dataset, DatasetDict, concatenate_datasets
 
@@ -44,11 +45,24 @@ class TrainingBlocks:
     infill: dict[str, InfillSplit] = field(default_factory=dict)
 
     @classmethod
-    def from_tokens(cls, tokens: DatasetDict, data_args: DataArguments, seed: int) -> "TrainingBlocks":
-        """Cuts each split into blocks of `data_args.context_length` tokens; evaluation splits to `max_eval_blocks`."""
+    def from_tokens(
+        cls, tokens: DatasetDict, data_args: DataArguments, seed: int, corpus: DatasetDict | None = None
+    ) -> "TrainingBlocks":
+        """
+        Cuts each split into blocks of `data_args.context_length` tokens; evaluation splits to `max_eval_blocks`.
+
+        Args:
+            tokens ([`~datasets.DatasetDict`]): from [`tokenize_corpus`].
+            data_args ([`DataArguments`]): of the run.
+            seed (`int`): of the order of the blocks.
+            corpus ([`~datasets.DatasetDict`], *optional*):
+                That was tokenised, with a column `duration`: the facts tell how long its pieces are, too.
+        """
         blocks = cls()
         for split, pieces in tokens.items():
             blocks._add(split, pieces, data_args, seed)
+            if corpus is not None:
+                blocks.facts[split]["mean_seconds"] = float(np.mean(corpus[split]["duration"][:]))
             if left_out := blocks.facts[split]["left_out"]["no_notes_in_vocabulary"]:
                 logger.warning(
                     "%d pieces hold no note the tokenizer keeps and are left out; run.json names them.", len(left_out)
@@ -165,11 +179,17 @@ def split_facts(tokens: Dataset, num_blocks: int, block_size: int) -> dict:
         "tokens": num_tokens,
         "blocks": num_blocks,
         "padding_share": 1 - num_tokens / (num_blocks * block_size),
+        "music": hash_music(tokens),
         "content": hashlib.sha256(repr(tokens["content_hash"][:]).encode() + lengths.tobytes()).hexdigest()[:16],
         "ids": hash_ids(tokens),
         "left_out": {"no_notes_in_vocabulary": empty},
         "changed_by_tokenizer": PiecesTally.of_tokens(tokens).to_dict(),
     }
+
+
+def hash_music(tokens: Dataset) -> str:
+    """Hash of the pieces of a tokenised split, in whatever order: the same by any tokenizer."""
+    return hashlib.sha256("\n".join(sorted(set(tokens["content_hash"][:]))).encode()).hexdigest()[:16]
 
 
 def hash_ids(tokens: Dataset) -> str:

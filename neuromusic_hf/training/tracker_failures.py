@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from transformers import TrainerCallback
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
+from .tracker_memory import TrackerMemory
+from .tracker_sessions import named_publicly
+
 logger = logging.getLogger(__name__)
 
 MOST_IN_A_ROW = 3
@@ -75,12 +78,19 @@ def tracker_name(callback: TrainerCallback) -> str:
     return next(known, type(callback).__name__.removesuffix("Callback").lower())
 
 
-def guard_tracker(callback: TrainerCallback, failures: TrackerFailures):
-    """Has the events that a tracker's callback follows go through [`TrackerFailures`]."""
+def guard_tracker(callback: TrainerCallback, failures: TrackerFailures, memory: TrackerMemory):
+    """
+    Has the events that a tracker's callback follows go through [`TrackerFailures`].
+
+    What the tracker was told before a run went on is not told again, and nothing that it reads names a folder of this
+    machine.
+    """
+    name = tracker_name(callback)
     for event, ignored in EVENTS.items():
         if getattr(type(callback), event) is not ignored:
-            guarded = functools.partial(_call, failures, tracker_name(callback), getattr(callback, event))
-            setattr(callback, event, guarded)
+            called = getattr(callback, event)
+            called = functools.partial(_tell, memory, name, called) if event == "on_log" else called
+            setattr(callback, event, functools.partial(_call, failures, name, called))
 
 
 def is_tracker(callback: TrainerCallback) -> bool:
@@ -91,5 +101,13 @@ def is_tracker(callback: TrainerCallback) -> bool:
 def _call(failures: TrackerFailures, name: str, event: Callable, *args, **kwargs):
     if failures.is_left_out(name):
         return None
-    with failures.watching(name):
+    with failures.watching(name), named_publicly(kwargs.get("model")):
         return event(*args, **kwargs)
+
+
+def _tell(memory: TrackerMemory, name: str, on_log: Callable, args, state, control, logs=None, **kwargs):
+    if memory.was_told(name, state.global_step, logs or ()):
+        return
+    on_log(args, state, control, logs=logs, **kwargs)
+    if state.is_world_process_zero:
+        memory.note(name, state.global_step, logs or ())

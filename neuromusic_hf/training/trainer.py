@@ -8,13 +8,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from transformers import TrainerCallback
 
 from ..borders.trainer import evaluate_in_training, is_best_so_far, take_up_loss
 from .checkpoints import last_checkpoint, read_progress
+from .piece_lengths import PieceLengths
 from .pushing_trainer import PushingTrainer
+from .run_record import identity, run_tags
 from .stopping import EvaluationStopped, StopRequest
 from .throughput import Throughput
-from .tracker_failures import TrackerFailures, guard_tracker, is_tracker
+from .tracker_failures import TrackerFailures, guard_tracker, is_tracker, tracker_name
+from .tracker_memory import MEMORY_NAME, TrackerMemory
+from .tracker_sessions import Session, prepare_session
 from .validation_watch import ValidationWatch
 
 logger = logging.getLogger(__name__)
@@ -36,7 +41,9 @@ class MusicTrainer(PushingTrainer):
     - FSDP2 and DeepSpeed divide its model, on CPUs too, and what it saves is whole ([`DividingTrainer`]).
     - Its evaluations measure infilling too, where there are samples of it ([`InfillTrainer`]).
     - A tracker that fails does not end the run ([`TrackerFailures`]).
-    - Beside the loss it logs how fast it trains ([`Throughput`]).
+    - Beside the loss it logs how fast it trains ([`Throughput`]), and first how long its pieces are
+      ([`PieceLengths`]).
+    - Trackers know a run that goes on as the same run, and are told nothing twice ([`TrackerMemory`]).
     - It stops early, and warns when validation turns up ([`ValidationWatch`]). `eval_on_start` holds for a run that
       begins, and not for one that goes on.
     - SIGTERM, SIGINT and SIGUSR1 have it finish the step, save a checkpoint and exit with 128 plus their number. What
@@ -52,10 +59,13 @@ class MusicTrainer(PushingTrainer):
         super().__init__(*args, **kwargs)
         self.stop = StopRequest()
         self.tracker_failures = TrackerFailures()
-        for callback in filter(is_tracker, self.callback_handler.callbacks):
-            guard_tracker(callback, self.tracker_failures)
+        self.tracker_memory = TrackerMemory()
+        for callback in self.trackers:
+            prepare_session(callback, functools.partial(self._session, tracker_name(callback)))
+            guard_tracker(callback, self.tracker_failures, self.tracker_memory)
         self.throughput = Throughput(self, getattr(self.data_collator, "block_size", 0))
         self.add_callback(self.throughput)
+        self.add_callback(PieceLengths(self, self.split_facts.get("train")))
         self.watch = ValidationWatch(self)
         self.add_callback(self.watch)
         self._resumed_from: str | None = None
@@ -63,6 +73,16 @@ class MusicTrainer(PushingTrainer):
         self._due_evaluation: Callable[[], None] | None = None
         self._stopped_at: int | None = None
         self._evaluated: tuple[int, dict[str, float]] | None = None
+
+    @property
+    def trackers(self) -> list[TrainerCallback]:
+        """The callbacks of the trackers that transformers knows."""
+        return [callback for callback in self.callback_handler.callbacks if is_tracker(callback)]
+
+    def _session(self, tracker: str) -> Session:
+        """How the run is called by a tracker."""
+        group = self.args.run_group or (self.shared_recipe or {}).get("corpus")
+        return Session(self.tracker_memory.memory.id, group, run_tags(self), self.tracker_memory.knows(tracker))
 
     def log(self, logs: dict[str, float], start_time: float | None = None):
         """As [`~transformers.Trainer.log`]; with the loss of training goes its speed."""
@@ -80,6 +100,7 @@ class MusicTrainer(PushingTrainer):
                 raise ValueError(f"There is no whole checkpoint in {self.args.output_dir}.")
         self._resumed_from = str(resume_from_checkpoint) if resume_from_checkpoint else None
         self._evaluation_due, self._stopped_at, self._evaluated, output = False, None, None, None
+        self._begin_trackers()
         with self.stop.listening(), self._starting_evaluation(self._resumed_from is None):
             try:
                 output = super().train(resume_from_checkpoint=self._resumed_from, **kwargs)
@@ -92,6 +113,13 @@ class MusicTrainer(PushingTrainer):
             )
             raise SystemExit(128 + self.stop.signal)
         return output
+
+    def _begin_trackers(self):
+        folder = Path(self.args.output_dir).absolute()
+        goes_on = self._resumed_from is not None and Path(self._resumed_from).absolute().parent == folder
+        with self.tracker_failures.watching(MEMORY_NAME):
+            self.tracker_memory.begin(folder, goes_on=goes_on)
+        self.args.told = identity(self) | {"tags": run_tags(self)}
 
     @contextlib.contextmanager
     def _starting_evaluation(self, is_start: bool) -> Iterator[None]:

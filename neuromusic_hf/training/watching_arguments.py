@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+DEFAULT_INFILLS = 4
+"""Pieces of which bars are filled in at each test of a model that learns it."""
+
 
 @dataclass
 class WatchingArguments:
@@ -33,7 +36,18 @@ class WatchingArguments:
         metadata={"help": "compare them with the train split, too, which is read at each test: is the model copying?"},
     )
     eval_shown_continuations: int = field(
-        default=4, metadata={"help": "so many of these are logged as pictures and sound"}
+        default=4,
+        metadata={
+            "help": "so many of these are shown as pictures, sound and tokens, beside the original and what the "
+            "model expects in it; each takes one more pass of the model"
+        },
+    )
+    eval_infills: int | None = field(
+        default=None,
+        metadata={
+            "help": f"of so many of these pieces bars are filled in, too; if not set, of {DEFAULT_INFILLS} where the "
+            "model learns that"
+        },
     )
     eval_prompt_length: int | None = field(
         default=None, metadata={"help": "tokens of each prompt; by default half of the context or of a usual piece"}

@@ -9,7 +9,13 @@ from tiny import ONE_LAYER
 from neuromusic_hf import build_model
 from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import tokenize_corpus
-from neuromusic_hf.training import DataArguments, RunArguments, TrainingBlocks, create_trainer
+from neuromusic_hf.training import (
+    DataArguments,
+    RunArguments,
+    TrainingBlocks,
+    create_trainer,
+    record_infill_share,
+)
 
 
 @pytest.fixture(scope="session")
@@ -42,13 +48,16 @@ def data_args():
     return DataArguments(context_length=64, max_eval_blocks=4)
 
 
-@pytest.fixture
-def make_trainer(tokens, processor, data_args, tmp_path):
-    def make(name="run", **changed):
+@pytest.fixture(scope="session")
+def trainer_in(tokens, processor):
+    """Makes a Trainer in a folder."""
+
+    def make(folder, data_args, corpus=None, **changed):
         torch.manual_seed(0)
         model = build_model("gpt2", processor, context_length=data_args.context_length, **ONE_LAYER)
+        record_infill_share(model, data_args.infill_share)
         values = {
-            "output_dir": str(tmp_path / name),
+            "output_dir": str(folder),
             "max_steps": 4,
             "per_device_train_batch_size": 4,
             "eval_strategy": "no",
@@ -64,6 +73,16 @@ def make_trainer(tokens, processor, data_args, tmp_path):
         }
         args = RunArguments(**values)
         blocks = TrainingBlocks.from_tokens(tokens, data_args, args.seed)
-        return create_trainer(model, processor, blocks, data_args, args, recipe={})
+        if corpus is not None:
+            blocks.add_infill(corpus, processor, data_args, args.seed)
+        return create_trainer(model, processor, blocks, data_args, args, recipe={"corpus": str(folder / "my_midi")})
+
+    return make
+
+
+@pytest.fixture
+def make_trainer(trainer_in, data_args, tmp_path):
+    def make(name="run", **changed):
+        return trainer_in(tmp_path / name, data_args, **changed)
 
     return make
