@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ..tokenization import Tally
 
 NAMES_KEPT = 20
-"""Of the pieces without a note in the vocabulary."""
+"""Of files that are refused, and of pieces without a note in the vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class FirstPass:
         without_notes (`int`): pieces of which the tokenizer keeps no note, which are left out.
         names_without_notes (`list[str]`): of the first of these.
         refused (`dict[str, int]`): files by reason.
+        names_refused (`list[str]`): of the first of these.
         mended (`dict[str, int]`): pieces by what was mended in them.
         changed_pieces (`int`): those in which the tokenizer changed something.
         changed (`dict[str, float]`): what, in sum, as of [`Tally`].
@@ -36,6 +37,7 @@ class FirstPass:
     without_notes: int = 0
     names_without_notes: list[str] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
+    names_refused: list[str] = field(default_factory=list)
     mended: dict[str, int] = field(default_factory=dict)
     changed_pieces: int = 0
     changed: dict[str, float] = field(default_factory=dict)
@@ -112,7 +114,7 @@ def facts_of_stream(shares: Sequence[StreamCounts], content: str, vocabulary: st
         **{name: getattr(first, name) for name in ("pieces", "notes", "tokens")},
         "left_out": {
             "no_notes_in_vocabulary": {"pieces": first.without_notes, "first": first.names_without_notes},
-            "refused": first.refused,
+            "refused": {"by_reason": first.refused, "first": first.names_refused},
         },
         "mended": first.mended,
         "changed_by_tokenizer": {

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..music.midi_feature import own_name
 from ..tokenization import MidiProcessor
 from ..tokenization.augmentation import OneVariant
 from ..tokenization.corpus_tally import TALLY_FEATURES
@@ -182,13 +183,15 @@ def _first_pass(rows: list[ReadRow], tokens: pa.Table) -> FirstPass:
     fields = {name: pc.struct_field(changed, name).to_numpy(zero_copy_only=False) for name in TALLY_FEATURES}
     sums = {name: values.sum().item() for name, values in fields.items()}
     silent = tokens.column("piece").filter(pa.array(~has_notes)).to_pylist()
+    refused = [each for each in rows if not each.is_piece]
     return FirstPass(
         pieces=int(has_notes.sum()),
         notes=int(tokens.column("num_notes").to_numpy().sum()),
         tokens=int(_lengths(tokens)[has_notes].sum()),
         without_notes=len(silent),
         names_without_notes=silent[:NAMES_KEPT],
-        refused=counted([each.row["refused_reason"] for each in rows if not each.is_piece]),
+        refused=counted([each.row["refused_reason"] for each in refused]),
+        names_refused=[own_name(each.row["midi"]["path"]) for each in refused][:NAMES_KEPT],
         mended=counted([mend["kind"] for each in rows for mend in each.row["mended"] or []]),
         changed_pieces=int(np.count_nonzero(sum(fields[name] for name in CHANGES))),
         changed={name: value for name, value in sums.items() if value},

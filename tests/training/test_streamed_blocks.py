@@ -239,7 +239,8 @@ def test_what_is_refused_mended_or_without_notes_is_counted_and_told_once(tmp_pa
     counts = first(blocks, 300)[-1][POSITION].counts
     train = list(corpus["train"])
     assert counts.passes > 1
-    assert counts.first.refused == {"not_midi": 1} and counts.first.mended == {"junk_after_tracks": 1}
+    assert counts.first.refused == {"not_midi": 1} and counts.first.names_refused == ["broken.mid"]
+    assert counts.first.mended == {"junk_after_tracks": 1}
     assert counts.first.pieces + counts.first.without_notes == len(train)
     assert counts.first.names_without_notes == ["low.mid"]
     assert caplog.text.count("refused broken.mid") == caplog.text.count("mended 03.mid") == 2  # and that of the list

@@ -14,7 +14,7 @@ from tiny import ONE_LAYER
 from transformers import AutoModelForCausalLM
 
 from neuromusic_hf import build_model, load_corpus
-from neuromusic_hf.corpora import stretches
+from neuromusic_hf.corpora import SPLIT_VERSION, stretches
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.training import DataArguments, RunArguments, TrainingBlocks, create_trainer, stream_blocks
 from neuromusic_hf.training.streaming import check_streaming
@@ -102,7 +102,10 @@ def test_a_stopped_run_goes_on_to_where_an_unbroken_one_ends(train, stream_optio
     assert resumed["splits"] == whole["splits"] and resumed["metrics"]["epoch"] == 1
     facts = whole["splits"]["train"]
     assert facts["streamed"] and facts["read"]["blocks"] >= 16 and 0.25 < facts["infill"]["share"] < 0.4
-    assert facts["left_out"] == {"no_notes_in_vocabulary": {"pieces": 0, "first": []}, "refused": {}}
+    assert facts["left_out"] == {
+        "no_notes_in_vocabulary": {"pieces": 0, "first": []},
+        "refused": {"by_reason": {}, "first": []},
+    }
     assert whole["splits"]["validation"]["pieces"] == 10 and whole["vocabulary"]["ids_asked_for"] == 1100
     for folder in ("checkpoint-2", "bundle"):
         assert AutoModelForCausalLM.from_pretrained(tmp_path / "broken" / folder).config.trained_programs == [0, 32]
@@ -160,6 +163,16 @@ def test_a_corpus_on_the_hub_is_read_in_parts_at_a_revision_and_with_a_token(
     [corpus] = record["corpora"]
     assert corpus["dataset"] == "alice/songs" and len(corpus["revision"]) == 40
     assert record["splits"]["train"]["read"]["pieces"] > 0
+
+
+def test_a_folder_streams_too_with_the_splits_of_its_families(train, stream_options, midi_folder, tmp_path):
+    how = {"corpus": midi_folder, "split_shares": "0.6 0.2 0.2", "max_steps": 2}
+    train([*stream_options(dataloader_num_workers=1, **how), "--do_test"])
+    record, whole = run_record(tmp_path / "run"), load_corpus(midi_folder, split_shares=(0.6, 0.2, 0.2))
+    assert record["corpora"][0]["splits"] == SPLIT_VERSION
+    assert [record["splits"][split]["pieces"] for split in ("validation", "test")] == [
+        len(whole[split]) for split in ("validation", "test")
+    ]
 
 
 @pytest.mark.parametrize(
