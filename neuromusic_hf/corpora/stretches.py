@@ -46,7 +46,7 @@ class Stretches:
 
     Args:
         items (`list[Stretch]`): in the order of the rows.
-        content (`str`): known by names and sizes of the files and of what is in them, wherever they lie.
+        content (`str`): known by the names of the files and the rows of their row groups, wherever they lie.
     """
 
     items: list[Stretch]
@@ -90,11 +90,11 @@ def _rows_of_groups(files: list[str], token: str | bool | None) -> list[list[int
 
 def _parted(rows: list[int], fewest: int) -> Iterator[tuple[int, ...]]:
     """Row groups of a file, so many of them together that they hold so many rows; none of one without rows."""
-    held: list[int] = []
-    for number in range(len(rows)):
-        held.append(number)
-        if sum(rows[each] for each in held) >= fewest:
-            yield tuple(held)
-            held = []
-    if held or not rows:
-        yield tuple(held)
+    first = count = 0
+    for number, more in enumerate(rows):
+        count += more
+        if count >= fewest:
+            yield tuple(range(first, number + 1))
+            first, count = number + 1, 0
+    if first < len(rows) or not rows:
+        yield tuple(range(first, len(rows)))

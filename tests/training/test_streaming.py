@@ -133,21 +133,22 @@ def test_a_run_goes_on_with_the_same_corpus_and_the_same_shares_alone(train, str
 
 
 def test_two_processes_read_each_its_own_and_go_on_exactly(stream_options, tmp_path):
-    def run(*more, name):
-        arguments = stream_options(name, per_device_train_batch_size=2, ddp_backend="gloo")
+    def run(*more):
+        steps = {"max_steps": 2, "save_steps": 1, "eval_strategy": "no", "eval_steps": None}
+        arguments = stream_options(per_device_train_batch_size=2, ddp_backend="gloo", **steps)
         variables = {**os.environ, "ACCELERATE_USE_CPU": "true"}
         for ended in run_in_two_processes(SCRIPT, *arguments, *more, folder=tmp_path, variables=variables):
             assert ended.returncode == 0, ended.stderr[-3000:]
 
-    run(name="run")
+    run()
     shutil.copytree(tmp_path / "run", tmp_path / "unbroken")
-    shutil.rmtree(tmp_path / "run" / "checkpoint-4")
+    shutil.rmtree(tmp_path / "run" / "checkpoint-2")
     shutil.rmtree(tmp_path / "run" / "bundle")
-    run("--resume_from_checkpoint", "last", name="run")
+    run("--resume_from_checkpoint", "last")
     for name, weight in weights(tmp_path / "unbroken").items():
         torch.testing.assert_close(weights(tmp_path / "run")[name], weight, rtol=0, atol=0, msg=name)
     assert run_record(tmp_path / "run")["splits"] == run_record(tmp_path / "unbroken")["splits"]
-    states = [json.loads((tmp_path / "run" / "checkpoint-4" / f"stream_{rank}.json").read_text()) for rank in (0, 1)]
+    states = [json.loads((tmp_path / "run" / "checkpoint-2" / f"stream_{rank}.json").read_text()) for rank in (0, 1)]
     assert [list(state["positions"]) for state in states] == [["0"], ["1"]] and states[0] != states[1]
 
 
