@@ -37,7 +37,7 @@ def train(model_args: training.ModelArguments, data_args: training.DataArguments
     origin = data.corpus.provenance
     trainer = training.create_trainer(model, data.processor, data.blocks, data_args, args, recipe, origin)
     validation = data.corpus["validation"], data.tokens["validation"]
-    monitoring.watch_continuations(trainer, *validation, data_args, training=data.corpus["train"])
+    monitoring.watch_continuations(trainer, *validation, data_args, training=data.corpus.get("train"))
     with training.ended_run(trainer):
         metrics = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint).metrics
         metrics |= trainer.evaluate_at_end()

@@ -34,8 +34,9 @@ SMALL_SIZES = "--hidden_size 32 --num_hidden_layers 1 --num_attention_heads 2 --
 SMALL_RUN = (
     "--max_steps 2 --eval_steps 1 --save_steps 1 --max_eval_blocks 2 "
     "--num_proc 1 --per_device_train_batch_size 2 --gradient_accumulation_steps 1 --augmentation_variants 0 "
-    "--context_length 512 --split_shares 0.6 0.2 0.2"
+    "--context_length 512"
 ).split()
+SMALL_SHARES = "--split_shares 0.6 0.2 0.2".split()
 SMALL_TEST = "--eval_continuations_steps 2 --eval_continuations 2 --eval_shown_continuations 0".split()
 HUB_PAGE = "docs/hub.md"
 """Its commands and its Python meet a Hub; those of other pages need none."""
@@ -241,8 +242,9 @@ def smaller(script: str, arguments: list[str]) -> list[str]:
     sizes = [] if is_saved else SMALL_SIZES[:4] if is_own_model else SMALL_SIZES
     vocabulary = ["--vocab_size", "1100"] if "--vocab_size" in arguments else []
     corpus = [] if "--corpus" in arguments else ["--corpus", "my_midi"]
+    shares = [] if any(argument.startswith("prepared/") for argument in arguments) else SMALL_SHARES
     tests = [*SMALL_TEST, "--eval_continue_length", "16"] if is_saved or script != "scripts/train.py" else []
-    return [*SMALL_RUN, *sizes, *vocabulary, *corpus, *tests]
+    return [*SMALL_RUN, *shares, *sizes, *vocabulary, *corpus, *tests]
 
 
 def finished(ended, what: str) -> str:

@@ -97,6 +97,7 @@ EXTENDED = {
         "_push_from_checkpoint",
         "_run_epoch",
         "_save_checkpoint",
+        "_train_batch_size",
     ),
     "transformers.Trainer.save_model": ("_internal_call",),
 }

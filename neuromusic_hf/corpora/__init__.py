@@ -29,5 +29,6 @@ if TYPE_CHECKING:
     from .splits import SPLIT_VERSIONS as SPLIT_VERSIONS
     from .splits import CorpusSplits as CorpusSplits
     from .splits import split_of as split_of
+    from .streamed import StreamedCorpus as StreamedCorpus
 else:
     __getattr__, __dir__, __all__ = lazy_names(__name__)

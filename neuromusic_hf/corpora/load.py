@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
+from datasets import Dataset, DatasetDict, IterableDataset, concatenate_datasets
 from datasets.fingerprint import Hasher
 
 from ..borders.datasets import fingerprint_of
 from ..music import SanityLimits
 from ..music.midi_feature import Midi
 from ..ranges import PROCESSES, check_ranges
-from .builder import HELPER_FEATURES, IGNORED, ROWS_SPLIT
+from .builder import HELPER_FEATURES, ROWS_SPLIT
 from .corpus import Corpus
 from .earlier_report import both_reports, earlier_report
 from .family_splits import family_splits, spooled
@@ -26,7 +26,7 @@ from .names import CorpusNames, FoundCorpus, find_corpora
 from .provenance import Provenance, check_takes_splits, of_joined, provenance_of_found
 from .quarantine import QuarantineReport, merge_reports, report_of
 from .repository import open_hub
-from .saved import saved_rows
+from .saved import SavedRows, saved_rows
 from .splits import (
     FAMILIES,
     OFFICIAL,
@@ -37,6 +37,8 @@ from .splits import (
     assign_split,
     check_not_empty,
 )
+from .streamed import StreamedCorpus, StreamedPart
+from .stretches import FEWEST_ROWS, MOST_OPENINGS
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,15 @@ class _Opening:
 
 
 @dataclass(frozen=True)
+class _Stream:
+    """What [`StreamedCorpus`] knows of a corpus beside its rows: these by official split, and by what to know them."""
+
+    parts: list[tuple[str | None, IterableDataset, int]]
+    identity: str
+    content: str
+
+
+@dataclass(frozen=True)
 class _OpenedCorpus:
     """All rows of a corpus, accepted and refused, where they come from, and how to split them."""
 
@@ -67,6 +78,7 @@ class _OpenedCorpus:
     carved: tuple[str, ...] = ()
     unread: int = 0
     earlier: QuarantineReport | None = None
+    stream: _Stream | None = None
 
     def report(self, doubles: Sequence[int]) -> QuarantineReport:
         """What became of its files, the rows at `doubles` being left out."""
@@ -91,7 +103,7 @@ def load_corpus(
     revision: str | None = None,
     token: str | bool | None = None,
     **builder_kwargs: Any,
-) -> Corpus | IterableDatasetDict:
+) -> Corpus | StreamedCorpus:
     """
     Loads a corpus of MIDI files as train, validation and test.
 
@@ -126,11 +138,12 @@ def load_corpus(
         num_proc (`int`, *optional*):
             Processes that read and parse.
         streaming (`bool`, *optional*, defaults to `False`):
-            Read the files anew in each pass and cache nothing. Each split reads the whole source. Where there are
-            families to be found, a first pass does that before this returns, and lays the pieces in the temporary
-            folder for it. Refused files are logged one by one in passes over train; there is no report but that of a
-            prepared corpus, whose summary is logged, no check for empty splits, and of joined corpora no piece is
-            left out.
+            Read the files anew in each pass and cache nothing. Of a saved corpus that has splits, each reads its own
+            files; of others each reads the whole source. Where there are families to be found, a first pass does that
+            before this returns, and lays the pieces in the temporary folder for it. Refused files are logged one by
+            one in passes over the split that they belong to, which is train where nothing says it; there is no report
+            but that of a prepared corpus, whose summary is logged, no check for empty splits, and of joined corpora
+            no piece is left out.
         quarantine_path (`str` or `Path`, *optional*):
             Where the report (JSON) goes. Defaults to `<cache>/quarantine/<name>-<fingerprint>.json`.
         name (`str`, *optional*):
@@ -144,7 +157,8 @@ def load_corpus(
             the name of the column of MIDI files where it is not plain which it is.
 
     Returns:
-        [`Corpus`], a `DatasetDict` (`IterableDatasetDict` when streaming) with `train`, `validation` and `test`.
+        [`Corpus`], a `DatasetDict` with `train`, `validation` and `test`; [`StreamedCorpus`], an `IterableDatasetDict`
+        with these, when streaming.
 
     Raises:
         `ValueError`: there is no such corpus, no MIDI file in it, no such split version, shares that do not add up to
@@ -172,7 +186,7 @@ def load_corpus(
     opened = [_open(corpus, opening) for corpus in found]
     decided = _decided(opened, opening)
     if streaming:
-        return _stream(opened, decided)
+        return _streamed(opened, decided)
     parts, doubles = _split(opened, decided)
     # Joining forgets the feature types, so the cast comes last.
     joined = {split: concatenate_datasets([part[split] for part in parts]) for split in SPLIT_NAMES}
@@ -209,7 +223,7 @@ def _open(corpus: FoundCorpus, opening: _Opening) -> _OpenedCorpus:
     shares = opening.splits.shares or corpus.split_shares
     if corpus.builder is None:
         place = open_hub(corpus.name, opening.revision, opening.token) if corpus.is_on_hub else None
-        rows, carved = saved_rows(
+        saved = saved_rows(
             corpus.place or corpus.name,
             limits,
             cache_dir,
@@ -221,16 +235,27 @@ def _open(corpus: FoundCorpus, opening: _Opening) -> _OpenedCorpus:
         )
         provenance = provenance_of_found(corpus, place, opening.config, opening.splits)
         earlier = earlier_report(corpus.place or corpus.name, place) if opening.config is None else None
-        return _OpenedCorpus(provenance, corpus.name, rows, shares, tuple(carved), earlier=earlier)
+        stream = _stream_of_saved(saved, limits) if opening.streaming else None
+        return _OpenedCorpus(provenance, corpus.name, saved.rows, shares, saved.carved, earlier=earlier, stream=stream)
     builder = corpus.builder(
         cache_dir, data_dir=corpus.place, limits=limits, token=opening.token, **opening.builder_kwargs
     )
     provenance = provenance_of_found(corpus, splits=opening.splits)
     if opening.streaming:
-        return _OpenedCorpus(provenance, corpus.name, builder.as_streaming_dataset(split=ROWS_SPLIT), shares)
+        rows = builder.as_streaming_dataset(split=ROWS_SPLIT)
+        stretches = max(1, min(rows.num_shards // FEWEST_ROWS, MOST_OPENINGS))
+        identity = Path(builder.cache_dir).parts[-3:]  # configuration, version and code
+        content = Hasher.hash([type(builder).__name__, builder.wanted_pieces()])
+        stream = _Stream([(None, rows, stretches)], Hasher.hash(identity), content)
+        return _OpenedCorpus(provenance, corpus.name, rows, shares, stream=stream)
     builder.download_and_prepare(num_proc=num_proc)
     rows = builder.as_dataset(split=ROWS_SPLIT)
     return _OpenedCorpus(provenance, corpus.name, rows, shares, unread=builder.count_unread())
+
+
+def _stream_of_saved(saved: SavedRows, limits: SanityLimits | None) -> _Stream:
+    parts = [(official, rows, rows.num_shards) for official, rows in saved.parts if isinstance(rows, IterableDataset)]
+    return _Stream(parts, Hasher.hash([saved.identity, limits]), saved.content)
 
 
 def _decided(opened: list[_OpenedCorpus], opening: _Opening) -> dict[str, str]:
@@ -303,39 +328,24 @@ def _save_report(report: QuarantineReport, path: str | Path, asked_for: bool) ->
         return f"not written ({error}); it is the attribute `quarantine` of the corpus"
 
 
-def _stream(opened: list[_OpenedCorpus], decided: dict[str, str]) -> IterableDatasetDict:
+def _streamed(opened: list[_OpenedCorpus], decided: dict[str, str]) -> StreamedCorpus:
     if len(opened) > 1:
         names = ", ".join(part.name for part in opened)
         logger.warning("Streamed together, pieces that are in more than one of %s come more than once.", names)
-    for part in opened:
-        if part.earlier is not None:
-            logger.info("When it was prepared: %s.", part.earlier.summary)
-    splits = {}
-    for name in SPLIT_NAMES:
-        parts = []
-        for part in opened:
-            how = {"part": part.name, "shares": part.shares, "carved": part.carved, "decided": decided}
-            rows = part.rows.filter(_belongs, fn_kwargs={"split": name, **how})
-            parts.append(rows.remove_columns(list(HELPER_FEATURES)))
-        splits[name] = concatenate_datasets(parts).cast_column("midi", Midi())
-    return IterableDatasetDict(splits)
-
-
-def _belongs(
-    row: dict,
-    split: str,
-    part: str,
-    shares: tuple[float, float, float],
-    carved: tuple[str, ...],
-    decided: dict[str, str],
-) -> bool:
-    if row["refused_reason"] is None:
-        if row["mended"] and split == SPLIT_NAMES[0]:
-            details = "; ".join(f"{mend['kind']}: {mend['detail']}" for mend in row["mended"])
-            logger.warning("Corpus '%s': mended %s (%s)", part, row["midi"]["path"], details)
-        return assign_split(Member(row["content_hash"], row["official_split"], carved), shares, decided) == split
-    if split == SPLIT_NAMES[0] and row["refused_reason"] != IGNORED:
-        logger.warning(
-            "Corpus '%s': refused %s (%s: %s)", part, row["midi"]["path"], row["refused_reason"], row["refused_detail"]
-        )
-    return False
+    parts, identity, content = [], [], []
+    for corpus in opened:
+        assert corpus.stream is not None
+        if corpus.earlier is not None:
+            logger.info("When it was prepared: %s.", corpus.earlier.summary)
+        how = corpus.shares, corpus.carved, decided
+        parts += [StreamedPart(corpus.name, *part, *how) for part in corpus.stream.parts]
+        identity.append([corpus.stream.identity, corpus.shares])
+        content.append(corpus.stream.content)
+    reports = [corpus.earlier for corpus in opened if corpus.earlier is not None]
+    return StreamedCorpus(
+        parts,
+        [corpus.provenance for corpus in opened],
+        Hasher.hash([identity, sorted(decided.items())]),
+        Hasher.hash([content, sorted(decided.items())]),
+        merge_reports(reports) if len(reports) == len(opened) else None,
+    )

@@ -35,11 +35,13 @@ class ParquetFilesConfig(datasets.BuilderConfig):
     What is read.
 
     Args:
-        files (`dict[str, list[str]]`): paths or addresses (`hf://`) by split.
+        files (`dict[str, list[str]]`): paths or addresses (`hf://`) by split; one may stand there several times.
+        groups (`dict[str, list]`, *optional*): of each of these, the row groups that are read; all if not given.
         identity (`str`): changes when the content does.
     """
 
     files: dict[str, list[str]] = field(default_factory=dict)
+    groups: dict[str, list[tuple[int, ...] | None]] | None = None
     identity: str = ""
 
 
@@ -65,13 +67,19 @@ class ParquetFiles(CachedBuilder, datasets.ArrowBasedBuilder):
         first = next(iter(files.values()))[0]
         with opened(first, self.token) as (parquet, _):
             self.info.features = _plain_features(parquet.schema_arrow, first)
-        return [datasets.SplitGenerator(name=split, gen_kwargs={"files": paths}) for split, paths in files.items()]
+        groups = self.config.groups or {split: [None] * len(paths) for split, paths in files.items()}
+        return [
+            datasets.SplitGenerator(name=split, gen_kwargs={"files": paths, "groups": groups[split]})
+            for split, paths in files.items()
+        ]
 
-    def _generate_tables(self, files: list[str]) -> Iterator[tuple[Key, pa.Table]]:
+    def _generate_tables(
+        self, files: list[str], groups: list[tuple[int, ...] | None]
+    ) -> Iterator[tuple[Key, pa.Table]]:
         schema = self.info.features.arrow_schema
-        for number, file in enumerate(files):
+        for number, (file, chosen) in enumerate(zip(files, groups, strict=True)):
             with opened(file, self.token) as (parquet, size):
-                for index, table in enumerate(_tables(parquet, size, file)):
+                for index, table in enumerate(_tables(parquet, size, file, chosen)):
                     yield Key(number, index), _cast(table, schema, file)
 
 
@@ -100,21 +108,24 @@ def opened(file: str, token: str | bool | None = None) -> Iterator[tuple[pq.Parq
             yield parquet, size
 
 
-def _tables(parquet: pq.ParquetFile, size: int, file: str) -> Iterator[pa.Table]:
+def _tables(
+    parquet: pq.ParquetFile, size: int, file: str, chosen: tuple[int, ...] | None = None
+) -> Iterator[pa.Table]:
     """
-    The rows, a few at a time.
+    The rows of the chosen row groups, or of all, a few at a time.
 
     Raises:
         `ValueError`: the file is damaged, or its rows hold many times what it does.
     """
     room = FREE_BYTES + MOST_TIMES_UNPACKED * size
-    groups = range(parquet.num_row_groups)
+    groups = range(parquet.num_row_groups) if chosen is None else chosen
     largest = max((parquet.metadata.row_group(group).total_byte_size for group in groups), default=0)
     too_much = f"'{file}' unpacks to more than {MOST_TIMES_UNPACKED} times its size."
     if largest > room:
         raise ValueError(too_much)
     try:
-        for batch in parquet.iter_batches(min(MOST_BATCH_ROWS, max(1, BATCH_BYTES // max(1, largest)))):
+        at_once = min(MOST_BATCH_ROWS, max(1, BATCH_BYTES // max(1, largest)))
+        for batch in parquet.iter_batches(at_once, row_groups=list(groups)):
             batch.validate(full=True)
             table = pa.Table.from_batches([batch])
             room -= table.nbytes

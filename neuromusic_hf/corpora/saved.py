@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,48 @@ from .parquet import ParquetFiles
 from .repository import PREPARING, Repository, open_folder, shown
 from .sources import source_fingerprint
 from .splits import SPLIT_ALIASES, SPLIT_NAMES
+from .stretches import FEWEST_ROWS, MOST_STRETCHES, stretches_of
 
 logger = logging.getLogger(__name__)
 
 SAVED_FILES = ("dataset_dict.json", "dataset_info.json", "state.json", "data*.arrow")
 """What save_to_disk writes; caches may lie beside it."""
 MOST_FILE_BYTES = SanityLimits().max_file_bytes
+PARQUET = "neuromusic_saved"
+"""What `datasets` calls Parquet files in its cache."""
 OUR_FEATURES = {"midi": PLAIN_MIDI, **FACT_FEATURES}
+
+
+@dataclass(frozen=True)
+class SavedRows:
+    """
+    The rows of a saved corpus, in the form the builders make: one per file, with facts, split and refusal.
+
+    Args:
+        parts (`list[tuple]`): official split (`None` where the corpus is one whole) and rows of it.
+        carved (`tuple[str, ...]`): the splits that it lacks although it has others, to be carved out of train.
+        identity (`str`): changes when the content of its files may have changed.
+        content (`str`): known by what the files say of themselves, wherever they lie; of a stream alone.
+    """
+
+    parts: list[tuple[str | None, Dataset | IterableDataset]]
+    carved: tuple[str, ...]
+    identity: str
+    content: str = ""
+
+    @property
+    def rows(self) -> Dataset | IterableDataset:
+        """All of them."""
+        return concatenate_datasets([rows for _, rows in self.parts])
+
+
+@dataclass(frozen=True)
+class _Native:
+    """The splits of a saved corpus as they are stored, by the names they have there."""
+
+    splits: dict[str, Dataset | IterableDataset]
+    identity: str
+    content: str = ""
 
 
 def is_saved(path: str | Path) -> bool:
@@ -87,9 +123,9 @@ def saved_rows(
     place: Repository | None = None,
     config: str | None = None,
     midi_column: str | None = None,
-) -> tuple[Dataset | IterableDataset, list[str]]:
+) -> SavedRows:
     """
-    Opens a saved corpus in the form the builders make: one row per file, with facts, split and refusal.
+    Opens a saved corpus.
 
     Rows come from anyone: nothing is opened but the bytes in them. Those that lack our columns, or in which one is not
     as we write it, are inspected; the others are inspected only if `limits` are given. Audio, images and the like come
@@ -105,30 +141,27 @@ def saved_rows(
         config (`str`, *optional*): its configuration.
         midi_column (`str`, *optional*): the column of MIDI files, see [`find_midi_column`].
 
-    Returns:
-        The rows, and the splits that the corpus lacks although it has others (to be carved out of train).
-
     Raises:
         `ValueError`: there is no such dataset, no MIDI column or more than one, or a split of another name.
     """
     native = _open(name, place, config, cache_dir, streaming)
-    official = {split: _official_name(split, name) if len(native) > 1 else None for split in native}
+    is_parted = len(native.splits) > 1
     parts = []
-    for split, rows in native.items():
+    for split, rows in native.splits.items():
+        official = _official_name(split, name) if is_parted else None
         rows = _rename_midi(rows, name, midi_column)
         complete = _with_helpers if limits is None and _is_inspected(rows) else _with_facts
-        parts.append(complete(rows, official[split], limits or SanityLimits(), num_proc))
-    missing = [split for split in SPLIT_NAMES if split not in official.values()] if len(native) > 1 else []
-    return concatenate_datasets(parts), missing
+        parts.append((official, complete(rows, official, limits or SanityLimits(), num_proc)))
+    there = [official for official, _ in parts]
+    missing = tuple(split for split in SPLIT_NAMES if split not in there) if is_parted else ()
+    return SavedRows(parts, missing, native.identity, native.content)
 
 
 def _is_save_to_disk(path: Path) -> bool:
     return (path / "dataset_dict.json").is_file() or (path / "state.json").is_file()
 
 
-def _open(
-    name: str, place: Repository | None, config: str | None, cache_dir: str | None, streaming: bool
-) -> dict[str, Dataset | IterableDataset]:
+def _open(name: str, place: Repository | None, config: str | None, cache_dir: str | None, streaming: bool) -> _Native:
     """Files of this machine are known as those of MIDI are: `datasets` looks at their dates alone."""
     if place is not None:
         return _from_parquet(name, place, config, place.commit or "", cache_dir, streaming)
@@ -136,45 +169,62 @@ def _open(
         return _from_parquet(name, open_folder(name), config, source_fingerprint(name), cache_dir, streaming)
     if config is not None:
         raise ValueError(f"'{name}' comes from save_to_disk and has no configurations: leave out name='{config}'.")
-    identity = source_fingerprint(name, _is_written_by_save_to_disk)
-    splits = _from_disk(name, streaming)
-    for rows in splits.values():
-        if isinstance(rows, Dataset):
-            set_fingerprint(rows, Hasher.hash([fingerprint_of(rows), identity]))
-    return splits
+    return _from_disk(name, streaming)
 
 
 def _is_written_by_save_to_disk(file: str) -> bool:
     return any(fnmatch(os.path.basename(file), pattern) for pattern in SAVED_FILES)
 
 
-def _from_disk(name: str, streaming: bool) -> dict[str, Dataset | IterableDataset]:
+def _from_disk(name: str, streaming: bool) -> _Native:
+    identity = source_fingerprint(name, _is_written_by_save_to_disk)
     for file in Path(name).rglob("*"):
         if _is_written_by_save_to_disk(file.name):
             check_inside(file, name)
     loaded = _load_from_disk(Path(name))
-    loaded = loaded if isinstance(loaded, DatasetDict) else DatasetDict(train=loaded)
-    return {split: rows.to_iterable_dataset() for split, rows in loaded.items()} if streaming else dict(loaded)
+    splits = dict(loaded) if isinstance(loaded, DatasetDict) else {"train": loaded}
+    content = Hasher.hash([[split, fingerprint_of(rows), len(rows)] for split, rows in splits.items()])
+    if streaming:
+        counts = {split: max(1, min(len(rows) // FEWEST_ROWS, MOST_STRETCHES)) for split, rows in splits.items()}
+        streams = {split: rows.to_iterable_dataset(counts[split]) for split, rows in splits.items()}
+        return _Native(streams, identity, content)
+    for rows in splits.values():
+        set_fingerprint(rows, Hasher.hash([fingerprint_of(rows), identity]))
+    return _Native(splits, identity, content)
 
 
 def _from_parquet(
     name: str, place: Repository, config: str | None, identity: str, cache_dir: str | None, streaming: bool
-) -> dict[str, Dataset | IterableDataset]:
-    chosen = place.choose(config)
+) -> _Native:
     paths = place.places if streaming else place.fetch
-    files = {split: paths(found) for split, found in chosen.items()}
+    files = {split: paths(found) for split, found in place.choose(config).items()}
     try:
-        builder = ParquetFiles(
-            cache_dir, files=files, identity=identity, dataset_name="neuromusic_saved", token=place.token
-        )
         if streaming:
-            return dict(builder.as_streaming_dataset())
+            return _streamed_parquet(files, identity, cache_dir, place.token)
+        builder = ParquetFiles(cache_dir, files=files, identity=identity, dataset_name=PARQUET, token=place.token)
         builder.download_and_prepare()
-        return dict(builder.as_dataset())
+        return _Native(dict(builder.as_dataset()), identity)
     except DatasetGenerationError as error:
         raise ValueError(f"The dataset '{name}' cannot be read: {error.__cause__ or error}") from error
     except (ValueError, pa.ArrowException) as error:
         raise ValueError(f"The dataset '{name}' cannot be read: {error}") from error
+
+
+def _streamed_parquet(
+    files: dict[str, list[str]], identity: str, cache_dir: str | None, token: str | bool | None
+) -> _Native:
+    """Nothing is downloaded but what is read, a stretch of a file at a time."""
+    stretches = {split: stretches_of(found, token) for split, found in files.items()}
+    builder = ParquetFiles(
+        cache_dir,
+        files={split: [each.file for each in found.items] for split, found in stretches.items()},
+        groups={split: [each.groups for each in found.items] for split, found in stretches.items()},
+        identity=identity,
+        dataset_name=PARQUET,
+        token=token,
+    )
+    content = Hasher.hash([[split, found.content] for split, found in stretches.items()])
+    return _Native(dict(builder.as_streaming_dataset()), identity, content)
 
 
 def _load_from_disk(folder: Path) -> Dataset | DatasetDict:

@@ -14,6 +14,7 @@ from datasets import Dataset, Features, List, Value
 from ..corpora.code_identity import code_of_rooms
 from ..music.loading import load_score
 from ..tokenization import Augmentation, MidiProcessor
+from ..tokenization.augmentation import OneVariant
 from ..tokenization.token_dataset import collector_paused, map_pieces
 from .drawing import PieceInBars, Window, draw_windows
 from .encoding import CutEncoder
@@ -113,7 +114,7 @@ class DrawSamples:
     def __init__(
         self,
         processor: MidiProcessor,
-        augmentation: Augmentation,
+        augmentation: Augmentation | OneVariant,
         context_length: int,
         cover: int,
         part: float,

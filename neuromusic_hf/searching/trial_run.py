@@ -129,7 +129,7 @@ def run_trial(
         origin = data.corpus.provenance
         trainer = create_trainer(model, data.processor, data.blocks, data_args, args, recipe, origin)
         validation = data.corpus["validation"], data.tokens["validation"]
-        watch_continuations(trainer, *validation, data_args, training=data.corpus["train"])
+        watch_continuations(trainer, *validation, data_args, training=data.corpus.get("train"))
         pruning = Pruning(trainer, trial, objective)
         trainer.add_callback(pruning)
         with trackers_of_trial(trainer), ended_run(trainer):

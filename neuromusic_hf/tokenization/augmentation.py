@@ -1,6 +1,7 @@
 """Seeded variants of a piece: another key, loudness or speed."""
 
 import hashlib
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -111,6 +112,25 @@ class Augmentation:
                 velocity_shift=int(random.integers(-self.max_velocity_shift, self.max_velocity_shift, endpoint=True)),
                 tempo_factor=float(np.exp(random.uniform(-log_tempo, log_tempo))),
             )
+
+
+@dataclass(frozen=True)
+class OneVariant:
+    """
+    One of those that an [`Augmentation`] draws of each piece, the piece as it is counting as the first.
+
+    Args:
+        augmentation ([`Augmentation`]): which.
+        number (`int`): of the variant, from 0; behind the last one comes the first again.
+    """
+
+    augmentation: Augmentation
+    number: int
+
+    def draw(self, score: ScoreTick, content_hash: str, pitch_range: tuple[int, int]) -> Iterator[Variant]:
+        """Yields it; arguments as of [`Augmentation.draw`]."""
+        number = self.number % (1 + self.augmentation.variants)
+        yield from itertools.islice(self.augmentation.draw(score, content_hash, pitch_range), number, number + 1)
 
 
 def _shift_limits(score: ScoreTick, pitch_range: tuple[int, int], largest: int) -> tuple[int, int]:

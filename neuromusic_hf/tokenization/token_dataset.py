@@ -23,7 +23,7 @@ from ..corpora.code_identity import code_of_classes, code_of_rooms
 from ..music.loading import load_score
 from ..music.midi_feature import Midi
 from ..ranges import PROCESSES, check_ranges
-from .augmentation import Augmentation, Variant
+from .augmentation import Augmentation, OneVariant, Variant
 from .corpus_tally import TALLY_FEATURES, CorpusTally
 from .music_encoding import Written
 from .processing_midi import MidiProcessor
@@ -98,7 +98,7 @@ def tokenize_corpus(
 class TokenizePieces:
     """The function of the map: one row of MIDI to one row of tokens per variant."""
 
-    def __init__(self, processor: MidiProcessor, augmentation: Augmentation):
+    def __init__(self, processor: MidiProcessor, augmentation: Augmentation | OneVariant):
         self.processor, self.encoder = processor, processor.encoder
         self.augmentation = augmentation
 

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from .run_data import prepare_data as prepare_data
     from .run_data import prepare_model as prepare_model
     from .split_blocks import TrainingBlocks as TrainingBlocks
+    from .streamed_blocks import StreamedBlocks as StreamedBlocks
+    from .streaming import pieces_to_learn_from as pieces_to_learn_from
+    from .streaming import select_splits as select_splits
+    from .streaming import stream_blocks as stream_blocks
     from .trainer import MusicTrainer as MusicTrainer
 else:
     __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -147,6 +147,16 @@ class DataArguments:
             "choices": SPLIT_VERSIONS,
         },
     )
+    streaming: bool = field(
+        default=False,
+        metadata={
+            "help": "read and tokenise the train split as it is trained on, and keep it nowhere; with max_steps"
+        },
+    )
+    shuffle_buffer: int = field(
+        default=1024,
+        metadata={"help": "with streaming: pieces that a process, or a worker of it, reads and mixes"},
+    )
     max_pieces: int | None = field(default=None, metadata={"help": "read only so many pieces, for trials"})
     context_length: int = field(default=1024, metadata={"help": "length of a block, in tokens"})
     max_eval_blocks: int | None = field(
@@ -187,6 +197,7 @@ class DataArguments:
             "split_shares": self.split_shares,
             "split_version": self.split_version,
             "num_proc": self.num_proc,
+            "streaming": self.streaming,
             **pieces,
         }
 

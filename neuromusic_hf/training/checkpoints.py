@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 PROGRESS_NAME = "progress.json"
 """What the state of the Trainer leaves out: [`MusicTrainer`] writes it beside the state."""
 
+STREAM_NAME = "stream_{process}.json"
+"""Where a process of a run that streams its corpus is in it."""
+
 TRAINER_STATE_NAME = "trainer_state.json"
 OPTIMIZER_NAME = "optimizer.pt"
 FSDP_NAMES = (
@@ -101,7 +104,7 @@ def missing_parts(checkpoint: Path) -> list[str]:
     missing = [name for name in names if not _is_filled(checkpoint / name)]
     if TRAINER_STATE_NAME not in missing and not _is_finished(checkpoint):
         missing.append(f"the end of {TRAINER_STATE_NAME}")
-    return missing + _missing_weights(checkpoint) + _missing_optimizer(checkpoint)
+    return missing + _missing_weights(checkpoint) + _missing_optimizer(checkpoint) + _missing_streams(checkpoint)
 
 
 def has_optimizer(checkpoint: Path) -> bool:
@@ -172,6 +175,15 @@ def _random_states(checkpoint: Path) -> dict[str, bool]:
     alone = processes == 1 and not (checkpoint / "rng_state_0.pth").exists()
     names = ["rng_state.pth"] if alone else [f"rng_state_{index}.pth" for index in range(processes)]
     return {name: _is_filled(checkpoint / name) for name in names}
+
+
+def _missing_streams(checkpoint: Path) -> list[str]:
+    """Where the processes of a run that streams its corpus were in it."""
+    progress = read_progress(checkpoint)
+    if not (progress.get("train") or {}).get("streamed"):
+        return []
+    names = [STREAM_NAME.format(process=process) for process in range(progress.get("processes", 1))]
+    return [name for name in names if not _is_filled(checkpoint / name)]
 
 
 def _needs_optimizer(checkpoint: Path) -> bool:

@@ -108,6 +108,7 @@ NEEDS = (
     Need(("run_group",), "report_to", _reports_to("wandb", "trackio"), "report_to wandb or trackio"),
     Need(("lora_alpha", "lora_dropout", "lora_target_modules", "lora_merge"), "lora_rank", _given, "lora_rank"),
     Need(("clean_test",), "do_test", _on, "do_test"),
+    Need(("shuffle_buffer",), "streaming", _on, "streaming"),
     Need(("fsdp_config",), "fsdp", _on, "fsdp"),
     Need(("liger_kernel_config",), "use_liger_kernel", _on, "use_liger_kernel"),
     Need(("ignore_data_skip",), "resume_from_checkpoint", _given, "resume_from_checkpoint"),

@@ -26,6 +26,7 @@ MODEL_RANGES = {
 }
 
 DATA_RANGES = {
+    "shuffle_buffer": Range(1, "pieces"),
     "max_pieces": Range(1, "pieces"),
     "context_length": Range(2, "tokens"),
     "max_eval_blocks": Range(1, "blocks"),

@@ -11,7 +11,8 @@ class PieceLengths(TrainerCallback):
 
     Args:
         trainer ([`~transformers.Trainer`]): that logs.
-        facts (mapping, *optional*): about its train split, from [`TrainingBlocks`]; without them it logs nothing.
+        facts (mapping, *optional*): about its train split, from [`TrainingBlocks`]; it logs nothing without them, or of
+            a stream, of which nothing is read yet.
     """
 
     def __init__(self, trainer: Trainer, facts: Mapping | None):
@@ -20,7 +21,7 @@ class PieceLengths(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
         """Called by the Trainer once it has read the checkpoint that it goes on from, if any."""
-        if state.global_step == 0 and self.facts:
+        if state.global_step == 0 and self.facts and self.facts.get("rows"):
             self.trainer.log(mean_lengths(self.facts))
 
 

@@ -11,6 +11,7 @@ from .arguments import DataArguments, ModelArguments, RunArguments
 from .lora import check_lora
 from .processor import load_processor
 from .pushing_trainer import prepare_repository
+from .streaming import check_streaming
 
 
 def check_run(model_args: ModelArguments, data_args: DataArguments, args: RunArguments):
@@ -26,6 +27,7 @@ def check_run(model_args: ModelArguments, data_args: DataArguments, args: RunArg
         `ImportError`: a package that was asked for is not installed.
     """
     _check_training(args)
+    check_streaming(data_args, args)
     processor = load_processor(model_args, args.resume_from_checkpoint, data_args.infill_share or 0.0)
     if model_args.vocab_size is not None and not args.resume_from_checkpoint:
         check_vocabulary(processor.music_tokenizer, model_args.vocab_size, model_args.vocabulary_model)

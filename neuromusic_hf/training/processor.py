@@ -82,7 +82,7 @@ def _saved_processor(model_args: ModelArguments) -> MidiProcessor | None:
 
 def prepare_processor(
     model_args: ModelArguments,
-    train: Dataset,
+    train: Dataset | None,
     resume_from_checkpoint: str | None = None,
     seed: int = 0,
     infill_share: float = 0.0,
@@ -94,7 +94,7 @@ def prepare_processor(
 
     Args:
         model_args ([`ModelArguments`]): Say the tokenization, its config, and the vocabulary to learn.
-        train ([`~datasets.Dataset`]): Pieces to learn a vocabulary from.
+        train ([`~datasets.Dataset`], *optional*): Pieces to learn a vocabulary from, where one is learned.
         resume_from_checkpoint (`str`, *optional*): Folder of a checkpoint.
         seed (`int`, *optional*, defaults to 0): Draws the sample that a vocabulary is learned from.
         infill_share (`float`, *optional*, defaults to 0.0): Above 0, a saved processor gets the tokens of infilling.
@@ -103,7 +103,7 @@ def prepare_processor(
         `ValueError`: ids that are saved are asked to change.
     """
     processor = load_processor(model_args, resume_from_checkpoint, infill_share)
-    if resume_from_checkpoint or model_args.vocab_size is None:
+    if resume_from_checkpoint or model_args.vocab_size is None or train is None:
         return processor
     cached = _cache_of_vocabulary(processor, model_args, train, seed)
     if cached.is_dir():

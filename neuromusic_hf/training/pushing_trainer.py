@@ -18,7 +18,7 @@ from ..hub import make_repository
 from .arguments import RunArguments
 from .run_record import run_record
 from .saving import PUSHING_NAME, link_or_copy
-from .saving_trainer import SavingTrainer
+from .streaming_trainer import StreamingTrainer
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def prepare_repository(args: RunArguments, token: str | None = None, private: bo
     return name
 
 
-class PushingTrainer(SavingTrainer):
+class PushingTrainer(StreamingTrainer):
     """
     [`~transformers.Trainer`] whose pushes are whole bundles: that of the run, and those of checkpoints if wanted.
 

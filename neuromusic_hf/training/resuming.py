@@ -154,6 +154,7 @@ def refuse_differences(checkpoint: Path, recipe: dict, args: RunArguments):
         if not is_same_value(name, there.get(name), now.get(name))
     ]
     differences += _different_batches(checkpoint, there, args)
+    differences += _different_shares(checkpoint, there, args) if there.get("streaming") else []
     if differences:
         raise ValueError(
             f"{checkpoint} was made with other values, which cannot change on the way:\n"
@@ -183,6 +184,10 @@ def is_same_value(name: str, there, now) -> bool:
         return now in (None, there)
     if name == "infill_share":
         return now in (None, there or 0.0)  # what is not asked is taken from it; earlier versions had no infilling
+    if name == "streaming":
+        return bool(there) == now  # earlier versions had none
+    if name == "shuffle_buffer":
+        return there in (None, now)
     if name in PLACES and isinstance(there, str) and isinstance(now, str):
         there, now = split_names(there), split_names(now)
         return len(there) == len(now) and all(map(_is_same_place, there, now))
@@ -212,6 +217,17 @@ def _different_batches(checkpoint: Path, there: dict, args: RunArguments) -> lis
     ]
 
 
+def _different_shares(checkpoint: Path, there: dict, args: RunArguments) -> list[str]:
+    """What parts a stream, and decides whose block comes when."""
+    defaults = {item.name: item.default for item in fields(RunArguments)}
+    names = ["dataloader_num_workers", *([] if args.auto_find_batch_size else ["per_device_train_batch_size"])]
+    before = {name: there.get(name, defaults[name]) for name in names} | {
+        "processes": read_progress(checkpoint).get("processes")
+    }
+    now = {name: getattr(args, name) for name in names} | {"processes": args.world_size}
+    return [f"  {name}: {before[name]} there, {now[name]} now" for name in now if before[name] != now[name]]
+
+
 def _product(factors: list[int]) -> int:
     return factors[0] * factors[1] * factors[2]
 
@@ -238,6 +254,9 @@ def refuse_other_blocks(checkpoint: str | None, train: dict):
     recorded = read_progress(Path(checkpoint)).get("train") if checkpoint else None
     if not recorded:
         return
+    if train.get("streamed"):
+        _refuse_other_stream(checkpoint, recorded, train)
+        return
     infill = [facts.get("infill", {}).get("ids") for facts in (recorded, train)]
     changed = any(recorded.get(name, train[name]) != train[name] for name in ("content", "ids"))
     if not changed and infill[0] != infill[1]:
@@ -250,5 +269,15 @@ def refuse_other_blocks(checkpoint: str | None, train: dict):
         raise ValueError(
             f"The train split is not the one that {checkpoint} was made with: {recorded['pieces']} pieces in "
             f"{recorded['blocks']} blocks there, {train['pieces']} in {train['blocks']} now. Give the same corpus, or "
+            f"begin a new run from its weights with --model {checkpoint}."
+        )
+
+
+def _refuse_other_stream(checkpoint: str | None, recorded: dict, train: dict):
+    """The pieces themselves are looked at when they are read."""
+    if any(recorded.get(name) != train[name] for name in ("content", "ids")):
+        raise ValueError(
+            f"The corpus is not the one that {checkpoint} was made with: its files have other names or other numbers "
+            "of rows, or its pieces other splits. Give the same corpus (of the Hub, the same corpus_revision), or "
             f"begin a new run from its weights with --model {checkpoint}."
         )

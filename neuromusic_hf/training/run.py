@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from transformers import PreTrainedModel, Trainer
 
-from ..corpora import Corpus, Provenance
+from ..corpora import Provenance
 from ..threads import limit_threads
 from ..tokenization import BlockCollator, MidiProcessor
 from .arguments import DataArguments, RunArguments
@@ -22,12 +22,6 @@ from .trainer import MusicTrainer
 
 METRIC_PREFIXES = {"validation": "eval"}
 """Of splits whose metrics are not named after them."""
-
-
-def select_splits(corpus: Corpus, args: RunArguments) -> Corpus:
-    """Leaves the test split alone unless the run is to be tested."""
-    chosen = {split: pieces for split, pieces in corpus.items() if split != "test" or args.do_test}
-    return Corpus(chosen, corpus.quarantine, corpus.provenance)
 
 
 def create_trainer(
@@ -83,7 +77,7 @@ def save_run(trainer: MusicTrainer, facts: dict, metrics: dict):
 
     Args:
         trainer ([`MusicTrainer`]): When its training is over.
-        facts (`dict`): What the splits hold, from [`TrainingBlocks`].
+        facts (`dict`): What the splits hold, from [`TrainingBlocks`]; of a stream the Trainer knows more.
         metrics (`dict`): What training and evaluations measured.
 
     Raises:
@@ -92,6 +86,7 @@ def save_run(trainer: MusicTrainer, facts: dict, metrics: dict):
     """
     trainer.finish_pushes()
     merge_lora(trainer)
+    facts = facts | {"train": trainer.facts_of_train()}
     trainer.record = run_record(trainer) | {"splits": facts, "metrics": metrics, "course": trainer.watch.course}
     trainer.record |= {"failed_pushes": trainer.failed_pushes, "failed_trackers": trainer.tracker_failures.record()}
     trainer.save_model()

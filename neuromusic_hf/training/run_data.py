@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datasets import DatasetDict
 from transformers import PreTrainedModel
 
-from ..corpora import Corpus, load_corpus
+from ..corpora import Corpus, StreamedCorpus, load_corpus
 from ..disk import main_process_first
 from ..models import build_model
 from ..tokenization import MidiProcessor, tokenize_corpus
@@ -14,8 +14,8 @@ from .infill_blocks import record_infill_share
 from .instruments import record_trained_programs
 from .lora import add_lora
 from .processor import prepare_processor
-from .run import select_splits
 from .split_blocks import TrainingBlocks
+from .streaming import pieces_to_learn_from, select_splits, stream_blocks
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,11 @@ def prepare_data(
         `ValueError`: a split is empty, the vocabulary cannot be learned, or infilling was asked for and cannot be.
     """
     with main_process_first():
-        corpus = select_splits(load_corpus(**data_args.corpus_arguments), args)
+        loaded = load_corpus(**data_args.corpus_arguments)
+        corpus = select_splits(loaded, args)
+        learned_from = pieces_to_learn_from(loaded, model_args, args.seed)
         processor = prepare_processor(
-            model_args, corpus["train"], args.resume_from_checkpoint, args.seed, data_args.infill_share
+            model_args, learned_from, args.resume_from_checkpoint, args.seed, data_args.infill_share
         )
         augmentation = data_args.augmentation(args.seed)
         tokens = tokenize_corpus(corpus, processor, augmentation=augmentation, num_proc=data_args.num_proc)
@@ -64,6 +66,8 @@ def prepare_data(
         blocks.add_infill(corpus, processor, data_args, args.seed, asked=infill_asked)
         if args.do_test and args.clean_test:
             blocks.add_clean_test(corpus, tokens["test"], data_args, args.seed)
+        if isinstance(loaded, StreamedCorpus):
+            blocks.add_stream(stream_blocks(loaded, processor, data_args, args), loaded.content)
     return RunData(corpus, processor, tokens, blocks)
 
 

@@ -63,10 +63,14 @@ class SavingTrainer(FiniteTrainer):
         return {
             "processes": self.args.world_size,
             "optimizer": not self.args.save_only_model,
-            "train": self.split_facts.get("train"),
+            "train": self.facts_of_train(),
             "unlogged_loss": self.accelerator.gather(unlogged_loss(self)[None]).mean().item(),
             "last_logged_step": last_logged_step(self),
         }
+
+    def facts_of_train(self) -> dict | None:
+        """About the blocks of the train split. All processes call this."""
+        return self.split_facts.get("train")
 
     def _get_output_dir(self, trial) -> str:
         return str(self._staging) if self._staging else super()._get_output_dir(trial)
@@ -142,7 +146,7 @@ class SavingTrainer(FiniteTrainer):
         """A checkpoint to which one process could not write its part is none."""
         self._staging, failure = staging, None
         try:
-            super()._save_checkpoint(model, trial)
+            self._save_parts(staging, model, trial)
         except Exception as error:
             failure = error
         finally:
@@ -152,6 +156,10 @@ class SavingTrainer(FiniteTrainer):
             raise failure
         if failures.any():
             raise RuntimeError("another process could not write its part.")
+
+    def _save_parts(self, staging: Path, model, trial):
+        """What the Trainer saves, each process its part."""
+        super()._save_checkpoint(model, trial)
 
     def _remember_best(self, checkpoint: Path):
         """The Trainer looked for the best checkpoint where this one was staged."""

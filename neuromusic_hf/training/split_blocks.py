@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow.compute
@@ -17,6 +18,8 @@ from .arguments import DataArguments
 from .infill_blocks import evaluation_samples, train_blocks
 from .infill_trainer import InfillSplit
 from .language_modeling import tokens_per_note
+from .stream_counts import facts_of_stream
+from .streamed_blocks import StreamedBlocks
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +36,13 @@ class TrainingBlocks:
     The splits of a run as blocks, and the facts about them that the run record keeps.
 
     Attributes:
-        splits (`dict[str, Dataset]`): Blocks of `context_length` tokens, by split.
+        splits (`dict[str, Dataset]`): Blocks of `context_length` tokens, by split; [`StreamedBlocks`] of a stream.
         tokens_per_note (`dict[str, float]`): Of all pieces of a split.
         facts (`dict[str, dict]`): From [`split_facts`].
         infill (`dict[str, InfillSplit]`): Samples of infilling to evaluate on, by split.
     """
 
-    splits: dict[str, Dataset] = field(default_factory=dict)
+    splits: dict[str, Any] = field(default_factory=dict)
     tokens_per_note: dict[str, float] = field(default_factory=dict)
     facts: dict[str, dict] = field(default_factory=dict)
     infill: dict[str, InfillSplit] = field(default_factory=dict)
@@ -106,7 +109,8 @@ class TrainingBlocks:
         Adds blocks of samples of infilling to the train split, and samples to evaluate on to the others.
 
         Nothing is added where `data_args.infill_share` is 0. It becomes 0 where hardly a bar fits into the context and
-        nobody asked. The facts of each split tell of its samples under `infill`.
+        nobody asked; of a streamed train split, validation tells. The facts of each split tell of its samples under
+        `infill`.
 
         Args:
             corpus ([`Corpus`]): with the splits of the run.
@@ -120,27 +124,50 @@ class TrainingBlocks:
         """
         if not data_args.infill_share:
             return
-        ordinary = self.facts["train"]["tokens"]
-        blocks, facts = train_blocks(corpus["train"], processor, data_args, seed, ordinary)
-        if blocks is None:
-            reason = f"hardly a bar of the train split fits into a context of {data_args.context_length} tokens"
-            if asked:
-                raise ValueError(
-                    f"infill_share={data_args.infill_share:g} cannot be: {reason}. Make context_length longer, or set "
-                    "infill_share to 0."
-                )
-            logger.warning("The model does not learn to fill in bars: %s.", reason)
-            data_args.infill_share = 0.0
+        if "train" in corpus and not self._train_on_infill(corpus["train"], processor, data_args, seed, asked):
             return
-        self.splits["train"] = concatenate_datasets([self.splits["train"], blocks])
-        self.facts["train"]["infill"] = facts | {"ids": hash_ids(blocks)}
         for split in (split for split in corpus if split != "train"):
             samples, facts = evaluation_samples(corpus[split], processor, data_args, self.facts[split]["tokens"])
             self.facts[split]["infill"] = facts
-            if samples is None:
-                logger.warning("No bar of %s fits into the context: infilling is not measured on it.", split)
-            else:
+            if samples is not None:
                 self.infill[split] = InfillSplit(samples, facts["asked_tokens"] / facts["notes"])
+            elif split == "validation" and "train" not in corpus:
+                self._leave_infill_out(split, data_args, asked)
+                return
+            else:
+                logger.warning("No bar of %s fits into the context: infilling is not measured on it.", split)
+
+    def add_stream(self, blocks: StreamedBlocks, content: str):
+        """
+        Adds the train split of a run that streams it, of which nothing is read yet.
+
+        Args:
+            blocks ([`StreamedBlocks`]): from [`stream_blocks`].
+            content (`str`): what the corpus is known by.
+        """
+        vocabulary = blocks.maker.processor.vocabulary_hash
+        self.splits["train"], self.facts["train"] = blocks, facts_of_stream([], content, vocabulary, 1)
+
+    def _train_on_infill(
+        self, pieces: Dataset, processor: MidiProcessor, data_args: DataArguments, seed: int, asked: bool
+    ) -> bool:
+        blocks, facts = train_blocks(pieces, processor, data_args, seed, self.facts["train"]["tokens"])
+        if blocks is None:
+            self._leave_infill_out("train", data_args, asked)
+            return False
+        self.splits["train"] = concatenate_datasets([self.splits["train"], blocks])
+        self.facts["train"]["infill"] = facts | {"ids": hash_ids(blocks)}
+        return True
+
+    def _leave_infill_out(self, split: str, data_args: DataArguments, asked: bool):
+        reason = f"hardly a bar of the {split} split fits into a context of {data_args.context_length} tokens"
+        if asked:
+            raise ValueError(
+                f"infill_share={data_args.infill_share:g} cannot be: {reason}. Make context_length longer, or set "
+                "infill_share to 0."
+            )
+        logger.warning("The model does not learn to fill in bars: %s.", reason)
+        data_args.infill_share = 0.0
 
     def _add(self, split: str, tokens: Dataset, data_args: DataArguments, seed: int):
         if not tokens.data.column("num_notes").to_numpy().any():
