@@ -148,6 +148,9 @@ class DataArguments:
     )
     max_pieces: int | None = field(default=None, metadata={"help": "read only so many pieces, for trials"})
     context_length: int = field(default=1024, metadata={"help": "length of a block, in tokens"})
+    intra_document_masking: bool = field(
+        default=False, metadata={"help": "pieces that share a block do not see each other; each has positions from 0"}
+    )
     max_eval_blocks: int | None = field(
         default=None, metadata={"help": "evaluate on so many blocks, drawn once from the whole split"}
     )

@@ -183,6 +183,8 @@ def is_same_value(name: str, there, now) -> bool:
         return now in (None, there)
     if name == "infill_share":
         return now in (None, there or 0.0)  # what is not asked is taken from it; earlier versions had no infilling
+    if name == "intra_document_masking":
+        return bool(there) == bool(now)  # earlier versions had none
     if name in PLACES and isinstance(there, str) and isinstance(now, str):
         there, now = split_names(there), split_names(now)
         return len(there) == len(now) and all(map(_is_same_place, there, now))
