@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .option_values import MUON
+
 
 def _given(value: Any) -> bool:
     return value is not None
@@ -105,6 +107,7 @@ NEEDS = (
         "report_to trackio (other trackers read variables, as WANDB_PROJECT)",
     ),
     Need(("lora_alpha", "lora_dropout", "lora_target_modules", "lora_merge"), "lora_rank", _given, "lora_rank"),
+    Need(("optim_args",), "optim", lambda value: value != MUON, "an optim that takes arguments"),
     Need(("clean_test",), "do_test", _on, "do_test"),
     Need(("fsdp_config",), "fsdp", _on, "fsdp"),
     Need(("liger_kernel_config",), "use_liger_kernel", _on, "use_liger_kernel"),

@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from transformers import Trainer
 
 from ..borders.trainer import evaluate_in_training, is_best_so_far, take_up_loss
 from .checkpoints import last_checkpoint, read_progress
+from .muon import muon_and_arguments
+from .option_values import MUON
 from .pushing_trainer import PushingTrainer
 from .stopping import EvaluationStopped, StopRequest
 from .throughput import Throughput
@@ -63,6 +66,13 @@ class MusicTrainer(PushingTrainer):
         self._due_evaluation: Callable[[], None] | None = None
         self._stopped_at: int | None = None
         self._evaluated: tuple[int, dict[str, float]] | None = None
+
+    @staticmethod
+    def get_optimizer_cls_and_kwargs(args, model=None):
+        """As [`~transformers.Trainer.get_optimizer_cls_and_kwargs`], and Muon."""
+        if args.optim == MUON:
+            return muon_and_arguments(args, model)
+        return Trainer.get_optimizer_cls_and_kwargs(args, model)
 
     def log(self, logs: dict[str, float], start_time: float | None = None):
         """As [`~transformers.Trainer.log`]; with the loss of training goes its speed."""
