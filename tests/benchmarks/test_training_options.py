@@ -16,7 +16,7 @@ ARGUMENTS = {
     "timed_steps": 1,
     "repetitions": 1,
     "steps": 2,
-    "seeds": "1,2",
+    "seeds": "1",
     "learning_rates": "1e-3,1e-2",
 }
 MIB = 2**20
@@ -57,14 +57,14 @@ def test_training_options(measure, tmp_path):
         assert (row["memory_mib"], row["memory_to_plain"]) == (3, 1)
     learned = learning["options"]
     for kind, figures in learned["plain"].items():
-        assert figures["mean"] == pytest.approx(sum(figures["seeds"].values()) / 2, rel=1e-4), kind
+        assert figures["mean"] == pytest.approx(figures["seeds"]["1"], rel=1e-4), kind
     apart = learned["intra_document_masking"]
     assert apart["nats_per_note"] == apart["nats_per_note_alone"] != learned["plain"]["nats_per_note"]
     row = optimizers["optimizers"]["AdamW"]
     assert row["tried"][row["learning_rate"]] == min(row["tried"].values()) == row["seeds"]["1"]
-    assert set(row["curves"]) == set(row["seeds"]) == {"1", "2"}
+    assert set(row["curves"]) == set(row["seeds"]) == {"1"}
     assert (tmp_path / "result.png").stat().st_size > 10_000
-    assert len(tasks) == 2 * 2 + 2 * 2 + 3
+    assert len(tasks) == 2 * 2 + 2 + 2
     assert measure() == (found, []), "no run is made twice"
 
 
