@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .blocks import make_blocks as make_blocks
     from .corpus_tally import CorpusTally as CorpusTally
     from .corpus_tally import PiecesTally as PiecesTally
+    from .documents import Documents as Documents
     from .music_tokenizer import FIELD_SETTINGS as FIELD_SETTINGS
     from .music_tokenizer import create_music_tokenizer as create_music_tokenizer
     from .processing_midi import MidiProcessor as MidiProcessor

@@ -12,6 +12,7 @@ from datasets.fingerprint import Hasher
 
 from ..borders.datasets import fingerprint_of
 from ..corpora.cache import CachedBuilder
+from .documents import Documents
 
 IGNORED_LABEL = -100
 
@@ -107,29 +108,34 @@ class BlockCollator:
     Args:
         pad_token_id (`int`): fills short blocks; padding is masked and never counts in the loss.
         block_size (`int`): length of every row of a batch, in tokens, so that shapes never change.
+        documents ([`Documents`], *optional*): keeps each document of a block to itself, by its positions; without it,
+            a token attends to all before it in the block.
 
     Returns (on call):
         `dict` of tensors of shape `(batch, block_size)`: `input_ids`, `labels` (int64), and `attention_mask` where a
-        row is padded.
+        row is padded; with documents, `position_ids` in place of the latter.
     """
 
     pad_token_id: int
     block_size: int
+    documents: Documents | None = None
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
         """The batch of rows with the column `input_ids`, and `labels` where those are others."""
         input_ids = torch.full((len(rows), self.block_size), self.pad_token_id, dtype=torch.long)
         labels = torch.full_like(input_ids, IGNORED_LABEL)
-        attention_mask = torch.zeros_like(input_ids)
+        lengths = torch.tensor([len(row["input_ids"]) for row in rows])
         for index, row in enumerate(rows):
             ids, counted = (_as_tensor(row.get(name, row["input_ids"])) for name in ("input_ids", "labels"))
             input_ids[index, : len(ids)] = ids
             labels[index, : len(ids)] = counted
-            attention_mask[index, : len(ids)] = 1
         batch = {"input_ids": input_ids, "labels": labels}
-        if attention_mask.all():
+        if self.documents is not None:
+            # transformers looks for documents in positions only where there is no mask: padding is one of them.
+            return {**batch, "position_ids": self.documents.position_ids(input_ids, lengths)}
+        if (lengths == self.block_size).all():
             return batch
-        return {**batch, "attention_mask": attention_mask}
+        return {**batch, "attention_mask": (torch.arange(self.block_size) < lengths[:, None]).long()}
 
 
 def _as_tensor(ids: Sequence[int] | np.ndarray) -> torch.Tensor:

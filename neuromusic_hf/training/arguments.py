@@ -1,6 +1,7 @@
 """What a training run is told."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from transformers import TrainingArguments
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.trainer_utils import IntervalStrategy
+from transformers.training_args import OptimizerNames
 
 from ..bundles import find_bundle
 from ..bundles.shared_recipe import shareable_recipe
@@ -22,7 +24,7 @@ from ..tokenization import Augmentation
 from ..tokenization.vocabulary_training import VOCABULARY_MODELS
 from .best_model import settle_best_model, settle_scheduler_mode
 from .lora_arguments import LoraArguments
-from .option_values import check_options, json_object
+from .option_values import MUON, check_options, json_object
 from .trackers import check_trackers, default_project, default_run_name
 from .watching_arguments import WatchingArguments
 
@@ -159,6 +161,9 @@ class DataArguments:
     )
     max_pieces: int | None = field(default=None, metadata={"help": "read only so many pieces, for trials"})
     context_length: int = field(default=1024, metadata={"help": "length of a block, in tokens"})
+    intra_document_masking: bool = field(
+        default=False, metadata={"help": "pieces that share a block do not see each other; each has positions from 0"}
+    )
     max_eval_blocks: int | None = field(
         default=None, metadata={"help": "evaluate on so many blocks, drawn once from the whole split"}
     )
@@ -231,6 +236,10 @@ class RunArguments(WatchingArguments, TrainingArguments):
     fp16: bool | None = field(
         default=None, metadata={"help": "train in float16 autocast", "nargs": "?", "const": True}
     )
+    optim: str = field(
+        default=TrainingArguments.optim,
+        metadata={"help": "optimizer", "choices": [*(name.value for name in OptimizerNames), MUON]},
+    )
     eval_strategy: str = field(
         default="steps",
         metadata={"help": "when to evaluate", "choices": [strategy.value for strategy in IntervalStrategy]},
@@ -271,7 +280,7 @@ class RunArguments(WatchingArguments, TrainingArguments):
         check_processes(wants_cpu)
         self._settle_precision()
         settle_best_model(self)
-        super().__post_init__()
+        self._settle_optimizer(super().__post_init__)
         if asks_for("FSDP", self.fsdp):
             check_fsdp_version(self.fsdp_plugin_args)
         settle_scheduler_mode(self)
@@ -289,6 +298,13 @@ class RunArguments(WatchingArguments, TrainingArguments):
     def __getstate__(self) -> dict:
         """What a pickle holds: no token. transformers writes one of these arguments beside each model it saves."""
         return vars(self) | {"hub_token": None}
+
+    def _settle_optimizer(self, check_others: Callable[[], None]):
+        """transformers, which checks all options, knows no Muon."""
+        asked = self.optim
+        self.optim = OptimizerNames.ADAMW_TORCH if asked == MUON else asked
+        check_others()
+        self.optim = MUON if asked == MUON else self.optim
 
     def _settle_precision(self):
         precision = asked_precision()

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .option_values import MUON
+
 
 def _given(value: Any) -> bool:
     return value is not None
@@ -107,6 +109,7 @@ NEEDS = (
     ),
     Need(("run_group",), "report_to", _reports_to("wandb", "trackio"), "report_to wandb or trackio"),
     Need(("lora_alpha", "lora_dropout", "lora_target_modules", "lora_merge"), "lora_rank", _given, "lora_rank"),
+    Need(("optim_args",), "optim", lambda value: value != MUON, "an optim that takes arguments"),
     Need(("clean_test",), "do_test", _on, "do_test"),
     Need(("shuffle_buffer",), "streaming", _on, "streaming"),
     Need(("fsdp_config",), "fsdp", _on, "fsdp"),

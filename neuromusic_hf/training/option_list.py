@@ -19,6 +19,7 @@ DECLARATIONS = (
     "training/arguments.py",
     "training/lora_arguments.py",
     "training/watching_arguments.py",
+    "training/option_values.py",
     "corpora/splits.py",
     "models/fit.py",
     "tokenization/vocabulary_training.py",

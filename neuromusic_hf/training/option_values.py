@@ -79,6 +79,9 @@ RUN_RANGES = {
 
 RANGES = MODEL_RANGES | DATA_RANGES | RUN_RANGES
 
+MUON = "muon"
+"""The value of `optim` that asks for it; transformers has no name for it."""
+
 PICKLING_STRATEGIES = ("checkpoint", "all_checkpoints")
 
 DEMANDED = {
@@ -146,7 +149,7 @@ def _choices() -> dict[str, tuple]:
         "save_strategy": tuple(SaveStrategy),
         "hub_strategy": tuple(HubStrategy),
         "lr_scheduler_type": tuple(SchedulerType),
-        "optim": tuple(OptimizerNames),
+        "optim": (*OptimizerNames, MUON),
         "include_num_input_tokens_seen": ("all", "non_padding", "no", True, False),
     }
 

@@ -11,8 +11,8 @@ class PieceLengths(TrainerCallback):
 
     Args:
         trainer ([`~transformers.Trainer`]): that logs.
-        facts (mapping, *optional*): about its train split, from [`TrainingBlocks`]; it logs nothing without them, or of
-            a stream, of which nothing is read yet.
+        facts (mapping, *optional*): about its train split, from [`TrainingBlocks`]; it logs nothing without them, or
+            of a stream, of which nothing is read yet.
     """
 
     def __init__(self, trainer: Trainer, facts: Mapping | None):

@@ -1,7 +1,7 @@
 """All of a run that can be refused before its corpus is read, which may take hours."""
 
 import torch
-from transformers import Trainer, get_scheduler
+from transformers import get_scheduler
 from transformers.utils import is_liger_kernel_available
 
 from ..disk import by_main_process
@@ -12,6 +12,7 @@ from .lora import check_lora
 from .processor import load_processor
 from .pushing_trainer import prepare_repository
 from .streaming import check_streaming
+from .trainer import MusicTrainer
 
 
 def check_run(model_args: ModelArguments, data_args: DataArguments, args: RunArguments):
@@ -50,7 +51,7 @@ def _check_training(args: RunArguments):
     backends = torch.compiler.list_backends(exclude_tags=())
     if args.torch_compile and args.torch_compile_backend not in backends:
         raise ValueError(f"torch_compile_backend={args.torch_compile_backend} is none of {', '.join(backends)}.")
-    Trainer.get_optimizer_cls_and_kwargs(args, torch.nn.Linear(1, 1))
+    MusicTrainer.get_optimizer_cls_and_kwargs(args, torch.nn.Linear(1, 1))
     optimizer = torch.optim.SGD(torch.nn.Linear(1, 1).parameters(), lr=args.learning_rate)
     try:
         get_scheduler(args.lr_scheduler_type, optimizer, 0, 1, scheduler_specific_kwargs=args.lr_scheduler_kwargs)

@@ -188,6 +188,8 @@ def is_same_value(name: str, there, now) -> bool:
         return bool(there) == now  # earlier versions had none
     if name == "shuffle_buffer":
         return there in (None, now)
+    if name == "intra_document_masking":
+        return bool(there) == bool(now)  # earlier versions had none
     if name in PLACES and isinstance(there, str) and isinstance(now, str):
         there, now = split_names(there), split_names(now)
         return len(there) == len(now) and all(map(_is_same_place, there, now))

@@ -8,8 +8,9 @@ from transformers import PreTrainedModel, Trainer
 
 from ..corpora import Provenance
 from ..threads import limit_threads
-from ..tokenization import BlockCollator, MidiProcessor
+from ..tokenization import BlockCollator, Documents, MidiProcessor
 from .arguments import DataArguments, RunArguments
+from .document_masking import check_separation
 from .language_modeling import LanguageModelingMetrics, row_statistics
 from .lora import merge_lora
 from .resuming import refuse_other_blocks
@@ -37,18 +38,20 @@ def create_trainer(
     The Trainer of a run: evaluates on validation, and saves processor and recipe in every checkpoint.
 
     Raises:
-        `ValueError`: the run goes on from a checkpoint that was made with another train split.
+        `ValueError`: the run goes on from a checkpoint that was made with another train split; or pieces of a block
+            are not to see each other, and the model cannot keep them apart.
     """
     refuse_other_blocks(args.resume_from_checkpoint, blocks.facts["train"])
     limit_threads()
     types = TokenTypes.of(processor)
-    return MusicTrainer(
+    documents = Documents.of(processor) if data_args.intra_document_masking else None
+    trainer = MusicTrainer(
         model=model,
         args=args,
         train_dataset=blocks.splits["train"],
         eval_dataset=blocks.splits["validation"],
         processing_class=processor,
-        data_collator=BlockCollator(processor.tokenizer.pad_token_id, data_args.context_length),
+        data_collator=BlockCollator(processor.tokenizer.pad_token_id, data_args.context_length, documents),
         compute_metrics=LanguageModelingMetrics(blocks.tokens_per_note["validation"], types.names),
         preprocess_logits_for_metrics=functools.partial(row_statistics, types=types),
         recipe=recipe,
@@ -56,6 +59,9 @@ def create_trainer(
         provenance=provenance,
         infill_splits={METRIC_PREFIXES.get(split, split): samples for split, samples in blocks.infill.items()},
     )
+    if documents is not None:
+        check_separation(trainer.model)
+    return trainer
 
 
 def evaluate_test_split(trainer: Trainer, blocks: TrainingBlocks) -> dict[str, float]:

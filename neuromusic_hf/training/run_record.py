@@ -39,6 +39,7 @@ def run_record(trainer: SavingTrainer) -> dict:
             "hash": trainer.processing_class.vocabulary_hash,
             "ids_asked_for": (trainer.recipe or {}).get("vocab_size"),
         },
+        "intra_document_masking": bool((trainer.recipe or {}).get("intra_document_masking")),
         "optimizer_steps": trainer.state.global_step,
         "processes": trainer.args.world_size,
         "engine": trainer.engine,

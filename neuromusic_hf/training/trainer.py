@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from transformers import TrainerCallback
+from transformers import Trainer, TrainerCallback
 
 from ..borders.trainer import evaluate_in_training, is_best_so_far, take_up_loss
 from .checkpoints import last_checkpoint, read_progress
+from .muon import muon_and_arguments
+from .option_values import MUON
 from .piece_lengths import PieceLengths
 from .pushing_trainer import PushingTrainer
 from .run_record import identity, run_tags
@@ -83,6 +85,13 @@ class MusicTrainer(PushingTrainer):
         """How the run is called by a tracker."""
         group = self.args.run_group or (self.shared_recipe or {}).get("corpus")
         return Session(self.tracker_memory.memory.id, group, run_tags(self), self.tracker_memory.knows(tracker))
+
+    @staticmethod
+    def get_optimizer_cls_and_kwargs(args, model=None):
+        """As [`~transformers.Trainer.get_optimizer_cls_and_kwargs`], and Muon."""
+        if args.optim == MUON:
+            return muon_and_arguments(args, model)
+        return Trainer.get_optimizer_cls_and_kwargs(args, model)
 
     def log(self, logs: dict[str, float], start_time: float | None = None):
         """As [`~transformers.Trainer.log`]; with the loss of training goes its speed."""

@@ -87,6 +87,7 @@ CHANGES = {
     "tokenization": "TSD",
     "vocab_size": 1100,
     "context_length": 32,
+    "intra_document_masking": True,
     "max_pieces": 20,
     "augmentation_variants": 1,
     "seed": 5,

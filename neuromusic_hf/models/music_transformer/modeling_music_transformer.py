@@ -275,7 +275,8 @@ class MusicTransformerModel(MusicTransformerPreTrainedModel):
             attention_mask (`torch.Tensor` of shape `(batch, cached + tokens)`, *optional*):
                 0 where there is padding, on either side.
             position_ids (`torch.LongTensor` of shape `(batch, tokens)`, *optional*):
-                Only sinusoidal positions read them.
+                Sinusoidal positions read them. Without mask and cache, tokens attend to their own document alone,
+                and one begins where a position is not that of the token before plus 1.
             past_key_values ([`~transformers.Cache`], *optional*):
                 Keys and values of the tokens before.
             inputs_embeds (`torch.FloatTensor` of shape `(batch, tokens, hidden_size)`, *optional*):
