@@ -184,7 +184,10 @@ class ContinuationCallback(TrainerCallback):
         if self._is_stopping():
             return
         read_by = RunModel(model.config.model_type, processor)
-        self.trainer.log(by_main_process(lambda: self._report(*runs, model=read_by, predicted=predicted)))
+        figures = by_main_process(lambda: self._report(*runs, model=read_by, predicted=predicted))
+        loss_is_due = self.trainer.control.should_log
+        self.trainer.log(figures)
+        self.trainer.control.should_log = loss_is_due  # which whatever is logged resets
 
     def _runs(self, model: PreTrainedModel | None, processor: MidiProcessor) -> list[PieceRun]:
         """That of continuations, and that of infills if they are asked for; a process without a model does none."""

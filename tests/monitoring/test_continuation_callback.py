@@ -109,14 +109,17 @@ def test_the_same_prompts_are_continued_by_what_the_model_has_become(watched):
 
 @pytest.mark.parametrize("bf16", [False, True])
 def test_the_training_is_the_same_with_and_without_it(watched, make_trainer, bf16):
-    with_tests = watched("with", bf16=bf16)
+    with_tests = watched("with", bf16=bf16, logging_steps=1)
     with_tests.train()
-    without = make_trainer("without", bf16=bf16)
+    without = make_trainer("without", bf16=bf16, logging_steps=1)
     without.train()
     expected = without.model.state_dict()
     for name, weight in with_tests.model.state_dict().items():
         torch.testing.assert_close(weight, expected[name], rtol=0, atol=0, msg=name)
     assert with_tests.model.training and len(logged(with_tests)) == 2
+    expected = [(entry["step"], entry["loss"]) for entry in without.state.log_history if "loss" in entry]
+    losses = [(entry["step"], entry["loss"]) for entry in with_tests.state.log_history if "loss" in entry]
+    assert losses == expected and len(losses) == 4
 
 
 def test_it_continues_as_the_saved_model_does(watched, corpus, tmp_path):
