@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import wandb_file
 import yaml
 from tiny import ONE_LAYER
 
@@ -72,10 +73,9 @@ def test_the_command_of_its_agent_trains_and_logs_its_metric(agent_command, call
     small = {**ONE_LAYER, "corpus": midi_folder, "max_steps": 1, "eval_steps": 1, "max_eval_blocks": 2}
     small |= {"context_length": 256, "infill_share": 0, "eval_continuations_steps": "null", "num_proc": 1}
     call_script("train", *arguments, *(word for name, value in small.items() for word in (f"--{name}", value)))
-    import wandb
-
-    assert SWEEP["metric"]["name"] in wandb.run.summary._as_dict()
-    wandb.finish()
+    [written] = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    assert wandb_file.read_run(written).run_id == environment["WANDB_RUN_ID"] == "run7"
+    assert any(SWEEP["metric"]["name"] in row for row in wandb_file.read_rows(written))
     assert (tmp_path / "runs/sweep/run7/bundle/run.json").exists()
     is_better_above = greater_is_better(SWEEP["metric"]["name"].removeprefix("eval/"))
     assert SWEEP["metric"]["goal"] == ("maximize" if is_better_above else "minimize")

@@ -71,12 +71,12 @@ def _begin_wandb(set_up: Callable, session: Callable[[], Session], args, state, 
     if state.is_world_process_zero and not state.is_hyper_param_search and wandb.run is None:
         said = session()
         wandb.init(
-            project=os.getenv("WANDB_PROJECT", "huggingface"),
+            project=os.getenv("WANDB_PROJECT") or "huggingface",
             name=args.run_name,
-            id=os.getenv("WANDB_RUN_ID", said.id),
-            group=os.getenv("WANDB_RUN_GROUP", said.group),
+            id=os.getenv("WANDB_RUN_ID") or said.id,
+            group=os.getenv("WANDB_RUN_GROUP") or said.group,
             tags=None if os.getenv("WANDB_TAGS") else said.tags,
-            resume=os.getenv("WANDB_RESUME", "allow" if said.goes_on else None),
+            resume=os.getenv("WANDB_RESUME") or ("allow" if said.goes_on else None),
         )
     set_up(args, state, model, **kwargs)
 
