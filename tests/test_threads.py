@@ -1,6 +1,7 @@
 """A call takes as many threads as serve it, and leaves PyTorch those that it had."""
 
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -106,8 +107,13 @@ def test_an_error_leaves_the_threads_as_they_were(model, free):
 
 def test_between_calls_a_watch_goes_on_looking_for_a_while(model, monkeypatch):
     looked, seconds = threading.Semaphore(0), iter([0.0, 1.0, 299.0, 302.0, 302.0, 310.0])
-    monkeypatch.setattr(threads, "time", SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda _: None))
-    watch = Watch(SimpleNamespace(free=looked.release))
+    watch, test = Watch(SimpleNamespace(free=looked.release)), threading.current_thread()
+
+    def monotonic() -> float:
+        """The watch of other tests, which may still look, ends."""
+        return next(seconds) if threading.current_thread() in (test, watch._thread) else math.inf
+
+    monkeypatch.setattr(threads, "time", SimpleNamespace(monotonic=monotonic, sleep=lambda _: None))
     watch.go_on()  # at 0 s
     watch._thread.join(60)  # which looks at 1 and 299 s
     assert [looked.acquire(blocking=False) for _ in range(3)] == [True, True, False]
