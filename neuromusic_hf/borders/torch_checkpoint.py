@@ -40,6 +40,7 @@ class Stored:
 
 class _Index(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
+        """As [`pickle.Unpickler.find_class`], of what belongs in an index alone."""
         if name not in OF_AN_INDEX.get(module, ()):
             raise pickle.UnpicklingError(f"it names {module}.{name}, which no index of shards does")
         return super().find_class(module, name)
