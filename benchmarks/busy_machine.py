@@ -25,10 +25,10 @@ from scoring import cut_compositions, manifest_path, write_run
 from neuromusic_hf import MidiProcessor, build_model
 from neuromusic_hf.cores import CoreMeter, usable_cores
 from neuromusic_hf.generation import generate_rows
+from neuromusic_hf.options.arguments import has_fast_bfloat16
 from neuromusic_hf.reports import ScoringOptions, score_run
 from neuromusic_hf.runs import find_pieces, read_run
 from neuromusic_hf.threads import WAITING_PASSIVELY
-from neuromusic_hf.training.arguments import has_fast_bfloat16
 
 OURS, DEFAULT, PASSIVE, ONE_THREAD = "ours", "all threads", "all threads, passive", "one thread"
 FIXED, SLEEPING = {"OMP_DYNAMIC": "false"}, {"OMP_WAIT_POLICY": "PASSIVE"}

@@ -21,10 +21,10 @@ from varied_files import make_files
 
 from neuromusic_hf import MidiProcessor, build_model, load_corpus
 from neuromusic_hf.preparation import prepare_corpus
+from neuromusic_hf.streaming.blocks import POSITION
+from neuromusic_hf.streaming.pieces import Share
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.training import DataArguments, RunArguments, TrainingBlocks, create_trainer, stream_blocks
-from neuromusic_hf.training.piece_stream import Share
-from neuromusic_hf.training.streamed_blocks import POSITION
 
 SIZES = {
     "small": {"num_hidden_layers": 4, "hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 1024},

@@ -16,11 +16,11 @@ from style_corpora import once
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from neuromusic_hf import MidiProcessor, bundles
+from neuromusic_hf.checkpoints.folders import checkpoint_step, last_checkpoint
 from neuromusic_hf.models.fit import longest_context, trained_infill_share
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.tokenization.blocks import IGNORED_LABEL
 from neuromusic_hf.training import row_statistics
-from neuromusic_hf.training.checkpoints import checkpoint_step, last_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS_AT_ONCE = 8

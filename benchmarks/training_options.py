@@ -17,7 +17,7 @@ from measuring import RESULTS, alternating, answer_task, run_fresh, save_result,
 from option_pictures import plot_learning
 from option_runs import run_task
 
-from neuromusic_hf.training.arguments import has_fast_bfloat16
+from neuromusic_hf.options.arguments import has_fast_bfloat16
 
 PLAIN = "plain"
 OPTIONS = {

@@ -31,7 +31,7 @@ def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[st
 
     def __getattr__(name: str) -> Any:
         if name in homes:
-            found = _take(f"{package}.{homes[name]}", name)
+            found = _take(importlib.util.resolve_name(homes[name], package), name)
             setattr(module, name, found)
             return found
         if name.isidentifier() and not name.startswith("_") and importlib.util.find_spec(f"{package}.{name}"):
@@ -46,10 +46,12 @@ def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[st
 
 def _imports_for_types(module: ModuleType) -> Iterator[tuple[str, str]]:
     """Each name that is imported under `if TYPE_CHECKING`, where nothing has run, with the module that has it."""
-    home = ""
+    level, home = 0, ""
     for step in dis.get_instructions(_code_of(module)):
-        if step.opname == "IMPORT_NAME":
-            home = step.argval
+        if step.opname.startswith("LOAD") and isinstance(step.argval, int):  # comes before each import
+            level = step.argval
+        elif step.opname == "IMPORT_NAME":
+            home = "." * level + step.argval
         elif step.opname == "IMPORT_FROM" and step.argval not in vars(module):
             yield step.argval, home
 

@@ -12,7 +12,8 @@ PACKAGE = REPOSITORY / "neuromusic_hf"
 
 ROOMS = (
     "music", "twins", "copying", "corpora", "tokenization", "preparation", "grammar", "infilling", "models", "bundles",
-    "training", "generation", "runs", "metrics", "reports", "monitoring", "searching",
+    "evaluation", "tracking", "options", "checkpoints", "streaming", "training", "generation", "runs", "metrics",
+    "reports", "monitoring", "searching",
 )  # fmt: skip
 HELPERS = {
     "borders": (),

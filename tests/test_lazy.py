@@ -89,6 +89,16 @@ def test_a_module_is_imported_when_a_name_of_it_is_used(made):
         package.third  # noqa: B018
 
 
+def test_a_package_offers_names_of_another_room(made):
+    package = made("from .deep import name", one="name = 1")
+    deep = Path(package.__file__).parent / "deep"
+    deep.mkdir()
+    (deep / "__init__.py").write_text(
+        Path(package.__file__).read_text().replace("from .deep import name", "from ..one import name")
+    )
+    assert package.name == 1 and package.deep.__all__ == ["name"]
+
+
 @pytest.mark.parametrize("text", ["import json\njson.no_such_name", "other = 1"])
 def test_a_module_that_lacks_something_is_named_with_the_reason(made, text):
     made("from .broken import thing", broken=text)

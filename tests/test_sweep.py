@@ -9,9 +9,9 @@ import wandb_file
 import yaml
 from tiny import ONE_LAYER
 
+from neuromusic_hf.evaluation.language_modeling import greater_is_better
+from neuromusic_hf.options.parser import OptionParser
 from neuromusic_hf.training import parse_recipe
-from neuromusic_hf.training.language_modeling import greater_is_better
-from neuromusic_hf.training.option_parser import OptionParser
 
 REPOSITORY = Path(__file__).parents[1]
 SWEEP = yaml.safe_load((REPOSITORY / "examples" / "sweep.yaml").read_text())

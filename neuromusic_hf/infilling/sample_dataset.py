@@ -37,6 +37,12 @@ empty, and `left_out` says why."""
 BAR_TOO_LONG = "bar_longer_than_context"
 """Why there is no sample: a single bar, with what is told beside it, does not fit."""
 
+FEWEST = 0.02
+"""Of the tokens of a split, those that a cover must have: with fewer, a share would be the same few again."""
+
+SPARE = 3
+"""Standard deviations of what is drawn, that more is drawn than is needed."""
+
 
 def draw_samples(
     pieces: Dataset,
@@ -92,6 +98,17 @@ def draw_samples(
         num_proc=num_proc,
         desc="Drawing samples of infilling",
     )
+
+
+def part_for(share: float, num_pieces: int) -> float:
+    """
+    The part of a cover to draw, so that most likely a share of its tokens is among it: a little more than that share.
+
+    Args:
+        share (`float`): of the tokens of the cover; above 1 where one is not enough.
+        num_pieces (`int`): that are covered.
+    """
+    return min(1.0, share + SPARE * (share / num_pieces) ** 0.5)
 
 
 def lengths_of(samples: Dataset) -> np.ndarray:

@@ -31,9 +31,9 @@ from ..runs import (
     read_run,
 )
 from ..tokenization import MidiProcessor
+from ..tracking.failures import TrackerFailures
 from ..training.divided_weights import holds_parts, outside_zero3, whole_model
 from ..training.stopping import StopRequest
-from ..training.tracker_failures import TrackerFailures
 from .copying import FEWEST_PIECES, TIMES_LONGER, is_copying
 from .examples import Example, choose_examples, predict_examples, show_examples
 from .figures import COPYING, LOG_PREFIX, scalar_figures

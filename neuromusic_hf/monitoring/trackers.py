@@ -10,8 +10,8 @@ from transformers.integrations import TensorBoardCallback, TrackioCallback, Wand
 
 from ..hub import markdown
 from ..rendering import read_audio
-from ..training.tracker_failures import TrackerFailures, tracker_name
-from ..training.tracker_memory import TrackerMemory
+from ..tracking.failures import TrackerFailures, tracker_name
+from ..tracking.memory import TrackerMemory
 from .media import Media
 
 STEP_NAME = "train/global_step"

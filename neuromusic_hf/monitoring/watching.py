@@ -7,10 +7,10 @@ from transformers import PreTrainedConfig, Trainer
 
 from ..metrics import all_comparisons
 from ..models.fit import trained_infill_share
+from ..options import DataArguments, RunArguments
+from ..options.watching_arguments import DEFAULT_INFILLS
 from ..reports import ScoringOptions
 from ..runs import ContinuationSettings, PieceSource, choose_pieces, row_pieces
-from ..training import DataArguments, RunArguments
-from ..training.watching_arguments import DEFAULT_INFILLS
 from .continuation_callback import ContinuationCallback
 
 

@@ -18,11 +18,11 @@ from typing import Any
 from ..bundles import find_bundle, write_card
 from ..bundles.files import EXAMPLES_NAME, RUN_NAME
 from ..bundles.shipping import save_for_shipping
+from ..checkpoints.saving import replace_bundle
 from ..default_bundle import DEFAULT, DEFAULT_BUNDLE
 from ..disk import remove_folder, user_path, write_json, write_whole
 from ..hub import CARD_NAME
 from ..hub.bounds import read_object
-from ..training.saving import replace_bundle
 from .pushing import add_run_report
 
 LICENCE_FILE = DEFAULT_BUNDLE.parents[2] / "LICENSE"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..training.option_parser import OptionParser
-from ..training.recipes import parse_recipe
+from ..options.parser import OptionParser
+from ..options.recipes import parse_recipe
 from .searchable import check_comparable
 from .space import Space
 
 if TYPE_CHECKING:
-    from ..training import DataArguments, ModelArguments, RunArguments
+    from ..options import DataArguments, ModelArguments, RunArguments
 
 DEFAULT_METRIC = "nats_per_note"
 """Compares runs of different tokenizers, too."""
@@ -94,7 +94,7 @@ def plan_search(arguments: list[str], space: str | None = None) -> SearchPlan:
         raise ValueError(
             f"A search trains each trial in one process, and this is one of {args.world_size}: start it with python."
         )
-    from ..training import resolved_recipe
+    from ..options import resolved_recipe
 
     metric = args.metric_for_best_model or DEFAULT_METRIC
     recipe = resolved_recipe(model_args, data_args, args)

@@ -10,10 +10,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..bundles import BUNDLE_NAME
 from ..bundles.files import RECIPE_NAME
+from ..checkpoints.folders import find_checkpoints
+from ..checkpoints.saving import PARTIAL_NAME, link_or_copy, replace_bundle
 from ..disk import staged_folder, write_json, write_whole
-from ..training.checkpoints import find_checkpoints
 from ..training.run_record import hardware, versions
-from ..training.saving import PARTIAL_NAME, link_or_copy, replace_bundle
 from .plan import SearchPlan
 from .study import REASON, best_trial, direction
 

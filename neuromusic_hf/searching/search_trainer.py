@@ -10,7 +10,7 @@ from optuna.study import Study
 from optuna.trial import Trial
 from tqdm import tqdm
 
-from ..training import RunArguments
+from ..options import RunArguments
 from ..training.searching_trainer import SearchingTrainer
 from .plan import SearchPlan
 from .results import keep_best, write_results

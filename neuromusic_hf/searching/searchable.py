@@ -2,7 +2,7 @@
 
 from fnmatch import fnmatch
 
-from ..training.option_parser import OptionParser
+from ..options.parser import OptionParser
 
 REFUSED = {
     "it says what trials are judged by, which has to be the same for all": (

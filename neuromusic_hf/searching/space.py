@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..disk import user_path
-from ..training.option_parser import OptionParser
-from ..training.option_values import RANGES
-from ..training.recipe_file import read_recipe
+from ..options.parser import OptionParser
+from ..options.recipe_file import read_recipe
+from ..options.values import RANGES
 from .searchable import check_searchable, split_name
 
 if TYPE_CHECKING:

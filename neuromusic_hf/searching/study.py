@@ -12,8 +12,8 @@ from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from ..evaluation.language_modeling import greater_is_better
 from ..ranges import check_seed
-from ..training.language_modeling import greater_is_better
 from .plan import SearchPlan, base_values
 
 logger = logging.getLogger(__name__)

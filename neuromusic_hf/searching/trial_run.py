@@ -9,23 +9,19 @@ from optuna.trial import Trial
 from transformers import TrainerCallback, set_seed
 
 from ..bundles.files import RECIPE_NAME
+from ..checkpoints import begin_run, settle_run_splits
 from ..disk import write_whole
 from ..monitoring import check_watching, watch_continuations
+from ..options import DataArguments, ModelArguments, RunArguments, resolved_recipe
 from ..training import (
-    DataArguments,
-    ModelArguments,
     MusicTrainer,
-    RunArguments,
-    begin_run,
     check_run,
     create_trainer,
     ended_run,
     prepare_data,
     prepare_model,
-    resolved_recipe,
     save_run,
     settle_infill_share,
-    settle_run_splits,
 )
 from ..training.run_data import RunData
 from .trial_tracking import trackers_of_trial

@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterator
 from unittest import mock
 
+from ..tracking.trackers import default_run_name
 from ..training import MusicTrainer
-from ..training.trackers import default_run_name
 from .plan import SearchPlan
 
 GROUP_VARIABLE = "WANDB_RUN_GROUP"

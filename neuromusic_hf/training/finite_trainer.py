@@ -5,7 +5,7 @@ import math
 import torch
 from torch.distributed.tensor import DTensor
 
-from .checkpoints import newest_whole
+from ..checkpoints.folders import newest_whole
 from .divided_weights import part_of_this_process
 from .searching_trainer import SearchingTrainer
 

@@ -11,10 +11,10 @@ from transformers import PreTrainedModel
 from ..borders.datasets import fingerprint_of
 from ..corpora.cache import cached_map
 from ..infilling.packing import pack_samples
-from ..infilling.sample_dataset import draw_samples, lengths_of
+from ..infilling.sample_dataset import FEWEST, draw_samples, lengths_of, part_for
+from ..options.arguments import DataArguments
 from ..tokenization import MidiProcessor
 from ..tokenization.blocks import BLOCK_FEATURES, IGNORED_LABEL
-from .arguments import DataArguments
 
 logger = logging.getLogger(__name__)
 
@@ -22,12 +22,6 @@ LABELLED_FEATURES = Features({**BLOCK_FEATURES, "labels": BLOCK_FEATURES["input_
 
 EVALUATION_SEED = 0
 """Of the samples that runs are evaluated on, so that runs of any seed compare."""
-
-FEWEST = 0.02
-"""Of the tokens of a split, those that a cover must have: with fewer, a share would be the same few again."""
-
-SPARE = 3
-"""Standard deviations of what is drawn, that more is drawn than is needed."""
 
 
 def train_blocks(
@@ -95,17 +89,6 @@ def train_blocks(
         facts["samples_of_several_programs"],
     )
     return blocks, facts
-
-
-def part_for(share: float, num_pieces: int) -> float:
-    """
-    The part of a cover to draw, so that most likely a share of its tokens is among it: a little more than that share.
-
-    Args:
-        share (`float`): of the tokens of the cover; above 1 where one is not enough.
-        num_pieces (`int`): that are covered.
-    """
-    return min(1.0, share + SPARE * (share / num_pieces) ** 0.5)
 
 
 def evaluation_samples(

@@ -3,16 +3,16 @@
 import logging
 from pathlib import Path
 
+from ..checkpoints.resuming import recipe_of
 from ..default_bundle import recorded_name
 from ..infilling.time_order import check_time_order, writes_in_time_order
 from ..models import saved_config
 from ..models.fit import DEFAULT_INFILL_SHARE, trained_infill_share
+from ..options.arguments import DataArguments, ModelArguments, RunArguments
+from ..options.best_model import check_metric, is_of_infilling
+from ..options.values import check_options
 from ..tokenization import MidiProcessor
-from .arguments import DataArguments, ModelArguments, RunArguments
-from .best_model import check_metric, is_of_infilling
-from .option_values import check_options
 from .processor import load_processor
-from .resuming import recipe_of
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from datasets import Dataset
 from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
-from .language_modeling import INFILL, METRICS, LanguageModelingMetrics
+from ..evaluation.language_modeling import INFILL, METRICS, LanguageModelingMetrics
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from ..models import saved_config
 from ..models.adapters import Adapter
 from ..models.fit import lacks_infill_tokens
 from ..models.tied_targets import refuse_tied_targets
+from ..options.arguments import ModelArguments, RunArguments
 from ..tokenization import MidiProcessor
-from .arguments import ModelArguments, RunArguments
 
 logger = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ from transformers.utils import is_liger_kernel_available
 
 from ..disk import by_main_process
 from ..models import check_model
+from ..options.arguments import DataArguments, ModelArguments, RunArguments
+from ..streaming.train_split import check_streaming
 from ..tokenization.vocabulary_training import check_vocabulary
-from .arguments import DataArguments, ModelArguments, RunArguments
 from .lora import check_lora
 from .processor import load_processor
 from .pushing_trainer import prepare_repository
-from .streaming import check_streaming
 from .trainer import MusicTrainer
 
 

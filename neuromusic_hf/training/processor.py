@@ -15,10 +15,10 @@ from ..borders.datasets import fingerprint_of
 from ..corpora.code_identity import code_of_classes, code_of_rooms
 from ..hub import NotOnHubError
 from ..models import adapters
+from ..options.arguments import DEFAULT_TOKENIZATION, ModelArguments
 from ..tokenization import MidiProcessor
 from ..tokenization.music_tokenizer import music_tokenizer_class
 from ..tokenization.vocabulary_training import tell_size
-from .arguments import DEFAULT_TOKENIZATION, ModelArguments
 
 logger = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from transformers.trainer_utils import HubStrategy, SaveStrategy
 
 from ..bundles import bundle_files, push_bundle, write_card
 from ..bundles.files import RECIPE_NAME, RUN_NAME
+from ..checkpoints.saving import PUSHING_NAME, link_or_copy
 from ..disk import by_main_process, write_json, write_whole
 from ..hub import make_repository
-from .arguments import RunArguments
+from ..options.arguments import RunArguments
 from .run_record import run_record
-from .saving import PUSHING_NAME, link_or_copy
 from .streaming_trainer import StreamingTrainer
 
 logger = logging.getLogger(__name__)

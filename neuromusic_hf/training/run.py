@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 
 from transformers import PreTrainedModel, Trainer
 
+from ..checkpoints.resuming import refuse_other_blocks
 from ..corpora import Provenance
+from ..evaluation.language_modeling import LanguageModelingMetrics, row_statistics
+from ..evaluation.token_types import TokenTypes
+from ..options.arguments import DataArguments, RunArguments
 from ..threads import limit_threads
 from ..tokenization import BlockCollator, Documents, MidiProcessor
-from .arguments import DataArguments, RunArguments
+from ..tracking.failures import tracker_name
+from ..tracking.sessions import finish_session
 from .document_masking import check_separation
-from .language_modeling import LanguageModelingMetrics, row_statistics
 from .lora import merge_lora
-from .resuming import refuse_other_blocks
 from .run_record import run_record
 from .split_blocks import CLEAN_TEST, TrainingBlocks
-from .token_types import TokenTypes
-from .tracker_failures import tracker_name
-from .tracker_sessions import finish_session
 from .trainer import MusicTrainer
 
 METRIC_PREFIXES = {"validation": "eval"}

@@ -8,14 +8,14 @@ from transformers import PreTrainedModel
 from ..corpora import Corpus, StreamedCorpus, load_corpus
 from ..disk import main_process_first
 from ..models import build_model
+from ..models.instruments import record_trained_programs
+from ..options.arguments import DataArguments, ModelArguments, RunArguments
+from ..streaming.train_split import pieces_to_learn_from, select_splits, stream_blocks
 from ..tokenization import MidiProcessor, tokenize_corpus
-from .arguments import DataArguments, ModelArguments, RunArguments
 from .infill_blocks import record_infill_share
-from .instruments import record_trained_programs
 from .lora import add_lora
 from .processor import prepare_processor
 from .split_blocks import TrainingBlocks
-from .streaming import pieces_to_learn_from, select_splits, stream_blocks
 
 
 @dataclass(frozen=True)

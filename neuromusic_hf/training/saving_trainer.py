@@ -15,13 +15,13 @@ from ..bundles import BUNDLE_NAME, write_card
 from ..bundles.files import RECIPE_NAME, RUN_NAME
 from ..bundles.pipeline_file import add_pipeline_files
 from ..bundles.shared_recipe import shareable_recipe
+from ..checkpoints.folders import PROGRESS_NAME, TRAINER_STATE_NAME, newest_whole
+from ..checkpoints.saving import PARTIAL_NAME, publish_checkpoint, replace_bundle, rotate
 from ..corpora import Provenance
 from ..disk import size_in_mib, staged_folder, write_json, write_whole
 from ..hub import CARD_NAME
 from ..models.adapter_files import complete_adapter
-from .checkpoints import PROGRESS_NAME, TRAINER_STATE_NAME, newest_whole
 from .finite_trainer import FiniteTrainer
-from .saving import PARTIAL_NAME, publish_checkpoint, replace_bundle, rotate
 
 logger = logging.getLogger(__name__)
 

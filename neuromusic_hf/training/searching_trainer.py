@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 
+from ..evaluation.language_modeling import greater_is_better
 from .dividing_trainer import DividingTrainer
-from .language_modeling import greater_is_better
 
 
 class SearchingTrainer(DividingTrainer):

@@ -11,15 +11,15 @@ from datasets import Dataset, DatasetDict, concatenate_datasets
 
 from ..corpora import Corpus
 from ..corpora.clean import TWIN_IN_TRAIN, piece_name, twins_in_train
+from ..evaluation.language_modeling import tokens_per_note
 from ..music import Midi
+from ..options.arguments import DataArguments
+from ..streaming.blocks import StreamedBlocks
+from ..streaming.counts import facts_of_stream
 from ..tokenization import MidiProcessor, PiecesTally, make_blocks
 from ..tokenization.corpus_tally import is_piece
-from .arguments import DataArguments
 from .infill_blocks import evaluation_samples, train_blocks
 from .infill_trainer import InfillSplit
-from .language_modeling import tokens_per_note
-from .stream_counts import facts_of_stream
-from .streamed_blocks import StreamedBlocks
 
 logger = logging.getLogger(__name__)
 

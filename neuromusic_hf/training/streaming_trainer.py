@@ -7,13 +7,13 @@ from pathlib import Path
 from accelerate.utils import gather_object
 from transformers import TrainerCallback
 
+from ..checkpoints.folders import STREAM_NAME
 from ..disk import write_json
-from .checkpoints import STREAM_NAME
-from .instruments import note_programs
+from ..models.instruments import note_programs
+from ..streaming.blocks import StreamedBlocks
+from ..streaming.counts import StreamCounts, facts_of_stream
+from ..streaming.loader import StreamLoader, StreamState, read_state
 from .saving_trainer import SavingTrainer
-from .stream_counts import StreamCounts, facts_of_stream
-from .stream_loader import StreamLoader, StreamState, read_state
-from .streamed_blocks import StreamedBlocks
 
 
 class ShareOfRun(TrainerCallback):

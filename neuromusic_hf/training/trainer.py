@@ -11,17 +11,17 @@ import torch
 from transformers import Trainer, TrainerCallback
 
 from ..borders.trainer import evaluate_in_training, is_best_so_far, take_up_loss
-from .checkpoints import last_checkpoint, read_progress
+from ..checkpoints.folders import last_checkpoint, read_progress
+from ..options.values import MUON
+from ..tracking.failures import TrackerFailures, guard_tracker, is_tracker, tracker_name
+from ..tracking.memory import MEMORY_NAME, TrackerMemory
+from ..tracking.sessions import Session, prepare_session
 from .muon import muon_and_arguments
-from .option_values import MUON
 from .piece_lengths import PieceLengths
 from .pushing_trainer import PushingTrainer
 from .run_record import identity, run_tags
 from .stopping import EvaluationStopped, StopRequest
 from .throughput import Throughput
-from .tracker_failures import TrackerFailures, guard_tracker, is_tracker, tracker_name
-from .tracker_memory import MEMORY_NAME, TrackerMemory
-from .tracker_sessions import Session, prepare_session
 from .validation_watch import ValidationWatch
 
 logger = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from pathlib import Path
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState
 
 from ..bundles.course import course_sentences, is_worse_than_start
-from .arguments import RunArguments
-from .checkpoints import checkpoint_step
-from .course import NATS_PER_NOTE, TURN_MARGIN, evaluations, stalled, turning
+from ..checkpoints.folders import checkpoint_step
+from ..evaluation.course import NATS_PER_NOTE, TURN_MARGIN, evaluations, stalled, turning
+from ..options.arguments import RunArguments
 
 logger = logging.getLogger(__name__)
 

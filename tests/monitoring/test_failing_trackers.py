@@ -9,8 +9,8 @@ from transformers import TrainerCallback
 
 from neuromusic_hf import rendering
 from neuromusic_hf.monitoring import continuation_callback, register_tracker, trackers, watch_continuations
+from neuromusic_hf.tracking.failures import MOST_IN_A_ROW, TrackerFailures
 from neuromusic_hf.training import save_run
-from neuromusic_hf.training.tracker_failures import MOST_IN_A_ROW, TrackerFailures
 
 
 @pytest.fixture

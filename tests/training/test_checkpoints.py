@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from neuromusic_hf.training.checkpoints import given_checkpoint, last_checkpoint, missing_parts, newest_whole
+from neuromusic_hf.checkpoints.folders import given_checkpoint, last_checkpoint, missing_parts, newest_whole
 
 NEEDED = (
     "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "processor_config.json",

@@ -9,12 +9,12 @@ from infilling.naive_samples import parted, unpacked
 from music import make_score, make_song
 from transformers import AutoModelForCausalLM
 
+from neuromusic_hf.checkpoints.folders import PROGRESS_NAME
+from neuromusic_hf.checkpoints.resuming import refuse_other_blocks
+from neuromusic_hf.infilling.sample_dataset import part_for
 from neuromusic_hf.music import Midi
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.training import DataArguments, TrainingBlocks, record_infill_share
-from neuromusic_hf.training.checkpoints import PROGRESS_NAME
-from neuromusic_hf.training.infill_blocks import part_for
-from neuromusic_hf.training.resuming import refuse_other_blocks
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, TrainerCallback
 
 from neuromusic_hf import MidiProcessor, load_corpus
+from neuromusic_hf.checkpoints.folders import last_checkpoint
 from neuromusic_hf.infilling.sample_dataset import draw_samples
 from neuromusic_hf.training import parse_recipe
-from neuromusic_hf.training.checkpoints import last_checkpoint
 from neuromusic_hf.training.infill_trainer import InfillSplit
 
 

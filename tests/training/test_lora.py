@@ -20,7 +20,8 @@ from neuromusic_hf import MidiProcessor, build_model, default_bundle
 from neuromusic_hf.bundles import ModelIdentity, push_bundle, save_bundle
 from neuromusic_hf.bundles.base import base_record
 from neuromusic_hf.models import adapters, check_base
-from neuromusic_hf.training import ModelArguments, RunArguments, lora_arguments
+from neuromusic_hf.options import lora_arguments
+from neuromusic_hf.training import ModelArguments, RunArguments
 from neuromusic_hf.training.lora import check_lora
 
 FAMILIES = ("gpt2", "llama", "music_transformer")

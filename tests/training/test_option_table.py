@@ -4,9 +4,9 @@ import pytest
 from datasets import Dataset
 from transformers import GPT2Config, GPT2LMHeadModel, set_seed
 
+from neuromusic_hf.evaluation.language_modeling import METRICS
 from neuromusic_hf.tokenization import BlockCollator
 from neuromusic_hf.training import LanguageModelingMetrics, MusicTrainer, RunArguments, row_statistics
-from neuromusic_hf.training.language_modeling import METRICS
 
 
 @pytest.fixture

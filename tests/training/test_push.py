@@ -14,8 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
 from neuromusic_hf import MidiProcessor, load_corpus
 from neuromusic_hf.bundles import bundle_files, push_bundle
+from neuromusic_hf.checkpoints.saving import replace_bundle
 from neuromusic_hf.training import pushing_trainer, saving_trainer
-from neuromusic_hf.training.saving import replace_bundle
 
 REPOSITORY = "alice/x"
 

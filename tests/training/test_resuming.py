@@ -19,10 +19,10 @@ from safetensors.torch import load_file
 from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiProcessor
+from neuromusic_hf.checkpoints.folders import PROGRESS_NAME
+from neuromusic_hf.checkpoints.resuming import is_same_value, refuse_other_blocks, settle_run_splits
 from neuromusic_hf.disk import lock_folder
 from neuromusic_hf.training import DataArguments, ModelArguments
-from neuromusic_hf.training.checkpoints import PROGRESS_NAME
-from neuromusic_hf.training.resuming import is_same_value, refuse_other_blocks, settle_run_splits
 from neuromusic_hf.training.split_blocks import hash_ids
 
 REPOSITORY = Path(__file__).parents[2]

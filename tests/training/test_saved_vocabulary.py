@@ -11,10 +11,10 @@ from tiny import ONE_LAYER
 
 from neuromusic_hf import MidiContinuationPipeline, MidiProcessor, build_model
 from neuromusic_hf.bundles import save_bundle
+from neuromusic_hf.checkpoints.resuming import is_same_value
 from neuromusic_hf.models import trained_infill_share
 from neuromusic_hf.training import ModelArguments
 from neuromusic_hf.training.processor import load_processor
-from neuromusic_hf.training.resuming import is_same_value
 
 LAST = ["--resume_from_checkpoint", "last"]
 NEW_MODEL = dict.fromkeys(ONE_LAYER)

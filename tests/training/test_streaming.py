@@ -15,9 +15,9 @@ from transformers import AutoModelForCausalLM
 
 from neuromusic_hf import build_model, load_corpus
 from neuromusic_hf.corpora import SPLIT_VERSION, stretches
+from neuromusic_hf.streaming.train_split import check_streaming
 from neuromusic_hf.tokenization import tokenize_corpus
 from neuromusic_hf.training import DataArguments, RunArguments, TrainingBlocks, create_trainer, stream_blocks
-from neuromusic_hf.training.streaming import check_streaming
 
 NO_DROPOUT = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train.py"

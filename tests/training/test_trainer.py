@@ -12,10 +12,11 @@ import safetensors.torch
 import torch
 from transformers import Trainer, TrainerCallback
 
-from neuromusic_hf.training import saving, saving_trainer
-from neuromusic_hf.training.checkpoints import find_checkpoints, last_checkpoint, missing_parts
+from neuromusic_hf.checkpoints import saving
+from neuromusic_hf.checkpoints.folders import find_checkpoints, last_checkpoint, missing_parts
+from neuromusic_hf.checkpoints.saving import tidy
+from neuromusic_hf.training import saving_trainer
 from neuromusic_hf.training.finite_trainer import MAX_SKIPPED_STEPS
-from neuromusic_hf.training.saving import tidy
 
 
 class At(TrainerCallback):

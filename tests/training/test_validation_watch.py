@@ -11,9 +11,9 @@ import pytest
 from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState
 
 from neuromusic_hf.bundles.course import course_sentences, is_worse_than_start
+from neuromusic_hf.checkpoints.folders import last_checkpoint
+from neuromusic_hf.evaluation.course import TURN_EVALUATIONS, TURN_MARGIN, evaluations, stalled, turning
 from neuromusic_hf.training import LanguageModelingMetrics, RunArguments, parse_recipe, save_run
-from neuromusic_hf.training.checkpoints import last_checkpoint
-from neuromusic_hf.training.course import TURN_EVALUATIONS, TURN_MARGIN, evaluations, stalled, turning
 from neuromusic_hf.training.validation_watch import TURNED_UP
 
 NATS = "eval_nats_per_note"
