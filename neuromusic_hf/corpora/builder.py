@@ -39,6 +39,7 @@ HELPER_FEATURES = {
     "mended": List({"kind": Value("string"), "count": Value("int64"), "detail": Value("string")}),
     MELODY: MELODY_FEATURE,
 }
+TEXT = Value("string")
 IGNORED = "ignored"
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -242,6 +243,8 @@ class MidiCorpusBuilder(CachedBuilder, datasets.GeneratorBasedBuilder):
         """The value of a metadata column, as Arrow can store it."""
         value, feature = piece.metadata[name], self.METADATA[name]
         value = storable(value) if isinstance(value, str) else value
+        if isinstance(value, str) and feature == TEXT:
+            return value
         column = Features({name: feature})
         try:
             pa.array([column.encode_example({name: value})], column.type)

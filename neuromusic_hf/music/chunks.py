@@ -10,7 +10,7 @@ import numpy as np
 from .mends import Mends
 from .midi_file import MidiFile
 from .refusals import RefusedFile
-from .track_reader import EndsWithin, TrackReader
+from .track_reader import SYSEX, EndsWithin, TrackReader
 
 HEADER_BYTES = 14
 END_OF_TRACK_BYTES = 4
@@ -184,15 +184,9 @@ def _one_sequence(readers: list[TrackReader], mends: Mends) -> list[TrackReader]
 
 
 def _join(readers: list[TrackReader], header: _Header, mends: Mends) -> MidiFile:
-    ticks, messages = zip(*(reader.arrays() for reader in readers), strict=True) if readers else ((), ())
-    sizes = [len(reader) for reader in readers]
-    body = np.full(sum(sizes), -1, np.int64)
-    bodies: list[bytes] = []
-    for first, reader in zip(np.cumsum([0, *sizes]).tolist(), readers, strict=False):
-        body[[first + event for event in reader.bodies]] = np.arange(len(bodies), len(bodies) + len(reader.bodies))
-        bodies += reader.bodies.values()
-    tick = np.concatenate([np.zeros(0, np.int64), *ticks])
-    ends = np.array([reader.end_tick for reader in readers], np.int64)
+    ticks, messages, ends = zip(*(reader.arrays() for reader in readers), strict=True)
+    tick, message = np.concatenate(ticks), np.concatenate(messages)
+    has_body = message[:, 0] >= SYSEX
     if tick.max(initial=0) > LAST_TICK:
         raise RefusedFile("too_long", f"{tick.max()} ticks, limit {LAST_TICK}")
     tpq, scale = _ticks_per_quarter(header.division, mends)
@@ -200,11 +194,11 @@ def _join(readers: list[TrackReader], header: _Header, mends: Mends) -> MidiFile
         tpq,
         min(header.format, 1) if header.format != 2 else 0,
         np.minimum(ends, LAST_TICK) * scale,
-        np.repeat(np.arange(len(readers)), sizes),
+        np.repeat(np.arange(len(readers)), list(map(len, ticks))),
         tick * scale,
-        np.concatenate([np.zeros((0, 3), np.uint8), *messages]),
-        body,
-        bodies,
+        message,
+        np.where(has_body, np.cumsum(has_body) - 1, -1),
+        [body for reader in readers for body in reader.bodies],
     )
     return file.kept(file.meta != SET_TEMPO) if header.division & FRAMES else file
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .refusals import RefusedFile
-from .track_reader import ESCAPE, LARGEST, META, SYSEX
+from .track_reader import ESCAPE, LARGEST, META, SYSEX, number_bytes
 
 END = b"\xff\x2f\x00"
 SHIFTS = np.array([21, 14, 7, 0])
@@ -126,11 +126,3 @@ class MidiFile:
             done = int(after[event])
         last = min(max(end - int(deltas.sum()), 0), LARGEST)
         return b"".join([*parts, encoded[done:], number_bytes(last), END])
-
-
-def number_bytes(value: int) -> bytes:
-    """A number of variable length."""
-    code = [value & 127]
-    while value := value >> 7:
-        code.append(value & 127 | 128)
-    return bytes(reversed(code))

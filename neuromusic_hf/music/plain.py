@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from .limits import SanityLimits
 from .meta_events import fault_of, is_whole_sysex
-from .midi_file import number_bytes
-from .track_reader import END_OF_TRACK
+from .track_reader import END_OF_TRACK, number_bytes
 from .track_reader import SYSEX as SYSTEM_EXCLUSIVE
 
 HEADER = re.compile(rb"MThd\x00\x00\x00\x06\x00[\x00\x01](?P<tracks>[\x00-\xff]{2})(?!\x00\x00)[\x00-\x7f]", re.DOTALL)

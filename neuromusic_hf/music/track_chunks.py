@@ -8,7 +8,7 @@ from symusic.core import ScoreTick
 
 from .channel_state import BANK_CONTROLS, CONTROL, Change, hand_over, what_counts
 from .channels import Channel
-from .midi_file import number_bytes
+from .track_reader import number_bytes
 from .writable import LAST_TICK
 
 NOTE_OFF, NOTE_ON, PROGRAM = 0x80, 0x90, 0xC0

@@ -27,11 +27,13 @@ DATA_NAMES: dict[int, tuple[str, ...]] = {
 """What the data bytes of channel events are, by their status."""
 
 DELTA = rb"[\x80-\xff]{0,3}[\x00-\x7f]"
-GOES_ON = re.compile(rb"(?:" + DELTA + rb"[\x80-\xbf\xe0-\xef]?[\x00-\x7f]{2})*")
-"""Events with two data bytes, of which each may have the status of the one before."""
-BEGINS = re.compile(DELTA + rb"[\x80-\xbf\xe0-\xef][\x00-\x7f]{2}" + GOES_ON.pattern)
+UNSAID = rb"(?:" + DELTA + rb"[\x00-\x7f]{2})*"
+"""Events with two data bytes that have the status of the one before."""
+BEGINS = re.compile(rb"(?:" + DELTA + rb"([\x80-\xbf\xe0-\xef])[\x00-\x7f]{2}" + UNSAID + rb")*")
+"""Events with two data bytes, of which the first says its status; the group is the last that is said."""
+GOES_ON = re.compile(UNSAID + BEGINS.pattern)
 RUN_BYTES = 1 << 16
-"""Matched at a time: a pattern keeps each repetition in memory until it ends."""
+"""Matched at a time, as a pattern keeps each repetition in memory until it ends; and made arrays of at a time."""
 
 
 class EndsWithin(Exception):
@@ -45,33 +47,37 @@ class TrackReader:
     Attributes:
         position (`int`): of the next byte.
         ended (`bool`): whether the event was read that ends the track.
-        bodies (`dict[int, bytes]`): content of system exclusive and meta events, by the number of the event.
+        bodies (`list[bytes]`): content of system exclusive and meta events.
     """
 
     def __init__(self, data: bytes, position: int, mends: Mends):
         self.position = position
         self.ended = False
-        self.bodies: dict[int, bytes] = {}
+        self.bodies: list[bytes] = []
         self._data = data
         self._mends = mends
-        self._deltas: list[int] = []
         self._values = _Numbers()
-        self._bytes = bytearray()  # three an event: status, and two more
+        self._events = bytearray()  # that are not in arrays yet, each with two data bytes
+        self._arrays: list[tuple[np.ndarray, ...]] = []
         self._running = 0
         self._interrupted = False  # by a system exclusive event, after which the status has to be said again
-        self._waited = 0
 
-    def __len__(self) -> int:
-        return len(self._deltas)
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """
+        What was read.
 
-    @property
-    def end_tick(self) -> int:
-        """Of the end of the track, or of what was read of it."""
-        return sum(self._deltas) + self._waited
-
-    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Ticks, and an array of shape `(events, 3)`: status, and two data bytes (of a meta event its type)."""
-        return np.cumsum(np.array(self._deltas, np.int64)), np.frombuffer(self._bytes, np.uint8).reshape(-1, 3)
+        Returns:
+            Ticks, an array of shape `(events, 3)` (status, and two data bytes; of a meta event its type), and the
+            tick at which the track ends.
+        """
+        self._make_arrays()
+        deltas, said, values = (np.concatenate(of_runs) for of_runs in zip(*self._arrays, strict=True))
+        ticks = np.cumsum(deltas)
+        last = np.maximum.accumulate(np.where((said > 0) & (said < SYSEX), np.arange(len(said)), 0))
+        status = np.where(said >= SYSEX, said, said[last])
+        messages = np.concatenate([status[:, None], values], axis=1)
+        is_kept = ~np.isin(status, list(WIRE_LENGTHS)) & ((status != META) | (values[:, 0] != END_OF_TRACK))
+        return ticks[is_kept], messages[is_kept], int(ticks.max(initial=0))
 
     def read(self, limit: int) -> None:
         """
@@ -85,23 +91,22 @@ class TrackReader:
             self._read_run(min(limit, self.position + RUN_BYTES))
             if self.position < limit:
                 self._read_event(limit)
+            if len(self._events) > RUN_BYTES:
+                self._make_arrays()
 
     def _read_run(self, limit: int) -> None:
         goes_on = 0x80 <= self._running and self._running & 0xE0 != 0xC0 and not self._interrupted
         found = (GOES_ON if goes_on else BEGINS).match(self._data, self.position, limit)
         if not found or found.end() == self.position:
             return
-        deltas, said, values = _events_of(self._data[self.position : found.end()])
-        self._deltas.extend(deltas.tolist())
-        self._deltas[-len(deltas)] += self._waited
-        self._waited = 0
-        last = np.maximum.accumulate(np.where(said > 0, np.arange(len(said)), -1))
-        events = np.empty((len(said), 3), np.uint8)
-        events[:, 0] = np.where(last < 0, self._running, said[last])
-        events[:, 1:] = values
-        self._bytes += events.tobytes()
-        self._running, self._interrupted = int(events[-1, 0]), False
+        self._events += found[0]
+        if found[1]:
+            self._running, self._interrupted = found[1][0], False
         self.position = found.end()
+
+    def _make_arrays(self) -> None:
+        self._arrays.append(_events_of(bytes(self._events)))
+        self._events.clear()
 
     def _read_event(self, limit: int) -> None:
         delta, at = self._number(self.position, limit)
@@ -115,7 +120,8 @@ class TrackReader:
         elif status in (SYSEX, ESCAPE):
             body, at = self._body(at, limit)
             self._interrupted = True
-            self._add(delta, status, 0, 0, body)
+            self.bodies.append(body)
+            self._add(delta, status)
         elif status < 0xF0:
             at = self._read_channel_event(delta, status, at, limit)
         else:
@@ -151,9 +157,9 @@ class TrackReader:
         body, at = self._body(at + 1, limit)
         if kind == END_OF_TRACK:
             self.ended = True
-            self._waited += delta
         else:
-            self._add(delta, META, kind, 0, body)
+            self.bodies.append(body)
+        self._add(delta, META, kind)
         return at
 
     def _skip_wire_message(self, delta: int, status: int, at: int, limit: int) -> int:
@@ -163,15 +169,11 @@ class TrackReader:
         self._byte(end - 1, limit)
         self._mends.damage("wire_message", "unreadable", f"byte {at - 1}: {status:#04x} is left out")
         self._running = 0 if status < 0xF8 else self._running
-        self._waited += delta
+        self._add(delta, status)
         return end
 
-    def _add(self, delta: int, status: int, first: int, second: int, body: bytes | None = None) -> None:
-        if body is not None:
-            self.bodies[len(self._deltas)] = body
-        self._deltas.append(delta + self._waited)
-        self._waited = 0
-        self._bytes += bytes((status, first, second))
+    def _add(self, delta: int, status: int, first: int = 0, second: int = 0) -> None:
+        self._events += number_bytes(delta) + bytes((status, first, second))
 
     def _byte(self, at: int, limit: int) -> int:
         if at >= limit:
@@ -218,13 +220,21 @@ def _events_of(run: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     while begin < len(run):
         found.append(begin)
         begin = steps[begin]
-    begins = np.array(found)
+    begins = np.array(found, np.int64)
     status = status[begins]
     deltas = np.zeros(len(found), np.int64)
     for index in range(LONGEST):
         deltas = np.where(begins + index < status, deltas << 7 | data[begins + index] & 127, deltas)
     first = status + high[status]
     return deltas, np.where(high[status], data[status], 0), np.stack([data[first], data[first + 1]], axis=1)
+
+
+def number_bytes(value: int) -> bytes:
+    """A number of variable length."""
+    code = [value & 127]
+    while value := value >> 7:
+        code.append(value & 127 | 128)
+    return bytes(reversed(code))
 
 
 class _Numbers(dict):

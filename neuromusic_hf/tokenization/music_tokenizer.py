@@ -143,6 +143,11 @@ def music_tokenizer_to_dict(tokenizer: MusicTokenizer) -> dict:
     return json.loads(json.dumps({"class": name, **tokenizer.to_dict()}))
 
 
+def what_ids_depend_on(tokenizer: MusicTokenizer) -> tuple[dict, dict]:
+    """Everything that rebuilds `tokenizer` as it is now, and its vocabulary."""
+    return music_tokenizer_to_dict(tokenizer), dict(tokenizer.vocab)
+
+
 def music_tokenizer_from_dict(saved: dict, source: str = "This processor") -> MusicTokenizer:
     """
     Inverse of [`music_tokenizer_to_dict`].

@@ -24,7 +24,12 @@ from .infill_tokens import INFILL_TOKENS, InfillIds, add_infill_tokens, find_inf
 from .miditok_file import HUB_ARGUMENTS, find_miditok_file, load_miditok_file
 from .music_decoding import MusicDecoder
 from .music_encoding import MusicEncoder
-from .music_tokenizer import create_music_tokenizer, music_tokenizer_from_dict, music_tokenizer_to_dict
+from .music_tokenizer import (
+    create_music_tokenizer,
+    music_tokenizer_from_dict,
+    music_tokenizer_to_dict,
+    what_ids_depend_on,
+)
 from .saved_files import load_text_tokenizer, read_saved_processor
 from .tally import Tally
 from .text_steps import check_same_steps
@@ -90,7 +95,7 @@ class MidiProcessor(ProcessorMixin):
         check_plain(tokenizer, len(self.music_tokenizer), self.vocabulary_hash)
         check_same_steps(tokenizer, rebuilt)
         self.miditok = miditok
-        self._made_of = _state(self.music_tokenizer)
+        self._made_of = what_ids_depend_on(self.music_tokenizer)
         self._coders = Coders()
 
     @classmethod
@@ -374,7 +379,7 @@ class MidiProcessor(ProcessorMixin):
         Raises:
             `ValueError`: what was saved could not be loaded, as `tokenizer` or `music_tokenizer` was changed.
         """
-        if _state(self.music_tokenizer) != self._made_of:
+        if what_ids_depend_on(self.music_tokenizer) != self._made_of:
             raise ValueError(
                 f"The {self.tokenization} was trained or changed after this processor was made, which has the ids of "
                 "before: save MidiProcessor.from_music_tokenizer(processor.music_tokenizer)."
@@ -424,11 +429,6 @@ class MidiProcessor(ProcessorMixin):
     def to_json_string(self) -> str:
         """`to_dict` as JSON, its keys in their order: miditok numbers chords as its config lists them."""
         return json.dumps(self.to_dict(), indent=2) + "\n"
-
-
-def _state(music_tokenizer: MusicTokenizer) -> tuple[dict, dict]:
-    """What its ids depend on."""
-    return music_tokenizer_to_dict(music_tokenizer), dict(music_tokenizer.vocab)
 
 
 # AutoProcessor finds a class by its name among the registered ones; the key only has to be unique.

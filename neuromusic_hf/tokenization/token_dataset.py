@@ -26,6 +26,7 @@ from ..ranges import PROCESSES, check_ranges
 from .augmentation import Augmentation, OneVariant, Variant
 from .corpus_tally import TALLY_FEATURES, CorpusTally
 from .music_encoding import Written
+from .music_tokenizer import what_ids_depend_on
 from .processing_midi import MidiProcessor
 
 logger = logging.getLogger(__name__)
@@ -211,7 +212,7 @@ def map_pieces(
     fingerprint = Hasher.hash(
         [
             fingerprint_of(pieces),
-            json.dumps(processor.miditok),
+            json.dumps(what_ids_depend_on(processor.music_tokenizer)),
             code_of_classes(type(processor.music_tokenizer), MusicTokenizer),
             code_of_rooms("borders", "music", "tokenization"),
             *(version(package) for package in ("miditok", "symusic", "tokenizers", "numpy")),

@@ -176,14 +176,14 @@ class _Matching:
         self.index = np.flatnonzero(common[place] == piece.hashes)
         self.number = place[self.index]
         self.line = piece.line[self.index]
-        self.lines, row = np.unique(self.line, return_inverse=True)
-        self.has = np.zeros((len(self.lines), len(common)), np.float32)
-        self.has[row, self.number] = 1
-        self.matching, self.size = np.bincount(row), piece.runs_of_line[self.lines]
+        self.size = piece.runs_of_line
+        self.matching = np.bincount(self.line, minlength=len(self.size))
+        self.has = np.zeros((len(self.size), len(common)), np.float32)
+        self.has[self.line, self.number] = 1
 
-    def of(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+    def of(self, line: int) -> tuple[np.ndarray, np.ndarray]:
         """Index and number of the runs of a line."""
-        chosen = np.flatnonzero(self.line == self.lines[row])[:MOST_RUNS]
+        chosen = np.flatnonzero(self.line == line)[:MOST_RUNS]
         return self.index[chosen], self.number[chosen]
 
 

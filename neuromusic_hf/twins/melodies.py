@@ -105,7 +105,7 @@ def changes(values: np.ndarray) -> np.ndarray:
 
 def _bounded_by_pace(spread: float, onset: np.ndarray) -> float:
     """What a chord may take, in ticks, in a piece whose note values may be those of another one divided."""
-    gaps = np.diff(np.sort(onset))
+    gaps = np.diff(np.sort(onset, kind="stable"))  # fast where much is in order
     gaps = gaps[gaps > 0]
     if gaps[gaps <= spread].sum() <= CROWDED * gaps.sum():
         return spread

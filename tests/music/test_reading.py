@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import mido
+import numpy as np
 import pytest
 from midi_bytes import chunk, melody, meta, midi_file, off, on, program, track_chunk
 from naive_hearing import heard_notes, read_notes
@@ -18,6 +19,8 @@ from neuromusic_hf.corpora.builder import inspect_row
 from neuromusic_hf.generation.pieces import PieceInput
 from neuromusic_hf.metrics import PITCH, score_midi
 from neuromusic_hf.music import Midi, RefusedFile, SanityLimits, load_score, read_midi
+from neuromusic_hf.music.chunks import read_events
+from neuromusic_hf.music.mends import Mends
 from neuromusic_hf.rendering import plot_piano_roll, render_audio
 from neuromusic_hf.tokenization import MidiProcessor
 
@@ -84,6 +87,33 @@ def test_tracks_that_share_channels_sound_as_one_synthesizer_plays_them(first):
         assert (reading.data == data) == (not reading.mends), seed
         again = read_midi(reading.data)
         assert (again.data, again.mends) == (reading.data, []), f"{seed}: mended twice"
+
+
+def test_a_long_track_is_read_event_by_event():
+    events, content = [], bytearray()
+    for tick in range(40_000):
+        said = (tick % 1000 == 7) * b"\x90"  # after one data byte, and after a system exclusive event
+        if tick % 1000 == 3:
+            message, expected = meta(5, b"la"), (0xFF, 5, 0)
+        elif tick % 1000 == 5:
+            message, expected = program(40), (0xC0, 40, 0)
+        elif tick % 1000 == 6:
+            message, expected = b"\xf0\x02\x01\xf7", (0xF0, 0, 0)
+        elif tick % 1000 == 9:
+            message, expected = b"\xf8", None  # only a cable carries it
+        else:
+            message, expected = (
+                (said or (tick == 0) * b"\x90") + bytes((tick % 128, tick % 100)),
+                (0x90, tick % 128, tick % 100),
+            )
+        content += b"\x01" + message
+        events += [(tick + 1, *expected)] if expected else []
+    file = read_events(midi_file(chunk(bytes(content) + b"\x07\xff\x2f\x00")), Mends())
+    assert [
+        (tick, *message) for tick, message in zip(file.tick.tolist(), file.message.tolist(), strict=True)
+    ] == events
+    texts = [file.content(index) for index in np.flatnonzero(file.body >= 0).tolist()]
+    assert texts == [b"la", b"\x01\xf7"] * 40 and file.ends.tolist() == [40_007]
 
 
 def test_a_program_set_in_the_first_track_holds_for_the_others():

@@ -112,6 +112,15 @@ def test_a_change_of_config_or_augmentation_is_tokenised_anew(processors, corpus
         tokenize_corpus(corpus, **(same | change))
 
 
+def test_a_tokenizer_that_was_changed_is_not_answered_from_the_cache(corpus):
+    processor, pieces = MidiProcessor.from_tokenization("TSD"), corpus["test"]
+    scores = dict(zip(pieces["content_hash"], pieces["midi"], strict=True))
+    tokenize_corpus(corpus, processor)
+    vars(processor.music_tokenizer.config).update(use_tempos=False)
+    for row in tokenize_corpus(corpus, processor)["test"]:
+        assert row["input_ids"] == processor.encode(scores[row["content_hash"]], add_eos=True)
+
+
 def test_a_trained_vocabulary_is_tokenised_apart(processors, trained_processors, corpus):
     plain = tokenize_corpus(corpus, processors["REMI"])["validation"]
     trained = tokenize_corpus(corpus, trained_processors("REMI", "BPE"))["validation"]
