@@ -43,6 +43,7 @@ def train(model_args: training.ModelArguments, data_args: training.DataArguments
         metrics |= trainer.evaluate_at_end()
         if args.do_test:
             metrics |= training.evaluate_test_split(trainer, data.blocks)
+        trainer.finish_trackers()
         training.save_run(trainer, data.blocks.facts, metrics)
 
 

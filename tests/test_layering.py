@@ -21,13 +21,13 @@ HELPERS = {
     "cores": (),
     "default_bundle": (),
     "disk": ("borders", "lazy"),
-    "hub": ("disk", "lazy"),
+    "hub": ("borders", "disk", "lazy"),
     "import_watch": (),
     "imports": (),
     "launch": (),
     "lazy": (),
     "ranges": (),
-    "rendering": ("music", "disk", "lazy", "ranges"),
+    "rendering": ("music", "borders", "disk", "lazy", "ranges"),
     "threads": ("cores",),
 }
 """What every room may import, and what these may import themselves."""

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from safetensors import SafetensorError, safe_open
 
+from ..borders.rust import is_panic
 from .plain_yaml import DEEPEST, load_yaml
 
 MEBIBYTE = 2**20
@@ -74,7 +75,7 @@ def telling_damage(what: str) -> Iterator[None]:
     except OSError:
         raise
     except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        if not isinstance(error, Exception) and not is_panic(error):
             raise
         raise ValueError(f"{what}: {shown(error)}. Get it again, or save it again.") from error
 

@@ -7,6 +7,9 @@ from transformers.pytorch_utils import Conv1D
 OF_A_STEP = 3
 """Forward passes that a training step is worth: the backward pass takes twice as much as the forward one."""
 
+FROZEN = 2
+"""Likewise of a product with a weight that is not trained, whose own gradient is not computed."""
+
 
 def training_flops_per_token(model: PreTrainedModel, length: int) -> int:
     """
@@ -21,8 +24,12 @@ def training_flops_per_token(model: PreTrainedModel, length: int) -> int:
             one; what is no linear layer and no attention of its config is not counted.
         length (`int`): tokens of a block.
     """
-    weights = sum(layer.weight.numel() for layer in model.modules() if isinstance(layer, nn.Linear | Conv1D))
+    products_of_weights = sum(
+        2 * layer.weight.numel() * (OF_A_STEP if layer.weight.requires_grad else FROZEN)
+        for layer in model.modules()
+        if isinstance(layer, nn.Linear | Conv1D)
+    )
     config = model.config
     layers, width = getattr(config, "num_hidden_layers", 0), getattr(config, "hidden_size", 0)
     products = 3 if config.model_type == "music_transformer" else 2
-    return OF_A_STEP * (2 * weights + layers * products * length * width)
+    return products_of_weights + OF_A_STEP * layers * products * length * width

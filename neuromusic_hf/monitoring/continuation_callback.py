@@ -130,7 +130,9 @@ class ContinuationCallback(TrainerCallback):
                 "than %d notes that is over %d times as long as any original's. From %d pieces on, of shorter ones.",
                 *(len(pieces), MAX_RUN, TIMES_LONGER, FEWEST_PIECES),
             )
-        self.output = _possible_output(shown)
+        self.output = OutputSettings(audio=0)
+        with self.failures.watching(RENDERER):
+            self.output = _heard_output(shown)
         scoring = scoring or ScoringOptions()
         embedding = scoring.load_embedding()
         all_comparisons(scoring.comparisons, embedding)  # refused now, not at the first test
@@ -259,13 +261,9 @@ class ContinuationCallback(TrainerCallback):
             )
 
 
-def _possible_output(shown: int) -> OutputSettings:
+def _heard_output(shown: int) -> OutputSettings:
     output = OutputSettings(audio=shown, max_audio_seconds=MAX_AUDIO_SECONDS)
-    try:
-        output.check()
-    except (ImportError, OSError) as error:
-        logger.warning("Continuations are not rendered to sound: %s", error)
-        return OutputSettings(audio=0)
+    output.check()
     return output
 
 

@@ -10,8 +10,8 @@ from transformers.integrations import TensorBoardCallback, TrackioCallback, Wand
 
 from ..hub import markdown
 from ..rendering import read_audio
-from ..tracking.failures import TrackerFailures, tracker_name
-from ..tracking.memory import TrackerMemory
+from ..tracking.failures import TRACKERS, TrackerFailures, tracker_name
+from ..tracking.memory import MEMORY_NAME, TrackerMemory
 from .media import Media
 
 STEP_NAME = "train/global_step"
@@ -25,6 +25,8 @@ LogMedia = Callable[[TrainerCallback, Media, int], None]
 def register_tracker(callback_class: type[TrainerCallback], log: LogMedia):
     """
     Makes known how media get to a tracker. Scalars it gets from the Trainer, as `on_log` of its callback takes them.
+
+    One that fails in either does not stop a [`MusicTrainer`], which tells it nothing twice of a run that goes on.
 
     Args:
         callback_class (`type`):
@@ -51,6 +53,7 @@ def register_tracker(callback_class: type[TrainerCallback], log: LogMedia):
     if not callable(log):
         raise TypeError(f"{log!r} cannot be called: give a function of callback, media and step.")
     _TRACKERS[callback_class] = log
+    TRACKERS.add(callback_class)
 
 
 def log_media(trainer: Trainer, media: Media) -> list[str]:
@@ -75,12 +78,14 @@ def log_media(trainer: Trainer, media: Media) -> list[str]:
     for callback in trainer.callback_handler.callbacks:
         kind = next((kind for kind in type(callback).__mro__ if kind in _TRACKERS), None)
         name = tracker_name(callback)
-        if kind is None or failures.is_left_out(name) or memory.was_told(name, step, media.names):
+        if kind is None or failures.leaves_out(name) or memory.was_told(name, step, media.names):
             continue
         with failures.watching(name):
             _TRACKERS[kind](callback, media, step)
-            memory.note(name, step, media.names)
+            failures.worked(name)
             logged.append(name)
+            with failures.watching(MEMORY_NAME):
+                memory.note(name, step, media.names)
     return logged
 
 

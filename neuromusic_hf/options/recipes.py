@@ -66,10 +66,7 @@ def parse_recipe(arguments: list[str]) -> tuple[ModelArguments, DataArguments, R
     parser = OptionParser()
     layers = _read_layers(arguments, parser)
     _refuse_strange_code(layers)
-    merged = {}
-    for layer in layers:
-        merged = drop_rivals(merged, layer.values) | layer.values
-    merged = {name: value for name, value in merged.items() if value is not None}
+    merged = _merged(layers)
     defaults = {name: option.default for name, option in parser.options.items()}
     for layer in layers:
         still_said = {name: value for name, value in layer.values.items() if merged.get(name) == value}
@@ -84,6 +81,18 @@ def parse_recipe(arguments: list[str]) -> tuple[ModelArguments, DataArguments, R
     return tuple(
         group(**{item.name: merged[item.name] for item in fields(group) if item.name in merged}) for group in GROUPS
     )
+
+
+def said_options(arguments: list[str]) -> dict[str, Any]:
+    """What recipes and a command line say themselves, by the names of options. Raises as [`parse_recipe`]."""
+    return _merged(_read_layers(arguments, OptionParser()))
+
+
+def _merged(layers: list[Layer]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = drop_rivals(merged, layer.values) | layer.values
+    return {name: value for name, value in merged.items() if value is not None}
 
 
 def _read_layers(arguments: list[str], parser: OptionParser) -> list[Layer]:

@@ -18,6 +18,7 @@ import numpy as np
 from scipy.io import wavfile
 from symusic.core import ScoreTick, TextMetaTick, TrackTick, TrackTickList
 
+from ..borders.rust import is_panic
 from ..disk import user_path
 from ..music import AnyScore, TempoMap, check_score, gather_notes, midi_bytes
 from ..music.channels import MELODIC_CHANNELS
@@ -234,8 +235,8 @@ def _run_midirenderer(midi: bytes, soundfont: Path, sample_rate: int) -> np.ndar
 
     try:
         wav = render_wave_from(soundfont.read_bytes(), midi)
-    except RuntimeError as error:
-        if "SoundFont" in str(error):
+    except BaseException as error:
+        if is_panic(error) or (isinstance(error, RuntimeError) and "SoundFont" in str(error)):
             raise ValueError(f"midirenderer cannot use the soundfont {soundfont}: {error}") from error
         raise
     audio, rate = read_audio(io.BytesIO(wav))

@@ -66,6 +66,16 @@ def shorten(text: str, length: int) -> str:
     return text[:end].rstrip() + "…"
 
 
+def shorten_middle(text: str, length: int) -> str:
+    """As [`shorten`], but half of what is left are the last characters: for names that begin alike."""
+    if len(text) <= length:
+        return text
+    end = text[len(text) - length // 2 :]
+    while end and (unicodedata.category(end[0])[0] == "M" or end[0] in JOINERS):
+        end = end[1:]
+    return shorten(text, length - len(end)) + end.lstrip()
+
+
 def _visible(character: str) -> str:
     category = unicodedata.category(character)
     if category == "Cf":

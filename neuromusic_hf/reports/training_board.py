@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ..rendering.lettering import letter, shorten
+from ..rendering.lettering import letter, shorten_middle
 from .pictures import DOTS_PER_INCH, WIDTH_INCHES, set_title
 
 if TYPE_CHECKING:
@@ -20,17 +21,51 @@ if TYPE_CHECKING:
 # Of Okabe and Ito (https://jfly.uni-koeln.de/color/), apart for colour-blind readers; and marks, apart in print.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKS = ("o", "s", "^", "D", "v", "P", "X")
-CURVES_INCHES, TABLE_ROW_INCHES, HEAD_INCHES = 3.6, 0.27, 0.9
+DASHES = ("-", "--", ":", "-.")
+CURVES_INCHES, TABLE_ROW_INCHES = 3.6, 0.27
 PANELS_IN_A_ROW = 3
-MOST_LETTERS = 36
+MOST_LETTERS = 44
+KEYS_SHARE = 0.04
+"""Of the width of the table, for the lines by which its runs are drawn."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the curve of a run is drawn."""
+
+    color: str
+    mark: str
+    dash: str = DASHES[0]
+
+
+def styles_of(trainings: Sequence[Training]) -> list[Style]:
+    """
+    A style for each run: that of its model, where no panel has two runs of one, else one of its own.
+
+    Args:
+        trainings (sequence of [`Training`]): runs; they share a panel where they share a tokenizer.
+    """
+    count = len(COLORS)
+    if not _are_told_by_model(trainings):
+        return [
+            Style(COLORS[index % count], MARKS[index % count], DASHES[index // count % len(DASHES)])
+            for index in range(len(trainings))
+        ]
+    models = sorted({training.model for training in trainings})
+    indices = [models.index(training.model) % count for training in trainings]
+    return [Style(COLORS[index], MARKS[index]) for index in indices]
+
+
+def _are_told_by_model(trainings: Sequence[Training]) -> bool:
+    return len({(training.model, training.tokenizer) for training in trainings}) == len(trainings)
 
 
 def plot_board(trainings: Sequence[Training], heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Figure:
     """
-    Draws nats per note on validation over optimizer steps, a panel for each tokenizer and a colour for each model.
+    Draws nats per note on validation over optimizer steps, a panel for each tokenizer.
 
-    Where several runs have one model and one tokenizer, each has a line of that colour, and a dash of its own. A
-    hollow mark is the best evaluation of a run.
+    Each run has a line, as [`styles_of`] says, which stands in its row of the table too. A hollow mark is the best
+    evaluation of a run.
 
     Args:
         trainings (sequence of [`Training`]): runs.
@@ -40,10 +75,10 @@ def plot_board(trainings: Sequence[Training], heads: Sequence[str], rows: Sequen
     Returns:
         `matplotlib.figure.Figure`, which belongs to no global state and needs no closing.
     """
-    tokenizers = list(dict.fromkeys(sorted(training.tokenizer for training in trainings)))
-    models = list(dict.fromkeys(sorted(training.model for training in trainings)))
+    tokenizers = sorted({training.tokenizer for training in trainings})
+    styles = styles_of(trainings)
     lines = -(-len(tokenizers) // PANELS_IN_A_ROW)
-    heights = [*[CURVES_INCHES] * lines, HEAD_INCHES + TABLE_ROW_INCHES * (len(rows) + 1)]
+    heights = [*[CURVES_INCHES] * lines, TABLE_ROW_INCHES * (len(rows) + 1)]
     figure = Figure(figsize=(WIDTH_INCHES, sum(heights)), dpi=DOTS_PER_INCH, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     columns = min(len(tokenizers), PANELS_IN_A_ROW)
@@ -52,34 +87,32 @@ def plot_board(trainings: Sequence[Training], heads: Sequence[str], rows: Sequen
     for index, tokenizer in enumerate(tokenizers):
         axes = figure.add_subplot(grid[index // columns, index % columns], sharex=first, sharey=first)
         first = first or axes
-        own = [training for training in trainings if training.tokenizer == tokenizer]
-        _draw_curves(axes, own, models)
+        own = [pair for pair in zip(trainings, styles, strict=True) if pair[0].tokenizer == tokenizer]
+        _draw_curves(axes, own)
         set_title(axes, tokenizer)
         if index % columns == 0:
             axes.set_ylabel("Nats per note, validation")
-    _draw_table(figure.add_subplot(grid[-1, :]), heads, rows)
+    _draw_table(figure.add_subplot(grid[-1, :]), heads, rows, styles)
+    named = {training.model: style for training, style in zip(trainings, styles, strict=True)}
     handles = [
-        Line2D([], [], color=_of(COLORS, number), marker=_of(MARKS, number), label=model)
-        for number, model in enumerate(models)
+        Line2D([], [], color=named[model].color, marker=named[model].mark, label=model)
+        for model in (sorted(named) if _are_told_by_model(trainings) else [])
     ]
     best = Line2D([], [], color="#666666", marker="o", markerfacecolor="white", linewidth=0, label="best of a run")
     figure.legend(handles=[*handles, best], loc="outside upper right", ncols=len(handles) + 1, frameon=False)
     return figure
 
 
-def _draw_curves(axes: Axes, trainings: Sequence[Training], models: Sequence[str]):
-    seen: dict[str, int] = {}
-    for training in trainings:
-        number, before = models.index(training.model), seen.get(training.model, 0)
-        seen[training.model] = before + 1
+def _draw_curves(axes: Axes, trainings: Sequence[tuple[Training, Style]]):
+    for training, style in trainings:
         steps = [each.step for each in training.evaluations]
         values = [each.value for each in training.evaluations]
-        color, mark = _of(COLORS, number), _of(MARKS, number)
-        dashes = ("-", "--", ":", "-.")[before % 4]
-        axes.plot(steps, values, dashes, color=color, marker=mark, markersize=4, linewidth=1.6)
-        axes.plot(training.best.step, training.best.value, mark, color=color, markerfacecolor="white", markersize=8)
+        axes.plot(steps, values, style.dash, color=style.color, marker=style.mark, markersize=4, linewidth=1.6)
+        best = training.best
+        axes.plot(best.step, best.value, style.mark, color=style.color, markerfacecolor="white", markersize=8)
     axes.set_xlabel("Optimizer steps")
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.grid(color="#EEEEEE")
     axes.set_axisbelow(True)
     axes.tick_params(length=2.5, color="#888888")
@@ -87,16 +120,16 @@ def _draw_curves(axes: Axes, trainings: Sequence[Training], models: Sequence[str
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_table(axes: Axes, heads: Sequence[str], rows: Sequence[Sequence[str]]):
+def _draw_table(axes: Axes, heads: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[Style]):
     axes.set_axis_off()
-    shown = [[shorten(letter(cell).text, MOST_LETTERS).replace("$", r"\$") for cell in row] for row in rows]
+    shown = [[shorten_middle(letter(cell).text, MOST_LETTERS).replace("$", r"\$") for cell in row] for row in rows]
     widths = [max(map(len, column)) + 2 for column in zip(heads, *shown, strict=True)]
     table = axes.table(
         cellText=shown,
         colLabels=list(heads),
         colWidths=[width / sum(widths) for width in widths],
         cellLoc="right",
-        loc="upper center",
+        bbox=(KEYS_SHARE, 0, 1 - KEYS_SHARE, 1),
     )
     table.auto_set_font_size(False)
     table.set_fontsize(9)
@@ -107,8 +140,8 @@ def _draw_table(axes: Axes, heads: Sequence[str], rows: Sequence[Sequence[str]])
             cell.set_text_props(ha="left")
         if row == 0:
             cell.set_text_props(weight="bold")
-    table.scale(1, 1.3)
-
-
-def _of(choices: Sequence[str], number: int) -> str:
-    return choices[number % len(choices)]
+    for number, style in enumerate(styles, 1):
+        height = 1 - (number + 0.5) / (len(rows) + 1)
+        key = Line2D([0, KEYS_SHARE / 2, KEYS_SHARE], [height] * 3, color=style.color, linestyle=style.dash)
+        key.set(marker=style.mark, markevery=(1, 2), markersize=4, linewidth=1.6, transform=axes.transAxes)
+        axes.add_line(key)

@@ -52,7 +52,7 @@ class Dots:
             color = GENERATED_COLOR if trial.number == self.best.number else SCORE_COLOR
             face = color if trial.state == TrialState.COMPLETE else "white"
             axes.plot(place, value, marker, color=color, markerfacecolor=face, markersize=6, zorder=3, clip_on=False)
-        margin = 0.05 * (high - low)
+        margin = 0.05 * (high - low or abs(high) or 1)
         axes.set_ylim(low - margin, high + margin)
 
 

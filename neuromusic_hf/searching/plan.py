@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..options.parser import OptionParser
-from ..options.recipes import parse_recipe
+from ..options.recipes import parse_recipe, said_options
 from .searchable import check_comparable
 from .space import Space
 
@@ -87,6 +87,9 @@ def plan_search(arguments: list[str], space: str | None = None) -> SearchPlan:
     if importlib.util.find_spec("optuna") is None:
         raise ImportError("A search needs Optuna, which is not installed: pip install optuna.")
     model_args, data_args, args = parse_recipe(arguments)
+    if args.metric_for_best_model is not None and "metric_for_best_model" not in said_options(arguments):
+        arguments = [*arguments, f"--metric_for_best_model={DEFAULT_METRIC}"]  # where a run alone would go by its loss
+        model_args, data_args, args = parse_recipe(arguments)
     for name, remedy in RUNS_ALONE.items():
         if getattr(args, name):
             raise ValueError(f"{name}={getattr(args, name)} belongs to one run: {remedy}.")

@@ -12,7 +12,7 @@ from .pictures import plot_search
 from .plan import SearchPlan
 from .search_trainer import FAILURES, SearchTrainer
 from .study import REASON, best_trial, finished_trials, study_arguments, take_up_study
-from .trial_tracking import search_name, trials_as_group
+from .trial_tracking import check_run_id, search_name
 
 logger = logging.getLogger(__name__)
 
@@ -54,11 +54,12 @@ def run_search(plan: SearchPlan, options: SearchOptions) -> Study:
         `ValueError`: the folder holds a search that was made with other values.
         `SystemExit`: a signal stopped it.
     """
+    check_run_id(plan)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     arguments = study_arguments(plan, prune=options.prune)
     study = take_up_study(plan, arguments)
     left = options.trials - len(finished_trials(study))
-    with trials_as_group(plan), tqdm(total=options.trials, desc="trials") as bar:
+    with tqdm(total=options.trials, desc="trials") as bar:
         trainer = SearchTrainer(plan, bar, keep_bundles=options.keep_bundles)
         if left > 0:
             _search(trainer, study, left, arguments)

@@ -16,10 +16,13 @@ from .plan import SearchPlan
 from .results import keep_best, write_results
 from .study import REASON, finished_trials
 from .trial_run import DataOfTrials, run_trial
+from .trial_tracking import search_name
 
 logger = logging.getLogger(__name__)
 
-FAILURES = (ArithmeticError, RuntimeError, ValueError, MemoryError)
+FAILURES = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError),
+)
 """Of a trial alone: it diverged, took too much memory, or its values make no model. A full disk ends the search."""
 
 OF_PROCESS = ("bf16", "fp16", "use_cpu", "full_determinism")
@@ -70,8 +73,8 @@ class SearchTrainer(SearchingTrainer):
         )
         try:
             arguments = self.plan.parse(values, self.plan.trial_folder(trial.number))
-            name = self.hp_name(trial)
-            self.objective = run_trial(trial, name, arguments, self.compute_objective, self.data_of_trials)
+            names = self.hp_name(trial), search_name(self.plan)
+            self.objective = run_trial(trial, names, arguments, self.compute_objective, self.data_of_trials)
             if not math.isfinite(self.objective):
                 raise ArithmeticError(f"{self.plan.metric} is {self.objective}.")
             logger.info("Trial %d: %s=%.5g.", trial.number, self.plan.metric, self.objective)

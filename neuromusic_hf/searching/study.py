@@ -29,7 +29,10 @@ AGAIN = "again"
 MADE_WITH = "made_with"
 """Attribute of a study: its recipe, space and metric."""
 
-NOT_COMPARED = ("output_dir", "run_name", "report_to", "num_proc", "per_device_eval_batch_size", "logging_steps")
+NOT_COMPARED = (
+    *("output_dir", "run_name", "run_group", "report_to", "project"),
+    *("num_proc", "per_device_eval_batch_size", "logging_steps"),
+)
 """Of the recipe: may be other ones where a search goes on."""
 
 STARTUP_TRIALS = 5

@@ -87,7 +87,7 @@ class Pruning(TrainerCallback):
 
 def run_trial(
     trial: Trial,
-    run_name: str,
+    names: tuple[str, str],
     arguments: tuple[ModelArguments, DataArguments, RunArguments],
     objective: Objective,
     data_of_trials: DataOfTrials,
@@ -97,7 +97,7 @@ def run_trial(
 
     Args:
         trial ([`~optuna.trial.Trial`]): of the study, which gets the number of parameters.
-        run_name (`str`): for trackers.
+        names (`tuple[str, str]`): for trackers: of the run, and of the group of runs where the arguments say none.
         arguments (`tuple`): of the run, those of its model, its data and itself.
         objective (`Callable`): from the metrics of an evaluation to the figure that is searched for.
         data_of_trials ([`DataOfTrials`]): of the search.
@@ -121,17 +121,20 @@ def run_trial(
         trial.set_user_attr("parameters", model.num_parameters())
         recipe = resolved_recipe(model_args, data_args, args)
         write_whole(Path(args.output_dir, RECIPE_NAME), yaml.safe_dump(recipe, sort_keys=False))
-        args.run_name = run_name
+        args.run_name, group = names
+        args.run_group = args.run_group or group
         origin = data.corpus.provenance
         trainer = create_trainer(model, data.processor, data.blocks, data_args, args, recipe, origin)
         validation = data.corpus["validation"], data.tokens["validation"]
         watch_continuations(trainer, *validation, data_args, training=data.corpus.get("train"))
         pruning = Pruning(trainer, trial, objective)
         trainer.add_callback(pruning)
-        with trackers_of_trial(trainer), ended_run(trainer):
+        with ended_run(trainer), trackers_of_trial(trainer):
             metrics = trainer.train().metrics
-            if pruning.pruned:
-                raise optuna.TrialPruned
-            metrics |= trainer.evaluate_at_end()
-            save_run(trainer, data.blocks.facts, metrics)
+            if not pruning.pruned:
+                metrics |= trainer.evaluate_at_end()
+                trainer.finish_trackers()
+                save_run(trainer, data.blocks.facts, metrics)
+    if pruning.pruned:
+        raise optuna.TrialPruned
     return objective(metrics)

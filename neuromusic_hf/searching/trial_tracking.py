@@ -3,13 +3,11 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from unittest import mock
 
-from ..tracking.trackers import default_run_name
+from ..tracking import default_run_name
 from ..training import MusicTrainer
 from .plan import SearchPlan
 
-GROUP_VARIABLE = "WANDB_RUN_GROUP"
 ID_VARIABLE = "WANDB_RUN_ID"
 
 
@@ -18,40 +16,22 @@ def search_name(plan: SearchPlan) -> str:
     return plan.recipe.get("run_name") or default_run_name(plan.args.output_dir, plan.args.report_to)
 
 
-@contextlib.contextmanager
-def trials_as_group(plan: SearchPlan) -> Iterator[None]:
+def check_run_id(plan: SearchPlan):
     """
-    Has Weights & Biases put the runs of a search into one group: that of `WANDB_RUN_GROUP`, or its name.
+    Refuses an id for Weights & Biases, of which all trials would be one run.
 
     Raises:
-        `ValueError`: `WANDB_RUN_ID` is set, which would make one run of all trials.
+        `ValueError`: `WANDB_RUN_ID` is set.
     """
-    if "wandb" not in plan.args.report_to:
-        yield
-        return
-    if os.environ.get(ID_VARIABLE):
+    if "wandb" in plan.args.report_to and os.environ.get(ID_VARIABLE):
         raise ValueError(f"{ID_VARIABLE}={os.environ[ID_VARIABLE]} would make one run of all trials: unset it.")
-    group = os.environ.get(GROUP_VARIABLE) or search_name(plan)
-    with mock.patch.dict(os.environ, {GROUP_VARIABLE: group}):
-        yield
 
 
 @contextlib.contextmanager
 def trackers_of_trial(trainer: MusicTrainer) -> Iterator[None]:
-    """
-    Ends what the trackers of a trial have begun, however it ends, so that the next one has its own.
-
-    Trackio and TensorBoard end with the training, unless that fails; Weights & Biases goes on with the process.
-    """
-    failed = True
+    """Has trackers that end with the training do so where that breaks off, too, so that the next trial has its own."""
     try:
         yield
-        failed = False
     finally:
-        if trainer.is_in_train:  # it did not come to its end
+        if trainer.is_in_train:
             trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
-        if "wandb" in trainer.args.report_to:
-            import wandb  # slow
-
-            with trainer.tracker_failures.watching("wandb"):
-                wandb.finish(exit_code=int(failed))

@@ -75,8 +75,8 @@ class TrackerMemory:
         self.earlier = dict(self.memory.told)
 
     def knows(self, tracker: str) -> bool:
-        """Whether a tracker was told of this run before it went on."""
-        return tracker in self.earlier
+        """Whether a tracker was told of this run: before it went on, or before the tracker ended with the training."""
+        return tracker in self.memory.told
 
     def was_told(self, tracker: str, step: int, names: Iterable[str]) -> bool:
         """Whether a tracker was told all of this before the run went on."""

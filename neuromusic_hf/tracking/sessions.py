@@ -12,7 +12,7 @@ from pathlib import Path
 from transformers import PreTrainedModel, TrainerCallback
 from transformers.integrations import TensorBoardCallback, TrackioCallback, WandbCallback
 
-from ..borders.trackers import note_begun
+from ..borders.trackers import has_begun, note_begun
 from ..bundles.bundle import public_name
 
 TENSORBOARD_FOLDER = "tensorboard"
@@ -55,13 +55,28 @@ def prepare_session(callback: TrainerCallback, session: Callable[[], Session]):
         callback.on_train_begin = functools.partial(_begin_tensorboard, callback, callback.on_train_begin, session)
 
 
-def finish_session(callback: TrainerCallback):
-    """Ends what a tracker keeps open for the next run of the process to fall into, as W&B does."""
+def finish_session(callback: TrainerCallback, *, failed: bool):
+    """
+    Ends what a tracker keeps open, and what the next run of the process would fall into.
+
+    Trackio and TensorBoard end with the training, and begin again where something is logged after it.
+
+    Args:
+        callback ([`~transformers.TrainerCallback`]): of the tracker.
+        failed (`bool`): whether the run broke off, which W&B shows.
+    """
     if isinstance(callback, WandbCallback):
         import wandb
 
         if wandb.run is not None:
-            wandb.finish()
+            wandb.finish(exit_code=int(failed))
+    elif isinstance(callback, TrackioCallback) and has_begun(callback):
+        import trackio
+
+        note_begun(callback, None, begun=False)
+        trackio.finish()
+    elif isinstance(callback, TensorBoardCallback) and callback.tb_writer is not None:
+        callback.tb_writer.close()
 
 
 def _begin_wandb(set_up: Callable, session: Callable[[], Session], args, state, model, **kwargs):

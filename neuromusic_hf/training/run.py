@@ -13,8 +13,6 @@ from ..evaluation.token_types import TokenTypes
 from ..options.arguments import DataArguments, RunArguments
 from ..threads import limit_threads
 from ..tokenization import BlockCollator, Documents, MidiProcessor
-from ..tracking.failures import tracker_name
-from ..tracking.sessions import finish_session
 from .document_masking import check_separation
 from .lora import merge_lora
 from .run_record import run_record
@@ -106,13 +104,13 @@ def ended_run(trainer: MusicTrainer) -> Iterator[None]:
     The distributed wrapper of the model goes first: where it is the last to hold the group, its destructor waits for a
     communication thread that waits for the interpreter lock the destructor holds (seen as a hang at exit with gloo).
     """
+    failed = True
     try:
         yield
+        failed = False
     finally:
         trainer.finish_pushes()
         trainer.model_wrapped = trainer.model
         trainer.accelerator.free_memory()
-        for tracker in trainer.trackers:
-            with trainer.tracker_failures.watching(tracker_name(tracker)):
-                finish_session(tracker)
+        trainer.finish_trackers(failed=failed)
         trainer.accelerator.end_training()

@@ -1,5 +1,6 @@
 """How fast a run trains: tokens a second, and how much of what the devices can do that is."""
 
+import re
 import time
 
 import torch
@@ -9,7 +10,10 @@ from ..models.flops import training_flops_per_token
 
 PEAK_TFLOPS = {
     "B200": 2250.0,
+    "GH200": 989.0,
+    "H200 NVL": 835.0,
     "H200": 989.0,
+    "H100 NVL": 835.0,
     "H100 PCIe": 756.0,
     "H100": 989.0,
     "A100": 312.0,
@@ -19,7 +23,10 @@ PEAK_TFLOPS = {
     "RTX 4090": 165.2,
     "RTX 3090": 71.0,
 }
-"""Of dense bfloat16 products, by what the name of a GPU holds, from the data sheets of their maker."""
+"""Of dense bfloat16 products, by words in the name of a GPU, from the data sheets of their maker."""
+
+OTHER_SPEED = re.compile(r"\b(MIG|Laptop|Max-Q|Ti|D)\b")
+"""In the name of a part or of a variant of one of these."""
 
 
 class Throughput(TrainerCallback):
@@ -86,4 +93,5 @@ def peak_tflops(device: torch.device) -> float | None:
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)
-    return next((peak for known, peak in PEAK_TFLOPS.items() if known in name), None)
+    known = (peak for words, peak in PEAK_TFLOPS.items() if re.search(rf"\b{words}\b", name))
+    return None if OTHER_SPEED.search(name) else next(known, None)

@@ -15,7 +15,7 @@ from ..checkpoints.folders import last_checkpoint, read_progress
 from ..options.values import MUON
 from ..tracking.failures import TrackerFailures, guard_tracker, is_tracker, tracker_name
 from ..tracking.memory import MEMORY_NAME, TrackerMemory
-from ..tracking.sessions import Session, prepare_session
+from ..tracking.sessions import Session, finish_session, prepare_session
 from .muon import muon_and_arguments
 from .piece_lengths import PieceLengths
 from .pushing_trainer import PushingTrainer
@@ -62,9 +62,8 @@ class MusicTrainer(PushingTrainer):
         self.stop = StopRequest()
         self.tracker_failures = TrackerFailures()
         self.tracker_memory = TrackerMemory()
-        for callback in self.trackers:
-            prepare_session(callback, functools.partial(self._session, tracker_name(callback)))
-            guard_tracker(callback, self.tracker_failures, self.tracker_memory)
+        self._guarded: list[TrainerCallback] = []
+        self._guard_trackers()
         self.throughput = Throughput(self, getattr(self.data_collator, "block_size", 0))
         self.add_callback(self.throughput)
         self.add_callback(PieceLengths(self, self.split_facts.get("train")))
@@ -78,8 +77,26 @@ class MusicTrainer(PushingTrainer):
 
     @property
     def trackers(self) -> list[TrainerCallback]:
-        """The callbacks of the trackers that transformers knows."""
+        """The callbacks of trackers: those that transformers knows, and those of [`register_tracker`]."""
         return [callback for callback in self.callback_handler.callbacks if is_tracker(callback)]
+
+    def _guard_trackers(self):
+        for callback in self.trackers:
+            if callback not in self._guarded:
+                prepare_session(callback, functools.partial(self._session, tracker_name(callback)))
+                guard_tracker(callback, self.tracker_failures, self.tracker_memory)
+                self._guarded.append(callback)
+
+    def finish_trackers(self, *, failed: bool = False):
+        """
+        Ends what trackers keep open.
+
+        Args:
+            failed (`bool`, *optional*, defaults to `False`): whether the run broke off.
+        """
+        for callback in self.trackers if self.is_world_process_zero() else ():
+            with self.tracker_failures.watching(tracker_name(callback)):
+                finish_session(callback, failed=failed)
 
     def _session(self, tracker: str) -> Session:
         """How the run is called by a tracker."""
@@ -94,12 +111,13 @@ class MusicTrainer(PushingTrainer):
         return Trainer.get_optimizer_cls_and_kwargs(args, model)
 
     def log(self, logs: dict[str, float], start_time: float | None = None):
-        """As [`~transformers.Trainer.log`]; with the loss of training goes its speed."""
-        super().log(logs | self.throughput.figures() if "loss" in logs else logs, start_time)
+        """As [`~transformers.Trainer.log`], but its speed goes with the loss, without what comes between steps."""
+        super().log(logs | self.throughput.figures() if "loss" in logs else logs)
 
     def progress(self) -> dict:
-        """As [`PushingTrainer.progress`], and whether an evaluation is left to the run that goes on from here."""
-        return {**super().progress(), "evaluation_due": self._evaluation_due}
+        """As [`PushingTrainer.progress`], what failed, and whether an evaluation is left to the run that goes on."""
+        due, failed = self._evaluation_due, self.tracker_failures.record()
+        return {**super().progress(), "evaluation_due": due, "failed_trackers": failed}
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs):
         """As [`~transformers.Trainer.train`]; a run that is finished already trains no step more."""
@@ -124,6 +142,7 @@ class MusicTrainer(PushingTrainer):
         return output
 
     def _begin_trackers(self):
+        self._guard_trackers()
         folder = Path(self.args.output_dir).absolute()
         goes_on = self._resumed_from is not None and Path(self._resumed_from).absolute().parent == folder
         with self.tracker_failures.watching(MEMORY_NAME):
@@ -175,6 +194,7 @@ class MusicTrainer(PushingTrainer):
         checkpoint, self._resumed_from = self._resumed_from, None
         progress = read_progress(Path(checkpoint))
         take_up_loss(self, progress.get("unlogged_loss", 0.0), progress.get("last_logged_step"))
+        self.tracker_failures.take_up(progress.get("failed_trackers", {}))
         if progress.get("evaluation_due"):
             self._due_evaluation = functools.partial(self._evaluate_late, checkpoint, trial, ignore_keys_for_eval)
 

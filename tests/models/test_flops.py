@@ -20,4 +20,7 @@ def test_it_is_a_forward_pass_three_times(family, processor_of):
         model(input_ids=torch.zeros(1, LENGTH, dtype=torch.long))
     # Written out, attention multiplies all pairs of tokens, and half of them count.
     unseen = model.config.num_hidden_layers * PRODUCTS[family] * LENGTH * model.config.hidden_size
-    assert training_flops_per_token(model, LENGTH) == 3 * (counter.get_total_flops() / LENGTH - unseen)
+    products = counter.get_total_flops() / LENGTH - unseen
+    assert training_flops_per_token(model, LENGTH) == 3 * products
+    model.lm_head.weight.requires_grad_(False)
+    assert training_flops_per_token(model, LENGTH) == 3 * products - 2 * model.lm_head.weight.numel()

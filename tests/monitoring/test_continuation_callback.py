@@ -184,9 +184,21 @@ def test_without_an_audio_engine_it_says_so_and_goes_on(watched, monkeypatch, ca
     monkeypatch.setattr("neuromusic_hf.rendering.audio.ENGINES", ())
     with caplog.at_level(logging.WARNING):
         trainer = watched(eval_shown_continuations=2, max_steps=2)
-    assert "not rendered to sound" in caplog.text and "neuromusic_hf[audio]" in caplog.text
+    assert (
+        "renderer failed, and training goes on: ImportError" in caplog.text and "neuromusic_hf[audio]" in caplog.text
+    )
     trainer.train()
     assert all(record.files.audio is None for record in read_run(step_folder(trainer, 2)).records)
+    assert trainer.tracker_failures.record() == {"renderer": {"times": 1, "first": "ImportError"}}
+
+
+def test_a_soundfont_that_is_none_does_not_stop_a_run(watched, tmp_path, monkeypatch, caplog):
+    pytest.importorskip("midirenderer", reason="midirenderer is not installed (pip install neuromusic_hf[audio])")
+    (tmp_path / "font.sf2").write_text("none")
+    monkeypatch.setenv("NEUROMUSIC_SOUNDFONT", str(tmp_path / "font.sf2"))
+    trainer = watched(eval_shown_continuations=2)
+    assert "font.sf2 (named by the environment variable NEUROMUSIC_SOUNDFONT) is not a SoundFont 2 file" in caplog.text
+    assert trainer.tracker_failures.record() == {"renderer": {"times": 1, "first": "ValueError"}}
 
 
 def test_a_step_can_be_scored_again_by_the_script(watched):

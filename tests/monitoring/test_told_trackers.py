@@ -60,6 +60,7 @@ def told(tmp_path_factory, trainer_in, corpus, tokens):
         watch_continuations(trainer, corpus["validation"], tokens["validation"], data_args, corpus["train"])
         with ended_run(trainer):
             trainer.train(**how)
+            trainer.evaluate(metric_key_prefix="test")
         assert trainer.tracker_failures.record() == {}
         return trainer
 
@@ -128,7 +129,7 @@ def history(trainer) -> dict[str, list[tuple[int, float]]]:
     for entry in trainer.state.log_history:
         for name, value in entry.items():
             kind, _, rest = name.partition("_")
-            shown = f"{kind}/{rest}" if kind == "eval" else f"train/{name}"
+            shown = f"{kind}/{rest}" if kind in ("eval", "test") else f"train/{name}"
             found.setdefault(shown, []).append((entry["step"], value))
     for name in ("train/step", "train/epoch", "train/num_input_tokens_seen"):  # with every log
         found.pop(name)
@@ -148,7 +149,12 @@ def test_rows_hold_every_figure_at_its_step_and_once(told, tracker, request):
     for name, values in expected.items():
         compare([(row["train/global_step"], row[name]) for row in rows if name in row], values, name)
     assert {"train/loss", "train/grad_norm", "train/tokens_per_second", "eval/perplexity"} <= expected.keys()
-    assert {"train/piece_tokens", "eval/pitch_token_accuracy", "eval/infill_nats_per_note"} <= expected.keys()
+    assert {
+        "train/piece_tokens",
+        "test/loss",
+        "eval/pitch_token_accuracy",
+        "eval/infill_nats_per_note",
+    } <= expected.keys()
 
 
 @pytest.mark.parametrize(
@@ -241,6 +247,7 @@ def test_a_run_that_goes_on_is_one_run_of_its_group(told, wandb_files, trackio_r
 
 ONLY_ELSEWHERE = {
     "train/model_flops_utilisation": "needs a GPU",
+    "train/clean_test_...": "needs a run that is tested on pieces without a twin",
     "train/piece_seconds": "needs a corpus that says how long its pieces are",
     "eval/turned_up_after_step": "needs a run that turns up",
     "eval/continuations/ended_piece_tokens": "needs a model that ends its pieces",
@@ -250,7 +257,7 @@ ONLY_ELSEWHERE = {
 
 def test_the_page_on_watching_lists_what_is_logged_and_nothing_else(events):
     (page,) = [page for page in PAGES if page.name == "docs/watching.md"]
-    listed = set(re.findall(r"`((?:train|eval)/[^`]+)`", page.prose.partition("\n## Examples")[0]))
+    listed = set(re.findall(r"`((?:train|eval|test)/[^`]+)`", page.prose.partition("\n## Examples")[0]))
     tags = events.Tags()
     texts = {tag.removesuffix("/text_summary") for tag in tags["tensors"]} - {"args", "model_config"}
     logged = {*tags["scalars"], *tags["images"], *tags["audio"], *tags["histograms"], *texts}

@@ -216,6 +216,22 @@ def test_missing_and_invalid_soundfonts_are_named(tmp_path, monkeypatch):
         render_audio(score, soundfont=cut)
 
 
+@needs_midirenderer
+def test_a_soundfont_at_which_the_engine_gives_up_is_named(tmp_path, monkeypatch):
+    import midirenderer
+
+    class PanicException(BaseException):
+        """As pyo3's, which no program can import."""
+
+    def panic(soundfont, midi):
+        raise PanicException("index out of bounds: the len is 210 but the index is 210")
+
+    monkeypatch.setattr(midirenderer, "render_wave_from", panic)
+    (tmp_path / "odd.sf2").write_bytes(b"RIFF\x04\x00\x00\x00sfbk")
+    with pytest.raises(ValueError, match="cannot use the soundfont .*odd.sf2: index out of bounds"):
+        render_audio(piano((0, 0.1, 60, 100)), soundfont=tmp_path / "odd.sf2")
+
+
 def test_without_any_engine_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(audio_module.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(audio_module.shutil, "which", lambda name: None)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontEntry, fontManager
 
 from neuromusic_hf.rendering import lettering
-from neuromusic_hf.rendering.lettering import letter, shorten
+from neuromusic_hf.rendering.lettering import letter, shorten, shorten_middle
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +100,8 @@ def test_a_long_text_is_cut_between_letters():
     assert shorten("abc", 3) == "abc" and shorten("abcd", 3) == "ab…" and shorten("ab cd", 4) == "ab…"
     assert shorten("ax\u0303y", 3) == "a…"
     assert shorten("x\u0303y", 2) == "…" == shorten("abc", 0)
+
+
+def test_a_name_that_is_shortened_in_its_middle_keeps_both_ends():
+    assert shorten_middle("abc", 3) == "abc" and shorten_middle("abcdefgh", 6) == "ab…fgh"
+    assert shorten_middle("abcdex\u0303gh", 6) == "abc…gh", "no mark without its letter"

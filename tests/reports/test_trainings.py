@@ -6,7 +6,7 @@ import pytest
 from matplotlib.image import imread
 
 from neuromusic_hf.reports import compare_trainings
-from neuromusic_hf.reports.training_board import plot_board
+from neuromusic_hf.reports.training_board import plot_board, styles_of
 from neuromusic_hf.reports.trainings import HEADS, read_training, row_of
 
 MODELS = {"gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "music": "MusicTransformerForCausalLM"}
@@ -64,6 +64,23 @@ def test_curves_stand_in_the_panel_of_their_tokenizer_with_their_best_marked(mak
     assert [[0, 4.0], [10, 3.0]] in curves[0] and len(curves[1]) == 2
     texts = [cell.get_text().get_text() for cell in table.tables[0].get_celld().values()]
     assert {"a", "b", "c", "GPT2", "Llama", "2.000", "01234567+"} <= set(texts)
+
+
+def test_runs_of_one_model_and_tokenizer_are_told_apart_in_curves_and_table(make_run):
+    trainings = [read_training(make_run(f"{place}")) for place in range(28)]
+    assert len(set(styles_of(trainings))) == 28
+    figure = plot_board(trainings[:3], HEADS, [row_of(each) for each in trainings[:3]])
+    panel, table = figure.axes
+    curves = [(line.get_color(), line.get_linestyle()) for line in panel.lines if len(line.get_xdata()) > 1]
+    assert curves == [(line.get_color(), line.get_linestyle()) for line in table.lines] and len(set(curves)) == 3
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["best of a run"]
+
+
+def test_long_names_keep_the_end_in_which_they_differ(make_run):
+    trainings = [read_training(make_run(f"{'maestro-' * 8}{rate}")) for rate in ("1e-3", "3e-4")]
+    table = plot_board(trainings, HEADS, [row_of(each) for each in trainings]).axes[-1].tables[0]
+    names = [table[row, 0].get_text().get_text() for row in (1, 2)]
+    assert names[0].startswith("maestro-maestro") and [name[-4:] for name in names] == ["1e-3", "3e-4"]
 
 
 def test_a_bundle_is_called_by_its_run_and_runs_of_one_name_are_numbered(make_run, tmp_path):

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import shutil
 
 import optuna
@@ -123,7 +122,7 @@ def test_a_trial_that_lies_behind_is_pruned_and_ends_its_trackers(search, tried,
 
     def noted(**settings):
         assert offline_wandb.run is None, "the run of the trial before has ended"
-        begun.append((os.environ["WANDB_RUN_GROUP"], settings["name"]))
+        begun.append((settings["group"], settings["name"]))
         return init(**settings, mode="disabled")
 
     monkeypatch.setattr(offline_wandb, "init", noted)
@@ -136,16 +135,23 @@ def test_a_trial_that_lies_behind_is_pruned_and_ends_its_trackers(search, tried,
     assert list(record["trials"][1]["evaluations"]) == ["2"]
     assert [path.parent.name for path in (tmp_path / "a run/search/trials").glob("*/bundle")] == ["trial-000"]
     (group, first), second = begun
-    assert group.startswith("a run-") and "WANDB_RUN_GROUP" not in os.environ
+    assert group.startswith("a run-")
     assert (first, second) == (f"{group}-trial-000", (group, f"{group}-trial-001"))
     with pytest.raises(ValueError, match="WANDB_RUN_ID=x would make one run of all trials"):
         monkeypatch.setenv("WANDB_RUN_ID", "x")
         search("--trials", "3", "--report_to", "wandb", space=SPACE.replace("2e+9", "1e-5"))
 
 
-def test_a_search_of_which_nothing_comes_says_why(search):
+def test_a_search_of_which_nothing_comes_says_why(search, monkeypatch):
     with pytest.raises(RuntimeError, match="(?s)No trial came to its end:.*trial 0: ValueError.*divisible"):
         search("--trials", "1", space="hidden_size: [33, 35]")
+
+    def unforeseen(*args):
+        raise TypeError("unsupported")
+
+    monkeypatch.setattr(search_trainer, "run_trial", unforeseen)
+    with pytest.raises(RuntimeError, match="(?s)trial 1: TypeError: unsupported"):
+        search("--trials", "2", space="hidden_size: [33, 35]")
 
 
 @pytest.mark.parametrize(

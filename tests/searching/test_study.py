@@ -81,6 +81,13 @@ def test_what_does_not_compare_is_refused(plan, tmp_path):
     assert [path.name for path in (tmp_path / "runs %20? #1" / "search").iterdir()] == ["study.db"]
 
 
+def test_it_goes_by_nats_per_note_if_no_metric_is_named(plan):
+    assert plan().metric == "nats_per_note"
+    best = plan(recipe="load_best_model_at_end: true\n")
+    assert best.metric == "nats_per_note" == best.parse({}, best.folder)[2].metric_for_best_model
+    assert plan(recipe="load_best_model_at_end: true\nmetric_for_best_model: loss\n").metric == "loss"
+
+
 def test_a_pruner_ends_a_training_at_an_evaluation():
     class Always(optuna.pruners.BasePruner):
         def prune(self, study, trial):

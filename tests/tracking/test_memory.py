@@ -32,6 +32,8 @@ def test_a_run_that_goes_on_tells_each_tracker_what_it_does_not_know(memory, tmp
     assert later.was_told("other", 2, ["loss"]) and not later.was_told("other", 3, ["loss"])
     assert not later.was_told("third", 1, ["loss"])
     assert (later.knows("board"), later.knows("third")) == (True, False)
+    later.note("third", 5, ["loss"])
+    assert later.knows("third"), "it may end with the training, and is told of a test after that"
 
 
 def test_what_is_told_now_is_no_reason_to_keep_silent(memory):

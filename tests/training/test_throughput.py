@@ -55,7 +55,14 @@ def test_what_a_device_can_do_is_told_where_it_is_known(monkeypatch):
     for name, peak in {
         "NVIDIA H100 80GB HBM3": 989,
         "NVIDIA H100 PCIe": 756,
+        "NVIDIA H100 NVL": 835,
+        "NVIDIA A100-SXM4-40GB": 312,
+        "NVIDIA A100-SXM4-40GB MIG 1g.5gb": None,
         "NVIDIA L40S": 362,
+        "NVIDIA L40": None,
+        "NVIDIA L4": 121,
+        "NVIDIA GeForce RTX 4090": 165.2,
+        "NVIDIA GeForce RTX 4090 Laptop GPU": None,
         "Tesla K80": None,
     }.items():
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda device, name=name: name)
@@ -68,3 +75,4 @@ def test_a_run_logs_it_beside_the_loss(make_trainer):
     steps = [entry for entry in trainer.state.log_history if "loss" in entry]
     assert len(steps) == 2 and all(entry["tokens_per_second"] > 0 < entry["grad_norm"] for entry in steps)
     assert not any("tokens_per_second" in entry for entry in trainer.state.log_history if "loss" not in entry)
+    assert not any(name.startswith("train_") for entry in steps for name in entry), "which would count evaluations"

@@ -1,7 +1,9 @@
 """Trackers' own variables are obeyed, and no two folders share a run."""
 
 import pytest
+import wandb_file
 
+from neuromusic_hf.tracking.sessions import finish_session
 from neuromusic_hf.training import RunArguments, parse_recipe, resolved_recipe
 
 
@@ -65,7 +67,11 @@ def test_wandb_sees_the_variables(tmp_path, monkeypatch, offline_wandb):
         "mine", "ours", "group", ("a", "b"), "n", "id7"
     )  # fmt: skip
     assert "hf_secret" not in str(dict(run.config))
-    offline_wandb.finish()
+    finish_session(callback, failed=True)
+    offline_wandb.teardown()  # which writes the last of it
+    [written] = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    [ended] = [record for record in wandb_file.read_records(written) if record.WhichOneof("record_type") == "exit"]
+    assert ended.exit.exit_code == 1
 
 
 def test_a_token_does_not_stand_in_a_command_line_that_trackers_record(tmp_path):
