@@ -11,10 +11,15 @@ from pathlib import Path
 
 from transformers import TrainerCallback
 
-from neuromusic_hf import MidiProcessor, build_model, load_corpus
 from neuromusic_hf.monitoring import Media, register_tracker, watch_continuations
-from neuromusic_hf.tokenization import tokenize_corpus
-from neuromusic_hf.training import TrainingBlocks, create_trainer, parse_recipe
+from neuromusic_hf.training import (
+    create_trainer,
+    parse_recipe,
+    prepare_data,
+    prepare_model,
+    resolved_recipe,
+    settle_infill_share,
+)
 
 
 class Diary(TrainerCallback):
@@ -47,13 +52,12 @@ register_tracker(Diary, write_media)
 
 def main():
     model_args, data_args, args = parse_recipe(sys.argv[1:])
-    corpus = load_corpus(**data_args.corpus_arguments)
-    processor = MidiProcessor.from_tokenization(model_args.tokenization)
-    tokens = tokenize_corpus(corpus, processor)
-    blocks = TrainingBlocks.from_tokens(tokens, data_args, args.seed)
-    sizes = {"context_length": data_args.context_length, **model_args.sizes}
-    trainer = create_trainer(build_model(model_args.model, processor, **sizes), processor, blocks, data_args, args, {})
-    watch_continuations(trainer, corpus["validation"], tokens["validation"], data_args)
+    infill_asked = settle_infill_share(model_args, data_args, args)
+    data = prepare_data(model_args, data_args, args, infill_asked=infill_asked)
+    model = prepare_model(model_args, data_args, data)
+    recipe = resolved_recipe(model_args, data_args, args)
+    trainer = create_trainer(model, data.processor, data.blocks, data_args, args, recipe)
+    watch_continuations(trainer, data.corpus["validation"], data.tokens["validation"], data_args)
     diary = Diary(args.output_dir)
     trainer.add_callback(diary)
     trainer.train()

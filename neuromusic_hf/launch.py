@@ -91,6 +91,11 @@ def check_engine(fsdp: bool = False, deepspeed: bool = False):
     Raises:
         `ValueError`: saying what to do.
     """
+    if parse_flag_from_env("ACCELERATE_USE_PARALLELISM_CONFIG"):
+        raise ValueError(
+            "parallelism_config of the accelerate config parts layers or sequences, which these models do not know: "
+            "leave it out. FSDP divides weights without it."
+        )
     if asks_for("Megatron-LM"):
         raise ValueError("The Trainer does not train with Megatron-LM: take FSDP or DeepSpeed in its place.")
     asked = [name for name, option in (("FSDP", fsdp), ("DeepSpeed", deepspeed)) if asks_for(name, option)]

@@ -61,6 +61,12 @@ def no_gpu(monkeypatch):
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
 
 
+@pytest.fixture
+def one_gpu(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 1)
+
+
 ON_CPU = {"ACCELERATE_USE_CPU": "true"}
 TWO_ON_CPU = [
     (("--config_file", CONFIGS / "cpu.yaml", "--num_processes", 2), ("python", "/bin/accelerate", "launch")),
@@ -137,6 +143,12 @@ def test_two_engines_at_once_are_refused(monkeypatch, arguments):
         arguments(use_cpu=True, deepspeed={"zero_optimization": {"stage": 2}})
 
 
+def test_parts_of_layers_and_sequences_are_refused(monkeypatch, arguments):
+    monkeypatch.setenv("ACCELERATE_USE_PARALLELISM_CONFIG", "true")
+    with pytest.raises(ValueError, match="parallelism_config .*leave it out"):
+        arguments(use_cpu=True)
+
+
 @pytest.mark.parametrize(
     "options",
     [{"fsdp": True}, {"fsdp": "full_shard"}, {"fsdp": "full_shard auto_wrap", "fsdp_config": {"version": 2}},
@@ -181,9 +193,11 @@ def test_fsdp_can_be_said_no_to(tmp_path):
         ("no", {"bf16": False}, (False, False)),
     ],
 )
-def test_the_precision_of_the_launcher_holds_where_the_run_says_nothing(monkeypatch, arguments, launcher, said, holds):
+def test_the_precision_of_the_launcher_holds_where_the_run_says_nothing(
+    monkeypatch, arguments, one_gpu, launcher, said, holds
+):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", launcher)
-    args = arguments(use_cpu=True, **said)
+    args = arguments(use_cpu=launcher != "fp16", **said)
     assert (args.bf16, args.fp16) == holds
     assert args.mixed_precision == {(True, False): "bf16", (False, True): "fp16", (False, False): "no"}[holds]
 
@@ -197,15 +211,25 @@ def test_precision_that_contradicts_the_launcher_is_refused(monkeypatch, argumen
         arguments(use_cpu=True, **said)
 
 
-def test_the_precision_of_the_launcher_is_in_the_resolved_recipe(monkeypatch, tmp_path):
+def test_a_precision_that_would_not_be_is_refused(monkeypatch, arguments, no_gpu):
+    """On a CPU accelerate lets fp16 go without a word."""
+    with pytest.raises(ValueError, match="fp16=True needs a GPU.*Take bf16"):
+        arguments(fp16=True)
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
+    with pytest.raises(ValueError, match="fp16=True needs a GPU"):
+        arguments(use_cpu=True)
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp8")
+    with pytest.raises(ValueError, match="mixed_precision: fp8 of the accelerate config: set it to 'no'"):
+        arguments()
+
+
+def test_the_precision_of_the_launcher_is_in_the_resolved_recipe(monkeypatch, tmp_path, one_gpu):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
     resolved = resolved_recipe(*parse_recipe(["--output_dir", str(tmp_path)]))
     assert (resolved["bf16"], resolved["fp16"]) == (False, True)
 
 
-def test_more_processes_than_gpus_are_refused(monkeypatch, arguments):
-    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
-    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 1)
+def test_more_processes_than_gpus_are_refused(monkeypatch, one_gpu):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     with pytest.raises(ValueError, match="2 processes were started on a machine with 1 GPUs"):
         join_processes()

@@ -222,6 +222,11 @@ def _open(corpus: FoundCorpus, opening: _Opening) -> _OpenedCorpus:
     limits, cache_dir, num_proc = opening.limits, opening.cache_dir, opening.num_proc
     shares = opening.splits.shares or corpus.split_shares
     if corpus.builder is None:
+        if "max_pieces" in opening.builder_kwargs:
+            raise ValueError(
+                f"max_pieces={opening.builder_kwargs['max_pieces']} goes with MIDI files, and '{corpus.name}' is a "
+                "saved corpus, of which all pieces are read: leave it out."
+            )
         place = open_hub(corpus.name, opening.revision, opening.token) if corpus.is_on_hub else None
         saved = saved_rows(
             corpus.place or corpus.name,

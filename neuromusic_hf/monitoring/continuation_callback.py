@@ -32,7 +32,7 @@ from ..runs import (
 )
 from ..tokenization import MidiProcessor
 from ..tracking.failures import TrackerFailures
-from ..training.divided_weights import holds_parts, outside_zero3, whole_model
+from ..training.divided_weights import holds_parts, outside_zero3, plain_model, whole_model
 from ..training.stopping import StopRequest
 from .copying import FEWEST_PIECES, TIMES_LONGER, is_copying
 from .examples import Example, choose_examples, predict_examples, show_examples
@@ -167,7 +167,7 @@ class ContinuationCallback(TrainerCallback):
         """Continues all prompts with the model as it is, scores and logs them."""
         args, state, accelerator = self.trainer.args, self.trainer.state, self.trainer.accelerator
         divided, processor = holds_parts(self.trainer), self.trainer.processing_class
-        model = accelerator.unwrap_model(self.trainer.model, keep_torch_compile=False)
+        model = plain_model(self.trainer)
         whole = whole_model(self.trainer) if divided else model
         identity = ModelIdentity(f"{args.output_dir} at step {state.global_step}", "in training")
         predicted: dict[int, list[int]] = {}

@@ -302,12 +302,22 @@ class RunArguments(WatchingArguments, TrainingArguments):
     def _settle_optimizer(self, check_others: Callable[[], None]):
         """transformers, which checks all options, knows no Muon."""
         asked = self.optim
+        if asked == MUON and asks_for("DeepSpeed", self.deepspeed):
+            raise ValueError(
+                "optim=muon cannot be with DeepSpeed, which shows an optimizer stretches of weights and no matrices: "
+                "take accelerate_configs/fsdp2.yaml or multi_gpu.yaml, or another optim."
+            )
         self.optim = OptimizerNames.ADAMW_TORCH if asked == MUON else asked
         check_others()
         self.optim = MUON if asked == MUON else self.optim
 
     def _settle_precision(self):
         precision = asked_precision()
+        if precision not in ("no", "bf16", "fp16"):
+            raise ValueError(
+                f"A run does not train in mixed_precision: {precision} of the accelerate config: set it to 'no', and "
+                "say bf16 in the recipe."
+            )
         for name in ("bf16", "fp16") if precision != "no" else ():
             said = getattr(self, name)
             if said not in (None, precision == name):
@@ -318,6 +328,11 @@ class RunArguments(WatchingArguments, TrainingArguments):
             setattr(self, name, precision == name)
         if self.fp16 is None:
             self.fp16 = False
+        if self.fp16 and self.use_cpu:
+            raise ValueError(
+                "fp16=True needs a GPU: on a CPU accelerate would compute in float32 all the same. Take bf16, or "
+                "leave it out."
+            )
         if self.bf16 is None:
             self.bf16 = not self.fp16 and has_fast_bfloat16(self.use_cpu)
 

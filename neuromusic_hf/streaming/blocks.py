@@ -24,6 +24,10 @@ NO_PIECES = (
     "A pass over the train split has no piece with notes for each of {count} processes and workers that read it: take "
     "fewer processes or dataloader_num_workers, or leave streaming out."
 )
+NO_PIECE = (
+    "No piece of the train split has a note that the tokenizer keeps: there is nothing to train on. Take another "
+    "tokenization, or add pieces."
+)
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class StreamedBlocks(IterableDataset):
                 raise ValueError(OTHER_PIECES)
             before = start.counts.tokens if start.place == Place(start.place.passes) else before
             if window.following.place.passes > start.place.passes and window.following.counts.tokens == before:
-                raise ValueError(NO_PIECES.format(count=share.count))
+                raise ValueError(NO_PIECE if share.count == 1 else NO_PIECES.format(count=share.count))
             making, position = _Making(self.maker.make(window.following, share)), None
             for number in range(taken, len(window.blocks)):
                 behind = ReadUpTo(share.number, Position(start, number + 1, window.digest), window.following.counts)

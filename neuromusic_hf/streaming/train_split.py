@@ -82,12 +82,14 @@ def select_splits(loaded: Corpus | StreamedCorpus, args: RunArguments) -> Corpus
     if not isinstance(loaded, StreamedCorpus):
         return Corpus({split: loaded[split] for split in wanted}, loaded.quarantine, loaded.provenance)
     splits = {split: loaded.kept(split) for split in wanted if split != "train"}
-    for split, rows in splits.items():
-        if not len(rows):
-            raise ValueError(
-                f"Corpus '{loaded.name}': the {split} split of its stream is empty. Give it a larger share with "
-                "split_shares, or add pieces."
-            )
+    empty = [split for split, rows in splits.items() if not len(rows)]
+    if not any(part.may_hold("train") for part in loaded.parts):
+        empty.append("train")
+    for split in empty:
+        raise ValueError(
+            f"Corpus '{loaded.name}': the {split} split of its stream is empty. Give it a larger share with "
+            "split_shares, or add pieces."
+        )
     counted = QuarantineReport(loaded.name, sum(map(len, splits.values())))
     return Corpus(splits, loaded.quarantine or counted, loaded.provenance)
 

@@ -82,8 +82,18 @@ def tokenize_corpus(
         [`~datasets.DatasetDict`] with the columns of `TOKEN_FEATURES`. Rows are in the order of [`evenly_mixed`] where
         the corpus has a column `num_notes`. A piece of which the tokenizer keeps no note stays, with `num_notes` 0 and
         `input_ids` that hold BOS and EOS alone. Its attribute `tally` is the [`CorpusTally`].
+
+    Raises:
+        `TypeError`: the corpus is streamed.
     """
     check_ranges({"num_proc": num_proc}, {"num_proc": PROCESSES})
+    for split, pieces in corpus.items():
+        if not isinstance(pieces, Dataset):
+            raise TypeError(
+                f"The tokens of a whole corpus are kept, and the {split} split of this one is a stream: load it "
+                "without streaming. A run that streams makes tokens as it reads (prepare_data of "
+                "neuromusic_hf.training)."
+            )
     none = Augmentation()
     variants = {split: augmentation or none if split == "train" else none for split in corpus}
     tokens = DatasetDict(

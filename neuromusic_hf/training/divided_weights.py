@@ -25,6 +25,11 @@ def part_of_this_process(weight: torch.Tensor) -> torch.Tensor:
     return weight.to_local() if isinstance(weight, DTensor) else getattr(weight, "ds_tensor", weight)
 
 
+def plain_model(trainer: Trainer) -> PreTrainedModel:
+    """The model of a Trainer without what shares it among processes or compiles it, which stands around it."""
+    return trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
+
+
 def class_of(model: PreTrainedModel) -> type[PreTrainedModel]:
     """The class of a model before FSDP made one of its own from it."""
     return next(kind for kind in type(model).__mro__ if not issubclass(kind, FSDPModule))
@@ -41,7 +46,7 @@ def whole_weights(trainer: Trainer) -> dict[str, torch.Tensor]:
         `dict`: by name, tied ones as one tensor; on other processes than the main one some, or none.
     """
     divided = holds_parts(trainer)
-    model = trainer.accelerator.unwrap_model(trainer.model)
+    model = plain_model(trainer)
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if divided else model.state_dict()
     weights = dict(weights or {})  # DeepSpeed gives other processes nothing
     for name, source in model.all_tied_weights_keys.items():
@@ -60,7 +65,7 @@ def whole_model(trainer: Trainer) -> PreTrainedModel | None:
     weights = whole_weights(trainer)
     if not trainer.is_world_process_zero():
         return None
-    model = trainer.accelerator.unwrap_model(trainer.model)
+    model = plain_model(trainer)
     with outside_zero3(trainer):
         whole = class_of(model).from_pretrained(None, config=model.config, state_dict=weights)
     whole.generation_config = model.generation_config
@@ -72,7 +77,7 @@ def save_whole_model(trainer: Trainer, folder: str):
     weights = whole_weights(trainer)
     if not trainer.args.should_save:
         return
-    model = trainer.accelerator.unwrap_model(trainer.model)
+    model = plain_model(trainer)
     with torch.device("meta"), outside_zero3(trainer):
         shell = class_of(model)(model.config)
     shell.generation_config = model.generation_config

@@ -31,6 +31,14 @@ def muon_and_arguments(
             "optim=muon needs a package that is not installed: pip install pytorch-optimizer."
         ) from error
 
+    class MuonOfRun(Muon):
+        def load_state_dict(self, state_dict: dict[str, Any]):
+            """As that of Muon, which knows its coefficients as tuples: whole states of FSDP come back with lists."""
+            super().load_state_dict(state_dict)
+            for group in self.param_groups:
+                if group["use_muon"]:
+                    group["ns_coeffs"] = list(map(tuple, group["ns_coeffs"]))
+
     matrices, tables, vectors = parted_weights(model)
     adamw = {"use_muon": False, "betas": (args.adam_beta1, args.adam_beta2), "eps": args.adam_epsilon}
     groups = [
@@ -39,7 +47,7 @@ def muon_and_arguments(
         {"params": vectors, **adamw, "weight_decay": 0.0},
     ]
     groups = [group | {"lr": args.learning_rate} for group in groups if group["params"]]
-    return Muon, {"params": groups}
+    return MuonOfRun, {"params": groups}
 
 
 def parted_weights(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:

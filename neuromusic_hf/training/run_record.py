@@ -12,7 +12,7 @@ from ..bundles.trained_splits import split_otherwise
 from ..threads import threads_in_force
 from ..tokenization import MidiProcessor
 from .code_facts import code_facts
-from .divided_weights import class_of
+from .divided_weights import class_of, plain_model
 from .saving_trainer import SavingTrainer
 
 RECORDED_PACKAGES = (
@@ -25,7 +25,7 @@ FINGERPRINTS = ("music", "content", "ids", "pieces")
 
 def run_record(trainer: SavingTrainer) -> dict:
     """What `run.json` says about a run as it stands: nothing that is of this machine alone."""
-    model = trainer.accelerator.unwrap_model(trainer.model)
+    model = plain_model(trainer)
     model = getattr(model, "get_base_model", lambda: model)()
     base = base_record(model)
     return {

@@ -30,6 +30,12 @@ def plain_rows(make_midi):
     return {"song": midi, "mood": ["sad"] * len(midi)}
 
 
+def test_that_a_saved_corpus_is_read_in_part_is_refused(plain_rows, tmp_path):
+    Dataset.from_dict(plain_rows).to_parquet(tmp_path / "songs.parquet")
+    with pytest.raises(ValueError, match="max_pieces=10 goes with MIDI files, .*songs.parquet' is a saved corpus"):
+        load_corpus(tmp_path / "songs.parquet", max_pieces=10)
+
+
 @pytest.mark.parametrize("streaming", [False, True])
 def test_a_parquet_file_with_a_midi_column_of_any_name_becomes_a_corpus(plain_rows, tmp_path, cache_dir, streaming):
     Dataset.from_dict(plain_rows).to_parquet(tmp_path / "songs.parquet")

@@ -1,6 +1,7 @@
 """No option is void in silence: the later of two rivals holds, and what would do nothing is refused."""
 
 import pytest
+import torch
 import yaml
 
 from neuromusic_hf.options.trust import IMPORTED, ONLY_TYPED
@@ -52,7 +53,9 @@ def test_rivals_in_one_place_are_refused(recipe, parse):
         parse("--bf16", "--fp16")
 
 
-def test_the_later_precision_holds(recipe, parse):
+def test_the_later_precision_holds(recipe, parse, monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 1)
     args = parse(recipe(bf16=True), "--fp16")[2]
     assert (args.bf16, args.fp16) == (False, True)
 

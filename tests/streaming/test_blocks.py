@@ -12,7 +12,7 @@ from music import make_score
 
 from neuromusic_hf import MidiProcessor, load_corpus
 from neuromusic_hf.corpora import stretches
-from neuromusic_hf.streaming import window
+from neuromusic_hf.streaming import select_splits, window
 from neuromusic_hf.streaming.blocks import POSITION, StreamedBlocks
 from neuromusic_hf.streaming.counts import facts_of_stream
 from neuromusic_hf.streaming.loader import StreamLoader, StreamState
@@ -163,6 +163,22 @@ def test_a_share_without_pieces_is_told(make_blocks):
     with pytest.raises(ValueError, match="for each of 40 processes and workers"):
         for number in range(40):
             first(make_blocks(), 1, Share(number, 40))
+
+
+def test_a_stream_without_a_note_to_train_on_is_told(make_blocks, folder, tmp_path):
+    out_of_range = MidiProcessor.from_tokenization("REMI", pitch_range=(100, 109))
+    with pytest.raises(ValueError, match="No piece of the train split has a note .*Take another tokenization"):
+        first(make_blocks(processor=out_of_range), 1)
+    for path in [*folder.glob("validation*"), *folder.glob("test*")]:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    args = RunArguments(output_dir=str(tmp_path / "run"), bf16=False, max_steps=1)
+    with pytest.raises(ValueError, match="the train split of its stream is empty"):
+        select_splits(load_corpus(tmp_path, streaming=True), args)
+
+
+def test_a_stream_is_not_tokenised_as_a_whole(streamed, with_infilling):
+    with pytest.raises(TypeError, match="the train split of this one is a stream: load it without streaming"):
+        tokenize_corpus(streamed, with_infilling)
 
 
 def test_workers_read_shares_of_their_own_and_a_state_goes_on_with_the_next(make_blocks, tmp_path):

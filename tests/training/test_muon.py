@@ -1,5 +1,6 @@
 """`optim: muon`: which weights it takes, steps as PyTorch's own Muon and AdamW make them, and runs that go on."""
 
+import json
 import sys
 
 import pytest
@@ -63,6 +64,20 @@ def test_a_run_goes_on_to_what_an_unbroken_one_gives(make_trainer):
     assert all(torch.equal(one, other) for one, other in pairs)
 
 
+def test_states_whose_tuples_became_lists_are_gone_on_with(tmp_path, processor):
+    """As PyTorch hands on the whole states of FSDP."""
+    pytest.importorskip("pytorch_optimizer", reason=REASON)
+    args = RunArguments(str(tmp_path), optim="muon", learning_rate=0.03, bf16=False)
+    model = build_model("llama", processor, context_length=64, **ONE_LAYER)
+    kind, arguments = MusicTrainer.get_optimizer_cls_and_kwargs(args, model)
+    optimizer = kind(**arguments)
+    states = json.loads(json.dumps(optimizer.state_dict()))
+    assert isinstance(states["param_groups"][0]["ns_coeffs"][0], list)
+    optimizer.load_state_dict(states)
+    model(torch.ones(1, 4, dtype=torch.long), labels=torch.ones(1, 4, dtype=torch.long)).loss.backward()
+    optimizer.step()
+
+
 def test_it_is_an_option_that_stays_in_the_recipe_and_needs_its_package(tmp_path, monkeypatch):
     groups = parse_recipe(["--optim", "muon", "--output_dir", str(tmp_path)])
     assert resolved_recipe(*groups)["optim"] == "muon"
@@ -71,5 +86,10 @@ def test_it_is_an_option_that_stays_in_the_recipe_and_needs_its_package(tmp_path
         _check_training(groups[2])
     with pytest.raises(ValueError, match="optim_args=a=1 has no effect with optim=muon"):
         parse_recipe(["--optim", "muon", "--optim_args", "a=1", "--output_dir", str(tmp_path)])
+    with monkeypatch.context() as launched:
+        for name, value in {"ACCELERATE_USE_DEEPSPEED": "true", "LOCAL_RANK": "0"}.items():
+            launched.setenv(name, value)
+        with pytest.raises(ValueError, match="optim=muon cannot be with DeepSpeed.*fsdp2.yaml"):
+            RunArguments(str(tmp_path), optim="muon", use_cpu=True)
     with pytest.raises(ValueError, match="optim.*mouon"):
         parse_recipe(["--optim", "mouon", "--output_dir", str(tmp_path)])

@@ -4,6 +4,7 @@ import functools
 
 import pytest
 import torch
+from accelerate.utils import is_compiled_module
 from models.conftest import FAMILIES
 from tiny import ONE_LAYER
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -35,6 +36,7 @@ def run(request, trainer_in, processor, tmp_path_factory):
         kept = {"save_strategy": "no", "max_steps": 3, "per_device_train_batch_size": 32, **options}
         trainer = trainer_in(tmp_path_factory.mktemp("run"), model=model, **kept)
         trainer.train()
+        assert is_compiled_module(trainer.model_wrapped) == ("torch_compile_backend" in options)
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         return (torch.tensor(losses), [weight.detach() for weight in model.parameters()]), len(calls)
 
@@ -49,6 +51,12 @@ def test_activation_checkpointing_takes_the_same_steps_and_computes_layers_twice
     (plain, calls), (found, again) = run(**SGD), run(activation_checkpointing=True, **SGD)
     assert_same(found, plain)
     assert again == 2 * calls
+
+
+@pytest.mark.parametrize("run", ["music_transformer"], indirect=True)
+def test_a_compiled_model_takes_the_same_steps(run):
+    """Traced as a compiler has it, and run as it is; with layers that are computed again."""
+    assert_same(run(torch_compile_backend="eager", activation_checkpointing=True, **SGD)[0], run(**SGD)[0])
 
 
 def test_half_a_batch_twice_takes_the_steps_of_a_whole_one(run):
