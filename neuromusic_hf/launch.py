@@ -93,8 +93,8 @@ def check_engine(fsdp: bool = False, deepspeed: bool = False):
     """
     if parse_flag_from_env("ACCELERATE_USE_PARALLELISM_CONFIG"):
         raise ValueError(
-            "parallelism_config of the accelerate config parts layers or sequences, which these models do not know: "
-            "leave it out. FSDP divides weights without it."
+            "parallelism_config of the accelerate config cannot be: a run parts no layers or sequences, and FSDP "
+            "divides weights without it. Leave it out."
         )
     if asks_for("Megatron-LM"):
         raise ValueError("The Trainer does not train with Megatron-LM: take FSDP or DeepSpeed in its place.")

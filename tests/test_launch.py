@@ -145,7 +145,7 @@ def test_two_engines_at_once_are_refused(monkeypatch, arguments):
 
 def test_parts_of_layers_and_sequences_are_refused(monkeypatch, arguments):
     monkeypatch.setenv("ACCELERATE_USE_PARALLELISM_CONFIG", "true")
-    with pytest.raises(ValueError, match="parallelism_config .*leave it out"):
+    with pytest.raises(ValueError, match="parallelism_config .*Leave it out"):
         arguments(use_cpu=True)
 
 

@@ -82,6 +82,8 @@ RANGES = MODEL_RANGES | DATA_RANGES | RUN_RANGES
 MUON = "muon"
 """The value of `optim` that asks for it; transformers has no name for it."""
 
+ROUNDS_WEIGHTS = "the bundle would hold weights that were rounded for it; evaluations compute as training does"
+
 PICKLING_STRATEGIES = ("checkpoint", "all_checkpoints")
 
 DEMANDED = {
@@ -90,6 +92,9 @@ DEMANDED = {
     "dataloader_drop_last": (False, "blocks would be left out, of evaluations too"),
     "label_names": (None, "the labels of blocks are called labels"),
     "do_predict": (False, "predictions are not written; --do_test evaluates on the test split"),
+    "parallelism_config": (None, "a run parts no layers or sequences, and FSDP divides weights without it"),
+    "bf16_full_eval": (False, ROUNDS_WEIGHTS),
+    "fp16_full_eval": (False, ROUNDS_WEIGHTS),
 }
 """Values that a run cannot do without, and why."""
 

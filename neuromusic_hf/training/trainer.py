@@ -168,12 +168,12 @@ class MusicTrainer(PushingTrainer):
         """
         Evaluates the model that training ended with.
 
-        Where that was done after the last step, and the weights and their precision are still those, the metrics are
-        the ones that were found then.
+        Where that was done after the last step, and the weights are still those, the metrics are the ones that were
+        found then.
         """
         step, metrics = self._evaluated or (None, {})
-        changed = self.args.load_best_model_at_end or self.args.bf16_full_eval or self.args.fp16_full_eval
-        return metrics if step == self.state.global_step and not changed else self.evaluate()
+        is_same = step == self.state.global_step and not self.args.load_best_model_at_end
+        return metrics if is_same else self.evaluate()
 
     def _run_epoch(self, *, trial, ignore_keys_for_eval, **kwargs):
         if self._resumed_from is not None:

@@ -134,11 +134,17 @@ def test_a_tracker_that_is_not_installed_is_refused_at_the_start(parse):
 @pytest.mark.parametrize(
     ("name", "value"),
     [("batch_eval_metrics", "false"), ("prediction_loss_only", "true"), ("dataloader_drop_last", "true"),
-     ("do_predict", "true"), ("do_train", "false"), ("do_eval", "false")],
+     ("do_predict", "true"), ("do_train", "false"), ("do_eval", "false"), ("bf16_full_eval", "true"),
+     ("fp16_full_eval", "true")],
 )  # fmt: skip
 def test_what_a_run_cannot_do_without_is_refused_with_the_reason(parse, name, value):
     with pytest.raises(ValueError, match=f"{name}={value.capitalize()} cannot be: "):
         parse(f"--{name}", value)
+
+
+def test_layers_and_sequences_are_not_parted(tmp_path):
+    with pytest.raises(ValueError, match="parallelism_config=.* cannot be: a run parts no layers"):
+        RunArguments(str(tmp_path), parallelism_config={"tp_size": 2})
 
 
 @pytest.mark.parametrize("shares", [["0.8"], ["0.5", "0.5", "0.5"], ["1", "0", "0"], ["nan", "0.1", "0.1"]])

@@ -497,10 +497,9 @@ STEPS = {"eval_strategy": "steps", "eval_steps": 2, "max_steps": 4}
         (STEPS, 2),
         (STEPS | {"eval_steps": 3}, 2),
         (STEPS | {"load_best_model_at_end": True, "save_steps": 2}, 3),
-        (STEPS | {"bf16_full_eval": True}, 3),
         ({"eval_strategy": "no", "max_steps": 2}, 1),
     ],
-    ids=["after the last step", "before it", "another model", "another precision", "never"],
+    ids=["after the last step", "before it", "another model", "never"],
 )
 def test_the_last_step_is_evaluated_once(changed, evaluations, make_trainer):
     trainer = make_trainer(**changed)
