@@ -107,8 +107,7 @@ def _changed_silences(given: PlacedNotes, kept: PlacedNotes, unit: int, limits: 
     """Gaps that are longer than the longest token, and onsets that tokens cannot reach and that moved over a step."""
     if not len(kept):
         return {}
-    # A stable sort is fast where much is in order.
-    onsets, wanted = (np.sort(notes.onset, kind="stable") for notes in (kept, given))
+    onsets, wanted = np.sort(kept.onset), np.sort(given.onset)
     gaps = onsets - np.concatenate([[0], onsets[:-1]])
     cut = gaps[gaps > round(limits.lengths[-1] * unit)] - round(limits.lengths[-1] * unit)
     after = np.minimum(wanted.searchsorted(onsets), len(wanted) - 1)
