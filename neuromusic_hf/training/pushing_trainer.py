@@ -73,6 +73,10 @@ class PushingTrainer(StreamingTrainer):
         self._pusher = ThreadPoolExecutor(max_workers=1)
         super().__init__(*args, **kwargs)
 
+    def progress(self) -> dict:
+        """As [`SavingTrainer.progress`], and the pushes of earlier checkpoints that failed."""
+        return {**super().progress(), "failed_pushes": [*self.failed_pushes]}
+
     def init_hf_repo(self, token: str | None = None, private: bool | None = None):
         """As [`~transformers.Trainer.init_hf_repo`]; refuses a repository that the run may not write to."""
         self.hub_model_id = by_main_process(lambda: prepare_repository(self.args, token, private))

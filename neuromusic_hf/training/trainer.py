@@ -115,7 +115,7 @@ class MusicTrainer(PushingTrainer):
         super().log(logs | self.throughput.figures() if "loss" in logs else logs)
 
     def progress(self) -> dict:
-        """As [`PushingTrainer.progress`], what failed, and whether an evaluation is left to the run that goes on."""
+        """As [`PushingTrainer.progress`], trackers that failed, and whether an evaluation is left to do."""
         due, failed = self._evaluation_due, self.tracker_failures.record()
         return {**super().progress(), "evaluation_due": due, "failed_trackers": failed}
 
@@ -195,6 +195,7 @@ class MusicTrainer(PushingTrainer):
         progress = read_progress(Path(checkpoint))
         take_up_loss(self, progress.get("unlogged_loss", 0.0), progress.get("last_logged_step"))
         self.tracker_failures.take_up(progress.get("failed_trackers", {}))
+        self.failed_pushes = progress.get("failed_pushes", [])
         if progress.get("evaluation_due"):
             self._due_evaluation = functools.partial(self._evaluate_late, checkpoint, trial, ignore_keys_for_eval)
 

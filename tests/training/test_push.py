@@ -141,6 +141,17 @@ def test_a_push_of_a_checkpoint_that_fails_is_told_and_counted(hub, push, tmp_pa
     assert "Training in progress, step 4" in commits()
 
 
+def test_a_run_that_goes_on_knows_the_pushes_that_failed_before(hub, trainer_in, tmp_path):
+    pushing = {"push_to_hub": True, "hub_model_id": REPOSITORY, "hub_always_push": True}
+    hub.faults.append(Status("/commit/", "POST", times=1, status=500))
+    begun = trainer_in(tmp_path / "run", max_steps=4, **pushing)
+    begun.add_callback(After(2, begun.finish_pushes))
+    begun.train()
+    goes_on = trainer_in(tmp_path / "run", max_steps=6, **pushing)
+    goes_on.train(resume_from_checkpoint=True)
+    assert goes_on.failed_pushes == begun.failed_pushes == [{"step": 2, "reason": "HfHubHTTPError 500"}]
+
+
 def test_a_token_that_expires_on_the_way_stops_no_training(hub, trainer_in, tmp_path):
     pushing = {"push_to_hub": True, "hub_model_id": REPOSITORY, "hub_always_push": True}
     trainer = trainer_in(tmp_path / "run", hub_token="hf_alice", **pushing)
