@@ -11,9 +11,11 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,13 +46,15 @@ class Engine:
 
     Args:
         config (`str`): of `accelerate_configs`.
-        processes (`int`): started.
+        processes (`int`): started, on all machines.
+        machines (`int`): as many launches, all on this one.
         changed (`dict`): of the config, a part of it by its path.
         precision (`str`): `float32` or `bfloat16`.
     """
 
     config: str
     processes: int = 2
+    machines: int = 1
     changed: tuple[tuple[str, str], ...] = ()
     precision: str = "float32"
 
@@ -72,11 +76,14 @@ ALONE = {
 }
 ENGINES = {
     "DDP": Engine("multi_cpu"),
+    "DDP, two machines": Engine("multi_node", machines=2),
     "FSDP2, states in shards": Engine("fsdp2"),
     "FSDP2, whole states": Engine("fsdp2", changed=WHOLE),
     "FSDP2, bfloat16": Engine("fsdp2", precision="bfloat16"),
     "DeepSpeed ZeRO-2": Engine("deepspeed_zero2"),
     "DeepSpeed ZeRO-3": Engine("deepspeed_zero3"),
+    "DeepSpeed ZeRO-2, bfloat16": Engine("deepspeed_zero2", precision="bfloat16"),
+    "DeepSpeed ZeRO-3, bfloat16": Engine("deepspeed_zero3", precision="bfloat16"),
 }
 
 
@@ -86,18 +93,28 @@ def reference_of(engine: Engine) -> str:
 
 
 def launch(engine: Engine, folder: Path, output: Path, options: list[str]) -> None:
-    """One run of scripts/train.py, by `accelerate launch`."""
+    """One run of scripts/train.py, by `accelerate launch`; where there are several machines, by one on each."""
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(engine.write_config(folder))]
-    command += ["--main_process_port", "0"] if engine.processes > 1 else []
-    command += [str(REPOSITORY / "scripts" / "train.py"), *options, "--output_dir", str(output)]
-    command += ["--bf16", str(engine.precision == "bfloat16")]
-    command += [] if torch.accelerator.is_available() else ["--use_cpu", "true"]
+    command += ["--main_process_port", str(free_port())] if engine.processes > 1 else []
+    script = [str(REPOSITORY / "scripts" / "train.py"), *options, "--output_dir", str(output)]
+    script += ["--bf16", str(engine.precision == "bfloat16")]
+    script += [] if torch.accelerator.is_available() else ["--use_cpu", "true"]
     variables = {"DS_ACCELERATOR": "cpu"} if not torch.accelerator.is_available() else {}
     variables |= {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
-    how = {"capture_output": True, "text": True, "timeout": 900}
-    finished = subprocess.run(command, env={**os.environ, **variables}, **how)
-    if finished.returncode:
-        raise RuntimeError(f"{output.name} failed:\n{finished.stderr[-6000:]}")
+    how = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "env": {**os.environ, **variables}}
+    ranks = [["--machine_rank", str(rank)] if engine.machines > 1 else [] for rank in range(engine.machines)]
+    launches = [subprocess.Popen([*command, *rank, *script], **how) for rank in ranks]
+    with ThreadPoolExecutor() as readers:
+        told = list(readers.map(lambda started: started.communicate(timeout=900)[1], launches))
+    for started, text in zip(launches, told, strict=True):
+        if started.returncode:
+            raise RuntimeError(f"{output.name} failed:\n{text[-6000:]}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
 
 
 def curve(output: Path) -> dict[tuple[int, str], float]:
