@@ -109,12 +109,13 @@ def check_engine(fsdp: bool = False, deepspeed: bool = False):
         )
 
 
-def check_fsdp_version(plugin: dict | None):
+def check_fsdp(plugin: dict | None, on_cpu: bool):
     """
-    Refuses another FSDP than FSDP2, whoever asks for it.
+    Refuses another FSDP than FSDP2, and one that has nowhere to move weights to, whoever asks for it.
 
     Args:
         plugin (`dict`, *optional*): arguments of the plugin of accelerate, where the run's own arguments make it.
+        on_cpu (`bool`): whether the run computes on CPUs.
 
     Raises:
         `ValueError`: saying what to set.
@@ -123,6 +124,12 @@ def check_fsdp_version(plugin: dict | None):
     if version != "2":
         raise ValueError(
             f"fsdp_version {version} is not supported: set fsdp_version: 2, as in accelerate_configs/fsdp2.yaml."
+        )
+    offloads = parse_flag_from_env("FSDP_OFFLOAD_PARAMS") if plugin is None else plugin.get("cpu_offload")
+    if on_cpu and offloads:
+        raise ValueError(
+            "fsdp_offload_params keeps weights on the CPU that a GPU computes with, and this run computes on CPUs: "
+            "set fsdp_offload_params: false, as in accelerate_configs/fsdp2.yaml."
         )
 
 

@@ -12,7 +12,7 @@ import torch
 from huggingface_hub import HfApi
 
 from neuromusic_hf.command_line import show_log
-from neuromusic_hf.launch import check_fsdp_version, join_processes, launched_for_cpu
+from neuromusic_hf.launch import check_fsdp, join_processes, launched_for_cpu
 from neuromusic_hf.training import RunArguments, parse_recipe, resolved_recipe
 
 REPOSITORY = Path(__file__).parents[1]
@@ -172,10 +172,21 @@ def test_another_fsdp_than_fsdp2_is_refused(monkeypatch, variables, options):
         monkeypatch.setenv(name, value)
     plugin = {"fsdp_version": options["fsdp_config"]["version"]} if options else None
     with pytest.raises(ValueError, match="fsdp_version 1 is not supported: set fsdp_version: 2"):
-        check_fsdp_version(plugin)
-    check_fsdp_version({"fsdp_version": 2})
+        check_fsdp(plugin, on_cpu=True)
+    check_fsdp({"fsdp_version": 2}, on_cpu=True)
     monkeypatch.setenv("FSDP_VERSION", "2")
-    check_fsdp_version(None)
+    check_fsdp(None, on_cpu=True)
+
+
+def test_weights_are_not_kept_on_the_cpu_where_it_computes(monkeypatch):
+    """PyTorch would fail on memory that it cannot pin."""
+    monkeypatch.setenv("FSDP_VERSION", "2")
+    monkeypatch.setenv("FSDP_OFFLOAD_PARAMS", "true")
+    for plugin in (None, {"fsdp_version": 2, "cpu_offload": True}):
+        check_fsdp(plugin, on_cpu=False)
+        with pytest.raises(ValueError, match="this run computes on CPUs: set fsdp_offload_params: false"):
+            check_fsdp(plugin, on_cpu=True)
+    check_fsdp({"fsdp_version": 2}, on_cpu=True)
 
 
 def test_fsdp_can_be_said_no_to(tmp_path):

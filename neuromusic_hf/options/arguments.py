@@ -17,7 +17,7 @@ from ..corpora.names import split_names
 from ..corpora.splits import SPLIT_VERSIONS, check_shares
 from ..hub import is_hub_id
 from ..imports import is_import_path
-from ..launch import asked_precision, asks_for, check_engine, check_fsdp_version, check_processes, launched_for_cpu
+from ..launch import asked_precision, asks_for, check_engine, check_fsdp, check_processes, launched_for_cpu
 from ..models.fit import DEFAULT_INFILL_SHARE
 from ..models.sampling import SAMPLING_RANGES
 from ..tokenization import Augmentation
@@ -282,7 +282,7 @@ class RunArguments(WatchingArguments, TrainingArguments):
         settle_best_model(self)
         self._settle_optimizer(super().__post_init__)
         if asks_for("FSDP", self.fsdp):
-            check_fsdp_version(self.fsdp_plugin_args)
+            check_fsdp(self.fsdp_plugin_args, self.use_cpu)
         settle_scheduler_mode(self)
 
     def to_dict(self) -> dict:
