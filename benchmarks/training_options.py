@@ -94,7 +94,7 @@ def joined(before: dict, found: dict) -> dict:
 
 
 def speeds(other: dict, row: dict, name: str, by: str = "median") -> dict[str, float]:
-    """How many times as many steps a row does in a second as another one, by the `median` or the `min` of its steps."""
+    """How many times as many steps a row does in a second as another one, by the `median` or the `min` of steps."""
     units = {"speed": "seconds", "speed_by_processor_time": "cpu_seconds"}
     return {f"{kind}_to_{name}": other[unit][by] / row[unit][by] for kind, unit in units.items()}
 
