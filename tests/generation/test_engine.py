@@ -338,6 +338,7 @@ def test_interrupts_at_any_moment_leave_the_model_as_it_was(model):
                     running.clear()
             except KeyboardInterrupt:
                 broken += 1
+            torch.set_grad_enabled(True)  # PyTorch's no_grad, broken off as it ends, leaves gradients off
             assert not engine._of_thread.packed
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
