@@ -316,6 +316,7 @@ def test_whatever_breaks_the_call_off_leaves_nothing(model, error, monkeypatch):
     assert not traces(model) and not engine._calls and not engine._of_thread.packed
 
 
+@torch.no_grad()  # that of logits, broken off as it ends, leaves gradients off
 def test_interrupts_at_any_moment_leave_the_model_as_it_was(model):
     """Real ones, from a timer; nothing is left but what gives the layers' own products and goes with the next call."""
 
@@ -338,15 +339,13 @@ def test_interrupts_at_any_moment_leave_the_model_as_it_was(model):
                     running.clear()
             except KeyboardInterrupt:
                 broken += 1
-            torch.set_grad_enabled(True)  # PyTorch's no_grad, broken off as it ends, leaves gradients off
             assert not engine._of_thread.packed
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert broken
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.data.mul_(0.5)  # which no version counter tells
+    for parameter in model.parameters():
+        parameter.data.mul_(0.5)  # which no version counter tells
     changed = copy.deepcopy(model)
     assert torch.equal(logits(model), logits(changed))
     call_packed(model, logits, model=model)
